@@ -1,0 +1,1 @@
+"""People and vectors: never pixels, never networks."""

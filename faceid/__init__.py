@@ -1,0 +1,1 @@
+"""Face verification and enrolment with thresholds you can answer for."""

@@ -1,0 +1,106 @@
+"""One frozen Settings; nothing is read at import time."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from faceid.errors import UsageError
+
+DEFAULT_MODEL = "dlib-resnet"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where things are and what was asked for.
+
+    `model` is None where the user named none: then the gallery's own model counts, or `default_model` for a
+    gallery without one.
+    """
+
+    data_dir: Path
+    db: Path
+    model: str | None = None
+    default_model: str = DEFAULT_MODEL
+    device: str = "auto"
+
+    @property
+    def weights_dir(self) -> Path:
+        """Where pulled and converted weights are kept."""
+        return self.data_dir / "weights"
+
+    @property
+    def config_file(self) -> Path:
+        """The user's own choices, TOML."""
+        return self.data_dir / "config.toml"
+
+    @classmethod
+    def load(
+        cls,
+        *,
+        db: str | Path | None = None,
+        model: str | None = None,
+        device: str = "auto",
+        environ: Mapping[str, str] | None = None,
+    ) -> Settings:
+        """From arguments, then `$FACEID_DB` and `$FACEID_HOME`, then the platform's user data directory.
+
+        Raises UsageError for a database URL that is not SQLite's, or a config file that is not TOML.
+        """
+        env = os.environ if environ is None else environ
+        data_dir = Path(home).expanduser() if (home := env.get("FACEID_HOME")) else _user_data_dir()
+        location = db if db is not None else env.get("FACEID_DB")
+        settings = cls(
+            data_dir=data_dir,
+            db=data_dir / "gallery.db" if location in (None, "") else _database_path(str(location)),
+            model=model,
+            device=device,
+        )
+        chosen = _read_config(settings.config_file).get("default_model")
+        return replace(settings, default_model=str(chosen)) if chosen else settings
+
+
+def write_default_model(settings: Settings, name: str) -> None:
+    """Make new galleries use model `name`."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    temporary = settings.config_file.with_suffix(f".{os.getpid()}.tmp")
+    temporary.write_text(f'default_model = "{name}"\n', encoding="utf-8")
+    temporary.replace(settings.config_file)
+
+
+def _user_data_dir() -> Path:
+    from platformdirs import user_data_path
+
+    return user_data_path("faceid", appauthor=False)
+
+
+def _database_path(location: str) -> Path:
+    scheme, separator, rest = location.partition("://")
+    if not separator:
+        return Path(location).expanduser()
+    if scheme != "sqlite":
+        raise UsageError(
+            f"cannot open a {scheme}:// database", hint="give a path or a URL of the form sqlite:///path"
+        )
+    # As in SQLAlchemy: sqlite:///relative and sqlite:////absolute.
+    return Path(rest.removeprefix("/")).expanduser()
+
+
+def _read_config(path: Path) -> dict[str, object]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(
+            f"{path} is not valid TOML: {error}", code="bad_config", hint="mend or delete the file", path=str(path)
+        ) from error

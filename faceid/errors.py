@@ -1,0 +1,86 @@
+"""Everything that faceid raises.
+
+FaceIDError
+├── UsageError          2  the request makes no sense, whatever the data
+├── InputError          3  no usable input
+│   ├── UnreadableImage    the bytes are not a picture that may be decoded
+│   ├── FaceCountError     no face, or several where one is needed
+│   └── QualityRefused     a face, but too small or too poor to enrol
+├── GalleryError        4  the database: missing, locked, corrupt, of another model, full
+└── ModelError          5  weights or device: missing, altered, unusable
+    └── DeviceError
+
+Each carries the exit code of the command line (the number above), a reason `code` for programs, and a `hint`
+that says what to do. `str(error)` is one line without the hint.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class FaceIDError(Exception):
+    """Base of all. `path` names the input or file at fault, where there is one."""
+
+    exit_code: ClassVar[int] = 1
+    default_code: ClassVar[str] = "error"
+
+    def __init__(
+        self, message: str, *, code: str | None = None, hint: str | None = None, path: str | None = None
+    ) -> None:
+        super().__init__(" ".join(message.split()))
+        self.code = code or self.default_code
+        self.hint = hint
+        self.path = path
+
+
+class UsageError(FaceIDError):
+    """The request makes no sense, whatever the data."""
+
+    exit_code = 2
+    default_code = "usage"
+
+
+class InputError(FaceIDError):
+    """No usable input."""
+
+    exit_code = 3
+    default_code = "no_input"
+
+
+class UnreadableImage(InputError):
+    """The bytes are not a picture that may be decoded; the message says why."""
+
+    default_code = "unreadable"
+
+
+class FaceCountError(InputError):
+    """No face (`no_face`), or several where one is needed (`multiple_faces`)."""
+
+    default_code = "no_face"
+
+
+class QualityRefused(InputError):
+    """A face that is too small (`face_too_small`) or too poor (`low_quality`) to be used."""
+
+    default_code = "low_quality"
+
+
+class GalleryError(FaceIDError):
+    """The database cannot be used as asked; nothing was half-written."""
+
+    exit_code = 4
+    default_code = "gallery"
+
+
+class ModelError(FaceIDError):
+    """Weights are missing, altered or of no known form."""
+
+    exit_code = 5
+    default_code = "model"
+
+
+class DeviceError(ModelError):
+    """The device that was asked for cannot be used."""
+
+    default_code = "device"
