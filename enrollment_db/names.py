@@ -1,0 +1,39 @@
+"""What a name may be."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from enrollment_db.errors import BadName
+
+MAX_LENGTH = 200
+
+# Controls, lone surrogates, line and paragraph separators.
+_FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
+# Marks that reorder the text around them: with them one name can be made to look like another.
+_FORBIDDEN_DIRECTIONS = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
+
+
+def clean_name(name: str) -> str:
+    """The form under which a name is stored and looked up: NFC, without white space around it.
+
+    Raises BadName where nothing is left, more than 200 characters are, or one of them is a control character.
+    """
+    cleaned = unicodedata.normalize("NFC", name).strip()
+    if not cleaned:
+        raise BadName("the name is empty", hint="give the person's name")
+    if len(cleaned) > MAX_LENGTH:
+        raise BadName(
+            f"the name has {len(cleaned)} characters ({cleaned[:20]}...)",
+            hint=f"use at most {MAX_LENGTH} characters",
+        )
+    for character in cleaned:
+        if (
+            unicodedata.category(character) in _FORBIDDEN_CATEGORIES
+            or unicodedata.bidirectional(character) in _FORBIDDEN_DIRECTIONS
+        ):
+            raise BadName(
+                f"the name {cleaned[:40]!a} holds the control character U+{ord(character):04X}",
+                hint="use letters, digits, spaces and punctuation",
+            )
+    return cleaned

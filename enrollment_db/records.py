@@ -1,0 +1,150 @@
+"""What the store takes and gives: frozen rows, and batches of rows as arrays.
+
+Times are UTC, ISO 8601 with milliseconds and a Z. Vectors are float32 of unit length. Ids are positive and
+are never used twice, not even after a removal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Box: TypeAlias = tuple[float, float, float, float]
+"""x1, y1, x2, y2 in pixels of the upright photo."""
+
+Metric: TypeAlias = Literal["cosine", "euclidean"]
+
+TargetKind: TypeAlias = Literal["fmr", "fpir"]
+"""What a policy promises: a false match rate (1:1) or a false positive identification rate (1:N)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What two vectors must share to be compared: one network, one alignment, one metric."""
+
+    name: str
+    weights_sha256: str
+    aligner: str
+    dim: int
+    metric: Metric
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.weights_sha256[:8]}, {self.aligner})"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NewTemplate:
+    """A template to be stored: `vector` is (d,) float32 of unit length.
+
+    `sha256` is the photo's hash, 64 hex digits. `source` names the photo for people. `box`, `landmarks` ((5,
+    2) float32, pixels) and `quality` (0..1) are None where the template was computed elsewhere.
+    """
+
+    vector: NDArray[np.float32]
+    sha256: str
+    source: str | None = None
+    box: Box | None = None
+    landmarks: NDArray[np.float32] | None = None
+    quality: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What became of one new template. A `duplicate` was there before, under the id that is given."""
+
+    template_id: int
+    duplicate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """An enrolled person; `templates` counts them and is at least 1."""
+
+    id: int
+    name: str
+    templates: int
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Template:
+    """A stored template without its vector; `name` is its identity's."""
+
+    id: int
+    name: str
+    source: str | None
+    sha256: str
+    quality: float | None
+    model: Model
+    box: Box | None
+    landmarks: NDArray[np.float32] | None
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Templates of one model as arrays: ids (n,) int64, identity ids (n,) int64, vectors (n, d) float32.
+
+    `model` is None, and d is 0, where there are none.
+    """
+
+    model: Model | None
+    template_ids: NDArray[np.int64]
+    identity_ids: NDArray[np.int64]
+    vectors: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.template_ids)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Loaded:
+    """A part of all templates as they were when the change log had reached `seq`."""
+
+    seq: int
+    batch: Batch
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Changes:
+    """A stretch of the change log that ends at `seq`.
+
+    `added` holds the templates that were added in it and are still there, `removed` (n,) int64 the ids that
+    were removed in it. Since an id is added once and removed once, the two may be applied in either order.
+    """
+
+    seq: int
+    added: Batch
+    removed: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class NewPolicy:
+    """A threshold and all that answers for it.
+
+    `target` is the promised rate of `kind`, `threshold` the greatest distance that is a match, in the model's
+    metric. `data` says what it was measured on, with `mated` and `non_mated` comparisons; the rate lies
+    between `low` and `high` with 95 % confidence.
+    """
+
+    model: Model
+    kind: TargetKind
+    target: float
+    threshold: float
+    data: str
+    mated: int
+    non_mated: int
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Policy(NewPolicy):
+    """A stored policy. One policy of a model and kind is `active` at a time."""
+
+    id: int
+    created_at: str
+    active: bool

@@ -1,0 +1,121 @@
+"""Between Python values and the columns of a row."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from enrollment_db.errors import BadTemplate, Corrupt
+from enrollment_db.records import Batch, Box, Model, NewTemplate, Policy, Template
+
+MODEL_COLUMNS = "m.name, m.weights_sha256, m.aligner, m.dim, m.metric"
+
+_STORED = np.dtype("<f4")
+# float32 rounding of a unit vector is below 1e-6; beyond this somebody forgot to normalise.
+_NORM_TOLERANCE = 1e-3
+
+
+def to_blob(template: NewTemplate, dim: int) -> bytes:
+    """The vector as stored, little-endian float32. Raises BadTemplate if it is no unit vector of `dim`."""
+    vector = np.asarray(template.vector)
+    what = f"the template of {template.source or template.sha256[:12]}"
+    if vector.shape != (dim,):
+        raise BadTemplate(f"{what} has shape {vector.shape}, not ({dim},)", hint="use one model throughout")
+    blob = vector.astype(_STORED)
+    if not np.isfinite(blob).all():
+        raise BadTemplate(f"{what} has values that are not finite", hint="compute it again")
+    norm = float(np.linalg.norm(blob))
+    if abs(norm - 1) > _NORM_TOLERANCE:
+        raise BadTemplate(f"{what} has length {norm:.4g}, not 1", hint="normalise it")
+    return blob.tobytes()
+
+
+def to_digest(sha256: str) -> bytes:
+    """The 32 bytes of a hash in hex. Raises BadTemplate for anything else."""
+    try:
+        digest = bytes.fromhex(sha256)
+    except ValueError:
+        digest = b""
+    if len(digest) != 32:
+        raise BadTemplate(f"{sha256[:80]!a} is no SHA-256", hint="give 64 hexadecimal digits")
+    return digest
+
+
+def to_json(values: Sequence[float] | NDArray[np.float32] | None) -> str | None:
+    """Coordinates as people read them: to a hundredth of a pixel, which is finer than any detector."""
+    return None if values is None else json.dumps(np.asarray(values, np.float64).round(2).tolist())
+
+
+def to_vectors(blobs: Sequence[bytes], dim: int, path: str) -> NDArray[np.float32]:
+    """(n, dim) float32 of n stored vectors. Raises Corrupt if one has another length."""
+    if any(len(blob) != dim * _STORED.itemsize for blob in blobs):
+        raise Corrupt(
+            f"the gallery {path} holds a template of the wrong length",
+            hint="run `faceid doctor`; restore the gallery from a backup",
+            path=path,
+        )
+    stored = np.frombuffer(b"".join(blobs), _STORED).reshape(len(blobs), dim)
+    return stored.astype(np.float32, copy=False)
+
+
+def to_ids(values: Sequence[int]) -> NDArray[np.int64]:
+    """(n,) int64."""
+    return np.array(values, np.int64)
+
+
+def to_batch(rows: Sequence[Sequence[Any]], model: Model | None, path: str) -> Batch:
+    """A Batch of rows (template id, identity id, vector). Raises Corrupt."""
+    return Batch(
+        model=model,
+        template_ids=to_ids([row[0] for row in rows]),
+        identity_ids=to_ids([row[1] for row in rows]),
+        vectors=to_vectors([row[2] for row in rows], model.dim if model else 0, path),
+    )
+
+
+def to_model(row: Sequence[Any]) -> Model:
+    """A Model of MODEL_COLUMNS."""
+    return Model(*row)
+
+
+def to_template(row: Sequence[Any]) -> Template:
+    """A Template of: id, name, source, sha256, quality, box, landmarks, created_at, MODEL_COLUMNS."""
+    id_, name, source, digest, quality, box, landmarks, created_at, *model = row
+    corners: Box | None = None
+    if box is not None:
+        x1, y1, x2, y2 = json.loads(box)
+        corners = (x1, y1, x2, y2)
+    return Template(
+        id=id_,
+        name=name,
+        source=source,
+        sha256=digest.hex(),
+        quality=quality,
+        model=to_model(model),
+        box=corners,
+        landmarks=None if landmarks is None else np.array(json.loads(landmarks), np.float32),
+        created_at=created_at,
+    )
+
+
+def to_policy(row: Sequence[Any]) -> Policy:
+    """A Policy of its columns in the order of its table without the model, then MODEL_COLUMNS."""
+    id_, kind, target, threshold, data, mated, non_mated, low, high, created_at, active, *model = row
+    return Policy(
+        id=id_,
+        model=to_model(model),
+        kind=kind,
+        target=target,
+        threshold=threshold,
+        data=data,
+        mated=mated,
+        non_mated=non_mated,
+        low=low,
+        high=high,
+        created_at=created_at,
+        active=bool(active),
+    )

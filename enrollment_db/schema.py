@@ -1,0 +1,136 @@
+"""The tables, as numbered migrations.
+
+A database says that it is a gallery by its `application_id` and how far it has come by its `user_version`,
+the number of the last migration. sqlite-utils records each migration with its time in `_sqlite_migrations`. A
+migration, once released, is never edited: add the next one.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import uuid
+from collections.abc import Callable
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+APPLICATION_ID = 0x46614964
+"""The letters "FaId": how a gallery is told from another program's SQLite file."""
+
+
+def m001_gallery(db: Database) -> None:
+    """People, their templates, and the log by which an index follows them."""
+    db.executescript(
+        """
+        CREATE TABLE identities (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            name TEXT NOT NULL UNIQUE CHECK (length(name) BETWEEN 1 AND 200),
+            created_at TEXT NOT NULL
+        );
+
+        CREATE TABLE models (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            name TEXT NOT NULL,
+            weights_sha256 TEXT NOT NULL,
+            aligner TEXT NOT NULL,
+            dim INTEGER NOT NULL CHECK (dim > 0),
+            metric TEXT NOT NULL CHECK (metric IN ('cosine', 'euclidean')),
+            UNIQUE (name, weights_sha256, aligner, dim, metric)
+        );
+
+        -- AUTOINCREMENT: an id that was removed is never given out again, so an index that is behind can take
+        -- a new template for an old one in no case.
+        CREATE TABLE templates (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            identity_id INTEGER NOT NULL REFERENCES identities (id) ON DELETE CASCADE,
+            model_id INTEGER NOT NULL REFERENCES models (id),
+            vector BLOB NOT NULL CHECK (typeof(vector) = 'blob'),
+            source TEXT,
+            sha256 BLOB NOT NULL CHECK (typeof(sha256) = 'blob' AND length(sha256) = 32),
+            box TEXT,
+            landmarks TEXT,
+            quality REAL,
+            created_at TEXT NOT NULL,
+            -- The hash comes first, so that this index also finds a photo under any name.
+            UNIQUE (sha256, identity_id, model_id)
+        );
+        CREATE INDEX templates_identity ON templates (identity_id);
+
+        CREATE TABLE settings (
+            id INTEGER PRIMARY KEY CHECK (id = 1),
+            database_id TEXT NOT NULL,
+            created_at TEXT NOT NULL,
+            pinned_model_id INTEGER REFERENCES models (id)
+        );
+
+        -- No foreign keys: the log outlives what it tells of.
+        CREATE TABLE changes (
+            seq INTEGER PRIMARY KEY AUTOINCREMENT,
+            op TEXT NOT NULL CHECK (op IN ('add', 'remove')),
+            template_id INTEGER NOT NULL,
+            identity_id INTEGER NOT NULL,
+            model_id INTEGER NOT NULL
+        );
+        CREATE TRIGGER templates_log_insert AFTER INSERT ON templates BEGIN
+            INSERT INTO changes (op, template_id, identity_id, model_id)
+            VALUES ('add', NEW.id, NEW.identity_id, NEW.model_id);
+        END;
+        CREATE TRIGGER templates_log_delete AFTER DELETE ON templates BEGIN
+            INSERT INTO changes (op, template_id, identity_id, model_id)
+            VALUES ('remove', OLD.id, OLD.identity_id, OLD.model_id);
+        END;
+        """
+    )
+    db.table("settings").insert({"id": 1, "database_id": uuid.uuid4().hex, "created_at": now()})
+
+
+def m002_policies(db: Database) -> None:
+    """Thresholds with their provenance."""
+    db.executescript(
+        """
+        CREATE TABLE policies (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            model_id INTEGER NOT NULL REFERENCES models (id),
+            kind TEXT NOT NULL CHECK (kind IN ('fmr', 'fpir')),
+            target REAL NOT NULL CHECK (target > 0 AND target <= 1),
+            threshold REAL NOT NULL,
+            data TEXT NOT NULL,
+            mated INTEGER NOT NULL CHECK (mated >= 0),
+            non_mated INTEGER NOT NULL CHECK (non_mated >= 0),
+            low REAL NOT NULL,
+            high REAL NOT NULL,
+            created_at TEXT NOT NULL,
+            active INTEGER NOT NULL CHECK (active IN (0, 1))
+        );
+        CREATE UNIQUE INDEX policies_active ON policies (model_id, kind) WHERE active;
+        """
+    )
+
+
+MIGRATIONS: tuple[Callable[[Database], None], ...] = (m001_gallery, m002_policies)
+
+SCHEMA_VERSION = len(MIGRATIONS)
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring an empty database or an older gallery to `SCHEMA_VERSION`.
+
+    Must be called inside a write transaction: all migrations, their records and the version are one step.
+    """
+    # Only here, since a reader of a gallery that is up to date must not pay for the import.
+    from sqlite_utils import Database
+    from sqlite_utils.migrations import Migrations
+
+    migrations = Migrations("enrollment_db")
+    for migration in MIGRATIONS:
+        migrations(name=migration.__name__)(migration)
+    migrations.apply(Database(connection, execute_plugins=False))
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def now() -> str:
+    """The time as it is stored: UTC, milliseconds, Z."""
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")

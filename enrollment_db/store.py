@@ -1,0 +1,247 @@
+"""The gallery: the truth about who is enrolled."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+
+from enrollment_db.errors import NameTaken, OtherModel, UnknownTemplate
+from enrollment_db.names import clean_name
+from enrollment_db.reader import Reader, model_parameters
+from enrollment_db.records import Added, Model, NewPolicy, NewTemplate
+from enrollment_db.rows import to_blob, to_digest, to_json
+from enrollment_db.schema import now
+from enrollment_db.session import Session
+
+
+class Store(Reader):
+    """A gallery file that is open.
+
+    Several processes may read and write one file at once; a writer waits up to `timeout_s` for another.
+    Threads may share a Store: its calls are taken in turn. After a fork, open another.
+
+    Each write is one transaction, which is on the disk when the method returns. Three things always hold: all
+    templates are of the pinned model; an identity has at least one template; a gallery without templates is
+    pinned to no model, so that it can start again with another.
+    """
+
+    @classmethod
+    def open(
+        cls, path: str | Path, *, create: bool = True, read_only: bool = False, timeout_s: float = 5.0
+    ) -> Store:
+        """Open the gallery at `path`; with `create`, make it and its directory where there is none.
+
+        `read_only` makes nothing and refuses writes. It opens files that may not be written, too; where not
+        even the directory may be, it shows the gallery as it was on opening.
+
+        Raises Missing, Corrupt, NotAGallery, Locked, ReadOnly, NewerSchema, DiskFull or DatabaseError.
+        """
+        return cls(
+            Session.open(Path(path).expanduser(), create=create, read_only=read_only, timeout_s=timeout_s)
+        )
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._session.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Make all writes inside one: they are committed together, and faster than one by one, or not at all.
+
+        Other writers, and other threads of this Store, wait meanwhile. Raises Locked, ReadOnly or DiskFull.
+        """
+        with self._session.write():
+            yield
+
+    def add(self, name: str, templates: Sequence[NewTemplate], model: Model) -> list[Added]:
+        """Enrol templates under `name`, one result each in their order; all are stored or none.
+
+        The identity is created if it is new, and the first templates of a gallery pin it to their model. A
+        photo that this identity has already is a duplicate: the old template stays.
+
+        Raises OtherModel, BadName, BadTemplate, Locked, ReadOnly or DiskFull.
+        """
+        cleaned = clean_name(name)
+        rows = [
+            (
+                to_blob(template, model.dim),
+                template.source,
+                to_digest(template.sha256),
+                to_json(template.box),
+                to_json(template.landmarks),
+                template.quality,
+            )
+            for template in templates
+        ]
+        if not rows:
+            return []
+        with self._session.write() as connection:
+            model_id = self._pin(connection, model)
+            time = now()
+            connection.execute(
+                "INSERT INTO identities (name, created_at) VALUES (?, ?) ON CONFLICT (name) DO NOTHING",
+                (cleaned, time),
+            )
+            (identity_id,) = connection.execute(
+                "SELECT id FROM identities WHERE name = ?", (cleaned,)
+            ).fetchone()
+            added: list[Added] = []
+            for row in rows:
+                cursor = connection.execute(
+                    """
+                    INSERT INTO templates
+                        (identity_id, model_id, vector, source, sha256, box, landmarks, quality, created_at)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    ON CONFLICT (sha256, identity_id, model_id) DO NOTHING
+                    """,
+                    (identity_id, model_id, *row, time),
+                )
+                duplicate = cursor.rowcount == 0
+                template_id = cursor.lastrowid
+                if duplicate:
+                    (template_id,) = connection.execute(
+                        "SELECT id FROM templates WHERE (sha256, identity_id, model_id) = (?, ?, ?)",
+                        (row[2], identity_id, model_id),
+                    ).fetchone()
+                assert template_id is not None
+                added.append(Added(template_id, duplicate))
+        return added
+
+    def rename(self, old: str, new: str) -> None:
+        """Give an identity another name. Raises UnknownIdentity, NameTaken or BadName."""
+        cleaned = clean_name(new)
+        with self._session.write() as connection:
+            identity = self.identity(old)
+            taken = connection.execute("SELECT id FROM identities WHERE name = ?", (cleaned,)).fetchone()
+            if taken is not None and taken[0] != identity.id:
+                raise NameTaken(
+                    f"somebody else is enrolled as {cleaned}",
+                    hint="choose another name, or `faceid remove` one of the two",
+                    path=self.path,
+                )
+            connection.execute("UPDATE identities SET name = ? WHERE id = ?", (cleaned, identity.id))
+
+    def remove(self, name: str) -> int:
+        """Forget an identity and all its templates; returns how many they were.
+
+        What was stored is overwritten, in the write-ahead log too as soon as nobody reads from it.
+
+        Raises UnknownIdentity or BadName.
+        """
+        with self._session.write() as connection:
+            identity = self.identity(name)
+            connection.execute("DELETE FROM identities WHERE id = ?", (identity.id,))
+            self._after_removal(connection)
+        return identity.templates
+
+    def remove_template(self, template_id: int) -> str:
+        """Forget one template, and its identity with it if it was the last; returns the identity's name.
+
+        Raises UnknownTemplate.
+        """
+        with self._session.write() as connection:
+            row = connection.execute(
+                """
+                SELECT i.id, i.name FROM templates t JOIN identities i ON i.id = t.identity_id WHERE t.id = ?
+                """,
+                (template_id,),
+            ).fetchone()
+            if row is None:
+                raise UnknownTemplate(
+                    f"there is no template {template_id}",
+                    hint="see `faceid show NAME` for the ids",
+                    path=self.path,
+                )
+            identity_id, name = row
+            connection.execute("DELETE FROM templates WHERE id = ?", (template_id,))
+            connection.execute(
+                """
+                DELETE FROM identities
+                WHERE id = ? AND NOT EXISTS (SELECT 1 FROM templates WHERE identity_id = identities.id)
+                """,
+                (identity_id,),
+            )
+            self._after_removal(connection)
+        return str(name)
+
+    def put_policy(self, policy: NewPolicy) -> int:
+        """Put a threshold in force; returns its id. The one of the same model and kind before it is kept."""
+        with self._session.write() as connection:
+            model_id = _model_id(connection, policy.model)
+            connection.execute(
+                "UPDATE policies SET active = 0 WHERE model_id = ? AND kind = ?", (model_id, policy.kind)
+            )
+            cursor = connection.execute(
+                """
+                INSERT INTO policies (model_id, kind, target, threshold, data, mated, non_mated, low, high,
+                                      created_at, active)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)
+                """,
+                (
+                    model_id,
+                    policy.kind,
+                    policy.target,
+                    policy.threshold,
+                    policy.data,
+                    policy.mated,
+                    policy.non_mated,
+                    policy.low,
+                    policy.high,
+                    now(),
+                ),
+            )
+        assert cursor.lastrowid is not None
+        return cursor.lastrowid
+
+    def _pin(self, connection: sqlite3.Connection, model: Model) -> int:
+        """The model's row id, to which the gallery is pinned afterwards. Raises OtherModel."""
+        pinned = self.model()
+        if pinned is not None and model_parameters(pinned) != model_parameters(model):
+            way_out = (
+                "use another gallery with --db, or enrol the photos again"
+                if pinned.name == model.name
+                else f"use --model {pinned.name}, or another gallery with --db, or enrol the photos again"
+            )
+            raise OtherModel(
+                f"the gallery {self.path} holds templates of {pinned}, not of {model}",
+                hint=way_out,
+                path=self.path,
+            )
+        model_id = _model_id(connection, model)
+        if pinned is None:
+            connection.execute("UPDATE settings SET pinned_model_id = ?", (model_id,))
+        return model_id
+
+    def _after_removal(self, connection: sqlite3.Connection) -> None:
+        connection.execute(
+            "UPDATE settings SET pinned_model_id = NULL WHERE NOT EXISTS (SELECT 1 FROM templates)"
+        )
+        self._session.purge_on_commit()
+
+
+def _model_id(connection: sqlite3.Connection, model: Model) -> int:
+    """The model's row id; the row is made if it is new."""
+    parameters = model_parameters(model)
+    connection.execute(
+        """
+        INSERT INTO models (name, weights_sha256, aligner, dim, metric) VALUES (?, ?, ?, ?, ?)
+        ON CONFLICT (name, weights_sha256, aligner, dim, metric) DO NOTHING
+        """,
+        parameters,
+    )
+    (id_,) = connection.execute(
+        "SELECT id FROM models WHERE (name, weights_sha256, aligner, dim, metric) = (?, ?, ?, ?, ?)",
+        parameters,
+    ).fetchone()
+    return int(id_)

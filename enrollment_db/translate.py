@@ -1,0 +1,86 @@
+"""Where sqlite3's errors become ours."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from enrollment_db.errors import Corrupt, DatabaseError, DiskFull, Locked, ReadOnly
+
+# https://www.sqlite.org/rescode.html. sqlite3 names these constants only from Python 3.11 on.
+_ERROR, _BUSY, _LOCKED, _READONLY, _CORRUPT, _FULL, _CANTOPEN, _NOTADB = 1, 5, 6, 8, 11, 13, 14, 26
+_IOERR_SHMSIZE = 10 | 19 << 8
+
+# Python 3.10 gives no code. The texts are those of SQLite's own table, unchanged for a decade.
+_CODE_OF_TEXT = {
+    "locked": _BUSY,
+    "readonly": _READONLY,
+    "malformed": _CORRUPT,
+    "full": _FULL,
+    "unable to open": _CANTOPEN,
+    "not a database": _NOTADB,
+    "no such": _ERROR,
+}
+
+
+@contextmanager
+def translated(path: str) -> Iterator[None]:
+    """Raise what sqlite3 raises inside as DatabaseErrors about the database at `path`.
+
+    A ProgrammingError is a mistake of ours, not a state of the file, and is left as it is.
+    """
+    try:
+        yield
+    except sqlite3.ProgrammingError:
+        raise
+    except sqlite3.Error as error:
+        raise _ours(error, path) from error
+
+
+def _code(error: sqlite3.Error) -> int:
+    """SQLite's extended result code, guessed from the text where Python does not tell it; 0 if unknown."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if isinstance(code, int):
+        return code
+    text = str(error)
+    return next((code for part, code in _CODE_OF_TEXT.items() if part in text), 0)
+
+
+def _ours(error: sqlite3.Error, path: str) -> DatabaseError:
+    code = _code(error)
+    # A WAL index that cannot grow reports an I/O error, though what is missing is room.
+    primary = _FULL if code == _IOERR_SHMSIZE else code & 0xFF
+    if primary in (_BUSY, _LOCKED):
+        return Locked(
+            f"the gallery {path} is locked by another process",
+            hint="try again when the other process has finished",
+            path=path,
+        )
+    if primary in (_READONLY, _CANTOPEN):
+        return ReadOnly(
+            f"the gallery {path} cannot be {'opened' if primary == _CANTOPEN else 'written'}: not permitted",
+            hint="check the permissions of the file and of its directory, or give another --db",
+            path=path,
+        )
+    if primary in (_CORRUPT, _NOTADB):
+        what = "is not a SQLite database" if primary == _NOTADB else "is damaged"
+        return Corrupt(
+            f"the gallery {path} {what}", hint="restore it from a backup, or give another --db", path=path
+        )
+    if primary == _FULL:
+        return DiskFull(
+            f"no room to write to the gallery {path}; nothing was changed",
+            hint="free some disk space and try again",
+            path=path,
+        )
+    if primary == _ERROR:
+        # Our statements are fixed, so what they do not find has been taken away by somebody else.
+        return Corrupt(
+            f"the gallery {path} lacks a part of its tables: {error}",
+            hint="restore it from a backup, or give another --db",
+            path=path,
+        )
+    return DatabaseError(
+        f"the gallery {path} failed: {error}", hint="run `faceid doctor`; check the disk", path=path
+    )
