@@ -1,0 +1,10 @@
+"""Pictures in: files, standard input and arrays become upright RGB `Image`s; `UnreadableImage` says why not.
+
+Importing this room loads Pillow and NumPy, nothing heavier.
+"""
+
+from faceid.imaging.decode import decode, from_array
+from faceid.imaging.files import STDIN, SUFFIXES, read, walk
+from faceid.imaging.limits import DEFAULT_LIMITS, Limits
+
+__all__ = ["DEFAULT_LIMITS", "STDIN", "SUFFIXES", "Limits", "decode", "from_array", "read", "walk"]

@@ -1,0 +1,161 @@
+"""Encoded bytes, or an array, to an `Image`. Here the exceptions of the decoders are translated."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image as Pillow
+from PIL import UnidentifiedImageError
+
+from faceid.errors import InputError
+from faceid.imaging.formats import SUPPORTED, Format, describe_foreign, sniff
+from faceid.imaging.heif import decode_heif
+from faceid.imaging.jpeg import decode_without_end, has_more_scans
+from faceid.imaging.limits import DEFAULT_LIMITS, Limits
+from faceid.imaging.quiet import quiet_pillow
+from faceid.imaging.refusal import detail, refuse
+from faceid.imaging.upright import deep_gray_strips, upright_pixels
+from faceid.types import Image
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from faceid.types import Pixels
+
+_DECODER_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    RuntimeError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    MemoryError,
+    struct.error,
+    zlib.error,
+    Pillow.DecompressionBombError,
+)
+"""What Pillow and pillow-heif raise for malformed files, found by decoding many of them."""
+
+_ORIENTATION_TAG = 0x0112
+_DEEP_GRAY_MODES = frozenset({"I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
+
+
+def decode(data: bytes, source: str, limits: Limits = DEFAULT_LIMITS) -> Image:
+    """The first picture in an encoded file, upright (EXIF), RGB; `sha256` is that of `data`.
+
+    Transparency is composited onto white, 16-bit gray is scaled to 8, colour profiles are ignored. Files that
+    break off before their last pixel are refused, those that lack only what follows it are not.
+
+    Raises UnreadableImage with the cause for everything that is not a whole picture within `limits`.
+    """
+    if not data:
+        raise refuse(source, "the file is empty")
+    limits.check_bytes(len(data), source)
+    fmt = sniff(data)
+    if fmt is None:
+        raise refuse(source, describe_foreign(data), hint=f"supported are {SUPPORTED}")
+    with _translated(fmt, source, limits), quiet_pillow():
+        if fmt is Format.HEIF:
+            pixels = decode_heif(data, source, limits)
+        elif fmt is Format.JPEG:
+            pixels = _decode_jpeg(data, source, limits)
+        else:
+            pixels = _decode_pillow(data, fmt, source, limits)
+    return Image(pixels=pixels, source=source, sha256=hashlib.sha256(data).hexdigest())
+
+
+def from_array(pixels: NDArray[Any], source: str = "array") -> Image:
+    """Take RGB pixels that are decoded already: (H, W, 3) uint8, at least 1x1; copied only if not contiguous.
+
+    Raises InputError (`bad_array`) for anything else, because a wrong type would not fail later but
+    find no faces.
+    """
+    if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.ndim != 3:
+        found = f"{pixels.dtype} {pixels.shape}" if isinstance(pixels, np.ndarray) else type(pixels).__name__
+        raise _bad_array(source, found)
+    if pixels.shape[2] != 3 or 0 in pixels.shape:
+        raise _bad_array(source, f"{pixels.dtype} {pixels.shape}")
+    whole = np.ascontiguousarray(pixels)
+    digest = hashlib.sha256(repr(whole.shape).encode())
+    digest.update(whole.data)
+    return Image(pixels=whole, source=source, sha256=digest.hexdigest())
+
+
+def _bad_array(source: str, found: str) -> InputError:
+    return InputError(
+        f"{source}: pixels must be an RGB array of uint8 (height, width, 3), not {found}",
+        code="bad_array",
+        hint="floats of 0..1 need (pixels * 255).astype('uint8'), BGR needs pixels[..., ::-1]",
+        path=source,
+    )
+
+
+def _decode_jpeg(data: bytes, source: str, limits: Limits) -> Pixels:
+    try:
+        return _decode_pillow(data, Format.JPEG, source, limits)
+    except OSError as error:
+        if not _is_truncation(error):
+            raise
+        pixels = decode_without_end(data, lambda ended: _decode_pillow(ended, Format.JPEG, source, limits))
+        if pixels is None:
+            raise
+        return pixels
+
+
+def _decode_pillow(data: bytes, fmt: Format, source: str, limits: Limits) -> Pixels:
+    with Pillow.open(BytesIO(data), formats=(fmt.name,)) as picture:
+        width, height = picture.size
+        limits.check_pixels(width, height, source)
+        if fmt is Format.JPEG and has_more_scans(data, limits.max_scan_pixels / (width * height)):
+            raise refuse(source, "a JPEG of far too many scans", hint="save it anew with another program")
+        picture.load()
+        if picture.mode in _DEEP_GRAY_MODES:
+            strips = deep_gray_strips(picture)
+        else:
+
+            def strips(top: int, bottom: int) -> Pillow.Image:
+                return picture.crop((0, top, picture.width, bottom))
+
+        # After load(): PNG may keep its EXIF behind the pixels, and TIFF has turned itself by now.
+        return upright_pixels(picture.size, strips, _orientation(picture))
+
+
+def _orientation(picture: Pillow.Image) -> int:
+    """EXIF orientation 1..8; 1 where it is absent, broken or out of range: metadata refuses no picture."""
+    try:
+        value = picture.getexif().get(_ORIENTATION_TAG, 1)
+    except _DECODER_ERRORS:
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+@contextmanager
+def _translated(fmt: Format, source: str, limits: Limits) -> Iterator[None]:
+    """Turns what a decoder raises into UnreadableImage."""
+    try:
+        yield
+    except MemoryError as error:
+        raise refuse(source, "not enough memory to decode it") from error
+    except Pillow.DecompressionBombError as error:
+        # Pillow counts before we can: far above our own limit.
+        raise refuse(source, f"too many pixels, at most {limits.max_pixels / 1e6:.4g} million") from error
+    except UnidentifiedImageError as error:
+        raise refuse(source, f"a damaged {fmt.value} file: its header makes no sense") from error
+    except _DECODER_ERRORS as error:
+        if _is_truncation(error):
+            raise refuse(source, f"a truncated {fmt.value} file: it ends before the picture does") from error
+        raise refuse(source, f"a damaged {fmt.value} file{detail(error)}") from error
+
+
+def _is_truncation(error: BaseException) -> bool:
+    return isinstance(error, EOFError) or "truncated" in str(error).lower()

@@ -1,0 +1,43 @@
+"""HEIC and HEIF, the format of iPhones, through the optional pillow-heif."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image as Pillow
+
+from faceid.imaging.refusal import refuse
+from faceid.imaging.upright import upright_pixels
+
+if TYPE_CHECKING:
+    from faceid.imaging.limits import Limits
+    from faceid.types import Pixels
+
+
+def decode_heif(data: bytes, source: str, limits: Limits) -> Pixels:
+    """The primary picture of the file, 8 bits a channel whatever it was stored in: (H, W, 3) uint8 RGB.
+
+    Rotation is part of the format and applied by libheif, so the orientation in the EXIF block, which repeats
+    it, is not read. Nothing is registered with Pillow: that would change what a host application can open.
+
+    Raises UnreadableImage without the extra `heif` and above `limits`, else what pillow-heif raises.
+    """
+    try:
+        import pillow_heif
+    except ImportError as error:
+        install = 'pip install "faceid[heif]"'
+        raise refuse(source, f"HEIC/HEIF pictures need {install}", hint=install) from error
+
+    picture = pillow_heif.open_heif(data, convert_hdr_to_8bit=True)
+    width, height = picture.size
+    limits.check_pixels(width, height, source)
+    rows = np.frombuffer(picture.data, dtype=np.uint8).reshape(-1, picture.stride)
+    # Asked again: libheif corrects the size that the header announced when it decodes.
+    width, height = picture.size
+
+    def strip(top: int, bottom: int) -> Pillow.Image:
+        size = (width, bottom - top)
+        return Pillow.frombuffer(picture.mode, size, rows[top:bottom], "raw", picture.mode, picture.stride, 1)
+
+    return upright_pixels((width, height), strip, orientation=1)

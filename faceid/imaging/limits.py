@@ -1,0 +1,44 @@
+"""How large a picture may be. Checked on the header, before any pixel is decoded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from faceid.imaging.refusal import refuse
+
+_SMALLER = "save a smaller copy of it"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is refused unseen, so that no file can take the machine's memory or minutes of its time.
+
+    The defaults let every phone photo of 50 megapixels through (8192 x 6144) and keep a process that also
+    holds a network below 1.5 GB. They bound one picture: threads that decode side by side add up.
+    """
+
+    max_bytes: int = 100_000_000
+    """Of the encoded file."""
+
+    max_pixels: int = 51_000_000
+    """Width times height of the decoded picture."""
+
+    max_scan_pixels: int = 1_000_000_000
+    """Pixels times the number of scans of a JPEG. A progressive JPEG has about ten scans; a hostile one has
+    thousands, which cost it a few bytes each and the decoder a full pass over the picture."""
+
+    def check_bytes(self, size: int, source: str) -> None:
+        """Raises UnreadableImage where an encoded picture has more than `max_bytes`."""
+        if size > self.max_bytes:
+            raise refuse(source, f"the file is larger than {self.max_bytes / 1e6:.4g} MB", hint=_SMALLER)
+
+    def check_pixels(self, width: int, height: int, source: str) -> None:
+        """Raises UnreadableImage where a picture has no pixels or more than `max_pixels`."""
+        if width < 1 or height < 1:
+            raise refuse(source, f"a picture of {width} x {height} pixels")
+        if width * height > self.max_pixels:
+            cause = f"too many pixels: {width} x {height}, at most {self.max_pixels / 1e6:.4g} million"
+            raise refuse(source, cause, hint=_SMALLER)
+
+
+DEFAULT_LIMITS = Limits()
