@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 
 import numpy as np
@@ -180,7 +180,7 @@ class Reader:
                 removed=to_ids([row[2] for row in rows if row[1] == "remove"]),
             )
 
-    def load_all(self, batch_size: int = 16_384) -> Iterator[Loaded]:
+    def load_all(self, batch_size: int = 16_384) -> Generator[Loaded, None, None]:
         """All templates by id, in parts of at most `batch_size`, as of one moment.
 
         What others write meanwhile is not in it. There is always at least one part, since even an empty

@@ -1,0 +1,155 @@
+"""Exact search in NumPy: the oracle that every other index must agree with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Bounds of the memory that a search takes, whatever is asked of it: scores of 256 x 16384 float32 are 16 MB.
+_PROBES_AT_ONCE = 256
+_ROWS_AT_ONCE = 16_384
+
+
+class FlatIndex:
+    """All vectors in one array, compared with every probe.
+
+    What it finds depends on the vectors and ids alone, to the last bit: not on the order in which they came,
+    nor on how many probes are searched together. Matrix products do not give that (BLAS rounds by position),
+    so they only select; the cosines that are returned and ordered by are summed pair by pair in float64.
+    """
+
+    def __init__(self, dim: int, *, capacity: int = 1024) -> None:
+        """`capacity` is how many vectors to make room for at first; the array doubles when it is full."""
+        if dim < 1:
+            raise ValueError(f"a vector has at least one value, not {dim}")
+        self._dim = dim
+        self._size = 0
+        self._vectors = np.empty((max(capacity, 1), dim), np.float32)
+        self._ids = np.empty(len(self._vectors), np.int64)
+        self._row_of: dict[int, int] = {}
+
+    @property
+    def dim(self) -> int:
+        """Length of a vector."""
+        return self._dim
+
+    def __len__(self) -> int:
+        return self._size
+
+    def add(self, ids: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
+        """Add (n,) ids with (n, d) unit vectors; an id that is present, or given twice, keeps the last.
+
+        Raises ValueError for another shape, values that are not finite, or negative ids.
+        """
+        vectors = self._checked(vectors)
+        ids = np.asarray(ids, np.int64)
+        if ids.shape != (len(vectors),):
+            raise ValueError(f"{len(vectors)} vectors came with ids of shape {ids.shape}")
+        if (ids < 0).any():
+            raise ValueError("ids are not negative: -1 says that nothing was found")
+        self._reserve(self._size + len(ids))
+        rows = []
+        for id_ in ids.tolist():
+            row = self._row_of.setdefault(id_, self._size)
+            self._size += row == self._size
+            rows.append(row)
+        self._vectors[rows] = vectors
+        self._ids[rows] = ids
+
+    def remove(self, ids: NDArray[np.int64]) -> int:
+        """Forget (n,) ids; returns how many were present. The last row moves into each gap."""
+        before = self._size
+        for id_ in np.asarray(ids, np.int64).tolist():
+            row = self._row_of.pop(id_, None)
+            if row is None:
+                continue
+            self._size -= 1
+            if row != self._size:
+                self._vectors[row] = self._vectors[self._size]
+                self._ids[row] = self._ids[self._size]
+                self._row_of[int(self._ids[row])] = row
+        return before - self._size
+
+    def search(self, probes: NDArray[np.float32], k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """The k nearest of each of (m, d) probes: cosines (m, k) falling, ids (m, k).
+
+        Equal cosines are ordered by id. Where fewer than k are held, the rest is -inf and -1.
+
+        Raises ValueError for another shape, values that are not finite, or k below 1.
+        """
+        probes = self._checked(probes)
+        if k < 1:
+            raise ValueError(f"k is at least 1, not {k}")
+        cosines = np.full((len(probes), k), -np.inf, np.float32)
+        ids = np.full((len(probes), k), -1, np.int64)
+        held = min(k, self._size)
+        if held:
+            for start in range(0, len(probes), _PROBES_AT_ONCE):
+                block = slice(start, start + _PROBES_AT_ONCE)
+                self._search(probes[block], cosines[block, :held], ids[block, :held])
+        return cosines, ids
+
+    @property
+    def _slack(self) -> float:
+        """More than twice what float32 rounding can move the product of two unit vectors, whatever the order."""
+        return (self._dim + 8) * float(np.finfo(np.float32).eps)
+
+    def _search(
+        self, probes: NDArray[np.float32], cosines: NDArray[np.float32], ids: NDArray[np.int64]
+    ) -> None:
+        """Fill in the nearest of a block of probes: `cosines` and `ids` are (m, k) with 1 <= k <= size."""
+        for start, scores in self._scores(probes):
+            for i, row_scores in enumerate(scores):
+                near = _contenders(row_scores, cosines[i], self._slack)
+                self._merge(probes[i], near + start, cosines[i], ids[i])
+
+    def _scores(self, probes: NDArray[np.float32]) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """Approximate cosines (m, r) of r rows from a first one on, part by part over all rows."""
+        for start in range(0, self._size, _ROWS_AT_ONCE):
+            rows = self._vectors[start : min(start + _ROWS_AT_ONCE, self._size)]
+            yield start, probes @ rows.T
+
+    def _merge(
+        self,
+        probe: NDArray[np.float32],
+        rows: NDArray[np.int64],
+        cosines: NDArray[np.float32],
+        ids: NDArray[np.int64],
+    ) -> None:
+        """Bring the rows among the k nearest that were found so far, exactly."""
+        exact = (self._vectors[rows].astype(np.float64) * probe.astype(np.float64)).sum(axis=1)
+        all_cosines = np.concatenate((cosines, np.clip(exact, -1, 1).astype(np.float32)))
+        all_ids = np.concatenate((ids, self._ids[rows]))
+        order = np.lexsort((all_ids, -all_cosines))[: len(cosines)]
+        cosines[:], ids[:] = all_cosines[order], all_ids[order]
+
+    def _reserve(self, size: int) -> None:
+        if size <= len(self._vectors):
+            return
+        capacity = max(size, 2 * len(self._vectors))
+        vectors = np.empty((capacity, self._dim), np.float32)
+        ids = np.empty(capacity, np.int64)
+        vectors[: self._size] = self._vectors[: self._size]
+        ids[: self._size] = self._ids[: self._size]
+        self._vectors, self._ids = vectors, ids
+
+    def _checked(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        vectors = np.ascontiguousarray(vectors, np.float32)
+        if vectors.ndim != 2 or vectors.shape[1] != self._dim:
+            raise ValueError(f"vectors have shape {vectors.shape}, not (n, {self._dim})")
+        if not np.isfinite(vectors).all():
+            raise ValueError("a vector has values that are not finite")
+        return vectors
+
+
+def _contenders(scores: NDArray[np.float32], best: NDArray[np.float32], slack: float) -> NDArray[np.int64]:
+    """Where the (r,) approximate `scores` can belong among the k nearest, of which `best` (k,) are known."""
+    k = len(best)
+    near = np.flatnonzero(scores >= best[-1] - slack)
+    if len(near) > k:
+        # Among the rows themselves there are k at least as near as this.
+        floor = np.partition(scores[near], len(near) - k)[len(near) - k] - slack
+        near = near[scores[near] >= floor]
+    return near
