@@ -1,0 +1,85 @@
+"""FaceNet's Inception-ResNet-v1 (Schroff et al., 2015; Szegedy et al., 2017), 512-D, as facenet-pytorch has it.
+
+Batch normalisation is folded into the convolutions before it. facenet_pytorch is imported when a network is
+built: it brings torchvision along, more than a second that no other network needs.
+"""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
+
+from models.errors import WeightsFormat
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+VERSION = 1
+
+_MEAN, _SCALE = 127.5, 128.0
+
+
+class FaceNet(nn.Module):
+    """(n, 3, 160, 160) RGB 0..255 -> (n, 512), of unit length: this network normalises by itself."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The embeddings of a batch of crops."""
+        embeddings: Tensor = self.network((x - _MEAN) / _SCALE)
+        return embeddings
+
+
+def convert(path: Path) -> dict[str, Tensor]:
+    """The state of a FaceNet, without its classifier, from facenet-pytorch's `.pt`.
+
+    Raises WeightsFormat, and OSError.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError) as error:
+        raise WeightsFormat(f"{path.name} is not a file of torch weights: {error}", path=str(path)) from error
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise WeightsFormat(f"{path.name} does not hold a state dict", path=str(path))
+    network = _skeleton()
+    try:
+        network.load_state_dict(
+            {key: value for key, value in state.items() if not key.startswith("logits.")}, assign=True
+        )
+    except RuntimeError as error:
+        raise WeightsFormat(f"{path.name} holds another network: {error}", path=str(path)) from error
+    return FaceNet(_folded(network)).state_dict()
+
+
+def build(state: Mapping[str, Tensor]) -> nn.Module:
+    """The network with the weights of `state`, in evaluation mode. Raises RuntimeError for another state."""
+    network = FaceNet(_folded(_skeleton()))
+    network.load_state_dict(state, assign=True)
+    return network.eval()
+
+
+def _skeleton() -> nn.Module:
+    """The published network, in evaluation mode, without numbers."""
+    from facenet_pytorch import InceptionResnetV1
+
+    with torch.device("meta"):
+        return cast("nn.Module", InceptionResnetV1(pretrained=None, classify=False)).eval()
+
+
+def _folded(network: nn.Module) -> nn.Module:
+    """The same function without batch normalisation; `network` is used up."""
+    for unit in list(network.modules()):
+        convolution, norm = getattr(unit, "conv", None), getattr(unit, "bn", None)
+        if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+            unit.conv, unit.bn = fuse_conv_bn_eval(convolution, norm), nn.Identity()
+    linear, norm = network.get_submodule("last_linear"), network.get_submodule("last_bn")
+    network.last_linear = fuse_linear_bn_eval(cast("nn.Linear", linear), cast("nn.BatchNorm1d", norm))
+    network.last_bn = nn.Identity()
+    return network

@@ -1,0 +1,59 @@
+"""The one way from a card to a network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from models.cache import converted
+from models.card import Card
+from models.errors import WeightsFormat
+from models.weights import verified
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+class _Backbone(Protocol):
+    """What each module of models/backbones that is a network offers."""
+
+    VERSION: int
+
+    def convert(self, path: Path) -> dict[str, Tensor]: ...
+
+    def build(self, state: Mapping[str, Tensor]) -> nn.Module: ...
+
+
+def load(card: Card, weights_dir: Path) -> nn.Module:
+    """The network of `card` on the CPU, in evaluation mode, without gradients, channels last.
+
+    It takes (n, 3, S, S) float32 RGB, 0..255, and gives (n, d) raw embeddings. The weights are checked against
+    the card each time; converted ones are kept in `weights_dir`. Nothing is downloaded.
+
+    Raises WeightsMissing, WeightsAltered, and WeightsFormat for files that the card's backbone cannot read.
+    """
+    import torch
+
+    backbone = _backbone(card)
+    path = verified(card, weights_dir)
+    state = converted(weights_dir, card.weights.sha256, backbone.VERSION, lambda: backbone.convert(path))
+    network = backbone.build(state).requires_grad_(False)
+    return network.to(memory_format=torch.channels_last)
+
+
+def _backbone(card: Card) -> _Backbone:
+    # Imported one by one: each may bring along what the others do without.
+    if card.backbone == "dlib-resnet":
+        from models.backbones import dlib_resnet
+
+        return dlib_resnet
+    if card.backbone == "mobilefacenet":
+        from models.backbones import mobilefacenet
+
+        return mobilefacenet
+    if card.backbone == "inception-resnet-v1":
+        from models.backbones import facenet
+
+        return facenet
+    raise WeightsFormat(f"{card.name} is not a torch network", hint="onnx:FILE is run by faceid[onnx]")

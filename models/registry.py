@@ -1,0 +1,94 @@
+"""Networks by name: the cards in models/cards, and `onnx:FILE` for a network of the user's own.
+
+Imports nothing but the standard library: `faceid models` lists without loading a tensor.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+from models.calibration import Calibration, CalibrationPoint, write_calibration
+from models.card import Accuracy, Card, TensorFormat, Weights, read_card
+from models.errors import BadCard, UnknownModel, WeightsMissing
+from models.weights import Status, status
+
+__all__ = [
+    "Accuracy",
+    "Calibration",
+    "CalibrationPoint",
+    "Card",
+    "Status",
+    "TensorFormat",
+    "Weights",
+    "card",
+    "card_path",
+    "cards",
+    "names",
+    "status",
+    "write_calibration",
+]
+
+ONNX = "onnx:"
+"""What the name of a user's own network begins with; the path of its file follows."""
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """The networks that have a card here, in alphabetical order."""
+    entries = (files("models") / "cards").iterdir()
+    return tuple(
+        sorted(entry.name.removesuffix(".toml") for entry in entries if entry.name.endswith(".toml"))
+    )
+
+
+def cards() -> tuple[Card, ...]:
+    """The cards of `names()`."""
+    return tuple(card(name) for name in names())
+
+
+def card(name: str) -> Card:
+    """The card of a network, or of the ONNX file in `onnx:FILE`, which lies beside it as FILE.toml.
+
+    Raises UnknownModel, BadCard, and for `onnx:FILE` WeightsMissing and WeightsAltered.
+    """
+    return _onnx_card(Path(name.removeprefix(ONNX))) if name.startswith(ONNX) else _own_card(name)
+
+
+def card_path(name: str) -> Path:
+    """The TOML file of a network's card, for tools that write to it. Raises UnknownModel."""
+    if name not in names():
+        raise UnknownModel(
+            f"there is no model called {name!r}",
+            hint=f"choose one of {', '.join(names())}, or onnx:FILE; `faceid models` lists them",
+        )
+    return Path(str(files("models") / "cards" / f"{name}.toml"))
+
+
+def _own_card(name: str) -> Card:
+    path = card_path(name)
+    found = read_card(path.read_text(encoding="utf-8"), path.name)
+    if found.name != name:
+        raise BadCard(f"{path.name}: name must be {name!r}, as the file is called", path=str(path))
+    return found
+
+
+def _onnx_card(path: Path) -> Card:
+    # The absolute path is part of the name, so that a gallery finds its network from any directory.
+    path = path.expanduser().resolve()
+    beside = path.with_suffix(".toml")
+    if not path.is_file():
+        raise WeightsMissing(f"there is no file {path}", hint="give the path of an ONNX file", path=str(path))
+    try:
+        text = beside.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise BadCard(
+            f"{path.name} has no model card beside it: {beside.name}",
+            hint="describe the network in it, as in faceid/embed/onnx.py",
+            path=str(beside),
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadCard(f"cannot read {beside}: {error}", path=str(beside)) from error
+    return replace(read_card(text, beside.name, file=path), name=f"{ONNX}{path}")
