@@ -115,7 +115,7 @@ def _decode_jpeg(data: bytes, source: str, limits: Limits) -> Pixels:
 def _decode_pillow(data: bytes, fmt: Format, source: str, limits: Limits) -> Pixels:
     with Pillow.open(BytesIO(data), formats=(fmt.name,)) as picture:
         width, height = picture.size
-        limits.check_pixels(width, height, source)
+        limits.check_pixels(width, height, source, fmt)
         if fmt is Format.JPEG and has_more_scans(data, limits.max_scan_pixels / (width * height)):
             raise refuse(source, "a JPEG of far too many scans", hint="save it anew with another program")
         picture.load()
@@ -150,12 +150,16 @@ def _translated(fmt: Format, source: str, limits: Limits) -> Iterator[None]:
         # Pillow counts before we can: far above our own limit.
         raise refuse(source, f"too many pixels, at most {limits.max_pixels / 1e6:.4g} million") from error
     except UnidentifiedImageError as error:
-        raise refuse(source, f"a damaged {fmt.value} file: its header makes no sense") from error
+        raise refuse(
+            source, f"a damaged or incomplete {fmt.value} file: its header makes no sense"
+        ) from error
     except _DECODER_ERRORS as error:
         if _is_truncation(error):
-            raise refuse(source, f"a truncated {fmt.value} file: it ends before the picture does") from error
-        raise refuse(source, f"a damaged {fmt.value} file{detail(error)}") from error
+            raise refuse(
+                source, f"an incomplete {fmt.value} file: it ends before the picture does"
+            ) from error
+        raise refuse(source, f"a damaged or incomplete {fmt.value} file{detail(error)}") from error
 
 
 def _is_truncation(error: BaseException) -> bool:
-    return isinstance(error, EOFError) or "truncated" in str(error).lower()
+    return any(words in str(error).lower() for words in ("truncated", "end of file"))

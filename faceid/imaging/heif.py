@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image as Pillow
 
+from faceid.imaging.formats import Format
 from faceid.imaging.refusal import refuse
 from faceid.imaging.upright import upright_pixels
 
@@ -31,7 +32,7 @@ def decode_heif(data: bytes, source: str, limits: Limits) -> Pixels:
 
     picture = pillow_heif.open_heif(data, convert_hdr_to_8bit=True)
     width, height = picture.size
-    limits.check_pixels(width, height, source)
+    limits.check_pixels(width, height, source, Format.HEIF)
     rows = np.frombuffer(picture.data, dtype=np.uint8).reshape(-1, picture.stride)
     # Asked again: libheif corrects the size that the header announced when it decodes.
     width, height = picture.size

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import random
+import hashlib
 import re
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,12 +16,12 @@ if TYPE_CHECKING:
 
 _START_OF_SCAN = 0xDA
 _END_OF_IMAGE = 0xD9
-_WITHOUT_LENGTH = frozenset({0x01, 0xD8})
+_WITHOUT_LENGTH = frozenset({0x01, 0xD8, _END_OF_IMAGE})
 _MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])", re.DOTALL)
 """In coded data 0xFF is followed by 0x00 or a restart marker (D0..D7); anything else ends the scan."""
 
 _MOST_SEGMENTS = 20_000
-_NOISE = bytes(random.Random(0).randrange(0xFF) for _ in range(4096))
+_NOISE = hashlib.shake_128(b"noise").digest(4096).replace(b"\xff", b"\x00")
 _END = bytes([0xFF, _END_OF_IMAGE])
 
 
@@ -30,20 +32,12 @@ def has_more_scans(data: bytes, most: float) -> bool:
     """
     if data.count(bytes([0xFF, _START_OF_SCAN])) <= most:
         return False
-    at = 2
     scans = 0
-    for _ in range(_MOST_SEGMENTS):
-        found = _MARKER.search(data, at)
-        if found is None or found[1][0] == _END_OF_IMAGE:
-            return False
-        at = found.end()
-        if found[1][0] == _START_OF_SCAN:
-            scans += 1
-            if scans > most:
-                return True
-        if found[1][0] not in _WITHOUT_LENGTH:
-            at += int.from_bytes(data[at : at + 2], "big")
-    return True
+    for segments, marker in enumerate(_markers(data), start=1):
+        scans += marker == _START_OF_SCAN
+        if scans > most or segments > _MOST_SEGMENTS:
+            return True
+    return False
 
 
 def decode_without_end(data: bytes, decode: Callable[[bytes], Pixels]) -> Pixels | None:
@@ -53,9 +47,26 @@ def decode_without_end(data: bytes, decode: Callable[[bytes], Pixels]) -> Pixels
     whatever is missing with gray and says nothing. So the file is decoded twice, with noise before the marker
     the second time: it changes the picture exactly where coded data was still expected.
     """
+    if [*deque(islice(_markers(data), _MOST_SEGMENTS), maxlen=1)] != [_START_OF_SCAN]:
+        return None
+    # One byte of the marker may be there.
+    coded = data.rstrip(b"\xff")
     try:
-        ended = decode(data.rstrip(b"\xff") + _END)
-        noisy = decode(data + _NOISE + _END)
+        ended = decode(coded + _END)
+        noisy = decode(coded + _NOISE + _END)
     except OSError:
         return None
     return ended if np.array_equal(ended, noisy) else None
+
+
+def _markers(data: bytes) -> Iterator[int]:
+    """The second bytes of the markers of the first picture in `data`, up to its end if it has one."""
+    at = 2
+    while found := _MARKER.search(data, at):
+        marker = found[1][0]
+        yield marker
+        if marker == _END_OF_IMAGE:
+            return
+        at = found.end()
+        if marker not in _WITHOUT_LENGTH:
+            at += int.from_bytes(data[at : at + 2], "big")

@@ -1,31 +1,42 @@
-"""Keeps Pillow's warnings about odd metadata from users, and from turning into errors under `-W error`."""
+"""Keeps what Pillow and libtiff say about odd files from users, who get one line from us instead."""
 
 from __future__ import annotations
 
+import ctypes
+import logging
 import threading
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cache
+
+from PIL import _imaging
 
 _lock = threading.Lock()
 _inside = 0
-_filters = warnings.catch_warnings()
+_silence = ExitStack()
+_pillow_log = logging.getLogger("PIL")
+_nowhere = logging.NullHandler()
 
 
 @contextmanager
 def quiet_pillow() -> Iterator[None]:
-    """Ignore warnings raised inside Pillow for the duration; those of all other modules stay as they are.
+    """Ignore warnings raised inside Pillow, and what it and libtiff print, for the duration.
 
-    `warnings.catch_warnings` alone is not safe with threads: two that overlap may restore in the wrong order
-    and leave the process silenced for ever. Here the first one in sets the filter and the last one out
-    restores it, so that pictures can be decoded side by side.
+    Warnings of other modules stay as they are. `warnings.catch_warnings` alone is not safe with threads: two
+    that overlap may restore in the wrong order and leave the process silenced for ever. Here the first one in
+    silences and the last one out restores, so that pictures can be decoded side by side.
     """
-    global _inside, _filters
+    global _inside
     with _lock:
         if _inside == 0:
-            _filters = warnings.catch_warnings()
-            _filters.__enter__()
+            _silence.callback(_pillow_log.removeHandler, _nowhere)
+            # Not muted: where a host has set up logging it still gets these. Where nobody has, Python would
+            # print them.
+            _pillow_log.addHandler(_nowhere)
+            _silence.enter_context(warnings.catch_warnings())
             warnings.filterwarnings("ignore", module=r"PIL\.")
+            _silence.callback(_set_tiff_handler(), _set_tiff_handler()(None))
         _inside += 1
     try:
         yield
@@ -33,4 +44,20 @@ def quiet_pillow() -> Iterator[None]:
         with _lock:
             _inside -= 1
             if _inside == 0:
-                _filters.__exit__(None, None, None)
+                _silence.close()
+
+
+@cache
+def _set_tiff_handler() -> Callable[[int | None], int | None]:
+    """libtiff's `TIFFSetErrorHandler`: sets the function that errors are told to, returns the one before.
+
+    By default libtiff prints to standard error, several lines for one odd tag, and Pillow offers no way to
+    stop it. Where libtiff is linked into Pillow out of reach (Windows), the result does nothing.
+    """
+    try:
+        handler = ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler
+    except (AttributeError, OSError):
+        return lambda previous: previous
+    handler.argtypes = [ctypes.c_void_p]
+    handler.restype = ctypes.c_void_p
+    return handler
