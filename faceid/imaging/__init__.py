@@ -3,7 +3,7 @@
 Importing this room loads Pillow and NumPy, nothing heavier.
 """
 
-from faceid.imaging.decode import decode, from_array
+from faceid.imaging.decoder import decode, from_array
 from faceid.imaging.files import STDIN, SUFFIXES, read, walk
 from faceid.imaging.limits import DEFAULT_LIMITS, Limits
 

@@ -9,7 +9,7 @@ from os import DirEntry, scandir
 from pathlib import Path
 
 from faceid.errors import UnreadableImage
-from faceid.imaging.decode import decode
+from faceid.imaging.decoder import decode
 from faceid.imaging.limits import DEFAULT_LIMITS, Limits
 from faceid.imaging.refusal import refuse
 from faceid.types import Image
