@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from enrollment_db.errors import DatabaseError, Locked, Missing, NewerSchema, NotAGallery, ReadOnly
+from enrollment_db.errors import Corrupt, DatabaseError, Locked, Missing, NewerSchema, NotAGallery, ReadOnly
 from enrollment_db.schema import APPLICATION_ID, SCHEMA_VERSION, migrate
 from enrollment_db.translate import translated
 
@@ -24,6 +24,8 @@ _PRAGMAS = """
     PRAGMA synchronous = FULL;
     PRAGMA fullfsync = ON;
 """
+
+_SMALLEST_PAGE = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +89,11 @@ def _find(path: Path, *, create: bool) -> None:
             # permissions.
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        else:
-            path.stat()
+        if 0 < path.stat().st_size < _SMALLEST_PAGE:
+            # SQLite would take it for an empty database, and write over it.
+            raise Corrupt(
+                f"{path} is not a SQLite database", hint="give another file with --db", path=str(path)
+            )
     except (FileNotFoundError, NotADirectoryError) as error:
         raise _missing(path) from error
     except PermissionError as error:

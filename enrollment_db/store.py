@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
+from typing import TypeAlias
 
 from enrollment_db.errors import NameTaken, OtherModel, UnknownTemplate
 from enrollment_db.names import clean_name
@@ -15,6 +16,8 @@ from enrollment_db.records import Added, Model, NewPolicy, NewTemplate
 from enrollment_db.rows import to_blob, to_digest, to_json
 from enrollment_db.schema import now
 from enrollment_db.session import Session
+
+_TemplateRow: TypeAlias = tuple[int, int, bytes, str | None, bytes, str | None, str | None, float | None, str]
 
 
 class Store(Reader):
@@ -89,34 +92,8 @@ class Store(Reader):
         with self._session.write() as connection:
             model_id = self._pin(connection, model)
             time = now()
-            connection.execute(
-                "INSERT INTO identities (name, created_at) VALUES (?, ?) ON CONFLICT (name) DO NOTHING",
-                (cleaned, time),
-            )
-            (identity_id,) = connection.execute(
-                "SELECT id FROM identities WHERE name = ?", (cleaned,)
-            ).fetchone()
-            added: list[Added] = []
-            for row in rows:
-                cursor = connection.execute(
-                    """
-                    INSERT INTO templates
-                        (identity_id, model_id, vector, source, sha256, box, landmarks, quality, created_at)
-                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-                    ON CONFLICT (sha256, identity_id, model_id) DO NOTHING
-                    """,
-                    (identity_id, model_id, *row, time),
-                )
-                duplicate = cursor.rowcount == 0
-                template_id = cursor.lastrowid
-                if duplicate:
-                    (template_id,) = connection.execute(
-                        "SELECT id FROM templates WHERE (sha256, identity_id, model_id) = (?, ?, ?)",
-                        (row[2], identity_id, model_id),
-                    ).fetchone()
-                assert template_id is not None
-                added.append(Added(template_id, duplicate))
-        return added
+            identity_id = _identity_id(connection, cleaned, time)
+            return [_add(connection, (identity_id, model_id, *row, time)) for row in rows]
 
     def rename(self, old: str, new: str) -> None:
         """Give an identity another name. Raises UnknownIdentity, NameTaken or BadName."""
@@ -201,8 +178,7 @@ class Store(Reader):
                     now(),
                 ),
             )
-        assert cursor.lastrowid is not None
-        return cursor.lastrowid
+        return _inserted(cursor)
 
     def _pin(self, connection: sqlite3.Connection, model: Model) -> int:
         """The model's row id, to which the gallery is pinned afterwards. Raises OtherModel."""
@@ -230,18 +206,47 @@ class Store(Reader):
         self._session.purge_on_commit()
 
 
+def _identity_id(connection: sqlite3.Connection, name: str, time: str) -> int:
+    """The identity's row id; the row is made if it is new."""
+    row = connection.execute("SELECT id FROM identities WHERE name = ?", (name,)).fetchone()
+    if row is not None:
+        return int(row[0])
+    return _inserted(
+        connection.execute("INSERT INTO identities (name, created_at) VALUES (?, ?)", (name, time))
+    )
+
+
 def _model_id(connection: sqlite3.Connection, model: Model) -> int:
     """The model's row id; the row is made if it is new."""
-    parameters = model_parameters(model)
-    connection.execute(
-        """
-        INSERT INTO models (name, weights_sha256, aligner, dim, metric) VALUES (?, ?, ?, ?, ?)
-        ON CONFLICT (name, weights_sha256, aligner, dim, metric) DO NOTHING
-        """,
-        parameters,
-    )
-    (id_,) = connection.execute(
-        "SELECT id FROM models WHERE (name, weights_sha256, aligner, dim, metric) = (?, ?, ?, ?, ?)",
-        parameters,
+    columns = "(name, weights_sha256, aligner, dim, metric)"
+    values = model_parameters(model)
+    row = connection.execute(f"SELECT id FROM models WHERE {columns} = (?, ?, ?, ?, ?)", values).fetchone()
+    if row is not None:
+        return int(row[0])
+    return _inserted(connection.execute(f"INSERT INTO models {columns} VALUES (?, ?, ?, ?, ?)", values))
+
+
+def _add(connection: sqlite3.Connection, row: _TemplateRow) -> Added:
+    """Insert a row of templates without its id, unless the identity has its photo already."""
+    identity_id, model_id, _, _, digest, *_ = row
+    found = connection.execute(
+        "SELECT id FROM templates WHERE (sha256, identity_id, model_id) = (?, ?, ?)",
+        (digest, identity_id, model_id),
     ).fetchone()
-    return int(id_)
+    if found is not None:
+        return Added(found[0], duplicate=True)
+    cursor = connection.execute(
+        """
+        INSERT INTO templates
+            (identity_id, model_id, vector, source, sha256, box, landmarks, quality, created_at)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+        """,
+        row,
+    )
+    return Added(_inserted(cursor), duplicate=False)
+
+
+def _inserted(cursor: sqlite3.Cursor) -> int:
+    """The id of the row that the cursor has just inserted."""
+    assert cursor.lastrowid is not None
+    return cursor.lastrowid
