@@ -102,5 +102,8 @@ def _read_config(path: Path) -> dict[str, object]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(
-            f"{path} is not valid TOML: {error}", code="bad_config", hint="mend or delete the file", path=str(path)
+            f"{path} is not valid TOML: {error}",
+            code="bad_config",
+            hint="mend or delete the file",
+            path=str(path),
         ) from error

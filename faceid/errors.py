@@ -1,11 +1,12 @@
 """Everything that faceid raises.
 
 FaceIDError
+├── Refused             1  valid, but the gallery has no such identity or template, or has the name already
 ├── UsageError          2  the request makes no sense, whatever the data
 ├── InputError          3  no usable input
 │   ├── UnreadableImage    the bytes are not a picture that may be decoded
 │   ├── FaceCountError     no face, or several where one is needed
-│   └── QualityRefused     a face, but too small or too poor to enrol
+│   └── PhotoRefused       a face, but too small, too poor or somebody else's
 ├── GalleryError        4  the database: missing, locked, corrupt, of another model, full
 └── ModelError          5  weights or device: missing, altered, unusable
     └── DeviceError
@@ -34,6 +35,13 @@ class FaceIDError(Exception):
         self.path = path
 
 
+class Refused(FaceIDError):
+    """Valid, but the gallery's contents stand against it."""
+
+    exit_code = 1
+    default_code = "refused"
+
+
 class UsageError(FaceIDError):
     """The request makes no sense, whatever the data."""
 
@@ -60,8 +68,8 @@ class FaceCountError(InputError):
     default_code = "no_face"
 
 
-class QualityRefused(InputError):
-    """A face that is too small (`face_too_small`) or too poor (`low_quality`) to be used."""
+class PhotoRefused(InputError):
+    """A face that must not be enrolled: `face_too_small`, `low_quality` or `identity_conflict`."""
 
     default_code = "low_quality"
 

@@ -67,9 +67,7 @@ class VectorIndex(Protocol):
         """Forget (n,) ids; returns how many were present. Unknown ids are ignored."""
         ...
 
-    def search(
-        self, probes: NDArray[np.float32], k: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    def search(self, probes: NDArray[np.float32], k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """The k nearest of each of (m, d) probes: cosines (m, k) falling, ids (m, k).
 
         Equal cosines are ordered by id. Where fewer than k are held, the rest is -inf and -1.

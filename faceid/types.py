@@ -9,7 +9,7 @@ orientation applied), x to the right and y down, with the centre of the first pi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ Box: TypeAlias = tuple[float, float, float, float]
 
 Metric: TypeAlias = Literal["cosine", "euclidean"]
 """How a model measures distance between unit vectors: 1 - cosine (0..2), or Euclidean (0..2)."""
-
-Verdict: TypeAlias = Literal["match", "no_match", "unknown", "ambiguous"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,16 +125,28 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What was decided about one probe, and all that is needed to answer for it.
+    """What a one-to-many search decided about a probe, and all that is needed to answer for it.
 
     `distance` and `similarity` are those of the nearest candidate, None where there was none to compare with.
     `fmr` is the chance that one stranger comes this close, None where the model is not calibrated.
     """
 
-    verdict: Verdict
+    verdict: Literal["match", "unknown", "ambiguous"]
     name: str | None
     distance: float | None
     similarity: float | None
-    threshold: float | None
+    threshold: float
     fmr: float | None
-    candidates: tuple[Candidate, ...] = field(default=())
+    candidates: tuple[Candidate, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimDecision:
+    """What a one-to-one comparison decided. `fmr` as in Decision; `verified` says the verdict in a bool."""
+
+    verdict: Literal["match", "no_match"]
+    verified: bool
+    distance: float
+    similarity: float
+    threshold: float
+    fmr: float | None

@@ -1,0 +1,46 @@
+# Two commands do everything: `make demo` and `make test`. Both create and reuse .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUNTIME := $(VENV)/.runtime
+DEV := $(VENV)/.dev
+
+.PHONY: demo test slow lint types imports check clean
+.DEFAULT_GOAL := help
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+$(RUNTIME): pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(DEV): pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@ $(RUNTIME)
+
+demo: $(RUNTIME) ## Enrol two people from sample photos, recognise them, refuse a stranger
+	$(BIN)/python scripts/demo.py
+
+test: $(DEV) ## Run the fast tests
+	$(BIN)/python -m pytest
+
+slow: $(DEV) ## Run the tests with real weights and real photos
+	$(BIN)/python -m pytest -m slow
+
+lint: $(DEV) ## Check style and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(DEV) ## Check types
+	$(BIN)/mypy
+
+imports: $(DEV) ## Check the direction of imports
+	$(BIN)/lint-imports
+
+check: lint types imports test ## Everything that CI checks
+
+clean: ## Remove the environment and all that was made
+	rm -rf $(VENV) demo bench .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,353 @@
+"""`FaceID`: the whole system without the command line."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import astuple
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, TypeAlias, Union
+
+from faceid import backends
+from faceid.config import Settings
+from faceid.decide import IDENTIFY_FPIR, VERIFY_FMR, Policy, Target, decide_claim, decide_identity, policy_for
+from faceid.enrolment import Enrolment, not_one_face
+from faceid.gallery import Gallery, clean_name, other_model
+from faceid.imaging import from_array, read
+from faceid.pipeline import Look, Observation, Pipeline, Source
+from faceid.results import (
+    CompareResult,
+    EnrollResult,
+    FaceResult,
+    IdentifyResult,
+    IdentityInfo,
+    Problem,
+    RemoveResult,
+    RenameResult,
+    TemplateInfo,
+    TransferResult,
+    VerifyResult,
+)
+from faceid.types import Decision, Embedding, Image
+
+if TYPE_CHECKING:
+    from faceid.ports import Embedder
+    from faceid.types import Pixels
+    from models.registry import Calibration
+
+ImageLike: TypeAlias = Union[str, Path, "Pixels"]
+"""A path, or RGB pixels (H, W, 3) uint8."""
+
+
+class FaceID:
+    """Enrol, identify, verify and compare faces against one gallery.
+
+    Everything heavy is loaded when first needed. Use it as a context manager, from one thread. Methods raise
+    the errors of `faceid.errors`.
+    """
+
+    def __init__(
+        self,
+        db: str | Path | None = None,
+        model: str | None = None,
+        device: str = "auto",
+        *,
+        min_face: float | None = None,
+        notify: Callable[[str], None] | None = None,
+    ) -> None:
+        """Open nothing yet: see `Settings.load` for `db`, `faceid models` for `model`.
+
+        `min_face` is the smallest face to look for, pixels (None: by the size of the picture). `notify` is
+        called with one-line notes, such as the device that was chosen.
+        """
+        self._prepare(Settings.load(db=db, model=model, device=device), min_face, notify)
+
+    @classmethod
+    def from_settings(
+        cls, settings: Settings, *, min_face: float | None = None, notify: Callable[[str], None] | None = None
+    ) -> FaceID:
+        """The same from settings that are at hand already."""
+        system = cls.__new__(cls)
+        system._prepare(settings, min_face, notify)
+        return system
+
+    def _prepare(
+        self, settings: Settings, min_face: float | None, notify: Callable[[str], None] | None
+    ) -> None:
+        self.settings = settings
+        self._min_face = min_face
+        self._notify = notify or (lambda message: None)
+        self._gallery: Gallery | None = None
+        self._warned = False
+
+    def __enter__(self) -> FaceID:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the gallery back."""
+        if self._gallery is not None:
+            self._gallery.close()
+            self._gallery = None
+
+    # -- decisions ---------------------------------------------------------------------------------------------
+
+    def identify(self, image: ImageLike, target: Target | None = None, *, top: int = 5) -> IdentifyResult:
+        """Who is in this picture? `target` defaults to FPIR 1 %; `top` candidates are listed for each face."""
+        return next(iter(self.identify_each([image], target, top=top)))
+
+    def identify_each(
+        self, images: Iterable[ImageLike], target: Target | None = None, *, top: int = 5
+    ) -> Iterator[IdentifyResult]:
+        """`identify` for many pictures, in order, each as soon as it is known."""
+        return (result for _, result in self.search(images, target, top=top))
+
+    def search(
+        self, images: Iterable[ImageLike], target: Target | None = None, *, top: int = 5
+    ) -> Iterator[tuple[Look, IdentifyResult]]:
+        """`identify_each`, with what was seen beside what was decided."""
+        gallery = self.gallery()
+        self._check_model_name(gallery)
+        wanted = _or_default(target, Target(fpir=IDENTIFY_FPIR))
+        # Before the first picture is read: a target that cannot be met is the user's to mend.
+        self._search_policy(wanted)
+        for look in self.pipeline.look(_source(image) for image in images):
+            started = time.perf_counter()
+            policy = self._search_policy(wanted)
+            found = gallery.search(look.embeddings, max(2, top))
+            decisions = [decide_identity(candidates, policy) for candidates in found]
+            timing = {**look.timing_ms, "search": (time.perf_counter() - started) * 1e3}
+            timing["total"] = sum(timing.values())
+            yield look, _identified(look, decisions, timing, top)
+
+    def verify(self, name: str, image: ImageLike, target: Target | None = None) -> VerifyResult:
+        """Does this picture show the enrolled person `name`? `target` defaults to FMR 1e-4.
+
+        Raises InputError where the picture cannot be read or does not show exactly one face.
+        """
+        gallery = self.gallery()
+        self._check_model_name(gallery)
+        name = clean_name(name)
+        gallery.require(name)
+        policy = self._search_policy(_or_default(target, Target(fmr=VERIFY_FMR)))
+        path, probe = self._one_face(image)
+        similarity = gallery.similarity_to(name, probe)
+        decision = decide_claim(similarity, probe.model.metric, policy)
+        return VerifyResult(path, name, *astuple(decision))
+
+    def compare(self, first: ImageLike, second: ImageLike, target: Target | None = None) -> CompareResult:
+        """Do two pictures show one person? Needs no gallery. `target` defaults to FMR 1e-4."""
+        policy = policy_for(_or_default(target, Target(fmr=VERIFY_FMR)), self.calibration)
+        (path, probe), (other_path, other) = self._one_face(first), self._one_face(second)
+        similarity = float(probe.vector @ other.vector)
+        decision = decide_claim(similarity, probe.model.metric, policy)
+        return CompareResult((path, other_path), *astuple(decision))
+
+    # -- enrolment ---------------------------------------------------------------------------------------------
+
+    def enroll(
+        self,
+        name: str,
+        images: Iterable[ImageLike] | ImageLike,
+        *,
+        min_quality: float | None = None,
+        accept_conflicts: bool = False,
+    ) -> list[EnrollResult]:
+        """Store the templates of a person's photos, one face a photo; what became of each, in order.
+
+        Photos that cannot be used are results with a reason, not errors. `min_quality` (0..1) refuses poorer
+        photos; `accept_conflicts` takes photos that match somebody else better than `name`.
+        """
+        single = isinstance(images, (str, Path)) or hasattr(images, "shape")
+        photos = [images] if single else images
+        return list(
+            self.enroll_each(
+                name,
+                photos,  # type: ignore[arg-type]
+                min_quality=min_quality,
+                accept_conflicts=accept_conflicts,
+            )
+        )
+
+    def enroll_each(
+        self,
+        name: str,
+        images: Iterable[ImageLike],
+        *,
+        min_quality: float | None = None,
+        accept_conflicts: bool = False,
+    ) -> Iterator[EnrollResult]:
+        """`enroll`, each result as soon as it is stored: what was yielded is on disk."""
+        gallery = self.gallery(create=True)
+        self._check_model_name(gallery)
+        enrolment = Enrolment(
+            gallery,
+            self.pipeline,
+            policy=lambda: self._search_policy(Target(fpir=IDENTIFY_FPIR)) if self.calibration else None,
+            look_closer=None if self._min_face is not None else self._look_closer,
+            min_quality=min_quality,
+            accept_conflicts=accept_conflicts,
+        )
+        return enrolment.run(clean_name(name), [_source(image) for image in images])
+
+    # -- the gallery -------------------------------------------------------------------------------------------
+
+    def identities(self) -> list[IdentityInfo]:
+        """The enrolled identities by name."""
+        return self.gallery().identities()
+
+    def templates(self, name: str) -> list[TemplateInfo]:
+        """The templates of one identity, oldest first."""
+        return self.gallery().templates(name)
+
+    def rename(self, old: str, new: str) -> RenameResult:
+        """Give an identity another name."""
+        return self.gallery().rename(old, new)
+
+    def remove(self, name: str) -> RemoveResult:
+        """Forget an identity with all its templates. There is no way back."""
+        return self.gallery().remove(name)
+
+    def remove_template(self, template_id: int) -> RemoveResult:
+        """Forget one template; its identity too, where it was the last."""
+        return self.gallery().remove_template(template_id)
+
+    def import_templates(self, path: str | Path) -> TransferResult:
+        """Bring in templates from an .npz archive, all of them or none (see `faceid.transfer`)."""
+        from faceid.transfer import import_templates
+
+        gallery = self.gallery(create=True)
+        self._check_model_name(gallery)
+        return import_templates(gallery, self.embedder.model, Path(path))
+
+    def export_templates(self, path: str | Path) -> TransferResult:
+        """Write all templates to an .npz archive (see `faceid.transfer`)."""
+        from faceid.transfer import export_templates
+
+        return export_templates(self.gallery(), Path(path))
+
+    # -- parts, made when first needed -------------------------------------------------------------------------
+
+    def gallery(self, *, create: bool = False) -> Gallery:
+        """The open gallery. Raises GalleryError, where there is none too unless `create`."""
+        if self._gallery is None:
+            self._gallery = Gallery.open(self.settings.db, create=create)
+        return self._gallery
+
+    @cached_property
+    def model_name(self) -> str:
+        """The model that was asked for, else the gallery's own, else the default of new galleries."""
+        if self.settings.model is not None:
+            return self.settings.model
+        if self._gallery is None and not self.settings.db.exists():
+            return self.settings.default_model
+        pinned = self.gallery().model
+        return self.settings.default_model if pinned is None else pinned.name
+
+    @cached_property
+    def device(self) -> str:
+        """Where networks run, as torch names it."""
+        device = backends.resolve_device(self.settings.device)
+        if self.settings.device == "auto":
+            self._notify(f"device: {device} (chosen automatically)")
+        return device
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        """The network."""
+        return backends.make_embedder(self.model_name, self.device, self.settings)
+
+    @cached_property
+    def calibration(self) -> Calibration | None:
+        """What was measured of the model's non-mated comparisons."""
+        return backends.calibration_of(self.model_name)
+
+    @cached_property
+    def pipeline(self) -> Pipeline:
+        """Detector, aligner and network."""
+        detector = backends.make_detector(self.model_name, self.device, self._min_face)
+        if self._gallery is not None:
+            self._gallery.guard(self.embedder.model)
+        return Pipeline(detector, self.embedder)
+
+    # ----------------------------------------------------------------------------------------------------------
+
+    def _check_model_name(self, gallery: Gallery) -> None:
+        """Refuse another model before its weights are loaded; the full guard follows when they are."""
+        pinned = gallery.model
+        if self.settings.model is not None and pinned is not None and pinned.name != self.settings.model:
+            raise other_model(pinned, self.settings.model)
+
+    def _search_policy(self, target: Target) -> Policy:
+        identities = self.gallery().identity_count()
+        policy = policy_for(target, self.calibration, identities=identities)
+        if not policy.held and not self._warned:
+            self._warned = True
+            self._notify(
+                f"with {identities:,} identities the calibration cannot hold FPIR {target.fpir:g}: at the strictest"
+                f" measured threshold expect up to {policy.expected_fpir:.2g}"
+            )
+        return policy
+
+    def _look_closer(self, image: Image) -> bool:
+        """Whether there is a face of half the size that is looked for by default."""
+        smallest = max(20.0, max(image.width, image.height) / 100)
+        return any(backends.make_detector(self.model_name, self.device, smallest).detect([image]))
+
+    def _one_face(self, image: ImageLike) -> tuple[str, Embedding]:
+        (look,) = self.pipeline.look([_source(image)])
+        if look.error is not None:
+            raise look.error
+        if len(look.observations) != 1:
+            raise not_one_face(len(look.observations), look.source)
+        return look.source, look.embeddings[0]
+
+
+def _or_default(target: Target | None, default: Target) -> Target:
+    return default if target is None or target == Target() else target
+
+
+def _source(image: ImageLike) -> Source:
+    if isinstance(image, (str, Path)):
+        path = str(image)
+        return path, lambda: read(path)
+    return "array", lambda: from_array(image)
+
+
+def _identified(
+    look: Look, decisions: Sequence[Decision], timing: dict[str, float], top: int
+) -> IdentifyResult:
+    if look.error is not None:
+        problem = Problem(look.error.code, str(look.error), look.error.hint)
+        return IdentifyResult(look.source, "unreadable", (), timing, problem)
+    if not look.observations:
+        error = not_one_face(0, look.source)
+        return IdentifyResult(look.source, "no_face", (), timing, Problem(error.code, str(error), error.hint))
+    faces = tuple(
+        _face_result(observation, decision, top)
+        for observation, decision in zip(look.observations, decisions, strict=True)
+    )
+    return IdentifyResult(look.source, "ok", faces, timing)
+
+
+def _face_result(observation: Observation, decision: Decision, top: int) -> FaceResult:
+    face = observation.face
+    return FaceResult(
+        box=face.box,
+        landmarks=tuple((float(x), float(y)) for x, y in face.landmarks),
+        detection_score=face.score,
+        quality=observation.quality.score,
+        decision=decision.verdict,
+        name=decision.name,
+        distance=decision.distance,
+        similarity=decision.similarity,
+        threshold=decision.threshold,
+        fmr=decision.fmr,
+        candidates=decision.candidates[:top],
+    )

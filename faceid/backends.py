@@ -1,0 +1,81 @@
+"""Names -> instances: the only dynamic import. Heavy libraries load here and below, when first needed."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
+
+from faceid.config import Settings
+from faceid.errors import DeviceError, ModelError
+from models import registry
+from models.errors import ModelsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from faceid.ports import Detector, Embedder
+    from models.registry import Calibration
+
+FAKE = "fake"
+"""The model of tests: no network, no weights, faces are coloured squares (faceid/detect/fake.py)."""
+
+
+def resolve_device(asked: str) -> str:
+    """A torch device string for `auto` (a GPU where there is one), `cpu`, `cuda` or `cuda:N`.
+
+    Raises DeviceError where a GPU was asked for and cannot be used: never a silent fallback.
+    """
+    if asked == "cpu":
+        return "cpu"
+    if asked != "auto" and asked != "cuda" and not (asked.startswith("cuda:") and asked[5:].isdecimal()):
+        raise DeviceError(f"unknown device {asked!r}", hint="choose auto, cpu, cuda or cuda:N")
+    import torch
+
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if asked == "auto":
+        return "cuda:0" if count else "cpu"
+    number = int(asked[5:]) if ":" in asked else 0
+    if number >= count:
+        raise DeviceError(
+            f"device {asked} cannot be used: {count} usable GPU{'' if count == 1 else 's'} found",
+            hint="use --device cpu, or check the driver with `faceid doctor`",
+        )
+    return f"cuda:{number}"
+
+
+def make_detector(model: str, device: str, min_face: float | None = None) -> Detector:
+    """The detector that goes with `model`: MTCNN, or the fake for the fake. Raises ModelError."""
+    if model == FAKE:
+        return cast("Detector", import_module("faceid.detect.fake").FakeDetector(min_face=min_face or 20))
+    return cast(
+        "Detector", import_module("faceid.detect.mtcnn").MtcnnDetector(device=device, min_face=min_face)
+    )
+
+
+def make_embedder(model: str, device: str, settings: Settings) -> Embedder:
+    """The network called `model`, loaded. Raises ModelError where it is unknown, missing or altered."""
+    if model == FAKE:
+        return cast("Embedder", import_module("faceid.embed.fake").FakeEmbedder())
+    kind = "onnx" if model.startswith("onnx:") else "torch"
+    with models_errors():
+        card = registry.card(model)
+    module = import_module(f"faceid.embed.{kind}")
+    return cast("Embedder", module.open_embedder(card, device=device, weights_dir=settings.weights_dir))
+
+
+def calibration_of(model: str) -> Calibration | None:
+    """What is known about the distances of `model`'s non-mated comparisons; None where nobody measured."""
+    if model == FAKE:
+        return cast("Calibration", import_module("faceid.embed.fake").CALIBRATION)
+    with models_errors():
+        return registry.card(model).calibration
+
+
+@contextmanager
+def models_errors() -> Iterator[None]:
+    """Turn the errors of the models package into ours: the one edge between the two trees."""
+    try:
+        yield
+    except ModelsError as error:
+        raise ModelError(str(error), code=error.code, hint=error.hint, path=error.path) from error

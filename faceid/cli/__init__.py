@@ -1,0 +1,127 @@
+"""The command line: parse, call, print. One file a command; this one joins them and turns errors into lines."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from faceid.cli import (
+    compare,
+    doctor,
+    enroll,
+    export_,
+    identify,
+    import_,
+    list_,
+    models_,
+    remove,
+    rename,
+    show,
+    verify,
+)
+from faceid.cli._options import make_session
+from faceid.errors import FaceIDError
+
+EXIT_INTERNAL = 70
+"""A fault of faceid's own (EX_SOFTWARE of sysexits.h): not one of the codes that mean something about the input."""
+
+app = typer.Typer(
+    name="faceid",
+    help="Face verification and enrolment with thresholds you can answer for.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+
+for command in (enroll, identify, verify, compare, list_, show, rename, remove, import_, export_, doctor):
+    app.command(command.NAME)(command.run)
+app.add_typer(models_.app, name=models_.NAME)
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        from importlib.metadata import version
+
+        typer.echo(f"faceid {version('faceid')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _globals(
+    context: typer.Context,
+    db: Annotated[
+        str | None,
+        typer.Option(
+            "--db",
+            metavar="PATH|URL",
+            help="The gallery: a file or sqlite:///path. Default: $FACEID_DB, else in the user data directory.",
+            show_default=False,
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            metavar="NAME",
+            help="The network: see `faceid models`. Default: the gallery's own.",
+            show_default=False,
+        ),
+    ] = None,
+    device: Annotated[
+        str, typer.Option("--device", metavar="auto|cpu|cuda|cuda:N", help="Where networks run.")
+    ] = "auto",
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no notes; errors stay.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    context.obj = make_session(db=db, model=model, device=device, json=json, quiet=quiet)
+
+
+def main() -> None:
+    """The console script `faceid`: ends the process with the exit code that the README lists."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Carry out one command line and return its exit code; errors become one line on stderr."""
+    from faceid.cli._render import Output
+    from faceid.errors import UsageError
+
+    output = Output(json="--json" in arguments)
+    try:
+        code = app(arguments, prog_name="faceid", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except typer.TyperException as error:
+        if message := error.format_message():
+            output.error(UsageError(message, hint="see `faceid --help`"))
+        return 2
+    except FaceIDError as error:
+        if os.environ.get("FACEID_DEBUG") == "1":
+            raise
+        output.error(error)
+        return error.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        output.note("interrupted")
+        return 130
+    except BrokenPipeError:
+        # The reader (`| head`) has seen enough. Nothing may be flushed into the closed pipe at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if os.environ.get("FACEID_DEBUG") == "1":
+            raise
+        output.error(
+            FaceIDError(
+                f"internal error: {type(error).__name__}: {error}",
+                code="internal",
+                hint="please report it with the traceback that FACEID_DEBUG=1 shows",
+            )
+        )
+        return EXIT_INTERNAL

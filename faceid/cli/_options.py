@@ -1,0 +1,101 @@
+"""Options that several commands share, spelled once, and what the global ones amount to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from faceid.config import Settings
+
+if TYPE_CHECKING:
+    from faceid.api import FaceID
+    from faceid.cli._render import Output
+
+# typer reads annotations at run time: Optional[...] where Python 3.10's typer cannot take `X | None` aliases.
+Threshold = Annotated[
+    float | None,
+    typer.Option("--threshold", metavar="T", help="Accept at this distance or closer.", show_default=False),
+]
+Fmr = Annotated[
+    float | None,
+    typer.Option(
+        "--fmr",
+        metavar="F",
+        help="Accept one stranger in 1/F comparisons (false match rate).",
+        show_default=False,
+    ),
+]
+Fpir = Annotated[
+    float | None,
+    typer.Option(
+        "--fpir",
+        metavar="F",
+        help="Return somebody for one stranger in 1/F searches (false positive identification rate).",
+        show_default=False,
+    ),
+]
+MinFace = Annotated[
+    float | None,
+    typer.Option(
+        "--min-face",
+        metavar="PX",
+        min=12,
+        help="Smallest face to look for, pixels. Default: 40, or 1/50 of the longest side if that is more.",
+        show_default=False,
+    ),
+]
+Paths = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="PATH",
+        help="Files, directories (walked recursively), or - for one image on stdin.",
+        show_default=False,
+    ),
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What the options before the command amount to."""
+
+    settings: Settings
+    output: Output
+
+    def open(self, *, min_face: float | None = None) -> FaceID:
+        """The system, ready for this command."""
+        from faceid.api import FaceID
+
+        return FaceID.from_settings(self.settings, min_face=min_face, notify=self.output.note)
+
+
+def make_session(*, db: str | None, model: str | None, device: str, json: bool, quiet: bool) -> Session:
+    """Read settings and environment, once. Raises UsageError."""
+    from faceid.cli._render import Output
+
+    return Session(Settings.load(db=db, model=model, device=device), Output(json=json, quiet=quiet))
+
+
+def session_of(context: typer.Context) -> Session:
+    """The session that the options before the command made."""
+    session = context.obj
+    assert isinstance(session, Session)
+    return session
+
+
+def writable_directory(value: Path) -> Path:
+    """`value`, created if need be. Raises UsageError where it cannot hold files."""
+    from faceid.errors import UsageError
+
+    try:
+        value.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"cannot write to {value}: {error.strerror}",
+            hint="name a directory that can be written",
+            path=str(value),
+        ) from error
+    return value

@@ -1,0 +1,175 @@
+"""Where results meet eyes and programs: tables or NDJSON on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import json as jsonlib
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import fields, is_dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from faceid.errors import FaceIDError
+from faceid.results import Problem
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+T = TypeVar("T")
+
+VERDICT_STYLES = {
+    "match": "green",
+    "enrolled": "green",
+    "no_match": "red",
+    "rejected": "red",
+    "unknown": "yellow",
+    "ambiguous": "magenta",
+}
+
+
+class Output:
+    """What a command says, and the exit code that follows from it.
+
+    `stdout` carries results only; progress, warnings and hints go to stderr.
+    """
+
+    def __init__(self, *, json: bool = False, quiet: bool = False) -> None:
+        self.json = json
+        self.quiet = quiet
+        self._worst = 0
+
+    @property
+    def exit_code(self) -> int:
+        """The code of the worst result so far, where 4 and 5 > 3 > 1 > 0."""
+        return self._worst
+
+    def count(self, code: int) -> None:
+        """Let a result's exit code weigh in. Codes grow with gravity, so the largest is the worst."""
+        self._worst = max(self._worst, code)
+
+    def emit(self, result: Any, **extra: Any) -> None:
+        """Print one JSON object on a line, at once; nothing without --json."""
+        if self.json:
+            line = jsonlib.dumps({**plain(result), **extra}, ensure_ascii=False, allow_nan=False)
+            # A file name may hold bytes that are not UTF-8 (surrogates in Python): never a crash for that.
+            sys.stdout.buffer.write(line.encode("utf-8", "backslashreplace") + b"\n")
+            sys.stdout.buffer.flush()
+
+    def table(
+        self, columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None
+    ) -> None:
+        """Print rows for people; nothing with --json."""
+        if self.json:
+            return
+        from rich.box import SIMPLE_HEAD
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
+        numeric = {"distance", "similarity", "threshold", "fmr", "quality", "templates", "dim", "id"}
+        for column in columns:
+            table.add_column(
+                column,
+                justify="right" if column in numeric else "left",
+                overflow="fold",
+                no_wrap=column in numeric,
+            )
+        for row in rows:
+            cells = [shown(cell) for cell in row]
+            table.add_row(*(Text(cell, style=VERDICT_STYLES.get(cell, "")) for cell in cells))
+        console(stderr=False).print(table)
+
+    def line(self, text: str) -> None:
+        """Print one line for people; nothing with --json."""
+        if not self.json:
+            console(stderr=False).print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def note(self, text: str) -> None:
+        """Say something on stderr that is not a result."""
+        if not self.quiet:
+            console(stderr=True).print(f"faceid: {text}", markup=False, highlight=False, soft_wrap=True)
+
+    def error(self, error: FaceIDError) -> None:
+        """Say what went wrong on stderr in one line, and with --json on stdout as well."""
+        self.count(error.exit_code)
+        self.problem(Problem(error.code, str(error), error.hint), path=error.path)
+        self.emit(
+            {"error": {"code": error.code, "message": str(error), "hint": error.hint, "path": error.path}}
+        )
+
+    def problem(self, problem: Problem, path: str | None) -> None:
+        """Say on stderr in one line what could not be done. Not a note: `--quiet` does not silence it."""
+        where = f"{path}: " if path and path not in problem.message else ""
+        hint = f" ({problem.hint})" if problem.hint else ""
+        line = " ".join(f"faceid: {where}{problem.message}{hint}".split())
+        console(stderr=True).print(line, markup=False, highlight=False, soft_wrap=True)
+
+    @contextmanager
+    def progress(self, what: str) -> Iterator[Callable[[int, int | None], None]]:
+        """A bar on stderr where that is a terminal; the yielded function takes what is done, and of how much."""
+        if self.quiet or not sys.stderr.isatty():
+            yield lambda done, total: None
+            return
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        with Progress(
+            TextColumn(what),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=console(stderr=True),
+            transient=True,
+        ) as bar:
+            task = bar.add_task(what, total=None)
+            yield lambda done, total: bar.update(task, completed=done, total=total)
+
+    def follow(self, results: Iterable[T], what: str, total: int | None) -> Iterator[T]:
+        """The results one by one, with a progress bar."""
+        with self.progress(what) as advance:
+            for done, result in enumerate(results, start=1):
+                yield result
+                advance(done, total)
+
+
+def console(*, stderr: bool) -> Console:
+    """A terminal as wide as it is, or wide enough for paths where there is none."""
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(file=stream, width=None if stream.isatty() else 160)
+
+
+def plain(value: Any) -> Any:
+    """`value` as JSON knows it. Coordinates keep 2 decimals, all other numbers 8 significant digits."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _rounded(field.name, getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, float):
+        return float(f"{value:.8g}")
+    return value
+
+
+def _rounded(name: str, value: Any) -> Any:
+    if name in ("box", "landmarks", "timing_ms") and value is not None:
+        return _two_decimals(value)
+    return plain(value)
+
+
+def _two_decimals(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _two_decimals(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_two_decimals(item) for item in value]
+    return round(float(value), 2)
+
+
+def shown(cell: object) -> str:
+    """A cell of a table."""
+    if cell is None:
+        return "-"
+    if isinstance(cell, float):
+        return f"{cell:.1e}" if 0.0 < abs(cell) < 1e-3 else f"{cell:.3f}"
+    return str(cell)

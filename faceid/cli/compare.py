@@ -1,0 +1,33 @@
+"""`faceid compare`: do two photos show one person?"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from faceid.cli._options import Fmr, MinFace, Threshold, session_of
+from faceid.decide import Target
+
+NAME = "compare"
+
+
+def run(
+    context: typer.Context,
+    first: Annotated[str, typer.Argument(metavar="IMAGE", help="A photo with one face, or - for stdin.")],
+    second: Annotated[str, typer.Argument(metavar="IMAGE", help="Another.")],
+    threshold: Threshold = None,
+    fmr: Fmr = None,
+    min_face: MinFace = None,
+) -> None:
+    """Compare two photos; needs no gallery. By default one pair of strangers in 10,000 passes (FMR 1e-4)."""
+    target = Target(threshold=threshold, fmr=fmr)
+    session = session_of(context)
+    with session.open(min_face=min_face) as system:
+        result = system.compare(first, second, target=target)
+    session.output.emit(result)
+    session.output.table(
+        ["first", "second", "decision", "distance", "threshold", "fmr"],
+        [(*result.paths, result.decision, result.distance, result.threshold, result.fmr)],
+    )
+    raise typer.Exit(0 if result.verified else 1)

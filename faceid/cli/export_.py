@@ -1,0 +1,28 @@
+"""`faceid export`: write all templates to a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from faceid.cli._options import session_of
+
+NAME = "export"
+
+
+def run(
+    context: typer.Context,
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE.npz", help="Where to; replaced only when all is written.")
+    ],
+) -> None:
+    """Write all templates to a NumPy archive that `faceid import` takes. Templates are personal data."""
+    session = session_of(context)
+    with session.open() as system:
+        result = system.export_templates(file)
+    session.output.emit(result)
+    session.output.line(
+        f"exported {result.templates} templates of {result.identities} identities to {result.path}"
+    )

@@ -1,0 +1,92 @@
+"""`faceid identify`: who is in these pictures?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from faceid.cli._options import Fmr, Fpir, MinFace, Paths, Threshold, session_of, writable_directory
+from faceid.cli._render import Output
+from faceid.decide import Target
+from faceid.results import IdentifyResult
+
+NAME = "identify"
+
+
+def run(
+    context: typer.Context,
+    paths: Paths,
+    threshold: Threshold = None,
+    fmr: Fmr = None,
+    fpir: Fpir = None,
+    top: Annotated[
+        int,
+        typer.Option("--top", metavar="K", min=1, max=1000, help="How many candidates to list for a face."),
+    ] = 5,
+    min_face: MinFace = None,
+    annotate: Annotated[
+        Path | None,
+        typer.Option(
+            "--annotate",
+            metavar="DIR",
+            help="Write the pictures with boxes and names to DIR.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Find every face and say who it is, or that it is nobody enrolled.
+
+    The default threshold holds FPIR at 1 % for the present number of identities: of a hundred searches for
+    strangers, one may return somebody.
+    """
+    target = Target(threshold=threshold, fmr=fmr, fpir=fpir)
+    session = session_of(context)
+    output = session.output
+    directory = writable_directory(annotate) if annotate is not None else None
+    with session.open(min_face=min_face) as system:
+        from faceid.imaging import walk
+
+        photos = list(walk(paths))
+        seen = []
+        for look, result in output.follow(system.search(photos, target, top=top), "identifying", len(photos)):
+            output.emit(result)
+            weigh(output, result)
+            seen.append(result)
+            if directory is not None and look.image is not None:
+                from faceid.imaging.annotate import write_annotated
+
+                output.note(f"wrote {write_annotated(look.image, result, directory)}")
+    output.table(
+        ["photo", "face", "decision", "name", "distance", "threshold", "fmr", "quality"],
+        [row for result in seen for row in rows_of(result)],
+    )
+    raise typer.Exit(output.exit_code)
+
+
+def weigh(output: Output, result: IdentifyResult) -> None:
+    """Let one picture's outcome weigh in on the exit code, and say what was wrong with it."""
+    if result.problem is not None:
+        output.problem(result.problem, result.path)
+        output.count(3)
+    elif any(face.decision != "match" for face in result.faces):
+        output.count(1)
+
+
+def rows_of(result: IdentifyResult) -> Iterator[tuple[object, ...]]:
+    """The table rows of one picture: one a face, or one that says why there is none."""
+    if result.status != "ok":
+        yield (result.path, "-", result.status, None, None, None, None, None)
+    for number, face in enumerate(result.faces, start=1):
+        yield (
+            result.path,
+            number,
+            face.decision,
+            face.name,
+            face.distance,
+            face.threshold,
+            face.fmr,
+            face.quality,
+        )

@@ -1,0 +1,88 @@
+"""`faceid models`: which networks are there, and how to get more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from faceid.cli._options import session_of
+from faceid.config import write_default_model
+
+NAME = "models"
+
+app = typer.Typer(
+    help="List the networks, or fetch the weights of one.",
+    invoke_without_command=True,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def run(context: typer.Context) -> None:
+    """List the networks, or fetch the weights of one (`faceid models pull NAME`)."""
+    if context.invoked_subcommand is not None:
+        return
+    from faceid.doctor import model_infos
+
+    session = session_of(context)
+    infos = list(model_infos(session.settings))
+    for info in infos:
+        session.output.emit(info)
+    session.output.table(
+        ["name", "dim", "metric", "input", "weights", "default", "licence", "source"],
+        [
+            (
+                info.name,
+                info.dim,
+                info.metric,
+                f"{info.input_size} px",
+                info.weights,
+                "yes" if info.default else "",
+                info.licence,
+                info.source,
+            )
+            for info in infos
+        ],
+    )
+
+
+@app.command("pull")
+def pull(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The network: see `faceid models`.")],
+    from_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="FILE",
+            help="Take the weights from a file instead of the network.",
+            show_default=False,
+        ),
+    ] = None,
+    default: Annotated[bool, typer.Option("--default", help="Make new galleries use this network.")] = False,
+) -> None:
+    """Fetch, check and keep the weights of one network. Goes on where an interrupted download stopped."""
+    from faceid.backends import models_errors
+    from models import registry, weights
+
+    session = session_of(context)
+    settings, output = session.settings, session.output
+    with models_errors():
+        card = registry.card(name)
+        if card.licence_note:
+            output.note(card.licence_note)
+        with output.progress(f"pulling {name}") as advance:
+            path = weights.pull(
+                card,
+                settings.weights_dir,
+                from_file=from_file,
+                progress=advance,
+            )
+    if default:
+        write_default_model(settings, name)
+    output.emit({"name": name, "status": "installed", "path": str(path), "default": default})
+    output.line(f"{name} is installed: {path}")
+    if default:
+        output.line(f"new galleries will use {name}")

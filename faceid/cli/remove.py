@@ -1,0 +1,53 @@
+"""`faceid remove`: forget a person, or one template."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from faceid.cli._options import Yes, session_of
+from faceid.errors import UsageError
+
+NAME = "remove"
+
+
+def run(
+    context: typer.Context,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="The person to forget.", show_default=False)
+    ] = None,
+    template: Annotated[
+        int | None,
+        typer.Option(
+            "--template",
+            metavar="ID",
+            help="Forget one template instead (ids: `faceid show NAME`).",
+            show_default=False,
+        ),
+    ] = None,
+    yes: Yes = False,
+) -> None:
+    """Remove an identity with all its templates, or a single template. There is no way back.
+
+    The vectors are overwritten in the database, not only unlinked. An identity whose last template goes is
+    removed with it.
+    """
+    if (name is None) == (template is None):
+        raise UsageError("give either a NAME or --template ID")
+    what = f"{name} with all templates" if name is not None else f"template {template}"
+    session = session_of(context)
+    if not yes:
+        if not sys.stdin.isatty():
+            raise UsageError(f"will not remove {what} without being sure", hint="add --yes")
+        if not typer.confirm(f"Remove {what}?", err=True):
+            raise typer.Exit(1)
+    with session.open() as system:
+        if name is not None:
+            result = system.remove(name)
+        else:
+            assert template is not None
+            result = system.remove_template(template)
+    session.output.emit(result)
+    session.output.line(f"removed {result.templates} templates of {result.name}")

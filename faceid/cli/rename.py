@@ -1,0 +1,24 @@
+"""`faceid rename`: give an identity another name."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from faceid.cli._options import session_of
+
+NAME = "rename"
+
+
+def run(
+    context: typer.Context,
+    old: Annotated[str, typer.Argument(metavar="OLD", help="The name now.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="The name from now on.")],
+) -> None:
+    """Rename an identity; its templates stay as they are."""
+    session = session_of(context)
+    with session.open() as system:
+        result = system.rename(old, new)
+    session.output.emit(result)
+    session.output.line(f"{result.old} is now {result.new} ({result.templates} templates)")

@@ -1,0 +1,34 @@
+"""`faceid verify`: is this the person it is said to be?"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from faceid.cli._options import Fmr, Fpir, MinFace, Threshold, session_of
+from faceid.decide import Target
+
+NAME = "verify"
+
+
+def run(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The enrolled person it is said to be.")],
+    image: Annotated[str, typer.Argument(metavar="IMAGE", help="A photo with one face, or - for stdin.")],
+    threshold: Threshold = None,
+    fmr: Fmr = None,
+    fpir: Fpir = None,
+    min_face: MinFace = None,
+) -> None:
+    """Check one photo against one enrolled person. By default one stranger in 10,000 passes (FMR 1e-4)."""
+    target = Target(threshold=threshold, fmr=fmr, fpir=fpir)
+    session = session_of(context)
+    with session.open(min_face=min_face) as system:
+        result = system.verify(name, image, target=target)
+    session.output.emit(result)
+    session.output.table(
+        ["photo", "name", "decision", "distance", "threshold", "fmr"],
+        [(result.path, result.name, result.decision, result.distance, result.threshold, result.fmr)],
+    )
+    raise typer.Exit(0 if result.verified else 1)

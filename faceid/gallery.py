@@ -1,0 +1,248 @@
+"""The enrolled: store + index + model guard -> Candidates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from enrollment_db import names
+from enrollment_db.errors import BadName, DatabaseError, NameTaken, UnknownIdentity, UnknownTemplate
+from enrollment_db.records import Model, NewTemplate
+from enrollment_db.store import Store
+from faceid.decide import distance_from_similarity, identity_similarity
+from faceid.errors import FaceIDError, GalleryError, Refused, UsageError
+from faceid.results import IdentityInfo, RemoveResult, RenameResult, TemplateInfo
+from faceid.types import Candidate, Embedding, Face, Image, ModelKey, Quality
+
+if TYPE_CHECKING:
+    import numpy as np
+    from enrollment_db.mirror import Mirror
+    from numpy.typing import NDArray
+
+
+class Gallery:
+    """A database of identities, its index, and the guard that keeps vectors of two models apart.
+
+    One object belongs to one thread. Commits of other processes are seen at the next search.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._mirror: Mirror | None = None
+
+    @classmethod
+    def open(cls, path: Path, *, create: bool = False, read_only: bool = False) -> Gallery:
+        """Open the gallery at `path`. Raises GalleryError: missing, locked, corrupt, newer, not permitted."""
+        with database_errors():
+            return cls(Store.open(path, create=create, read_only=read_only))
+
+    def close(self) -> None:
+        """Give the database back."""
+        self.store.close()
+
+    @property
+    def model(self) -> ModelKey | None:
+        """The model that the gallery is pinned to: that of its first template; None while it is empty."""
+        with database_errors():
+            model = self.store.model()
+        return None if model is None else key_of(model)
+
+    def guard(self, model: ModelKey) -> None:
+        """Raise GalleryError (`model_mismatch`) unless vectors of `model` may meet those in the gallery."""
+        pinned = self.model
+        if pinned is not None and pinned != model:
+            raise other_model(pinned, str(model))
+
+    def identity_count(self) -> int:
+        """How many identities are enrolled."""
+        with database_errors():
+            return self.store.counts()[0]
+
+    def template_count(self, name: str | None = None) -> int:
+        """How many templates there are, of everybody or of one identity; 0 for an unknown name."""
+        with database_errors():
+            if name is None:
+                return self.store.counts()[1]
+            try:
+                return self.store.identity(name).templates
+            except UnknownIdentity:
+                return 0
+
+    def identities(self) -> list[IdentityInfo]:
+        """Everybody, by name."""
+        with database_errors():
+            return [IdentityInfo(who.name, who.templates, who.created_at) for who in self.store.identities()]
+
+    def require(self, name: str) -> None:
+        """Raise Refused (`unknown_identity`) unless somebody is enrolled under `name`."""
+        with database_errors():
+            self.store.identity(name)
+
+    def templates(self, name: str) -> list[TemplateInfo]:
+        """The templates of one identity, oldest first. Raises Refused for an unknown name."""
+        with database_errors():
+            return [
+                TemplateInfo(
+                    found.id, found.source, found.sha256, found.quality, str(found.model), found.created_at
+                )
+                for found in self.store.templates(name)
+            ]
+
+    def holders_of(self, sha256: str, model: ModelKey) -> dict[str, int]:
+        """Who has a template of the photo with this hash: template ids by name."""
+        with database_errors():
+            return self.store.holders_of(sha256, record_of(model))
+
+    def add(self, name: str, embedding: Embedding, *, image: Image, face: Face, quality: Quality) -> int:
+        """Store one template, on disk when this returns, and give its id. Raises GalleryError, UsageError."""
+        template = NewTemplate(
+            vector=embedding.vector,
+            sha256=image.sha256,
+            source=image.source,
+            box=face.box,
+            landmarks=face.landmarks,
+            quality=quality.score,
+        )
+        with database_errors():
+            return self.store.add(name, [template], record_of(embedding.model))[0].template_id
+
+    def rename(self, old: str, new: str) -> RenameResult:
+        """Give an identity another name. Raises Refused for an unknown name or one that is taken."""
+        with database_errors():
+            self.store.rename(old, new)
+            identity = self.store.identity(new)
+        return RenameResult("renamed", clean_name(old), identity.name, identity.templates)
+
+    def remove(self, name: str) -> RemoveResult:
+        """Forget an identity with all its templates. Raises Refused for an unknown name."""
+        with database_errors():
+            return RemoveResult("removed", clean_name(name), 1, self.store.remove(name))
+
+    def remove_template(self, template_id: int) -> RemoveResult:
+        """Forget one template; its identity too, where it was the last. Raises Refused for an unknown id."""
+        with database_errors():
+            name = self.store.remove_template(template_id)
+            left = any(who.name == name for who in self.store.identities())
+        return RemoveResult("removed", name, 0 if left else 1, 1)
+
+    def search(self, probes: Sequence[Embedding], top: int) -> list[tuple[Candidate, ...]]:
+        """The `top` nearest identities of each probe, nearest first, one an identity.
+
+        Candidates come from the nearest templates; each identity's score is then that of `identity_similarity`
+        over all its templates. Raises GalleryError for probes of another model.
+        """
+        if not probes:
+            return []
+        for model in {probe.model for probe in probes}:
+            self.guard(model)
+        with database_errors():
+            mirror = self._synchronised(probes[0].model.dim)
+            if len(mirror.index) == 0:
+                return [() for _ in probes]
+            return [self._candidates(mirror, probe, top) for probe in probes]
+
+    def similarity_to(self, name: str, probe: Embedding) -> float:
+        """How much a probe is like the identity `name`. Raises GalleryError: unknown identity, other model."""
+        self.guard(probe.model)
+        with database_errors():
+            identity = self.store.identity(name)
+            templates = self.store.vectors_of([identity.id])[identity.id]
+        return identity_similarity(probe.vector, templates)
+
+    def indexed_count(self) -> int:
+        """How many templates the index holds once it has caught up with the database."""
+        model = self.model
+        if model is None:
+            return 0
+        with database_errors():
+            return len(self._synchronised(model.dim).index)
+
+    def _synchronised(self, dim: int) -> Mirror:
+        if self._mirror is None:
+            from enrollment_db.mirror import Mirror
+
+            from enrollment_db.index import open_index
+
+            _, templates = self.store.counts()
+            self._mirror = Mirror(self.store, open_index(dim, expected=templates))
+        self._mirror.sync()
+        return self._mirror
+
+    def _candidates(self, mirror: Mirror, probe: Embedding, top: int) -> tuple[Candidate, ...]:
+        identity_ids = self._near(mirror, probe.vector, top)
+        templates = self.store.vectors_of(identity_ids)
+        names = self.store.names_of(identity_ids)
+        scored = sorted(
+            # An identity that another process removed since the search has no vectors any more.
+            (
+                (identity_similarity(probe.vector, vectors), identity)
+                for identity, vectors in templates.items()
+            ),
+            key=lambda pair: (-pair[0], pair[1]),
+        )
+        return tuple(
+            Candidate(names[identity], distance_from_similarity(similarity, probe.model.metric), similarity)
+            for similarity, identity in scored[:top]
+        )
+
+    def _near(self, mirror: Mirror, vector: NDArray[np.float32], top: int) -> list[int]:
+        """Identities worth scoring: those of the nearest templates, more than `top` of them where there are.
+
+        The mean template reorders identities a little, so some more than `top` are looked at.
+        """
+        wanted = 2 * top + 8
+        size = len(mirror.index)
+        k = min(size, 4 * wanted)
+        while True:
+            _, ids = mirror.index.search(vector[None, :], k)
+            owners = self.store.identity_ids_of(ids[0])
+            found = list(dict.fromkeys(int(owner) for owner in owners if owner >= 0))
+            if len(found) >= wanted or k >= size:
+                return found[:wanted]
+            # A few identities with many templates crowd the others out: look farther.
+            k = min(size, 4 * k)
+
+
+def key_of(model: Model) -> ModelKey:
+    """A stored model as the rest of faceid knows it."""
+    return ModelKey(model.name, model.weights_sha256, model.aligner, model.dim, model.metric)
+
+
+def record_of(key: ModelKey) -> Model:
+    """A model as the store knows it."""
+    return Model(key.name, key.weights_sha256, key.aligner, key.dim, key.metric)
+
+
+def clean_name(name: str) -> str:
+    """The form under which a name is stored: NFC, trimmed. Raises UsageError for a name that cannot be one."""
+    with database_errors():
+        return names.clean_name(name)
+
+
+def other_model(pinned: ModelKey, asked: str) -> GalleryError:
+    """The error for vectors or a request of model `asked` in a gallery that is pinned to another."""
+    return GalleryError(
+        f"the gallery holds templates of {pinned}, not of {asked}",
+        code="model_mismatch",
+        hint=f"use --model {pinned.name}, another gallery with --db, or enrol the photos again in a new one",
+    )
+
+
+_KINDS: dict[type[DatabaseError], type[FaceIDError]] = {
+    BadName: UsageError,
+    NameTaken: Refused,
+    UnknownIdentity: Refused,
+    UnknownTemplate: Refused,
+}
+
+
+@contextmanager
+def database_errors() -> Iterator[None]:
+    """Turn the errors of enrollment_db into ours: the one edge between the two trees."""
+    try:
+        yield
+    except DatabaseError as error:
+        kind = _KINDS.get(type(error), GalleryError)
+        raise kind(str(error), code=error.code, hint=error.hint, path=error.path) from error

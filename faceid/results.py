@@ -1,0 +1,189 @@
+"""What faceid answers: the frozen dataclasses that the command line's JSON is made from, field for field."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from faceid.types import Box, Candidate
+
+Reason: TypeAlias = Literal[
+    "unreadable", "no_face", "multiple_faces", "face_too_small", "low_quality", "identity_conflict"
+]
+Point: TypeAlias = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why something could not be done: a reason code, one line for people, and what to do."""
+
+    code: str
+    message: str
+    hint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EnrollResult:
+    """What became of one photo. `reason` and `problem` are set where it was rejected.
+
+    `quality` is 0..1 and `quality_factors` what it is made of; both None where no face was assessed.
+    """
+
+    path: str
+    status: Literal["enrolled", "duplicate", "rejected"]
+    reason: Reason | None = None
+    template_id: int | None = None
+    box: Box | None = None
+    quality: float | None = None
+    quality_factors: dict[str, float] | None = None
+    name: str | None = None
+    problem: Problem | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EnrollSummary:
+    """Totals of one enrolment: photos by outcome, and the identity's templates afterwards.
+
+    `skipped` counts duplicates, `failed` rejected photos. `name` is None where several identities were enrolled.
+    """
+
+    name: str | None
+    enrolled: int
+    skipped: int
+    failed: int
+    templates: int
+
+
+@dataclass(frozen=True, slots=True)
+class FaceResult:
+    """One face of an identified picture, with the decision and all that is needed to answer for it."""
+
+    box: Box
+    landmarks: tuple[Point, ...]
+    detection_score: float
+    quality: float
+    decision: Literal["match", "unknown", "ambiguous"]
+    name: str | None
+    distance: float | None
+    similarity: float | None
+    threshold: float
+    fmr: float | None
+    candidates: tuple[Candidate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IdentifyResult:
+    """One picture: its faces from left to right. `timing_ms` has `read`, `detect`, `embed`, `search`, `total`.
+
+    Pictures that were worked on together share the batch's time evenly.
+    """
+
+    path: str
+    status: Literal["ok", "no_face", "unreadable"]
+    faces: tuple[FaceResult, ...]
+    timing_ms: dict[str, float]
+    problem: Problem | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyResult:
+    """Whether one picture shows the person it is said to show."""
+
+    path: str
+    name: str
+    decision: Literal["match", "no_match"]
+    verified: bool
+    distance: float
+    similarity: float
+    threshold: float
+    fmr: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class CompareResult:
+    """Whether two pictures show one person."""
+
+    paths: tuple[str, str]
+    decision: Literal["match", "no_match"]
+    verified: bool
+    distance: float
+    similarity: float
+    threshold: float
+    fmr: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityInfo:
+    """An enrolled identity."""
+
+    name: str
+    templates: int
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateInfo:
+    """A stored template: where it came from and what it was made with."""
+
+    template_id: int
+    source: str | None
+    sha256: str
+    quality: float | None
+    model: str
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveResult:
+    """What was removed: `identities` and `templates` are counts."""
+
+    status: Literal["removed"]
+    name: str
+    identities: int
+    templates: int
+
+
+@dataclass(frozen=True, slots=True)
+class RenameResult:
+    """An identity's new name."""
+
+    status: Literal["renamed"]
+    old: str
+    new: str
+    templates: int
+
+
+@dataclass(frozen=True, slots=True)
+class TransferResult:
+    """Templates brought in from or written to an .npz file; `skipped` were there already."""
+
+    status: Literal["imported", "exported"]
+    path: str
+    identities: int
+    templates: int
+    skipped: int
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """A network that can be asked for by name."""
+
+    name: str
+    dim: int
+    metric: str
+    input_size: int
+    weights: Literal["installed", "available", "missing"]
+    licence: str
+    source: str
+    sha256: str | None
+    default: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """One thing that `doctor` looked at."""
+
+    check: str
+    ok: bool
+    detail: str
