@@ -1,0 +1,185 @@
+"""The mirror after any sequence of events: it finds what the store holds, and nothing that was removed."""
+
+import hashlib
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from enrollment_db.errors import Corrupt, NameTaken, OtherModel, UnknownIdentity
+from enrollment_db.index import open_index
+from enrollment_db.index.flat import FlatIndex
+from enrollment_db.mirror import Mirror
+from enrollment_db.records import Model, NewTemplate
+from enrollment_db.store import Store
+
+DIM = 6
+MODEL = Model("net", "a" * 64, "five-points", DIM, "cosine")
+OTHER = Model("other", "b" * 64, "five-points", DIM, "cosine")
+NAMES = st.sampled_from(["Ann", "Bob", "José", "Dora"])
+
+
+def photo(number: int) -> NewTemplate:
+    vector = np.random.default_rng(number).standard_normal(DIM)
+    return NewTemplate(
+        (vector / np.linalg.norm(vector)).astype(np.float32), hashlib.sha256(bytes([number])).hexdigest()
+    )
+
+
+class Gallery(RuleBasedStateMachine):
+    """One writer, a mirror on the same store, and one on a reader's own connection."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.place = Path(tempfile.mkdtemp())
+        self.people: dict[str, dict[int, int]] = {}  # name -> template id -> photo number
+        self.store = Store.open(self.place / "gallery.db")
+        self.own = Mirror(self.store, open_index(DIM))
+        self.reader = Store.open(self.place / "gallery.db", read_only=True)
+        self.other = Mirror(self.reader, FlatIndex(DIM, capacity=1))
+
+    def teardown(self) -> None:
+        assert self.store.check() == []
+        self.reader.close()
+        self.store.close()
+        shutil.rmtree(self.place)
+
+    @rule(name=NAMES, numbers=st.lists(st.integers(0, 20), max_size=4))
+    def add(self, name: str, numbers: list[int]) -> None:
+        results = self.store.add(name, [photo(number) for number in numbers], MODEL)
+        for number, result in zip(numbers, results, strict=True):
+            own = self.people.setdefault(name, {})
+            assert result.duplicate == (number in own.values())
+            if result.duplicate:
+                assert own[result.template_id] == number
+            else:
+                assert all(result.template_id not in ids for ids in self.people.values())
+                own[result.template_id] = number
+
+    @rule(name=NAMES)
+    def remove(self, name: str) -> None:
+        if name in self.people:
+            assert self.store.remove(name) == len(self.people.pop(name))
+        else:
+            with pytest.raises(UnknownIdentity):
+                self.store.remove(name)
+
+    @rule(old=NAMES, new=NAMES)
+    def rename(self, old: str, new: str) -> None:
+        if old not in self.people:
+            with pytest.raises(UnknownIdentity):
+                self.store.rename(old, new)
+        elif new in self.people and new != old:
+            with pytest.raises(NameTaken):
+                self.store.rename(old, new)
+        else:
+            self.store.rename(old, new)
+            self.people[new] = self.people.pop(old)
+
+    @precondition(lambda self: self.people)
+    @rule(data=st.data())
+    def remove_template(self, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from(sorted(self.people)))
+        template_id = data.draw(st.sampled_from(sorted(self.people[name])))
+        assert self.store.remove_template(template_id) == name
+        del self.people[name][template_id]
+        if not self.people[name]:
+            del self.people[name]
+
+    @rule()
+    def sync(self) -> None:
+        self.own.sync()
+        self.other.sync()
+        assert self.own.sync() == self.other.sync() == 0
+
+    @rule()
+    def reopen(self) -> None:
+        self.store.close()
+        self.store = Store.open(self.place / "gallery.db")
+        self.own = Mirror(self.store, open_index(DIM))
+
+    @rule(number=st.integers(0, 20))
+    def search(self, number: int) -> None:
+        probe = photo(number).vector[None]
+        held = {id_: n for own in self.people.values() for id_, n in own.items()}
+        for mirror, store in ((self.own, self.store), (self.other, self.reader)):
+            cosines, ids = mirror.search(probe, 100)
+            found = ids[0, : len(held)].tolist()
+            assert set(found) == held.keys()
+            assert (ids[0, len(held) :] == -1).all()
+            expected = [float(photo(held[id_]).vector @ probe[0]) for id_ in found]
+            np.testing.assert_allclose(cosines[0, : len(held)], expected, atol=1e-6)
+            names = store.names_of(store.identity_ids_of(found)).values()
+            assert set(names) == self.people.keys()
+
+    @invariant()
+    def the_store_is_the_oracle(self) -> None:
+        assert {one.name: one.templates for one in self.reader.identities()} == {
+            name: len(own) for name, own in self.people.items()
+        }
+        assert self.reader.model() == (MODEL if self.people else None)
+
+
+TestGallery = Gallery.TestCase
+TestGallery.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
+
+
+@pytest.fixture
+def store(tmp_path: Path):
+    with Store.open(tmp_path / "gallery.db") as store:
+        yield store
+
+
+def test_a_mirror_loads_once_and_follows_then(store):
+    mirror = Mirror(store, open_index(DIM))
+    assert (mirror.seq, mirror.model, len(mirror)) == (None, None, 0)
+    store.add("Ann", [photo(1), photo(2)], MODEL)
+    assert mirror.sync() == 2
+    assert (mirror.seq, mirror.model, len(mirror)) == (2, MODEL, 2)
+    store.add("Bob", [photo(3)], MODEL)
+    store.remove_template(1)
+    assert mirror.sync() == 2
+    assert (mirror.seq, len(mirror)) == (4, 2)
+
+
+def test_a_mirror_of_another_model_finds_nothing_at_all(store):
+    mirror = Mirror(store, open_index(DIM))
+    store.add("Ann", [photo(1)], MODEL)
+    mirror.sync()
+    store.remove("Ann")
+    store.add("Ann", [photo(1)], OTHER)
+    for _ in range(2):
+        with pytest.raises(OtherModel):
+            mirror.search(photo(1).vector[None], 1)
+    fresh = Mirror(store, open_index(DIM))
+    assert fresh.sync() == 1
+    assert fresh.model == OTHER
+
+
+def test_an_index_of_another_dimension_is_refused(store):
+    store.add("Ann", [photo(1)], MODEL)
+    with pytest.raises(OtherModel):
+        Mirror(store, open_index(DIM + 1)).sync()
+
+
+def test_a_load_that_fails_halfway_leaves_nothing_behind(store, monkeypatch):
+    store.add("Ann", [photo(1), photo(2), photo(3)], MODEL)
+    mirror = Mirror(store, open_index(DIM))
+    whole = Store.load_all
+
+    def broken(self: Store):
+        yield from whole(self, batch_size=2)
+        raise Corrupt("the disk is dying")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "load_all", broken)
+        with pytest.raises(Corrupt):
+            mirror.sync()
+    store.remove_template(2)
+    assert mirror.sync() == 2
+    assert sorted(mirror.search(photo(1).vector[None], 3)[1][0].tolist()) == [-1, 1, 3]
