@@ -6,13 +6,15 @@ it as a whole would add as much again for each step; done by strips they add a f
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from PIL import Image as Pillow
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from faceid.types import Pixels
 
 StripReader: TypeAlias = Callable[[int, int], Pillow.Image]
@@ -37,9 +39,7 @@ def upright_pixels(size: tuple[int, int], strips: StripReader, orientation: int)
     width, height = size
     lies_on_its_side = orientation >= 5
     pixels = np.empty((width, height, 3) if lies_on_its_side else (height, width, 3), dtype=np.uint8)
-    rows = max(1, _STRIP_PIXELS // width)
-    for top in range(0, height, rows):
-        bottom = min(top + rows, height)
+    for top, bottom in _strips(size):
         strip = as_rgb(strips(top, bottom))
         if orientation in _TURN:
             strip = strip.transpose(_TURN[orientation])
@@ -71,25 +71,33 @@ def deep_gray_strips(picture: Pillow.Image) -> StripReader:
     """Strips of a gray picture of more than 8 bits (modes I;16*, I and F), scaled to 8 bits, never clipped.
 
     I;16 spans 0..65535. The wider modes do not say what white is, so it is the least of 1.0 (F only), 255 and
-    65535 that is not below the brightest pixel. Raises ValueError where that is above 65535.
+    65535 that is not below the brightest pixel. What is not finite is black.
+
+    Raises ValueError where the brightest pixel is above 65535.
     """
-    factor = _gray_factor(picture)
+
+    def deep(top: int, bottom: int) -> NDArray[np.float32]:
+        strip = np.asarray(picture.crop((0, top, picture.width, bottom)), dtype=np.float32)
+        return np.where(np.isfinite(strip), strip, np.float32(0))
+
+    if picture.mode.startswith("I;16"):
+        white = 65535.0
+    else:
+        brightest = max(float(deep(*bounds).max()) for bounds in _strips(picture.size))
+        whites = (1.0, 255.0, 65535.0) if picture.mode == "F" else (255.0, 65535.0)
+        white = next((white for white in whites if brightest <= white), 0.0)
+        if not white:
+            raise ValueError("gray values above 65535")
 
     def read(top: int, bottom: int) -> Pillow.Image:
-        deep = np.asarray(picture.crop((0, top, picture.width, bottom)))
-        # Not-a-number and below black are black.
-        values = np.nan_to_num(deep.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0) * factor
-        return Pillow.fromarray(values.clip(0, 255).astype(np.uint8))
+        return Pillow.fromarray((deep(top, bottom) * (255 / white)).clip(0, 255).astype(np.uint8))
 
     return read
 
 
-def _gray_factor(picture: Pillow.Image) -> float:
-    if picture.mode.startswith("I;16"):
-        return 255 / 65535
-    _, brightest = picture.getextrema()
-    whites = (1.0, 255.0, 65535.0) if picture.mode == "F" else (255.0, 65535.0)
-    for white in whites:
-        if float(brightest) <= white:  # type: ignore[arg-type]
-            return 255 / white
-    raise ValueError("gray values above 65535")
+def _strips(size: tuple[int, int]) -> Iterator[tuple[int, int]]:
+    """(top, bottom) of the strips of a picture of `size`, from the top down."""
+    width, height = size
+    rows = max(1, _STRIP_PIXELS // width)
+    for top in range(0, height, rows):
+        yield top, min(top + rows, height)
