@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
+import stat
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,7 +63,8 @@ def open_database(
     Raises Missing, Corrupt, NotAGallery, Locked, ReadOnly, NewerSchema, DiskFull or DatabaseError.
     """
     create = create and not read_only
-    _find(path, create=create)
+    if not _find(path, create=create):
+        _create(path)
     base = path.absolute().as_uri()
     address = Address(str(path), f"{base}?mode=rw", timeout_s)
     try:
@@ -77,37 +78,48 @@ def open_database(
         return address, _open(address, create=False, read_only=True)
 
 
-def _find(path: Path, *, create: bool) -> None:
-    """Check that `path` can be a database file, and make an empty one if asked."""
+def _find(path: Path, *, create: bool) -> bool:
+    """Whether there is a file at `path`, which could be a database; with `create`, its directory is made.
+
+    Only asks about the file: to open and close it would drop the locks that SQLite holds on it for other
+    connections of this process, as POSIX will have it.
+    """
     try:
-        if path.is_dir():
-            raise DatabaseError(
-                f"{path} is a directory, not a gallery", hint="give the path of a file", path=str(path)
-            )
         if create:
-            # For the owner's eyes only: templates are biometric data. WAL and index inherit these
-            # permissions.
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        if 0 < path.stat().st_size < _SMALLEST_PAGE:
-            # SQLite would take it for an empty database, and write over it.
-            raise Corrupt(
-                f"{path} is not a SQLite database", hint="give another file with --db", path=str(path)
-            )
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise _missing(path) from error
+        status = path.stat()
     except PermissionError as error:
-        if create and os.access(path, os.R_OK):
-            return  # A write will fail, but reading is worth something.
         raise ReadOnly(
-            f"the gallery {path} cannot be {'created or written' if create else 'opened'}: not permitted",
+            f"the gallery {path} cannot be {'created' if create else 'opened'}: not permitted",
             hint="check the permissions of the file and of its directory, or give another --db",
             path=str(path),
         ) from error
     except OSError as error:
+        if create and isinstance(error, FileNotFoundError):
+            return False
+        if isinstance(error, (FileNotFoundError, NotADirectoryError)) and not create:
+            raise _missing(path) from error
         raise DatabaseError(
             f"the gallery {path} cannot be opened: {error.strerror}", hint="give another --db", path=str(path)
         ) from error
+    if stat.S_ISDIR(status.st_mode):
+        raise DatabaseError(
+            f"{path} is a directory, not a gallery", hint="give the path of a file", path=str(path)
+        )
+    if 0 < status.st_size < _SMALLEST_PAGE:
+        # SQLite would take it for an empty database, and write over it.
+        raise Corrupt(f"{path} is not a SQLite database", hint="give another file with --db", path=str(path))
+    return True
+
+
+def _create(path: Path) -> None:
+    """Make an empty file for the owner's eyes only: templates are biometric data.
+
+    SQLite gives its write-ahead log the same permissions.
+    """
+    with translated(str(path)):
+        sqlite3.connect(f"{path.absolute().as_uri()}?mode=rwc", uri=True).close()
+    path.chmod(0o600)
 
 
 def _open(address: Address, *, create: bool, read_only: bool) -> sqlite3.Connection:

@@ -4,6 +4,7 @@ import os
 import shutil
 import sqlite3
 import stat
+import subprocess
 import sys
 import tempfile
 from contextlib import closing, contextmanager
@@ -239,6 +240,24 @@ def test_a_gallery_in_a_read_only_place_with_commits_in_its_log_is_not_half_read
     locked_away.parent.chmod(0o555)
     with as_nobody():
         raises(ReadOnly, "database_read_only", locked_away, read_only=True)
+
+
+def test_an_old_gallery_in_a_read_only_place_cannot_be_brought_up_to_date(locked_away):
+    with closing(sqlite3.connect(locked_away)) as connection:
+        connection.execute("PRAGMA user_version = 1")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    with as_nobody():
+        raises(ReadOnly, "database_read_only", locked_away, read_only=True)
+
+
+def test_a_second_opening_keeps_the_locks_of_the_first(gallery):
+    with Store.open(gallery) as first:
+        first.add("Bob", [PHOTO], MODEL)
+        Store.open(gallery).close()
+        # Were the first's locks gone, this one would take itself for the last, and delete the log at its end.
+        other = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT * FROM models'); c.close()"
+        subprocess.run([sys.executable, "-c", other, str(gallery)], check=True)
+        assert gallery.with_name("gallery.db-wal").exists()
 
 
 def test_a_gallery_that_may_not_be_read(gallery):

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from enrollment_db import schema
-from enrollment_db.errors import ReadOnly
 from enrollment_db.records import Model, NewPolicy, NewTemplate
 from enrollment_db.store import Store
 
@@ -96,15 +95,6 @@ def test_a_migration_that_fails_leaves_the_gallery_as_it_was(old, monkeypatch):
         Store.open(old)
     assert version(old) == 1
     assert definitions(old) == before
-
-
-def test_an_old_gallery_that_may_not_be_written_says_so(old, monkeypatch):
-    def refuse(connection):
-        raise sqlite3.OperationalError("attempt to write a readonly database")
-
-    monkeypatch.setattr("enrollment_db.opening.migrate", refuse)
-    with pytest.raises(ReadOnly):
-        Store.open(old)
 
 
 def test_reading_imports_neither_sqlite_utils_nor_faiss(tmp_path):
