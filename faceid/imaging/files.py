@@ -62,6 +62,8 @@ def _read_stdin(limits: Limits) -> bytes:
 
 
 def _read_file(path: str, limits: Limits) -> bytes:
+    if not path:
+        raise refuse(path, "no file name")
     try:
         with Path(path).open("rb") as file:
             # Not by the size that the system reports: it is 0 for pipes and endless for /dev/zero.

@@ -9,7 +9,7 @@ _LONGEST_DETAIL = 120
 
 def refuse(source: str, cause: str, *, hint: str | None = None, code: str | None = None) -> UnreadableImage:
     """The error to raise for `source`, whose name is escaped where it would disturb a terminal or a log."""
-    shown = source if source.isprintable() else ascii(source)
+    shown = source if source and source.isprintable() else ascii(source)
     return UnreadableImage(f"{shown}: {cause}", code=code, hint=hint, path=source)
 
 
