@@ -16,7 +16,8 @@ from enrollment_db.translate import translated
 # recursive_triggers: without it a REPLACE deletes rows behind the change log's back.
 # secure_delete: what is removed is overwritten, not merely unlinked: it is somebody's face.
 # synchronous=FULL: in WAL mode NORMAL leaves the last commits to the mercy of a power cut; an enrolment that
-# was acknowledged must outlive one. fullfsync is what macOS needs to mean it, and nothing elsewhere.
+# was acknowledged must outlive one. It costs an fsync a commit: 0.5 to 4 ms where NORMAL takes 0.2, next to the
+# tens of ms that a photo takes. fullfsync is what macOS needs to mean it, and nothing elsewhere.
 _PRAGMAS = """
     PRAGMA foreign_keys = ON;
     PRAGMA recursive_triggers = ON;
