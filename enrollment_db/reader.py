@@ -100,20 +100,20 @@ class Reader:
         )
         return [to_template(row) for row in rows]
 
-    def owner_of(self, sha256: str, model: Model) -> str | None:
-        """Whose photo this is: the name it was first enrolled under with this model, None if under none.
+    def holders_of(self, sha256: str, model: Model) -> dict[str, int]:
+        """Whose photo this is: the ids of its templates of this model by name, in the order of enrolment.
 
         Raises BadTemplate for what is no hash.
         """
         rows = self._session.query(
             f"""
-            SELECT i.name FROM templates t
+            SELECT i.name, t.id FROM templates t
             JOIN identities i ON i.id = t.identity_id JOIN models m ON m.id = t.model_id
-            WHERE t.sha256 = ? AND {_SAME_MODEL} ORDER BY t.id LIMIT 1
+            WHERE t.sha256 = ? AND {_SAME_MODEL} ORDER BY t.id
             """,
             (to_digest(sha256), *model_parameters(model)),
         )
-        return str(rows[0][0]) if rows else None
+        return {str(name): int(id_) for name, id_ in rows}
 
     def identity_ids_of(self, template_ids: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
         """(n,) int64: the identity that each of n templates belongs to, -1 for an id that is not there."""

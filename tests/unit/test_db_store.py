@@ -68,13 +68,13 @@ def test_the_same_photo_again_is_a_duplicate(store):
     assert store.counts() == (1, 3)
 
 
-def test_the_same_photo_under_another_name_is_stored_and_its_first_owner_known(store):
+def test_the_same_photo_under_another_name_is_stored_and_all_its_holders_known(store):
     store.add("Ann", [photo(1)], MODEL)
-    assert store.owner_of(photo(1).sha256, MODEL) == "Ann"
-    assert store.owner_of(photo(2).sha256, MODEL) is None
-    assert store.owner_of(photo(1).sha256, OTHER) is None
+    assert store.holders_of(photo(1).sha256, MODEL) == {"Ann": 1}
+    assert store.holders_of(photo(2).sha256, MODEL) == {}
+    assert store.holders_of(photo(1).sha256, OTHER) == {}
     assert store.add("Bob", [photo(1)], MODEL) == [Added(2, False)]
-    assert store.owner_of(photo(1).sha256.upper(), MODEL) == "Ann"
+    assert list(store.holders_of(photo(1).sha256.upper(), MODEL).items()) == [("Ann", 1), ("Bob", 2)]
 
 
 def test_identities_are_listed_by_name(store):
