@@ -68,6 +68,8 @@ def decode(data: bytes, source: str, limits: Limits = DEFAULT_LIMITS) -> Image:
             pixels = decode_heif(data, source, limits)
         elif fmt is Format.JPEG:
             pixels = _decode_jpeg(data, source, limits)
+        elif fmt is Format.AVIF:
+            pixels = _decode_avif(data, source, limits)
         else:
             pixels = _decode_pillow(data, fmt, source, limits)
     return Image(pixels=pixels, source=source, sha256=hashlib.sha256(data).hexdigest())
@@ -109,6 +111,15 @@ def _decode_jpeg(data: bytes, source: str, limits: Limits) -> Pixels:
         if pixels is None:
             raise
         return pixels
+
+
+def _decode_avif(data: bytes, source: str, limits: Limits) -> Pixels:
+    try:
+        from PIL import _avif  # noqa: F401
+    except ImportError as error:
+        need = "AVIF pictures need Pillow 11.3 or newer, built with AVIF"
+        raise refuse(source, need, hint="pip install --upgrade pillow") from error
+    return _decode_pillow(data, Format.AVIF, source, limits)
 
 
 def _decode_pillow(data: bytes, fmt: Format, source: str, limits: Limits) -> Pixels:

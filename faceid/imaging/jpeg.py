@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ import numpy as np
 if TYPE_CHECKING:
     from faceid.types import Pixels
 
+_PROGRESSIVE = 0xC2
 _START_OF_SCAN = 0xDA
 _END_OF_IMAGE = 0xD9
 _WITHOUT_LENGTH = frozenset({0x01, 0xD8, _END_OF_IMAGE})
@@ -49,9 +49,11 @@ def decode_without_end(data: bytes, decode: Callable[[bytes], Pixels]) -> Pixels
 
     Some cameras never write the marker, and viewers do not mind. But with a marker appended, libjpeg fills
     whatever is missing with gray and says nothing. So the file is decoded again with noise before the marker:
-    that changes the picture exactly where coded data was still expected.
+    that changes the picture exactly where coded data was still expected. Progressive files are not rescued:
+    nobody can tell how many more scans, and with them how much detail, there were.
     """
-    if [*deque(islice(_markers(data), _MOST_SEGMENTS), maxlen=1)] != [_START_OF_SCAN]:
+    markers = list(islice(_markers(data), _MOST_SEGMENTS))
+    if markers[-1:] != [_START_OF_SCAN] or _PROGRESSIVE in markers:
         return None
     # One byte of the marker may be there.
     coded = data.rstrip(b"\xff")

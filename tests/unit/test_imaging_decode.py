@@ -117,6 +117,12 @@ class TestFormats:
         assert 'pip install "faceid[heif]"' in str(caught.value)
         assert caught.value.hint == 'pip install "faceid[heif]"'
 
+    def test_avif_without_its_library_says_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "PIL._avif", None)
+        monkeypatch.delattr("PIL._avif", raising=False)
+        with pytest.raises(UnreadableImage, match=r"need Pillow 11\.3"):
+            decode(b"\0\0\0\x14ftypavif\0\0\0\0mif1", "photo.avif")
+
     @pytest.mark.parametrize("fmt", ["GIF", "PNG", "WEBP", "TIFF"])
     def test_of_several_frames_the_first(self, fmt: str) -> None:
         others = [Pillow.fromarray(np.full_like(picture(), shade)) for shade in (0, 255)]
@@ -341,10 +347,16 @@ class TestRefusals:
         with pytest.raises(UnreadableImage, match="incomplete"):
             decode(data[:-20], "half")
 
-    @pytest.mark.parametrize("progressive", [False, True])
-    def test_a_jpeg_without_its_end_marker_is_whole(self, progressive: bool) -> None:
-        data = encoded(picture(), "JPEG", quality=95, progressive=progressive)
+    def test_a_jpeg_without_its_end_marker_is_whole(self) -> None:
+        data = encoded(picture(), "JPEG", quality=95)
+        assert np.array_equal(decode(data[:-1], "photo").pixels, decode(data, "photo").pixels)
         assert np.array_equal(decode(data[:-2], "photo").pixels, decode(data, "photo").pixels)
+
+    def test_a_progressive_jpeg_without_it_may_lack_scans(self) -> None:
+        data = encoded(picture(), "JPEG", progressive=True)
+        for end in (len(data) - 2, data.rindex(b"\xff\xda")):
+            with pytest.raises(UnreadableImage, match="ends before the picture does"):
+                decode(data[:end], "photo")
 
     @pytest.mark.parametrize("missing", [3, 4, 8, 30])
     @pytest.mark.parametrize("progressive", [False, True])
