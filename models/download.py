@@ -63,23 +63,39 @@ def _fetch(card: Card, part: Path, progress: Callable[[int, int | None], None]) 
             hint=f"free {(size - have) / 1e6:.0f} MB there",
             path=str(part.parent),
         )
+    response, have = _resumed(card, have)
+    with response:
+        _receive(card, response, part, have, progress)
+    return have > 0
+
+
+def _resumed(card: Card, have: int) -> tuple[HTTPResponse, int]:
+    """A response that goes on after `have` bytes, or else one with the whole file; and where it begins."""
     response = _request(card, have)
-    if have and _range_of(response) != (have, size):
+    if have and _range_of(response) != (have, card.weights.size):
         # The server cannot resume, or has another file now: take the whole.
         if response.status == 206:
             response.close()
             response = _request(card, 0)
         have = 0
-    resumed = have > 0
-    with response, part.open("ab" if resumed else "wb") as file:
-        announced = response.headers.get("Content-Length")
-        if not resumed and announced is not None and int(announced) != size:
-            raise _another_file(card, f"{int(announced):,} bytes, not {size:,}")
-        progress(have, size)
+    announced = response.headers.get("Content-Length")
+    if not have and announced not in (None, str(card.weights.size)):
+        response.close()
+        raise _another_file(card, f"{announced} bytes, not {card.weights.size}")
+    return response, have
+
+
+def _receive(
+    card: Card, response: HTTPResponse, part: Path, have: int, progress: Callable[[int, int | None], None]
+) -> None:
+    """Write what comes to `part`, behind the `have` bytes that it keeps."""
+    size = card.weights.size
+    progress(have, size)
+    with part.open("ab" if have else "wb") as file:
         while block := _read(card, response, size - have + 1, have):
             if have + len(block) > size:
                 part.unlink()
-                raise _another_file(card, f"more than {size:,} bytes")
+                raise _another_file(card, f"more than {size} bytes")
             file.write(block)
             have += len(block)
             progress(have, size)
@@ -87,7 +103,6 @@ def _fetch(card: Card, part: Path, progress: Callable[[int, int | None], None]) 
         os.fsync(file.fileno())
     if have < size:
         raise _lost(card, have, "the server closed the connection")
-    return resumed
 
 
 def _request(card: Card, start: int) -> HTTPResponse:

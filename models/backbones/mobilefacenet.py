@@ -130,9 +130,14 @@ class MobileFaceNet(nn.Module):
 
 def convert(path: Path) -> dict[str, Tensor]:
     """The state of a MobileFaceNet from a `.tflite` file. Raises WeightsFormat, and OSError."""
+    return state_of(parse(path.read_bytes()))
+
+
+def state_of(graph: Graph) -> dict[str, Tensor]:
+    """The weights of a graph that is MobileFaceNet's, operator by operator. Raises WeightsFormat."""
     with torch.device("meta"):
         network = MobileFaceNet()
-    walk = _Walk(parse(path.read_bytes()))
+    walk = _Walk(graph)
     state: dict[str, Tensor] = {}
     for block_name, block in network.named_modules():
         if not isinstance(block, Block):
@@ -198,16 +203,16 @@ class _Walk:
         if len(operator.inputs) != 3 or operator.inputs[0] != self.value:
             raise self._bad("a convolution does not take the last value")
         weight, bias = (self._constant(number) for number in operator.inputs[1:])
-        # TensorFlow keeps OHWI, depthwise 1HWC; torch OIHW, depthwise C1HW.
-        weight = weight.transpose(3, 0, 1, 2) if shape.depthwise else weight.transpose(0, 3, 1, 2)
-        channels = 1 if shape.depthwise else shape.inputs
-        if (
-            weight.shape != (shape.outputs, channels, shape.kernel, shape.kernel)
-            or bias.shape != weight.shape[:1]
-        ):
+        side = (shape.kernel, shape.kernel)
+        expected_shape = (
+            (1, *side, shape.outputs) if shape.depthwise else (shape.outputs, *side, shape.inputs)
+        )
+        if weight.shape != expected_shape or bias.shape != (shape.outputs,):
             raise self._bad(f"a convolution has weights of shape {weight.shape} and biases of {bias.shape}")
         self.value = self._output(operator)
-        return np.ascontiguousarray(weight), bias
+        # TensorFlow keeps OHWI, depthwise 1HWC; torch OIHW, depthwise C1HW.
+        axes = (3, 0, 1, 2) if shape.depthwise else (0, 3, 1, 2)
+        return np.ascontiguousarray(weight.transpose(axes)), bias
 
     def _slope(self, channels: int) -> NDArray[np.float32]:
         """The slopes of a PReLU, from relu(x) + a * (x - |x|) = x for x > 0, and 2 a x below."""
