@@ -1,0 +1,97 @@
+"""An embedder without a network, for tests: people are colours.
+
+A fake face (faceid/detect/fake.py draws and finds them) is a rectangle of one base colour with a checker
+texture of +-16. Its identity is the base colour, each channel of which is one of LEVELS: 216 people. Photos of
+one person differ a little, as their pixels do (cosine about 0.98); vectors of two people are about orthogonal.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from faceid.embed.crops import check_crops
+from faceid.types import Crop, ModelKey
+from models.calibration import Calibration, CalibrationPoint
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from faceid.types import Pixels
+
+LEVELS: Final = (80, 112, 144, 176, 208, 240)
+"""What a channel of a person's base colour can be."""
+
+DIM: Final = 64
+NOISE: Final = 0.15
+"""Length of what a photo adds to its person's unit vector."""
+
+# The cosine of random directions is close to normal, of variance 1 / DIM.
+_DEVIATION: Final = DIM**-0.5
+
+CALIBRATION: Final = Calibration(
+    data="computed: random directions in 64 dimensions",
+    date="2025-01-01",
+    software="faceid.embed.fake",
+    mated=0,
+    non_mated=0,
+    points=tuple(
+        CalibrationPoint(fmr, 1.0 - _DEVIATION * NormalDist().inv_cdf(1.0 - fmr), low=fmr, high=fmr, count=0)
+        for fmr in (1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
+    ),
+    ambiguity_margin=0.05,
+)
+"""At which distance strangers are taken for each other, so that tests can ask for rates as users do."""
+
+
+class FakeEmbedder:
+    """Crops of fake faces -> unit vectors; the same crop gives the same vector on every machine."""
+
+    def __init__(self, aligner: str = "dlib-150-v1", input_size: int = 150) -> None:
+        self._model = ModelKey("fake", "0" * 64, aligner, DIM, "cosine")
+        self._input_size = input_size
+
+    @property
+    def model(self) -> ModelKey:
+        """What the vectors belong to."""
+        return self._model
+
+    @property
+    def input_size(self) -> int:
+        """The side of the crops that `embed` takes, pixels."""
+        return self._input_size
+
+    def embed(self, crops: Sequence[Crop]) -> NDArray[np.float32]:
+        """(n, 64) float32, rows of unit length in the order of `crops`; (0, 64) for none.
+
+        Raises ModelError for crops of another aligner or size.
+        """
+        check_crops(crops, self._model, self._input_size)
+        rows = [_embedding(crop.pixels) for crop in crops]
+        return np.stack(rows) if rows else np.empty((0, DIM), np.float32)
+
+
+def _embedding(pixels: Pixels) -> NDArray[np.float32]:
+    vector = _direction(bytes(_base_colour(pixels))) + NOISE * _direction(pixels.tobytes())
+    return (vector / np.linalg.norm(vector)).astype(np.float32)
+
+
+def _direction(seed: bytes) -> NDArray[np.float64]:
+    """A unit vector (64,) that follows from `seed` alone: NumPy's generators may change between releases."""
+    uniform = np.frombuffer(hashlib.shake_256(seed).digest(4 * DIM), dtype="<u4") / 2.0**31 - 1.0
+    direction: NDArray[np.float64] = uniform / np.linalg.norm(uniform)
+    return direction
+
+
+def _base_colour(pixels: Pixels) -> tuple[int, ...]:
+    """The levels nearest to the median colour of the central 20 %."""
+    side = pixels.shape[0]
+    margin = round(side * 0.4)
+    centre = pixels[margin : side - margin, margin : side - margin].reshape(-1, 3)
+    # The texture adds as often as it subtracts: the median lands on one of the two, the middle is the base.
+    middle = (np.percentile(centre, 10, axis=0) + np.percentile(centre, 90, axis=0)) / 2
+    return tuple(min(LEVELS, key=lambda level: abs(level - value)) for value in middle)

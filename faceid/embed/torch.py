@@ -1,0 +1,92 @@
+"""Embeddings by a torch network of the models package."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import nn
+
+from faceid.backends import models_errors
+from faceid.embed.crops import batches, check_crops, key_of, unit
+from faceid.errors import DeviceError
+from faceid.types import Crop, ModelKey
+from models import networks
+from models.card import Card
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from faceid.types import Pixels
+
+CPU_BATCH, GPU_BATCH = 8, 128
+"""Crops a forward pass: beyond 8 a CPU's cache is full and nothing is gained."""
+
+
+class TorchEmbedder:
+    """Crops -> unit vectors by `network`, which takes (n, 3, S, S) float32 RGB 0..255, channels last.
+
+    `mirror` adds the raw embedding of the crop's mirror image before normalising: the same face seen twice. On
+    a GPU the network runs in half precision where that is safe (autocast), on a CPU in single.
+    """
+
+    def __init__(self, network: nn.Module, card: Card, *, device: str, mirror: bool = True) -> None:
+        self._device = torch.device(device)
+        self._network = network.to(self._device)
+        self._card = card
+        self._mirror = mirror
+        self._model = key_of(card)
+
+    @property
+    def model(self) -> ModelKey:
+        """What the vectors belong to."""
+        return self._model
+
+    @property
+    def input_size(self) -> int:
+        """The side of the crops that `embed` takes, pixels."""
+        return self._card.input_size
+
+    def embed(self, crops: Sequence[Crop]) -> NDArray[np.float32]:
+        """(n, d) float32, rows of unit length in the order of `crops`; (0, d) for none.
+
+        Raises ModelError for crops of another aligner or size, and for output that is not finite; DeviceError
+        where the GPU's memory does not suffice.
+        """
+        check_crops(crops, self._model, self.input_size)
+        size = CPU_BATCH if self._device.type == "cpu" else GPU_BATCH
+        rows = [self._raw(pixels) for pixels in batches(crops, size)]
+        raw = np.concatenate(rows) if rows else np.empty((0, self._model.dim), np.float32)
+        return unit(raw, self._model)
+
+    def _raw(self, pixels: Pixels) -> NDArray[np.float32]:
+        try:
+            with (
+                torch.inference_mode(),
+                torch.autocast(self._device.type, torch.float16, enabled=self._device.type == "cuda"),
+            ):
+                # Height-width-channels in memory, seen as channels first, is what channels_last means.
+                batch = torch.from_numpy(pixels).to(self._device).permute(0, 3, 1, 2).float()
+                raw = self._network(batch)
+                if self._mirror:
+                    raw = raw + self._network(batch.flip(3))
+                vectors: NDArray[np.float32] = raw.float().cpu().numpy()
+        except torch.OutOfMemoryError as error:
+            raise DeviceError(
+                f"the memory of {self._device} does not suffice for {self._model.name}",
+                hint="stop what else uses the GPU, or use --device cpu",
+            ) from error
+        return vectors
+
+
+def open_embedder(card: Card, *, device: str, weights_dir: Path, mirror: bool = True) -> TorchEmbedder:
+    """The network of `card`, loaded, on `device` (`cpu`, `cuda:0`, ...).
+
+    Raises ModelError where the weights are missing, altered or of another form.
+    """
+    with models_errors():
+        network = networks.load(card, weights_dir)
+    return TorchEmbedder(network, card, device=device, mirror=mirror)
