@@ -76,17 +76,17 @@ def decode(data: bytes, source: str, limits: Limits = DEFAULT_LIMITS) -> Image:
 
 
 def from_array(pixels: NDArray[Any], source: str = "array") -> Image:
-    """Take RGB pixels that are decoded already: (H, W, 3) uint8, at least 1x1; copied only if not contiguous.
+    """Take RGB pixels that are decoded already: (H, W, 3) uint8, at least 1x1.
 
-    Raises InputError (`bad_array`) for anything else, because a wrong type would not fail later but
-    find no faces.
+    Memory is shared with the result unless it is read-only or not contiguous. Raises InputError (`bad_array`)
+    for anything else, because a wrong type would not fail later but find no faces.
     """
     if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.ndim != 3:
         found = f"{pixels.dtype} {pixels.shape}" if isinstance(pixels, np.ndarray) else type(pixels).__name__
         raise _bad_array(source, found)
     if pixels.shape[2] != 3 or 0 in pixels.shape:
         raise _bad_array(source, f"{pixels.dtype} {pixels.shape}")
-    whole = np.ascontiguousarray(pixels)
+    whole = np.require(pixels, requirements=["C_CONTIGUOUS", "WRITEABLE"])
     digest = hashlib.sha256(repr(whole.shape).encode())
     digest.update(whole.data)
     return Image(pixels=whole, source=source, sha256=digest.hexdigest())

@@ -453,6 +453,11 @@ class TestFromArray:
         assert np.array_equal(image.pixels, picture()[:, ::-1, ::-1])
         assert image.source == "frame 7"
 
+    def test_what_may_not_be_written_to_is_copied(self) -> None:
+        frozen = picture()
+        frozen.flags.writeable = False
+        assert from_array(frozen).pixels.flags.writeable
+
     @pytest.mark.parametrize(
         "wrong",
         [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -155,6 +156,18 @@ class TestWalk:
 
     def test_nothing(self) -> None:
         assert list(walk([])) == []
+
+    def test_a_directory_that_may_not_be_read_is_not_passed_over(
+        self, tree: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def scandir(path: str) -> Iterator[os.DirEntry[str]]:
+            if Path(path).name == "sub":
+                raise PermissionError(13, "Permission denied")
+            return os.scandir(path)
+
+        monkeypatch.setattr("faceid.imaging.files.scandir", scandir)
+        assert below(tree, list(walk([str(tree)]))) == ["IMG1.jpg", "img2.PNG", "img10.png", "sub"]
+        assert "permission denied" in str(refusal(str(tree / "sub")))
 
     def test_links(self, tree: Path) -> None:
         try:
