@@ -1,8 +1,8 @@
 """An embedder without a network, for tests: people are colours.
 
-A fake face (faceid/detect/fake.py draws and finds them) is a rectangle of one base colour with a checker
-texture of +-16. Its identity is the base colour, each channel of which is one of LEVELS: 216 people. Photos of
-one person differ a little, as their pixels do (cosine about 0.98); vectors of two people are about orthogonal.
+A fake face (faceid/detect/fake.py draws and finds them) is a square of one base colour under a faint texture.
+Its identity is the base colour, each channel of which is one of LEVELS: 216 people. Photos of one person differ
+a little, as their pixels do (cosine about 0.98); vectors of two people are about orthogonal.
 """
 
 from __future__ import annotations
@@ -92,6 +92,6 @@ def _base_colour(pixels: Pixels) -> tuple[int, ...]:
     side = pixels.shape[0]
     margin = round(side * 0.4)
     centre = pixels[margin : side - margin, margin : side - margin].reshape(-1, 3)
-    # The texture adds as often as it subtracts: the median lands on one of the two, the middle is the base.
-    middle = (np.percentile(centre, 10, axis=0) + np.percentile(centre, 90, axis=0)) / 2
-    return tuple(min(LEVELS, key=lambda level: abs(level - value)) for value in middle)
+    # Half of the texture leaves the base colour as it is, and the rest lies evenly on both sides of it.
+    median = np.median(centre, axis=0)
+    return tuple(min(LEVELS, key=lambda level: abs(level - value)) for value in median)

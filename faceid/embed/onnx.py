@@ -155,14 +155,18 @@ def _checked_input(session: Any, card: Card, tensor: TensorFormat) -> tuple[str,
     side = card.input_size
     expected = [3, side, side] if tensor.layout == "nchw" else [side, side, 3]
     shape = list(only.shape)
-    # A free dimension has a name, or None, in place of a number.
-    if len(shape) != 4 or any(
-        isinstance(found, int) and found != wanted for found, wanted in zip(shape[1:], expected, strict=True)
-    ):
+    # A free dimension has a name, or None, in place of a number. A fixed batch must be 1: any other would not
+    # fit the last crops.
+    known = [
+        (found, wanted)
+        for found, wanted in zip(shape, [1, *expected], strict=False)
+        if isinstance(found, int)
+    ]
+    if len(shape) != 4 or any(found != wanted for found, wanted in known):
         raise _mismatch(card, f"the graph takes {shape}, the card says (n, {', '.join(map(str, expected))})")
     if only.type != "tensor(float)":
         raise _mismatch(card, f"the graph takes {only.type}, not float32")
-    return only.name, shape[0] if isinstance(shape[0], int) else BATCH
+    return only.name, 1 if shape[0] == 1 else BATCH
 
 
 def _checked_output(session: Any, card: Card) -> str:
