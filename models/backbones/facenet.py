@@ -7,6 +7,7 @@ built: it brings torchvision along, more than a second that no other network nee
 from __future__ import annotations
 
 import pickle
+import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -22,6 +23,18 @@ if TYPE_CHECKING:
 VERSION = 1
 
 _MEAN, _SCALE = 127.5, 128.0
+
+# What torch's restricted unpickler raises for bytes that make no sense to it.
+_UNREADABLE = (
+    pickle.UnpicklingError,
+    RuntimeError,
+    EOFError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    struct.error,
+)
 
 
 class FaceNet(nn.Module):
@@ -44,7 +57,7 @@ def convert(path: Path) -> dict[str, Tensor]:
     """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError) as error:
+    except _UNREADABLE as error:
         raise WeightsFormat(f"{path.name} is not a file of torch weights: {error}", path=str(path)) from error
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise WeightsFormat(f"{path.name} does not hold a state dict", path=str(path))

