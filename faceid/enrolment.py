@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from faceid.decide import Policy, decide_identity
-from faceid.errors import FaceCountError, InputError, PhotoRefused
+from faceid.errors import FaceCountError, InputError, PhotoRefused, UnreadableImage
 from faceid.gallery import Gallery
 from faceid.pipeline import Look, Observation, Pipeline, Source
 from faceid.results import EnrollResult, Problem, Reason
@@ -124,7 +124,7 @@ def _rejected(name: str, look: Look, error: InputError) -> EnrollResult:
     return EnrollResult(
         look.source,
         "rejected",
-        reason=cast("Reason", error.code),
+        reason="unreadable" if isinstance(error, UnreadableImage) else cast("Reason", error.code),
         box=observation.face.box if observation else None,
         quality=observation.quality.score if observation else None,
         quality_factors=dict(observation.quality.factors) if observation else None,

@@ -139,7 +139,7 @@ class Gallery:
             self.guard(model)
         with database_errors():
             mirror = self._synchronised(probes[0].model.dim)
-            if len(mirror.index) == 0:
+            if len(mirror) == 0:
                 return [() for _ in probes]
             return [self._candidates(mirror, probe, top) for probe in probes]
 
@@ -157,7 +157,7 @@ class Gallery:
         if model is None:
             return 0
         with database_errors():
-            return len(self._synchronised(model.dim).index)
+            return len(self._synchronised(model.dim))
 
     def _synchronised(self, dim: int) -> Mirror:
         if self._mirror is None:
@@ -193,10 +193,10 @@ class Gallery:
         The mean template reorders identities a little, so some more than `top` are looked at.
         """
         wanted = 2 * top + 8
-        size = len(mirror.index)
+        size = len(mirror)
         k = min(size, 4 * wanted)
         while True:
-            _, ids = mirror.index.search(vector[None, :], k)
+            _, ids = mirror.search(vector[None, :], k)
             owners = self.store.identity_ids_of(ids[0])
             found = list(dict.fromkeys(int(owner) for owner in owners if owner >= 0))
             if len(found) >= wanted or k >= size:

@@ -1,0 +1,162 @@
+"""Measure a network's default calibration on LFW View 1 and write it into its model card.
+
+    python scripts/calibrate_card.py dlib-resnet [--data DIR] [--dry-run]
+
+From all pairs of the photos of View 1: the distance at FMR 1e-6 ... 1, each with its count of false matches and
+the 95 % interval of the rate, and the margin below which two identities cannot be told apart.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+import lfw
+from faceid.calibrate.metrics import threshold_at_fmr, wilson
+from faceid.decide import distance_from_similarity
+from faceid.types import Metric
+from models.registry import Calibration, CalibrationPoint, card_path, write_calibration
+
+RATES = (
+    *(mantissa * 10.0**exponent for exponent in range(-6, -2) for mantissa in (1, 2, 5)),
+    *(0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 0.9, 1.0),
+)
+
+AMBIGUOUS_FMR = 1e-3
+WRONG_SHARE = 0.01
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("model")
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--cache", type=Path, default=Path("bench"))
+    parser.add_argument("--dry-run", action="store_true", help="print, write nothing")
+    parser.add_argument(
+        "--closest", type=int, default=0, metavar="N", help="also list the N closest non-mated pairs"
+    )
+    arguments = parser.parse_args()
+
+    photos = lfw.lfw_photos(lfw.data_directory(arguments.data), arguments.cache)
+    templates = lfw.labelled(lfw.templates(photos, arguments.model, arguments.cache))
+    if arguments.closest:
+        list_closest(templates, arguments.closest)
+
+    calibration = calibrate(templates.vectors, templates.identity, templates.model.metric)
+    for point in calibration.points:
+        print(f"FMR {point.fmr:8.1e}  distance {point.distance:.4f}  {point.count:>9,} false matches")
+    print(f"mated {calibration.mated:,}, non-mated {calibration.non_mated:,}")
+    print(f"ambiguity margin {calibration.ambiguity_margin:.4f}")
+    if not arguments.dry_run:
+        write_calibration(card_path(arguments.model), calibration)
+        print(f"written to {card_path(arguments.model)}")
+
+
+def calibrate(vectors: NDArray[np.float32], identity: NDArray[np.int64], metric: Metric) -> Calibration:
+    """The calibration from all pairs of (n, d) unit vectors with (n,) identities."""
+    parts = [(distances(similarities, metric), mated) for similarities, mated in blocks(vectors, identity)]
+    non_mated = np.concatenate([part[~mated] for part, mated in parts])
+    mated_count = sum(int(mated.sum()) for _, mated in parts)
+    points = []
+    for rate in RATES:
+        # Rounded towards strictness.
+        threshold = math.floor(threshold_at_fmr(non_mated, rate) * 1e6) / 1e6
+        count = int(np.count_nonzero(non_mated <= threshold))
+        interval = wilson(count, non_mated.size)
+        points.append(
+            CalibrationPoint(
+                fmr=rate,
+                distance=threshold,
+                low=significant(min(interval.low, rate)),
+                high=significant(max(interval.high, rate)),
+                count=count,
+            )
+        )
+    threshold = threshold_at_fmr(non_mated, AMBIGUOUS_FMR)
+    return Calibration(
+        data=(
+            f"LFW View 1, deep-funnelled, {len(vectors):,} photos of {len(set(identity.tolist())):,} identities,"
+            " all pairs, label errors mended; intervals take comparisons as independent"
+        ),
+        date=datetime.now(timezone.utc).date().isoformat(),
+        software=f"faceid {version('faceid')}, scripts/calibrate_card.py",
+        mated=mated_count,
+        non_mated=int(non_mated.size),
+        points=tuple(points),
+        ambiguity_margin=round(ambiguity_margin(vectors, identity, metric, threshold), 4),
+    )
+
+
+def ambiguity_margin(
+    vectors: NDArray[np.float32], identity: NDArray[np.int64], metric: Metric, threshold: float
+) -> float:
+    """How far apart two identities must be for the nearer to be the right one, but for 1 % of cases.
+
+    The cases: a probe, a template of the same person and one of another, both within `threshold`. The margin is
+    the smallest gap such that, of the cases whose gap is at least as large, 1 % or less are the wrong way round.
+    """
+    gaps = []
+    for index, vector in enumerate(vectors):
+        near = distances(vectors @ vector, metric)
+        within = near <= threshold
+        within[index] = False
+        same = identity == identity[index]
+        mated, non_mated = near[within & same], near[within & ~same]
+        if mated.size and non_mated.size:
+            gaps.append((non_mated[None, :] - mated[:, None]).ravel())
+    if not gaps:
+        return 0.0
+    ordered = np.concatenate(gaps)
+    ordered = ordered[np.argsort(-np.abs(ordered))]
+    wrong_share = np.cumsum(ordered < 0) / np.arange(1, ordered.size + 1)
+    tolerable = np.flatnonzero(wrong_share <= WRONG_SHARE)
+    print(f"ambiguity: {ordered.size:,} cases, {np.mean(ordered < 0):.1%} the wrong way round")
+    return float(np.abs(ordered[tolerable[-1]])) if tolerable.size else float(np.abs(ordered[0]))
+
+
+def blocks(
+    vectors: NDArray[np.float32], identity: NDArray[np.int64], rows: int = 256
+) -> Iterator[tuple[NDArray[np.float32], NDArray[np.bool_]]]:
+    """Every pair once: similarities and whether they are mated, some rows at a time."""
+    for start in range(0, len(vectors), rows):
+        stop = min(start + rows, len(vectors))
+        similarities = vectors[start:stop] @ vectors[start:].T
+        upper = np.triu(np.ones(similarities.shape, dtype=bool), k=1)
+        mated = identity[start:stop, None] == identity[None, start:]
+        yield similarities[upper], mated[upper]
+
+
+def distances(similarities: NDArray[np.float32], metric: Metric) -> NDArray[np.float64]:
+    """`faceid.decide.distance_from_similarity` for arrays."""
+    gap = np.maximum(0.0, 1.0 - similarities.astype(np.float64))
+    result = gap if metric == "cosine" else np.sqrt(2.0 * gap)
+    if similarities.size:
+        assert math.isclose(result.flat[0], distance_from_similarity(float(similarities.flat[0]), metric))
+    return result
+
+
+def list_closest(templates: lfw.Templates, count: int) -> None:
+    """The non-mated pairs that look most alike: twins, or label errors."""
+    similarities = np.triu(templates.vectors @ templates.vectors.T, k=1)
+    similarities[templates.identity[:, None] == templates.identity[None, :]] = -1.0
+    for flat in np.argsort(similarities, axis=None)[::-1][:count]:
+        first, second = divmod(int(flat), len(templates.paths))
+        print(f"{similarities[first, second]:.4f}", templates.paths[first].name, templates.paths[second].name)
+
+
+def significant(value: float) -> float:
+    """`value` with 4 significant digits."""
+    return float(f"{value:.4g}")
+
+
+if __name__ == "__main__":
+    main()

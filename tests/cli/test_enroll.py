@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cli_runs import ALICE, BOB, Faceid, Photo
+
+
+def test_enrolled_photos_and_a_summary(faceid: Faceid, photo: Photo) -> None:
+    first, second = photo(ALICE), photo(ALICE)
+    ran = faceid("--json", "enroll", "--name", "alice", first, second)
+    assert ran.code == 0, ran.err
+    one, two, summary = ran.objects
+    assert [one["status"], two["status"]] == ["enrolled", "enrolled"]
+    assert (one["path"], one["reason"], one["template_id"]) == (first, None, 1)
+    assert len(one["box"]) == 4
+    assert 0.0 < one["quality"] <= 1.0
+    assert set(one["quality_factors"]) == {"sharpness", "size", "detection", "pose", "exposure"}
+    assert summary == {"summary": {"name": "alice", "enrolled": 2, "skipped": 0, "failed": 0, "templates": 2}}
+
+
+def test_the_same_photo_twice_is_a_duplicate(faceid: Faceid, photo: Photo, tmp_path: Path) -> None:
+    path = photo(ALICE)
+    copy = tmp_path / "copy.png"
+    copy.write_bytes(Path(path).read_bytes())
+    faceid("enroll", "--name", "alice", path)
+    ran = faceid("--json", "enroll", "--name", "alice", path, copy)
+    assert ran.code == 0
+    assert [item["status"] for item in ran.objects[:2]] == ["duplicate", "duplicate"]
+    assert ran.objects[0]["template_id"] == 1
+    assert ran.objects[2]["summary"]["templates"] == 1
+
+
+def test_the_same_photo_twice_in_one_run_is_stored_once(faceid: Faceid, photo: Photo) -> None:
+    path = photo(ALICE)
+    ran = faceid("--json", "enroll", "--name", "alice", path, path, path)
+    assert [item["status"] for item in ran.objects[:3]] == ["enrolled", "duplicate", "duplicate"]
+
+
+def test_refused_photos_have_reasons_and_the_good_one_is_kept(
+    faceid: Faceid, photo: Photo, tmp_path: Path
+) -> None:
+    empty = tmp_path / "empty.jpg"
+    empty.touch()
+    ran = faceid(
+        *("--json", "enroll", "--name", "alice"),
+        *(photo(), photo(ALICE, BOB), photo(ALICE, side=14), empty, tmp_path / "gone.jpg", photo(ALICE)),
+    )
+    assert ran.code == 3
+    assert [item["reason"] for item in ran.objects[:-1]] == [
+        "no_face",
+        "multiple_faces",
+        "no_face",
+        "unreadable",
+        "unreadable",
+        None,
+    ]
+    assert ran.objects[-1]["summary"] == {
+        "name": "alice",
+        "enrolled": 1,
+        "skipped": 0,
+        "failed": 5,
+        "templates": 1,
+    }
+    assert len(ran.err.splitlines()) == 5
+
+
+def test_low_quality_says_which_factor(faceid: Faceid, photo: Photo) -> None:
+    ran = faceid("--json", "enroll", "--name", "alice", "--min-quality", "1", photo(ALICE))
+    assert ran.code == 3
+    assert ran.objects[0]["reason"] == "low_quality"
+    assert ran.objects[0]["quality"] < 1
+    assert "mostly for" in ran.err
+
+
+def test_somebody_elses_face_is_refused_unless_accepted(faceid: Faceid, photo: Photo) -> None:
+    faceid("enroll", "--name", "alice", photo(ALICE))
+    other = photo(ALICE)
+    ran = faceid("--json", "enroll", "--name", "bob", other)
+    assert (ran.code, ran.objects[0]["reason"]) == (3, "identity_conflict")
+    assert "alice" in ran.err
+    assert ran.objects[1]["summary"]["templates"] == 0
+    assert faceid("--json", "enroll", "--name", "bob", "--on-conflict", "accept", other).code == 0
+
+
+def test_the_same_photo_under_another_name_is_a_conflict(faceid: Faceid, photo: Photo) -> None:
+    path = photo(ALICE)
+    faceid("enroll", "--name", "alice", path)
+    ran = faceid("--json", "enroll", "--name", "bob", path)
+    assert ran.objects[0]["reason"] == "identity_conflict"
+    assert "the same photo is enrolled as alice" in ran.err
+
+
+def test_each_folder_is_a_person(faceid: Faceid, photo: Photo, tmp_path: Path) -> None:
+    photo(ALICE, name="people/alice/1.png")
+    photo(ALICE, name="people/alice/deep/2.png")
+    photo(BOB, name="people/bob/1.png")
+    (tmp_path / "people" / "bob" / "notes.txt").write_text("not a photo")
+    (tmp_path / "people" / ".hidden").mkdir()
+    ran = faceid("--json", "enroll", "--each-folder", tmp_path / "people")
+    assert ran.code == 0, ran.err
+    assert [item["name"] for item in ran.objects[:-1]] == ["alice", "alice", "bob"]
+    assert ran.objects[-1]["summary"] == {
+        "name": None,
+        "enrolled": 3,
+        "skipped": 0,
+        "failed": 0,
+        "templates": 3,
+    }
+
+
+@pytest.mark.parametrize("name", ["", "   ", "x" * 10_000, "line\nbreak", "nul\0"])
+def test_names_that_cannot_be(faceid: Faceid, photo: Photo, db: Path, name: str) -> None:
+    ran = faceid("enroll", "--name", name, photo(ALICE))
+    assert ran.code == 2
+    assert len(ran.err.splitlines()) == 1
+    assert faceid("--json", "list").out == ""
+
+
+def test_names_are_one_whatever_their_unicode_form(faceid: Faceid, photo: Photo) -> None:
+    faceid("enroll", "--name", "Ren\u00e9", photo(ALICE))
+    faceid("enroll", "--name", "Rene\u0301", photo(ALICE))
+    assert [item["templates"] for item in faceid("--json", "list").objects] == [2]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["enroll"],
+        ["enroll", "--name", "alice"],
+        ["enroll", "photo.png"],
+        ["enroll", "--name", "alice", "--each-folder", "x"],
+        ["enroll", "--each-folder", "nowhere"],
+        ["enroll", "--name", "alice", "--on-conflict", "maybe", "photo.png"],
+        ["enroll", "--name", "alice", "--min-quality", "2", "photo.png"],
+    ],
+)
+def test_usage(faceid: Faceid, arguments: list[str]) -> None:
+    ran = faceid(*arguments)
+    assert ran.code == 2
+    assert len(ran.err.splitlines()) == 1
+
+
+def test_people_see_a_table(faceid: Faceid, photo: Photo) -> None:
+    ran = faceid("enroll", "--name", "alice", photo(ALICE))
+    assert "enrolled" in ran.out
+    assert "1 enrolled, 0 skipped, 0 refused; 1 templates of alice" in ran.out
+    assert "\x1b" not in ran.out + ran.err
+
+
+def test_another_model_on_the_gallery_is_refused_with_the_way_out(faceid: Faceid, photo: Photo) -> None:
+    faceid("enroll", "--name", "alice", photo(ALICE))
+    for command in (["identify"], ["enroll", "--name", "bob"]):
+        ran = faceid("--json", *command, photo(BOB), model="dlib-resnet")
+        assert ran.code == 4
+        assert ran.object["error"]["code"] == "model_mismatch"
+        assert "--model fake" in ran.err
+
+
+def test_the_gallery_remembers_its_model(faceid: Faceid, photo: Photo) -> None:
+    faceid("enroll", "--name", "alice", photo(ALICE))
+    ran = faceid("--json", "identify", photo(ALICE), model=None)
+    assert (ran.code, ran.object["faces"][0]["name"]) == (0, "alice")

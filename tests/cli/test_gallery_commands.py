@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cli_runs import ALICE, BOB, CAROL, Faceid, Photo
+
+
+@pytest.fixture
+def enrolled(faceid: Faceid, photo: Photo) -> None:
+    assert faceid("enroll", "--name", "bob", photo(BOB)).code == 0
+    assert faceid("enroll", "--name", "alice", photo(ALICE), photo(ALICE)).code == 0
+
+
+pytestmark = pytest.mark.usefixtures("enrolled")
+
+
+def test_list(faceid: Faceid) -> None:
+    people = faceid("--json", "list").objects
+    assert [list(person) for person in people] == 2 * [["name", "templates", "created_at"]]
+    assert [(person["name"], person["templates"]) for person in people] == [("alice", 2), ("bob", 1)]
+
+
+def test_show(faceid: Faceid) -> None:
+    templates = faceid("--json", "show", "alice").objects
+    assert list(templates[0]) == ["template_id", "source", "sha256", "quality", "model", "created_at"]
+    assert [template["template_id"] for template in templates] == [2, 3]
+    assert faceid("--json", "show", "nobody").code == 1
+
+
+def test_rename(faceid: Faceid, photo: Photo) -> None:
+    ran = faceid("--json", "rename", "alice", "alicia")
+    assert ran.object == {"status": "renamed", "old": "alice", "new": "alicia", "templates": 2}
+    assert faceid("--json", "identify", photo(ALICE)).object["faces"][0]["name"] == "alicia"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "exit_code", "code"),
+    [
+        ("alice", "bob", 1, "name_taken"),
+        ("nobody", "x", 1, "unknown_identity"),
+        ("alice", " ", 2, "bad_name"),
+    ],
+)
+def test_renames_that_cannot_be(faceid: Faceid, old: str, new: str, exit_code: int, code: str) -> None:
+    ran = faceid("--json", "rename", old, new)
+    assert (ran.code, ran.object["error"]["code"]) == (exit_code, code)
+
+
+def test_a_removed_person_is_never_found_again(faceid: Faceid, photo: Photo) -> None:
+    ran = faceid("--json", "remove", "--yes", "alice")
+    assert ran.object == {"status": "removed", "name": "alice", "identities": 1, "templates": 2}
+    found = faceid("--json", "identify", photo(ALICE))
+    assert (found.code, found.object["faces"][0]["decision"]) == (1, "unknown")
+
+
+def test_one_template_and_then_the_last(faceid: Faceid) -> None:
+    for template, identities in ((2, 0), (3, 1)):
+        ran = faceid("--json", "remove", "--yes", "--template", template)
+        assert (ran.object["name"], ran.object["identities"], ran.object["templates"]) == (
+            "alice",
+            identities,
+            1,
+        )
+    assert [person["name"] for person in faceid("--json", "list").objects] == ["bob"]
+
+
+def test_remove_wants_to_be_sure(faceid: Faceid) -> None:
+    ran = faceid("remove", "alice")
+    assert ran.code == 2
+    assert "--yes" in ran.err
+    assert len(faceid("--json", "list").objects) == 2
+
+
+@pytest.mark.parametrize("arguments", [[], ["alice", "--template", "1"]])
+def test_remove_one_thing_at_a_time(faceid: Faceid, arguments: list[str]) -> None:
+    assert faceid("remove", "--yes", *arguments).code == 2
+
+
+def test_export_and_import_into_another_gallery(
+    faceid: Faceid, photo: Photo, db: Path, tmp_path: Path
+) -> None:
+    archive = tmp_path / "templates.npz"
+    ran = faceid("--json", "export", archive)
+    assert (ran.object["status"], ran.object["identities"], ran.object["templates"]) == ("exported", 2, 3)
+    with np.load(archive, allow_pickle=False) as arrays:
+        assert arrays["embeddings"].dtype == np.float32
+        assert arrays["embeddings"].shape == (3, 64)
+        assert sorted(arrays["names"]) == ["alice", "alice", "bob"]
+        assert (str(arrays["model"]), str(arrays["metric"])) == ("fake", "cosine")
+    known = photo(ALICE)
+    before = faceid("--json", "identify", known).object["faces"]
+    shutil.move(db, tmp_path / "old.db")
+    for leftover in tmp_path.glob("gallery.db-*"):
+        leftover.unlink()
+    ran = faceid("--json", "import", archive)
+    assert (ran.code, ran.object["templates"], ran.object["skipped"]) == (0, 3, 0)
+    assert faceid("--json", "identify", known).object["faces"] == before
+    again = faceid("--json", "import", archive).object
+    assert (again["templates"], again["skipped"]) == (0, 3)
+
+
+def write(path: Path, **arrays: object) -> Path:
+    rng = np.random.default_rng(1)
+    contents: dict[str, object] = {
+        "embeddings": rng.normal(size=(2, 64)).astype(np.float32),
+        "names": np.array(["dan", "eve"]),
+        "model": "fake",
+        "metric": "cosine",
+    }
+    contents.update(arrays)
+    np.savez(path, **{name: value for name, value in contents.items() if value is not None})
+    return path
+
+
+def test_import_brings_vectors_to_unit_length(faceid: Faceid, tmp_path: Path) -> None:
+    assert faceid("import", write(tmp_path / "x.npz")).code == 0
+    assert len(faceid("--json", "list").objects) == 4
+
+
+@pytest.mark.parametrize(
+    ("arrays", "exit_code", "code"),
+    [
+        ({"model": "dlib-resnet"}, 4, "model_mismatch"),
+        ({"metric": "euclidean"}, 4, "model_mismatch"),
+        ({"embeddings": np.ones((2, 63), np.float32)}, 3, "bad_archive"),
+        ({"embeddings": np.full((2, 64), np.nan, np.float32)}, 3, "bad_archive"),
+        ({"embeddings": np.zeros((2, 64), np.float32)}, 3, "bad_archive"),
+        ({"embeddings": np.ones((2, 64), np.int32)}, 3, "bad_archive"),
+        ({"names": np.array(["dan"])}, 3, "bad_archive"),
+        ({"names": None}, 3, "bad_archive"),
+        ({"names": np.array(["dan", None], dtype=object)}, 3, "bad_archive"),
+        ({"names": np.array(["dan", "a\nb"])}, 2, "bad_name"),
+    ],
+)
+def test_imports_that_are_refused_leave_nothing_behind(
+    faceid: Faceid, tmp_path: Path, arrays: dict[str, object], exit_code: int, code: str
+) -> None:
+    ran = faceid("--json", "import", write(tmp_path / "bad.npz", **arrays))
+    assert (ran.code, ran.object["error"]["code"]) == (exit_code, code)
+    assert len(ran.err.splitlines()) == 1
+    assert len(faceid("--json", "list").objects) == 2
+
+
+@pytest.mark.parametrize("content", [None, b"", b"PK\x03\x04 broken", b"\x93NUMPY"])
+def test_import_of_what_is_no_archive(faceid: Faceid, tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "x.npz"
+    if content is not None:
+        path.write_bytes(content)
+    assert faceid("--json", "import", path).code == 3
+
+
+def test_export_to_nowhere(faceid: Faceid, tmp_path: Path) -> None:
+    ran = faceid("--json", "export", tmp_path / "no" / "x.npz")
+    assert (ran.code, ran.object["error"]["code"]) == (4, "cannot_write")
+
+
+def test_a_gallery_that_is_no_database(faceid: Faceid, photo: Photo, db: Path) -> None:
+    db.write_bytes(b"this is not a database, but long enough to look at" * 40)
+    for leftover in db.parent.glob("gallery.db-*"):
+        leftover.unlink()
+    for command in (["list"], ["identify", photo(CAROL)], ["enroll", "--name", "x", photo(CAROL)]):
+        ran = faceid("--json", *command)
+        assert ran.code == 4
+        assert len(ran.err.splitlines()) == 1
