@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from faceid.embed.torch import open_embedder
 from faceid.types import Crop
@@ -28,9 +29,17 @@ def weights_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-def test_the_published_graph_is_the_network_that_faceid_knows(weights_dir: Path) -> None:
+def test_it_computes_what_tensorflow_lite_computes(weights_dir: Path) -> None:
     network = networks.load(CARD, weights_dir)
-    assert sum(parameter.numel() for parameter in network.parameters()) == 1_288_000 // 1000 * 1000 or True
+    assert sum(parameter.numel() for parameter in network.parameters()) == 1_292_992
+    y, x, channel = np.mgrid[:112, :112, :3]
+    pattern = ((7 * y + 3 * x + 50 * channel) % 256).astype(np.float32)
+    with torch.inference_mode():
+        raw = network(torch.from_numpy(pattern).permute(2, 0, 1)[None])[0].numpy()
+    # From LiteRT 2.3.0 on the same file and pattern.
+    np.testing.assert_allclose(raw[:3], (-0.11819534, 0.59740359, 0.43072176), atol=2e-5)
+    np.testing.assert_allclose(raw[-2:], (-1.33907115, -0.23358364), atol=2e-5)
+    assert np.linalg.norm(raw) == pytest.approx(24.958012, abs=2e-5)
 
 
 def test_two_photos_of_a_person_are_nearer_than_two_people(weights_dir: Path) -> None:
@@ -49,8 +58,4 @@ def test_two_photos_of_a_person_are_nearer_than_two_people(weights_dir: Path) ->
     vectors = open_embedder(CARD, device="cpu", weights_dir=weights_dir).embed(crops)
     cosines = vectors[::2] @ vectors[1::2].T
     mated, non_mated = np.diag(cosines), cosines[~np.eye(40, dtype=bool)]
-    print(
-        np.median(mated),
-        np.quantile(non_mated, [0.5, 0.99, 1]),
-        (mated > np.quantile(non_mated, 0.99)).mean(),
-    )
+    assert (mated > np.quantile(non_mated, 0.99)).mean() >= 0.7
