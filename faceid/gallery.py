@@ -190,7 +190,7 @@ class Gallery:
     def _near(self, mirror: Mirror, vector: NDArray[np.float32], top: int) -> list[int]:
         """Identities worth scoring: those of the nearest templates, more than `top` of them where there are.
 
-        The mean template reorders identities a little, so some more than `top` are looked at.
+        The score over all templates reorders identities a little, so some more than `top` are looked at.
         """
         wanted = 2 * top + 8
         size = len(mirror)

@@ -22,6 +22,7 @@ from rich.table import Table
 import lfw
 from calibrate_card import blocks, distances
 from faceid.calibrate.metrics import fmr, threshold_at_fmr, tmr_at_fmr
+from faceid.decide import identity_similarity
 
 Array = NDArray[np.float32]
 SIZES = (2, 3, 5)
@@ -34,13 +35,19 @@ def unit(vector: Array) -> Array:
     return vector / np.linalg.norm(vector)
 
 
+IN_USE = "geometric mean of the two means"
+"""faceid.decide.identity_similarity, for many probes at once."""
+
 # Each takes probes (m, d) and an identity's templates (n, d) and gives similarities (m,).
 RULES: dict[str, Callable[[Array, Array], Array]] = {
     "nearest template": lambda probes, templates: (probes @ templates.T).max(axis=1),
-    "mean similarity": lambda probes, templates: (probes @ templates.T).mean(axis=1),
-    "mean template": lambda probes, templates: probes @ unit(templates.sum(axis=0)),
+    "average similarity": lambda probes, templates: (probes @ templates.T).mean(axis=1),
+    "mean template": lambda probes, templates: probes @ unit(templates.mean(axis=0)),
     "half nearest, half mean template": lambda probes, templates: (
-        ((probes @ templates.T).max(axis=1) + probes @ unit(templates.sum(axis=0))) / 2
+        ((probes @ templates.T).max(axis=1) + probes @ unit(templates.mean(axis=0))) / 2
+    ),
+    IN_USE: lambda probes, templates: (
+        probes @ templates.mean(axis=0) / np.sqrt(np.linalg.norm(templates.mean(axis=0)))
     ),
 }
 
@@ -111,6 +118,7 @@ def scores(templates: lfw.Templates, size: int) -> dict[str, tuple[Array, Array]
             for rule, score in RULES.items():
                 mated[rule].append(score(probes, enrolled))
                 non_mated[rule].append(score(strangers, enrolled))
+    assert np.isclose(mated[IN_USE][-1][-1], identity_similarity(probes[-1], enrolled), atol=1e-6)
     return {rule: (np.concatenate(mated[rule]), np.concatenate(non_mated[rule])) for rule in RULES}
 
 

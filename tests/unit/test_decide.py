@@ -153,11 +153,12 @@ def test_a_decision_says_how_often_a_stranger_comes_this_close() -> None:
     assert decide_claim(0.8, "cosine", policy(0.3)).fmr == pytest.approx(1e-4)
 
 
-def test_identity_similarity_is_that_of_the_mean_template() -> None:
+def test_identity_similarity_is_between_the_average_cosine_and_that_to_the_mean() -> None:
     templates = np.array([[1, 0, 0], [0, 1, 0]], dtype=np.float32)
     diagonal = np.array([1, 1, 0], dtype=np.float32) / np.float32(math.sqrt(2))
-    assert identity_similarity(diagonal, templates) == pytest.approx(1.0)
-    assert identity_similarity(templates[0], templates) == pytest.approx(math.sqrt(0.5))
+    average, to_the_mean = math.sqrt(0.5), 1.0
+    assert identity_similarity(diagonal, templates) == pytest.approx(math.sqrt(average * to_the_mean))
+    assert identity_similarity(-diagonal, templates) == pytest.approx(-math.sqrt(average * to_the_mean))
 
 
 def test_one_template_is_its_own_mean() -> None:
@@ -167,6 +168,6 @@ def test_one_template_is_its_own_mean() -> None:
     assert similarity == pytest.approx(float(probe @ template), abs=1e-6)
 
 
-def test_templates_that_cancel_out_fall_back_to_the_nearest() -> None:
+def test_templates_that_cancel_out_are_like_nobody() -> None:
     opposite = np.array([[1, 0], [-1, 0]], dtype=np.float32)
-    assert identity_similarity(np.array([1, 0], dtype=np.float32), opposite) == 1.0
+    assert identity_similarity(np.array([1, 0], dtype=np.float32), opposite) == 0.0
