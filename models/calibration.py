@@ -39,7 +39,7 @@ class Calibration:
 
     `mated` and `non_mated` count the comparisons of the same and of different people. `points` are ordered
     strictest first: `fmr` and `distance` both rise. Two identities whose distances to a probe differ by less
-    than `ambiguity_margin` cannot be told apart.
+    than `ambiguity_margin` cannot be told apart: so do photos of one person, mostly.
     """
 
     data: str

@@ -26,12 +26,16 @@ SAME_PERSON = {
     "Choi_Sung-hong": "Sung_Hong_Choi",
     "Hasan_Wirayuda": "Hassan_Wirajuda",
     "Joseph_Blatter": "Sepp_Blatter",
+    "Nan_Wang": "Wang_Nan",
 }
 MISLABELLED = frozenset(
     {
         # One photo under two names.
         "Andrew_Caldecott_0001.jpg",
         "Andrew_Gilligan_0001.jpg",
+        # One person under two names; which is right, the photos do not say.
+        "Jason_Kapono_0001.jpg",
+        "Ray_Young_0001.jpg",
         # Shows Abdullah Gul.
         "Recep_Tayyip_Erdogan_0004.jpg",
     }
