@@ -88,13 +88,18 @@ def eer(mated: Distances, non_mated: Distances) -> float:
 
 
 def best_threshold(mated: Distances, non_mated: Distances) -> float:
-    """The threshold that decides most of the comparisons rightly (LFW's protocol); the middle of the best gap."""
+    """The threshold that decides most of the comparisons rightly (LFW's protocol).
+
+    Few comparisons leave several stretches of thresholds that are equally good, mostly by chance: the middle one of
+    these stretches is taken, and its middle.
+    """
     same, other = np.sort(_checked(mated)), np.sort(_checked(non_mated))
     values = np.unique(np.concatenate([same, other]))
     right = np.searchsorted(same, values, side="right") + (
         other.size - np.searchsorted(other, values, side="right")
     )
-    best = int(np.argmax(right))
+    equally_good = np.flatnonzero(right == right.max())
+    best = int(equally_good[(equally_good.size - 1) // 2])
     return float(values[best] if best + 1 == values.size else (values[best] + values[best + 1]) / 2)
 
 
