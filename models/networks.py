@@ -33,13 +33,10 @@ def load(card: Card, weights_dir: Path) -> nn.Module:
 
     Raises WeightsMissing, WeightsAltered, and WeightsFormat for files that the card's backbone cannot read.
     """
-    import torch
-
     backbone = _backbone(card)
     path = verified(card, weights_dir)
     state = converted(weights_dir, card.weights.sha256, backbone.VERSION, lambda: backbone.convert(path))
-    network = backbone.build(state).requires_grad_(False)
-    return network.to(memory_format=torch.channels_last)
+    return backbone.build(state).requires_grad_(False)
 
 
 def _backbone(card: Card) -> _Backbone:

@@ -39,6 +39,8 @@ def test_a_loaded_network_is_ready_for_use(cached: Path) -> None:
     network = networks.load(CARD, cached)
     assert not network.training
     assert not any(parameter.requires_grad for parameter in network.parameters())
+    filters = [parameter for parameter in network.parameters() if parameter.dim() == 4]
+    assert all(weight.is_contiguous(memory_format=torch.channels_last) for weight in filters)
     raw = embeddings(network)
     assert raw.shape == (2, 128)
     assert raw.isfinite().all()
