@@ -7,7 +7,8 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from faceid.errors import FaceIDError
 from faceid.results import Problem
@@ -37,6 +38,11 @@ class Output:
         self.json = json
         self.quiet = quiet
         self._worst = 0
+
+    @cached_property
+    def _stderr(self) -> Console:
+        # One for all: a progress bar makes way for lines only where both go through it.
+        return console(sys.stderr)
 
     @property
     def exit_code(self) -> int:
@@ -75,19 +81,19 @@ class Output:
                 no_wrap=column in numeric,
             )
         for row in rows:
-            cells = [shown(cell) for cell in row]
+            cells = [shown(cell, column) for cell, column in zip(row, columns, strict=True)]
             table.add_row(*(Text(cell, style=VERDICT_STYLES.get(cell, "")) for cell in cells))
-        console(stderr=False).print(table)
+        console(sys.stdout).print(table)
 
     def line(self, text: str) -> None:
         """Print one line for people; nothing with --json."""
         if not self.json:
-            console(stderr=False).print(text, markup=False, highlight=False, soft_wrap=True)
+            console(sys.stdout).print(text, markup=False, highlight=False, soft_wrap=True)
 
     def note(self, text: str) -> None:
         """Say something on stderr that is not a result."""
         if not self.quiet:
-            console(stderr=True).print(f"faceid: {text}", markup=False, highlight=False, soft_wrap=True)
+            self._stderr.print(f"faceid: {text}", markup=False, highlight=False, soft_wrap=True)
 
     def error(self, error: FaceIDError) -> None:
         """Say what went wrong on stderr in one line, and with --json on stdout as well."""
@@ -102,10 +108,10 @@ class Output:
         where = f"{path}: " if path and path not in problem.message else ""
         hint = f" ({problem.hint})" if problem.hint else ""
         line = " ".join(f"faceid: {where}{problem.message}{hint}".split())
-        console(stderr=True).print(line, markup=False, highlight=False, soft_wrap=True)
+        self._stderr.print(line, markup=False, highlight=False, soft_wrap=True)
 
     @contextmanager
-    def progress(self, what: str) -> Iterator[Callable[[int, int | None], None]]:
+    def progress(self, what: str, total: int | None = None) -> Iterator[Callable[[int, int | None], None]]:
         """A bar on stderr where that is a terminal; the yielded function takes what is done, and of how much."""
         if self.quiet or not sys.stderr.isatty():
             yield lambda done, total: None
@@ -117,25 +123,24 @@ class Output:
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
-            console=console(stderr=True),
+            console=self._stderr,
             transient=True,
         ) as bar:
-            task = bar.add_task(what, total=None)
+            task = bar.add_task(what, total=total)
             yield lambda done, total: bar.update(task, completed=done, total=total)
 
     def follow(self, results: Iterable[T], what: str, total: int | None) -> Iterator[T]:
         """The results one by one, with a progress bar."""
-        with self.progress(what) as advance:
+        with self.progress(what, total) as advance:
             for done, result in enumerate(results, start=1):
                 yield result
                 advance(done, total)
 
 
-def console(*, stderr: bool) -> Console:
+def console(stream: TextIO) -> Console:
     """A terminal as wide as it is, or wide enough for paths where there is none."""
     from rich.console import Console
 
-    stream = sys.stderr if stderr else sys.stdout
     return Console(file=stream, width=None if stream.isatty() else 160)
 
 
@@ -166,10 +171,10 @@ def _two_decimals(value: Any) -> Any:
     return round(float(value), 2)
 
 
-def shown(cell: object) -> str:
-    """A cell of a table."""
+def shown(cell: object, column: str) -> str:
+    """A cell of a table. Rates span orders of magnitude, everything else is told by its decimals."""
     if cell is None:
         return "-"
     if isinstance(cell, float):
-        return f"{cell:.1e}" if 0.0 < abs(cell) < 1e-3 else f"{cell:.3f}"
+        return f"{cell:.1e}" if column == "fmr" and cell < 1e-3 else f"{cell:.3f}"
     return str(cell)
