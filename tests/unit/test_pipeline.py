@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pytest
+
+from faceid.detect.fake import FakeDetector, draw_face
+from faceid.embed.fake import FakeEmbedder
+from faceid.errors import UnreadableImage
+from faceid.imaging import from_array
+from faceid.pipeline import BATCH, Pipeline, Source
+from faceid.types import Face, Image
+
+RED, GREEN = (208, 80, 80), (80, 208, 80)
+
+
+def picture(*people: tuple[int, int, int]) -> Image:
+    canvas = np.zeros((200, 40 + 160 * max(1, len(people)), 3), np.uint8)
+    for number, colour in enumerate(people):
+        draw_face(canvas, colour, 20 + 160 * number, 30, 120)
+    return from_array(canvas)
+
+
+def source(name: str, image: Image) -> Source:
+    return name, lambda: image
+
+
+def broken(name: str) -> Source:
+    def fail() -> Image:
+        raise UnreadableImage("no picture", path=name)
+
+    return name, fail
+
+
+class CountingDetector(FakeDetector):
+    def __init__(self) -> None:
+        super().__init__()
+        self.batches: list[int] = []
+
+    def detect(self, images: Sequence[Image]) -> list[list[Face]]:
+        self.batches.append(len(images))
+        return super().detect(images)
+
+
+@pytest.fixture
+def pipeline() -> Pipeline:
+    return Pipeline(CountingDetector(), FakeEmbedder())
+
+
+def test_each_source_comes_out_once_in_order_with_its_own_faces(pipeline: Pipeline) -> None:
+    pictures = [picture(RED), picture(), picture(GREEN, RED), picture(GREEN)]
+    sources = [source(str(index), image) for index, image in enumerate(pictures)]
+    sources.insert(2, broken("broken"))
+    looks = list(pipeline.look(sources))
+    assert [look.source for look in looks] == ["0", "1", "broken", "2", "3"]
+    assert [len(look.observations) for look in looks] == [1, 0, 0, 2, 1]
+    assert [len(look.embeddings) for look in looks] == [1, 0, 0, 2, 1]
+    assert looks[2].image is None
+    assert isinstance(looks[2].error, UnreadableImage)
+    red, green = looks[0].embeddings[0].vector, looks[4].embeddings[0].vector
+    assert looks[3].embeddings[0].vector @ green > 0.9
+    assert looks[3].embeddings[1].vector @ red > 0.9
+
+
+def test_batched_and_one_by_one_give_the_same(pipeline: Pipeline) -> None:
+    pictures = [picture(RED, GREEN), picture(), picture(GREEN), picture(RED)]
+    together = [
+        embedding.vector
+        for look in pipeline.look(source(str(index), image) for index, image in enumerate(pictures))
+        for embedding in look.embeddings
+    ]
+    alone = [
+        embedding.vector
+        for image in pictures
+        for look in pipeline.look([source("x", image)])
+        for embedding in look.embeddings
+    ]
+    np.testing.assert_array_equal(together, alone)
+
+
+def test_one_picture_given_twice_is_two_sources(pipeline: Pipeline) -> None:
+    image = picture(RED)
+    looks = list(pipeline.look([source("a", image), source("b", image), source("c", image)]))
+    assert [(look.source, len(look.embeddings)) for look in looks] == [("a", 1), ("b", 1), ("c", 1)]
+
+
+def test_the_first_answer_needs_only_the_first_source(pipeline: Pipeline) -> None:
+    taken = []
+
+    def sources() -> Iterator[Source]:
+        for index in range(100):
+            taken.append(index)
+            yield source(str(index), picture(RED))
+
+    looks = pipeline.look(sources())
+    next(looks)
+    assert taken == [0]
+    for _ in looks:
+        pass
+    assert pipeline.detector.batches[:4] == [1, 2, 4, 8]  # type: ignore[attr-defined]
+    assert max(pipeline.detector.batches) == BATCH  # type: ignore[attr-defined]
+
+
+def test_unwanted_images_come_out_as_they_were_read(pipeline: Pipeline) -> None:
+    looks = list(
+        pipeline.look([source("a", picture(RED)), source("b", picture(GREEN))], wanted=lambda image: False)
+    )
+    assert [look.observations for look in looks] == [(), ()]
+    assert all(look.image is not None for look in looks)
+    assert pipeline.detector.batches == []  # type: ignore[attr-defined]
+
+
+def test_nothing_in_nothing_out(pipeline: Pipeline) -> None:
+    assert list(pipeline.look([])) == []
