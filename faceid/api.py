@@ -184,6 +184,7 @@ class FaceID:
         accept_conflicts: bool = False,
     ) -> Iterator[EnrollResult]:
         """`enroll`, each result as soon as it is stored: what was yielded is on disk."""
+        name = clean_name(name)
         gallery = self.gallery(create=True)
         self._check_model_name(gallery)
         enrolment = Enrolment(
@@ -194,7 +195,7 @@ class FaceID:
             min_quality=min_quality,
             accept_conflicts=accept_conflicts,
         )
-        return enrolment.run(clean_name(name), [_source(image) for image in images])
+        return enrolment.run(name, (_source(image) for image in images))
 
     # -- the gallery -------------------------------------------------------------------------------------------
 

@@ -1,0 +1,72 @@
+"""What one `faceid identify` costs beyond importing torch, as whole processes that take turns.
+
+    python scripts/bench_startup.py [--runs 7] [--json FILE]
+
+Enrols one sample photo in a temporary gallery and identifies another. `faceid --help` is timed beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from samples import SamplesError, fetch
+
+FACEID = str(Path(sys.executable).with_name("faceid"))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument("--json", type=Path, default=Path("bench/startup.json"))
+    arguments = parser.parse_args()
+    try:
+        photos = fetch(Path("demo/photos"))
+    except SamplesError as error:
+        sys.exit(f"bench_startup: {error}")
+    with tempfile.TemporaryDirectory() as directory:
+        faceid = [FACEID, "--quiet", "--device", "cpu", "--db", str(Path(directory) / "gallery.db")]
+        run([*faceid, "enroll", "--name", "obama", str(photos["obama.jpg"])])
+        commands = {
+            "python -c 'import torch'": [sys.executable, "-c", "import torch"],
+            "faceid identify PHOTO": [*faceid, "identify", str(photos["obama3.jpg"])],
+            "faceid --help": [FACEID, "--help"],
+        }
+        seconds: dict[str, list[float]] = {name: [] for name in commands}
+        for command in commands.values():
+            run(command)
+        for _ in range(arguments.runs):
+            for name, command in commands.items():
+                seconds[name].append(run(command))
+
+    table = Table("command", "median s", "min", "max")
+    for name, measured in seconds.items():
+        table.add_row(name, *(f"{f(measured):.2f}" for f in (statistics.median, min, max)))
+    Console(width=100).print(table)
+    torch, identify, _ = seconds.values()
+    beyond = statistics.median(mine - theirs for mine, theirs in zip(identify, torch, strict=True))
+    print(f"identify beyond torch: {beyond:.2f} s (median of {arguments.runs} pairs)")
+    arguments.json.parent.mkdir(parents=True, exist_ok=True)
+    arguments.json.write_text(json.dumps({"seconds": seconds, "beyond_torch": beyond}, indent=2) + "\n")
+    print(f"written to {arguments.json}")
+
+
+def run(command: list[str]) -> float:
+    started = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - started
+
+
+if __name__ == "__main__":
+    main()
