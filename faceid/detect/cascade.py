@@ -147,9 +147,7 @@ class Cascade:
             # In single precision, as published: a corner is not rounded down to another pixel.
             boxes = np.concatenate([corners, corners + (WINDOW - 1)], axis=1).astype(np.float32)
             boxes = np.floor(boxes / np.float32(level.scale))
-            parts.append(
-                Candidates(members[some][picture], boxes, scores[hits], offsets[picture, :, row, column])
-            )
+            parts.append(Candidates(members[some][picture], boxes, scores[hits], offsets[hits]))
         return Candidates.joined(parts)
 
     def _tiles(self, pictures: int, level: Level) -> Iterator[tuple[slice, int, int]]:

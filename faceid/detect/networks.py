@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import linear
 
 from faceid.errors import ModelError
 
@@ -50,11 +51,13 @@ class PNet(nn.Module):
         self.conv4_2 = nn.Conv2d(32, 4, 1)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Probabilities (n, h, w) and offsets (n, 4, h, w) of the windows."""
+        """Probabilities (n, h, w) and offsets (n, h, w, 4) of the windows."""
         x = self.pool1(self.prelu1(self.conv1(x)))
         x = self.prelu2(self.conv2(x))
-        x = self.prelu3(self.conv3(x))
-        return self.conv4_1(x).softmax(dim=1)[:, 1], self.conv4_2(x)
+        x = self.prelu3(self.conv3(x)).permute(0, 2, 3, 1)
+        # Convolutions of 1x1 are products of matrices, which cost less to start: small levels are many.
+        scores = linear(x, self.conv4_1.weight.flatten(1), self.conv4_1.bias)
+        return scores.softmax(dim=3)[..., 1], linear(x, self.conv4_2.weight.flatten(1), self.conv4_2.bias)
 
 
 class RNet(nn.Module):

@@ -29,7 +29,7 @@ def test_the_published_networks_are_reproduced() -> None:
         crops = torch.rand(3, 3, 37, 50, generator=random) * 2 - 1
         (offsets, scores), (our_scores, our_offsets) = PNet()(crops), ours.pnet(crops)
         torch.testing.assert_close(our_scores, scores[:, 1], atol=1e-5, rtol=0)
-        torch.testing.assert_close(our_offsets, offsets, atol=1e-5, rtol=0)
+        torch.testing.assert_close(our_offsets.permute(0, 3, 1, 2), offsets, atol=1e-5, rtol=0)
         crops = torch.rand(3, 3, 24, 24, generator=random) * 2 - 1
         (offsets, scores), (our_scores, our_offsets) = RNet()(crops), ours.rnet(crops)
         torch.testing.assert_close(our_scores, scores[:, 1], atol=1e-5, rtol=0)
