@@ -6,6 +6,7 @@ import platform
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -30,18 +31,18 @@ def examine(settings: Settings) -> Iterator[tuple[int, CheckResult]]:
             f"faceid {version('faceid')}, Python {platform.python_version()}, {platform.platform()}",
         ),
     )
-    yield 5, _check("device", lambda: _device(settings))
+    yield 5, _check("device", partial(_device, settings))
     for card in registry.cards():
         state = registry.status(card, settings.weights_dir)
         if state == "available":
             detail = f"not pulled (`faceid models pull {card.name}`)"
             yield 5, CheckResult(f"model {card.name}", True, detail)
         else:
-            yield 5, _check(f"model {card.name}", lambda name=card.name: _network(name, settings))  # type: ignore[misc]
-    yield 5, _check("detector", lambda: _detector())
+            yield 5, _check(f"model {card.name}", partial(_network, card.name, settings))
+    yield 5, _check("detector", _detector)
     yield 4, CheckResult("sqlite", *_sqlite())
     yield from _gallery(settings)
-    yield 4, _check("disk", lambda: _disk(settings.db))
+    yield 4, _check("disk", partial(_disk, settings.db))
 
 
 def model_infos(settings: Settings) -> Iterator[ModelInfo]:
@@ -102,11 +103,11 @@ def _gallery(settings: Settings) -> Iterator[tuple[int, CheckResult]]:
         yield 4, CheckResult("gallery", False, f"{error} ({error.hint})" if error.hint else str(error))
         return
     try:
-        yield 4, _check("gallery", lambda: _contents(gallery, path))
-        yield 4, _check("integrity", lambda: _integrity(gallery))
-        yield 4, _check("index", lambda: _index(gallery))
+        yield 4, _check("gallery", partial(_contents, gallery, path))
+        yield 4, _check("integrity", partial(_integrity, gallery))
+        yield 4, _check("index", partial(_index, gallery))
         if gallery.model is not None:
-            yield 5, _check("gallery model", lambda: _gallery_model(gallery, settings))
+            yield 5, _check("gallery model", partial(_gallery_model, gallery, settings))
     finally:
         gallery.close()
 

@@ -18,8 +18,9 @@ from faceid.types import Candidate, Embedding, Face, Image, ModelKey, Quality
 
 if TYPE_CHECKING:
     import numpy as np
-    from enrollment_db.mirror import Mirror
     from numpy.typing import NDArray
+
+    from enrollment_db.mirror import Mirror
 
 
 class Gallery:
@@ -161,9 +162,8 @@ class Gallery:
 
     def _synchronised(self, dim: int) -> Mirror:
         if self._mirror is None:
-            from enrollment_db.mirror import Mirror
-
             from enrollment_db.index import open_index
+            from enrollment_db.mirror import Mirror
 
             _, templates = self.store.counts()
             self._mirror = Mirror(self.store, open_index(dim, expected=templates))
