@@ -13,8 +13,12 @@ from faceid.pipeline import Look, Observation, Pipeline, Source
 from faceid.results import EnrollResult, Problem, Reason
 from faceid.types import Image
 
-MIN_QUALITY = 0.25
-"""Photos of less quality are refused where nothing else is asked for."""
+MIN_QUALITY = 0.4
+"""Photos of less quality are refused where nothing else is asked for.
+
+Of sharp frontal photos it refuses under 0.5 % (LFW) and 1 % (CelebA); of the same photos made dark 99 %, overexposed
+66 %, reduced to 27 pixels 71 %, blurred by 3 pixels 100 % and by 2 pixels 35 %; of three-quarter views 12 to 27 %.
+"""
 
 
 @dataclass(frozen=True, slots=True)
