@@ -178,3 +178,8 @@ def shown(cell: object, column: str) -> str:
     if isinstance(cell, float):
         return f"{cell:.1e}" if column == "fmr" and cell < 1e-3 else f"{cell:.3f}"
     return str(cell)
+
+
+def counted(number: int, singular: str, plural: str | None = None) -> str:
+    """`1 template`, `2 templates`."""
+    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"

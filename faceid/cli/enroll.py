@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from faceid.cli._options import MinFace, session_of
-from faceid.cli._render import Output, plain
+from faceid.cli._render import Output, counted, plain
 from faceid.errors import UsageError
 from faceid.results import EnrollResult, EnrollSummary
 
@@ -99,7 +99,7 @@ def run(
         output.table(["name", "photo", "status", "reason", "quality"], rows)
         output.line(
             f"{summary.enrolled} enrolled, {summary.skipped} skipped, {summary.failed} refused; "
-            f"{summary.templates} templates{f' of {name}' if name else ''}"
+            f"{counted(summary.templates, 'template')}{f' of {name}' if name else ''}"
         )
     raise typer.Exit(output.exit_code)
 

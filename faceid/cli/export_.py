@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from faceid.cli._options import session_of
+from faceid.cli._render import counted
 
 NAME = "export"
 
@@ -23,6 +24,6 @@ def run(
     with session.open() as system:
         result = system.export_templates(file)
     session.output.emit(result)
-    session.output.line(
-        f"exported {result.templates} templates of {result.identities} identities to {result.path}"
-    )
+    templates = counted(result.templates, "template")
+    identities = counted(result.identities, "identity", "identities")
+    session.output.line(f"exported {templates} of {identities} to {result.path}")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from faceid.cli._options import session_of
+from faceid.cli._render import counted
 
 NAME = "import"
 
@@ -25,7 +26,8 @@ def run(
     with session.open() as system:
         result = system.import_templates(file)
     session.output.emit(result)
+    templates = counted(result.templates, "template")
+    identities = counted(result.identities, "identity", "identities")
     session.output.line(
-        f"imported {result.templates} templates of {result.identities} identities from {result.path}"
-        f" ({result.skipped} were there already)"
+        f"imported {templates} of {identities} from {result.path} ({result.skipped} were there already)"
     )

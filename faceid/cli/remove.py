@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from faceid.cli._options import Yes, session_of
+from faceid.cli._render import counted
 from faceid.errors import UsageError
 
 NAME = "remove"
@@ -50,4 +51,4 @@ def run(
             assert template is not None
             result = system.remove_template(template)
     session.output.emit(result)
-    session.output.line(f"removed {result.templates} templates of {result.name}")
+    session.output.line(f"removed {counted(result.templates, 'template')} of {result.name}")

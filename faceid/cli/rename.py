@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from faceid.cli._options import session_of
+from faceid.cli._render import counted
 
 NAME = "rename"
 
@@ -21,4 +22,4 @@ def run(
     with session.open() as system:
         result = system.rename(old, new)
     session.output.emit(result)
-    session.output.line(f"{result.old} is now {result.new} ({result.templates} templates)")
+    session.output.line(f"{result.old} is now {result.new} ({counted(result.templates, 'template')})")

@@ -145,7 +145,7 @@ def test_usage(faceid: Faceid, arguments: list[str]) -> None:
 def test_people_see_a_table(faceid: Faceid, photo: Photo) -> None:
     ran = faceid("enroll", "--name", "alice", photo(ALICE))
     assert "enrolled" in ran.out
-    assert "1 enrolled, 0 skipped, 0 refused; 1 templates of alice" in ran.out
+    assert "1 enrolled, 0 skipped, 0 refused; 1 template of alice" in ran.out
     assert "\x1b" not in ran.out + ran.err
 
 
