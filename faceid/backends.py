@@ -51,7 +51,7 @@ def make_detector(model: str, device: str, min_face: float | None = None) -> Det
     """The detector that goes with `model`: MTCNN, or the fake for the fake. Raises ModelError."""
     patient_threads()
     if model == FAKE:
-        return cast("Detector", import_module("faceid.detect.fake").FakeDetector(min_face=min_face or 20))
+        return cast("Detector", import_module("faceid.detect.fake").FakeDetector(min_face=min_face or 40))
     return cast(
         "Detector", import_module("faceid.detect.mtcnn").MtcnnDetector(device=device, min_face=min_face)
     )

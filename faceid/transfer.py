@@ -84,6 +84,8 @@ def export_templates(gallery: Gallery, path: Path) -> TransferResult:
     owners = np.concatenate([batch.identity_ids for batch in batches])
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
+        # Templates are personal data: like the gallery itself, for its owner's eyes only.
+        temporary.touch(mode=0o600)
         with temporary.open("wb") as file:
             np.savez(
                 file,

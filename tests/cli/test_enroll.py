@@ -45,13 +45,22 @@ def test_refused_photos_have_reasons_and_the_good_one_is_kept(
     empty.touch()
     ran = faceid(
         *("--json", "enroll", "--name", "alice"),
-        *(photo(), photo(ALICE, BOB), photo(ALICE, side=14), empty, tmp_path / "gone.jpg", photo(ALICE)),
+        *(
+            photo(),
+            photo(ALICE, BOB),
+            photo(ALICE, side=12),
+            photo(ALICE, side=30),
+            empty,
+            tmp_path / "gone.jpg",
+            photo(ALICE),
+        ),
     )
     assert ran.code == 3
     assert [item["reason"] for item in ran.objects[:-1]] == [
         "no_face",
         "multiple_faces",
         "no_face",
+        "face_too_small",
         "unreadable",
         "unreadable",
         None,
@@ -60,10 +69,10 @@ def test_refused_photos_have_reasons_and_the_good_one_is_kept(
         "name": "alice",
         "enrolled": 1,
         "skipped": 0,
-        "failed": 5,
+        "failed": 6,
         "templates": 1,
     }
-    assert len(ran.err.splitlines()) == 5
+    assert len(ran.err.splitlines()) == 6
 
 
 def test_low_quality_says_which_factor(faceid: Faceid, photo: Photo) -> None:

@@ -86,6 +86,7 @@ def test_export_and_import_into_another_gallery(
     archive = tmp_path / "templates.npz"
     ran = faceid("--json", "export", archive)
     assert (ran.object["status"], ran.object["identities"], ran.object["templates"]) == ("exported", 2, 3)
+    assert archive.stat().st_mode & 0o077 == 0
     with np.load(archive, allow_pickle=False) as arrays:
         assert arrays["embeddings"].dtype == np.float32
         assert arrays["embeddings"].shape == (3, 64)
