@@ -190,7 +190,7 @@ _STEPS = st.lists(
 
 
 @pytest.mark.parametrize("type_", [FlatIndex, FaissFlatIndex])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(steps=_STEPS)
 def test_any_sequence_of_changes(type_, steps):
     index, held = type_(2, capacity=1), {}

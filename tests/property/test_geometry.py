@@ -58,7 +58,7 @@ def test_no_other_similarity_is_nearer(
 
 
 @given(st.sampled_from(["dlib-150-v1", "arcface-112-v1"]), angles, st.floats(0.7, 4), st.floats(-30, 30))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_a_turned_photo_gives_nearly_the_same_crop(
     aligner: str, angle: float, scale: float, shift: float
 ) -> None:

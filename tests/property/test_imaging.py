@@ -6,7 +6,7 @@ import io
 from functools import cache
 
 import numpy as np
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image as Pillow
 from PIL import features
@@ -79,13 +79,13 @@ def check(data: bytes) -> None:
 
 
 @given(data=st.binary(max_size=300), start=st.sampled_from([b"", *STARTS]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_random_bytes(data: bytes, start: bytes) -> None:
     check(start + data)
 
 
 @given(data=st.data())
-@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=500)
 def test_damaged_files(data: st.DataObject) -> None:
     file = bytearray(data.draw(st.sampled_from(specimens())))
     # Half of the damage goes to the header, where it does most.

@@ -126,7 +126,7 @@ class Gallery(RuleBasedStateMachine):
 
 
 TestGallery = Gallery.TestCase
-TestGallery.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
+TestGallery.settings = settings(max_examples=25, stateful_step_count=25)
 
 
 @pytest.fixture
