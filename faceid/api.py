@@ -190,7 +190,7 @@ class FaceID:
         enrolment = Enrolment(
             gallery,
             self.pipeline,
-            policy=lambda: self._search_policy(Target(fpir=IDENTIFY_FPIR)) if self.calibration else None,
+            calibration=self.calibration,
             look_closer=None if self._min_face is not None else self._look_closer,
             min_quality=min_quality,
             accept_conflicts=accept_conflicts,

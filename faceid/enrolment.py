@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from faceid.decide import Policy, decide_identity
+from faceid.decide import Target, decide_identity, policy_for
 from faceid.errors import FaceCountError, InputError, PhotoRefused, UnreadableImage
 from faceid.gallery import Gallery
 from faceid.pipeline import Look, Observation, Pipeline, Source
 from faceid.results import EnrollResult, Problem, Reason
 from faceid.types import Image
+
+if TYPE_CHECKING:
+    from models.registry import Calibration
 
 MIN_QUALITY = 0.4
 """Photos of less quality are refused where nothing else is asked for.
@@ -21,17 +24,24 @@ Of sharp frontal photos it refuses under 0.5 % (LFW) and 1 % (CelebA); of the sa
 """
 
 
+CONFLICT_FPIR, CONFLICT_FMR = 1e-3, 1e-4
+"""A photo is somebody else's where it matches that person under both: one honest photo in a thousand is refused.
+
+The search for a probe may be laxer: there a false name costs more than a missed one, here it is the other way round.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Enrolment:
     """One run of enrolling people into a gallery.
 
-    `policy` gives the policy under which a photo counts as matching somebody else, None where the model is not
-    calibrated. `look_closer` says whether an image without a face holds one that is only too small.
+    Without `calibration` of the model nobody's photo is taken for somebody else's, but for one that is enrolled
+    already. `look_closer` says whether an image without a face holds one that is only too small.
     """
 
     gallery: Gallery
     pipeline: Pipeline
-    policy: Callable[[], Policy | None]
+    calibration: Calibration | None
     look_closer: Callable[[Image], bool] | None = None
     min_quality: float | None = None
     accept_conflicts: bool = False
@@ -107,9 +117,13 @@ class Enrolment:
                 hint=hint,
                 path=look.source,
             )
-        policy = self.policy()
-        if policy is None:
+        if self.calibration is None:
             return
+        policy = policy_for(
+            Target(fpir=CONFLICT_FPIR),
+            self.calibration,
+            identities=max(self.gallery.identity_count(), round(CONFLICT_FPIR / CONFLICT_FMR)),
+        )
         (candidates,) = self.gallery.search(look.embeddings, top=2)
         decision = decide_identity(candidates, policy)
         if decision.verdict != "unknown" and candidates[0].name != name:

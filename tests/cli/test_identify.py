@@ -74,6 +74,13 @@ class TestIdentify:
         assert ran.code == 3
         assert len(ran.err.splitlines()) == 3
 
+    def test_the_worst_result_decides_wherever_it_stands(
+        self, faceid: Faceid, photo: Photo, tmp_path: Path
+    ) -> None:
+        stranger, empty, known = photo(CAROL), photo(), photo(ALICE)
+        assert faceid("identify", empty, stranger, known).code == 3
+        assert faceid("identify", stranger, known).code == 1
+
     def test_directories_are_walked_and_other_files_skipped(
         self, faceid: Faceid, photo: Photo, tmp_path: Path
     ) -> None:
