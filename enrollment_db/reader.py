@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from enrollment_db.errors import UnknownIdentity
 from enrollment_db.names import clean_name
-from enrollment_db.records import Changes, Identity, Loaded, Model, Policy, TargetKind, Template
+from enrollment_db.records import Changes, Identity, Listed, Loaded, Model, Policy, TargetKind, Template
 from enrollment_db.rows import (
     MODEL_COLUMNS,
     to_batch,
@@ -197,6 +197,31 @@ class Reader:
             yield Loaded(seq, to_batch(rows, model, self.path))
             while rows := cursor.fetchmany(batch_size):
                 yield Loaded(seq, to_batch(rows, model, self.path))
+
+    def list_all(self, batch_size: int = 16_384) -> Generator[Listed, None, None]:
+        """All templates by id with whose they are, in parts of at most `batch_size`, as of one moment.
+
+        Nothing is yielded for an empty gallery. Close the iterator (or exhaust it) as that of `load_all`.
+        """
+        with self._session.snapshot() as connection, closing(connection.cursor()) as cursor:
+            (total,) = cursor.execute("SELECT count(*) FROM templates").fetchone()
+            row = cursor.execute(_PINNED).fetchone()
+            dim = to_model(row).dim if row else 0
+            cursor.execute(
+                """
+                SELECT i.name, t.vector, t.source, t.sha256
+                FROM templates t JOIN identities i ON i.id = t.identity_id ORDER BY t.id
+                """
+            )
+            while rows := cursor.fetchmany(batch_size):
+                names, blobs, sources, digests = (list(column) for column in zip(*rows, strict=True))
+                yield Listed(
+                    total,
+                    names,
+                    to_vectors(blobs, dim, self.path),
+                    sources,
+                    [digest.hex() for digest in digests],
+                )
 
     def policies(self) -> list[Policy]:
         """All thresholds that were ever put, oldest first."""

@@ -109,6 +109,17 @@ class Loaded:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Listed:
+    """A part of all `total` templates with what is known of each: names, (n, d) vectors, sources, hashes in hex."""
+
+    total: int
+    names: list[str]
+    vectors: NDArray[np.float32]
+    sources: list[str | None]
+    digests: list[str]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Changes:
     """A stretch of the change log that ends at `seq`.
 

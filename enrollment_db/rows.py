@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,24 @@ def to_blob(template: NewTemplate, dim: int) -> bytes:
     if abs(norm - 1) > _NORM_TOLERANCE:
         raise BadTemplate(f"{what} has length {norm:.4g}, not 1", hint="normalise it")
     return blob.tobytes()
+
+
+def to_blobs(vectors: NDArray[np.float32]) -> Iterator[bytes]:
+    """The rows of (n, d) vectors as stored. Raises BadTemplate before the first if one is no unit vector."""
+    stored = np.ascontiguousarray(vectors, dtype=_STORED)
+    if stored.ndim != 2:
+        raise BadTemplate(
+            f"the templates have shape {stored.shape}, not (n, d)", hint="give one row a template"
+        )
+    # NaN and infinity make a norm that is not near 1 either.
+    near = np.abs(np.linalg.norm(stored, axis=1) - 1) <= _NORM_TOLERANCE
+    if not near.all():
+        raise BadTemplate(
+            f"template {int(np.argmin(near))} is not finite and of length 1", hint="normalise the templates"
+        )
+    size = stored.shape[1] * _STORED.itemsize
+    data = stored.tobytes()
+    return (data[start : start + size] for start in range(0, len(data), size))
 
 
 def to_digest(sha256: str) -> bytes:

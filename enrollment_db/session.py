@@ -12,6 +12,9 @@ from typing import Any
 from enrollment_db.opening import Address, open_database
 from enrollment_db.translate import translated
 
+_CACHE_SIZE = -2000
+"""SQLite's default, KiB when negative."""
+
 
 class Session:
     """A connection that threads may share: statements and transactions are taken in turn.
@@ -24,6 +27,7 @@ class Session:
         self._connection = connection
         self._lock = threading.RLock()
         self._purge = False
+        self._cache_raised = False
 
     @classmethod
     def open(cls, path: Path, *, create: bool, read_only: bool, timeout_s: float) -> Session:
@@ -46,14 +50,18 @@ class Session:
             return self._connection.execute(sql, parameters).fetchall()
 
     @contextmanager
-    def write(self) -> Iterator[sqlite3.Connection]:
+    def write(self, *, cache_kib: int | None = None) -> Iterator[sqlite3.Connection]:
         """One write transaction: all of it is committed on leaving, or none on an exception.
 
-        Inside another one it is a part of that one, and an exception undoes this part only.
+        Inside another one it is a part of that one, and an exception undoes this part only. `cache_kib` is how
+        many pages are held meanwhile, from now on until the outermost transaction ends.
         """
         with self._lock, translated(self.path):
             connection = self._connection
             nested = connection.in_transaction
+            if cache_kib is not None and not self._cache_raised:
+                connection.execute(f"PRAGMA cache_size = {-cache_kib}")
+                self._cache_raised = True
             # IMMEDIATE takes the write lock now, where waiting for it is still possible.
             connection.execute("SAVEPOINT part" if nested else "BEGIN IMMEDIATE")
             try:
@@ -66,6 +74,10 @@ class Session:
                 if connection.in_transaction:
                     connection.execute("RELEASE part")
                 raise
+            finally:
+                if self._cache_raised and not connection.in_transaction:
+                    connection.execute(f"PRAGMA cache_size = {_CACHE_SIZE}")
+                    self._cache_raised = False
             if self._purge and not nested:
                 self._purge = False
                 self._empty_log()

@@ -219,19 +219,26 @@ class FaceID:
         """Forget one template; its identity too, where it was the last."""
         return self.gallery().remove_template(template_id)
 
-    def import_templates(self, path: str | Path) -> TransferResult:
-        """Bring in templates from an .npz archive, all of them or none (see `faceid.transfer`)."""
+    def import_templates(
+        self, path: str | Path, progress: Callable[[int, int], None] | None = None
+    ) -> TransferResult:
+        """Bring in templates from an .npz archive, all of them or none (see `faceid.transfer`).
+
+        `progress` is called with the templates that are done, and of how many.
+        """
         from faceid.transfer import import_templates
 
         gallery = self.gallery(create=True)
         self._check_model_name(gallery)
-        return import_templates(gallery, self.embedder.model, Path(path))
+        return import_templates(gallery, self.embedder.model, Path(path), progress)
 
-    def export_templates(self, path: str | Path) -> TransferResult:
-        """Write all templates to an .npz archive (see `faceid.transfer`)."""
+    def export_templates(
+        self, path: str | Path, progress: Callable[[int, int], None] | None = None
+    ) -> TransferResult:
+        """Write all templates to an .npz archive (see `faceid.transfer`); `progress` as in an import."""
         from faceid.transfer import export_templates
 
-        return export_templates(self.gallery(), Path(path))
+        return export_templates(self.gallery(), Path(path), progress)
 
     # -- parts, made when first needed -------------------------------------------------------------------------
 

@@ -11,11 +11,13 @@ import hashlib
 import os
 import re
 import zipfile
-from collections import defaultdict
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from itertools import repeat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from enrollment_db.records import NewTemplate
 from faceid.errors import GalleryError, InputError
 from faceid.gallery import Gallery, database_errors, other_model, record_of
 from faceid.results import TransferResult
@@ -25,122 +27,166 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+Progress: TypeAlias = Callable[[int, int], None]
+"""Called with the templates that are done, and of how many."""
+
+ROWS = 16_384
+"""Templates held at a time."""
+
 _FORMAT = "see `faceid import --help` for the arrays"
 
 
-def import_templates(gallery: Gallery, model: ModelKey, path: Path) -> TransferResult:
+def import_templates(
+    gallery: Gallery, model: ModelKey, path: Path, progress: Progress | None = None
+) -> TransferResult:
     """Store the templates of an archive, all of them or none; those that are there already are skipped.
 
     Vectors are brought to unit length. Raises InputError for a file that is not such an archive, GalleryError
     for templates of another model.
     """
-    arrays = _load(path)
-    _check_model(arrays, gallery, model, path)
-    vectors = _unit_vectors(arrays["embeddings"], model.dim, path)
-    names = [str(name) for name in arrays["names"]]
-    sources = (
-        [str(source) or None for source in arrays["sources"]] if "sources" in arrays else [None] * len(names)
-    )
-    if not len(vectors) == len(names) == len(sources):
-        raise InputError(
-            f"{path} has {len(vectors)} embeddings, {len(names)} names and {len(sources)} sources",
-            code="bad_archive",
-            hint=_FORMAT,
-            path=str(path),
-        )
-    digests = _digests(arrays, vectors, path)
-    by_name: dict[str, list[NewTemplate]] = defaultdict(list)
-    for name, source, digest, vector in zip(names, sources, digests, vectors, strict=True):
-        by_name[name].append(NewTemplate(vector=vector, sha256=digest, source=source))
-    with database_errors(), gallery.store.transaction():
-        added = [
-            outcome
-            for name, templates in by_name.items()
-            for outcome in gallery.store.add(name, templates, record_of(model))
-        ]
-    skipped = sum(outcome.duplicate for outcome in added)
-    return TransferResult("imported", str(path), len(by_name), len(added) - skipped, skipped, model.name)
+    with _opened(path) as archive:
+        total, has_sources, has_digests = _check_arrays(archive, model.dim, path)
+        _check_model(archive, gallery, model, path)
+        done = added = 0
+        people: set[str] = set()
+        with database_errors(), gallery.store.transaction():
+            for vectors, names, sources, digests in zip(
+                _rows(archive, "embeddings"),
+                _rows(archive, "names"),
+                _rows(archive, "sources") if has_sources else repeat(None),
+                _rows(archive, "photo_sha256") if has_digests else repeat(None),
+                strict=False,
+            ):
+                units = _unit_vectors(vectors, path)
+                whose = names.tolist()
+                people.update(whose)
+                added += gallery.store.add_many(
+                    whose,
+                    units,
+                    _digests(units) if digests is None else _checked_digests(digests, path),
+                    [None] * len(units)
+                    if sources is None
+                    else [source or None for source in sources.tolist()],
+                    record_of(model),
+                )
+                done += len(units)
+                if progress is not None:
+                    progress(done, total)
+    return TransferResult("imported", str(path), len(people), added, total - added, model.name)
 
 
-def export_templates(gallery: Gallery, path: Path) -> TransferResult:
+def export_templates(gallery: Gallery, path: Path, progress: Progress | None = None) -> TransferResult:
     """Write all templates to `path`, which is replaced only when everything is written.
 
-    Raises GalleryError for an empty gallery, or a place that cannot be written.
+    The archive shows the gallery as it was at one moment. Raises GalleryError for an empty gallery, or a place
+    that cannot be written.
     """
-    import numpy as np
-
     model = gallery.model
     if model is None:
         raise GalleryError(
             "nothing is enrolled, so there is nothing to export", code="empty", hint="enrol first"
         )
-    with database_errors():
-        batches = [loaded.batch for loaded in gallery.store.load_all()]
-        names = {who.id: who.name for who in gallery.store.identities()}
-        stored = {
-            template.id: template for name in names.values() for template in gallery.store.templates(name)
-        }
-    ids = np.concatenate([batch.template_ids for batch in batches])
-    owners = np.concatenate([batch.identity_ids for batch in batches])
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         # Templates are personal data: like the gallery itself, for its owner's eyes only.
         temporary.touch(mode=0o600)
         with temporary.open("wb") as file:
-            np.savez(
-                file,
-                embeddings=np.concatenate([batch.vectors for batch in batches]),
-                names=np.array([names[int(owner)] for owner in owners], dtype=np.str_),
-                sources=np.array([stored[int(id_)].source or "" for id_ in ids], dtype=np.str_),
-                photo_sha256=np.array([stored[int(id_)].sha256 for id_ in ids], dtype=np.str_),
-                model=np.str_(model.name),
-                metric=np.str_(model.metric),
-                weights_sha256=np.str_(model.weights_sha256),
-                aligner=np.str_(model.aligner),
-            )
+            identities, templates = _write(gallery, model, zipfile.ZipFile(file, "w"), progress)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise GalleryError(
             f"cannot write {path}: {error.strerror}",
             code="cannot_write",
             hint="choose another place",
             path=str(path),
         ) from error
-    return TransferResult("exported", str(path), len(names), len(ids), 0, model.name)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return TransferResult("exported", str(path), identities, templates, 0, model.name)
 
 
-def _load(path: Path) -> dict[str, NDArray[Any]]:
+def _write(
+    gallery: Gallery, model: ModelKey, archive: zipfile.ZipFile, progress: Progress | None
+) -> tuple[int, int]:
     import numpy as np
 
+    from faceid.npz import write_rows
+
+    names: list[str] = []
+    sources: list[str] = []
+    digests: list[str] = []
+
+    with archive, database_errors(), closing(gallery.store.list_all(ROWS)) as parts:
+        first = next(parts)
+
+        def vectors() -> Iterator[NDArray[np.float32]]:
+            part = first
+            while True:
+                names.extend(part.names)
+                sources.extend(source or "" for source in part.sources)
+                digests.extend(part.digests)
+                if progress is not None:
+                    progress(len(names), first.total)
+                yield part.vectors
+                if len(names) == first.total:
+                    return
+                part = next(parts)
+
+        write_rows(archive, "embeddings", (first.total, model.dim), "<f4", vectors())
+        for name, column in (("names", names), ("sources", sources), ("photo_sha256", digests)):
+            array = np.array(column, dtype=np.str_)
+            write_rows(archive, name, array.shape, array.dtype, [array])
+        for name, value in (
+            ("model", model.name),
+            ("metric", model.metric),
+            ("weights_sha256", model.weights_sha256),
+            ("aligner", model.aligner),
+        ):
+            scalar = np.array(value, dtype=np.str_)
+            write_rows(archive, name, (), scalar.dtype, [scalar])
+    return len(set(names)), len(names)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
-        with path.open("rb") as file:
-            archive = np.load(file, allow_pickle=False)
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise ValueError("it is a single array")
-            arrays = {name: archive[name] for name in archive.files}
+        with zipfile.ZipFile(path) as archive:
+            yield archive
     except OSError as error:
         raise InputError(
             f"cannot read {path}: {error.strerror or error}", code="unreadable", hint=_FORMAT, path=str(path)
         ) from error
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(
-            f"{path} is not an .npz archive of plain arrays: {error}",
-            code="bad_archive",
-            hint=_FORMAT,
-            path=str(path),
-        ) from error
-    missing = [name for name in ("embeddings", "names", "model", "metric") if name not in arrays]
-    if missing:
-        raise InputError(
-            f"{path} has no {' and no '.join(missing)}", code="bad_archive", hint=_FORMAT, path=str(path)
-        )
-    return arrays
+    except (ValueError, EOFError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
+        raise _bad(path, f"is not an .npz archive of plain arrays: {error}") from error
 
 
-def _check_model(arrays: dict[str, NDArray[Any]], gallery: Gallery, model: ModelKey, path: Path) -> None:
+def _check_arrays(archive: zipfile.ZipFile, dim: int, path: Path) -> tuple[int, bool, bool]:
+    """How many templates there are, and whether sources and hashes come with them."""
+    import numpy as np
+
+    from faceid.npz import shape_and_type
+
+    there = {name.removesuffix(".npy") for name in archive.namelist()}
+    if missing := [name for name in ("embeddings", "names", "model", "metric") if name not in there]:
+        raise _bad(path, f"has no {' and no '.join(missing)}")
+    shape, dtype = shape_and_type(archive, "embeddings")
+    if len(shape) != 2 or shape[1] != dim:
+        raise _bad(path, f"has embeddings of shape {shape}, where (n, {dim}) is needed")
+    if not np.issubdtype(dtype, np.floating):
+        raise _bad(path, f"has embeddings of type {dtype}, where float32 is needed")
+    optional = [name for name in ("sources", "photo_sha256") if name in there]
+    for name in ("names", *optional):
+        length, kind = shape_and_type(archive, name)
+        if length != shape[:1] or kind.kind != "U":
+            raise _bad(
+                path, f"has {name} of shape {length} and type {kind}, where {shape[0]} strings are needed"
+            )
+    return shape[0], "sources" in optional, "photo_sha256" in optional
+
+
+def _check_model(archive: zipfile.ZipFile, gallery: Gallery, model: ModelKey, path: Path) -> None:
     expected = {
         "model": model.name,
         "metric": model.metric,
@@ -148,11 +194,11 @@ def _check_model(arrays: dict[str, NDArray[Any]], gallery: Gallery, model: Model
         "aligner": model.aligner,
     }
     for field, value in expected.items():
-        if field in arrays and str(arrays[field]) != value:
+        if f"{field}.npy" in archive.namelist() and (found := _scalar(archive, field)) != value:
             raise GalleryError(
-                f"{path} holds templates of {field} {arrays[field]}, not {value}",
+                f"{path} holds templates of {field} {found}, not {value}",
                 code="model_mismatch",
-                hint=f"use --model {arrays['model']} and a gallery of that model",
+                hint=f"use --model {_scalar(archive, 'model')} and a gallery of that model",
                 path=str(path),
             )
     pinned = gallery.model
@@ -160,30 +206,39 @@ def _check_model(arrays: dict[str, NDArray[Any]], gallery: Gallery, model: Model
         raise other_model(pinned, str(model))
 
 
-def _digests(arrays: dict[str, NDArray[Any]], vectors: NDArray[np.float32], path: Path) -> list[str]:
-    if "photo_sha256" not in arrays:
-        # The photos are not at hand: the vector itself is what makes a second import of it a duplicate.
-        return [hashlib.sha256(vector.tobytes()).hexdigest() for vector in vectors]
-    digests = [str(digest) for digest in arrays["photo_sha256"]]
-    if len(digests) != len(vectors) or not all(re.fullmatch("[0-9a-f]{64}", digest) for digest in digests):
-        raise InputError(
-            f"{path} has photo_sha256 that are not one hash a template", code="bad_archive", path=str(path)
-        )
-    return digests
-
-
-def _unit_vectors(embeddings: NDArray[Any], dim: int, path: Path) -> NDArray[np.float32]:
+def _scalar(archive: zipfile.ZipFile, name: str) -> str:
     import numpy as np
 
-    problem = None
-    if embeddings.ndim != 2 or embeddings.shape[1] != dim:
-        problem = f"embeddings of shape {embeddings.shape}, where (n, {dim}) is needed"
-    elif not np.issubdtype(embeddings.dtype, np.floating):
-        problem = f"embeddings of type {embeddings.dtype}, where float32 is needed"
-    else:
-        lengths = np.linalg.norm(embeddings.astype(np.float64), axis=1, keepdims=True)
-        if not np.isfinite(lengths).all() or (lengths < 1e-6).any():
-            problem = "embeddings that are not finite, or zero"
-    if problem is not None:
-        raise InputError(f"{path} has {problem}", code="bad_archive", hint=_FORMAT, path=str(path))
+    with archive.open(f"{name}.npy") as member:
+        return str(np.lib.format.read_array(member, allow_pickle=False))
+
+
+def _rows(archive: zipfile.ZipFile, name: str) -> Iterator[NDArray[Any]]:
+    from faceid.npz import read_rows
+
+    return read_rows(archive, name, ROWS)
+
+
+def _digests(vectors: NDArray[np.float32]) -> list[str]:
+    # The photos are not at hand: the vector itself is what makes a second import of it a duplicate.
+    return [hashlib.sha256(vector.tobytes()).hexdigest() for vector in vectors]
+
+
+def _checked_digests(digests: NDArray[np.str_], path: Path) -> list[str]:
+    found: list[str] = digests.tolist()
+    if not all(re.fullmatch("[0-9a-f]{64}", digest) for digest in found):
+        raise _bad(path, "has photo_sha256 that are not one hash a template")
+    return found
+
+
+def _unit_vectors(embeddings: NDArray[Any], path: Path) -> NDArray[np.float32]:
+    import numpy as np
+
+    lengths = np.linalg.norm(embeddings.astype(np.float64), axis=1, keepdims=True)
+    if not np.isfinite(lengths).all() or (lengths < 1e-6).any():
+        raise _bad(path, "has embeddings that are not finite, or zero")
     return np.ascontiguousarray(embeddings / lengths, dtype=np.float32)
+
+
+def _bad(path: Path, problem: str) -> InputError:
+    return InputError(f"{path} {problem}", code="bad_archive", hint=_FORMAT, path=str(path))

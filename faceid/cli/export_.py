@@ -21,8 +21,8 @@ def run(
 ) -> None:
     """Write all templates to a NumPy archive that `faceid import` takes. Templates are personal data."""
     session = session_of(context)
-    with session.open() as system:
-        result = system.export_templates(file)
+    with session.open() as system, session.output.progress("exporting") as advance:
+        result = system.export_templates(file, advance)
     session.output.emit(result)
     templates = counted(result.templates, "template")
     identities = counted(result.identities, "identity", "identities")

@@ -23,8 +23,8 @@ def run(
     `metric`. Templates of another model than the gallery's are refused, all of them or none.
     """
     session = session_of(context)
-    with session.open() as system:
-        result = system.import_templates(file)
+    with session.open() as system, session.output.progress("importing") as advance:
+        result = system.import_templates(file, advance)
     session.output.emit(result)
     templates = counted(result.templates, "template")
     identities = counted(result.identities, "identity", "identities")

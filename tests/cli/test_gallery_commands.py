@@ -117,6 +117,39 @@ def write(path: Path, **arrays: object) -> Path:
     return path
 
 
+def test_archives_are_read_and_written_by_parts(
+    faceid: Faceid, db: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("faceid.transfer.ROWS", 7)
+    rng = np.random.default_rng(5)
+    people = np.array([f"person {number % 40}" for number in range(100)])
+    archive = write(
+        tmp_path / "in.npz", embeddings=rng.normal(size=(100, 64)).astype(np.float32), names=people
+    )
+    ran = faceid("--json", "import", archive)
+    assert (ran.object["templates"], ran.object["identities"]) == (100, 40)
+    assert faceid("--json", "export", tmp_path / "out.npz").object["templates"] == 103
+    with np.load(tmp_path / "out.npz", allow_pickle=False) as arrays:
+        assert arrays["names"].tolist()[3:] == people.tolist()
+        assert arrays["embeddings"].shape == (103, 64)
+        np.testing.assert_allclose(np.linalg.norm(arrays["embeddings"], axis=1), 1, atol=1e-6)
+    # The last template is bad: those before it must not stay.
+    embeddings = rng.normal(size=(100, 64)).astype(np.float32)
+    embeddings[-1] = np.nan
+    assert faceid("import", write(tmp_path / "bad.npz", embeddings=embeddings, names=people)).code == 3
+    assert faceid("--json", "export", tmp_path / "out.npz").object["templates"] == 103
+
+
+def test_an_archive_that_was_cut_leaves_nothing(faceid: Faceid, tmp_path: Path) -> None:
+    whole = write(tmp_path / "whole.npz").read_bytes()
+    cut = tmp_path / "cut.npz"
+    for length in range(0, len(whole), 97):
+        cut.write_bytes(whole[:length])
+        ran = faceid("--json", "import", cut)
+        assert (ran.code, ran.object["error"]["code"]) == (3, "bad_archive"), length
+    assert len(faceid("--json", "list").objects) == 2
+
+
 def test_import_brings_vectors_to_unit_length(faceid: Faceid, tmp_path: Path) -> None:
     assert faceid("import", write(tmp_path / "x.npz")).code == 0
     assert len(faceid("--json", "list").objects) == 4

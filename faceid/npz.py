@@ -1,0 +1,65 @@
+"""Arrays of an .npz archive some rows at a time: a million templates need not be in memory at once."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterable, Iterator
+from math import prod
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.lib import format as npy
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike, NDArray
+
+
+def read_rows(archive: zipfile.ZipFile, name: str, rows: int) -> Iterator[NDArray[Any]]:
+    """The array `name` in parts of at most `rows` along its first axis.
+
+    Raises KeyError where there is none, and ValueError for what is no plain array, or ends early.
+    """
+    with archive.open(f"{name}.npy") as member:
+        shape, fortran_order, dtype = _read_header(member)
+        if dtype.hasobject or not shape:
+            raise ValueError(f"{name} is not a plain array")
+        if fortran_order and len(shape) > 1:
+            raise ValueError(f"{name} is stored by columns: save np.ascontiguousarray of it")
+        row = prod(shape[1:]) * dtype.itemsize
+        for start in range(0, shape[0], rows):
+            count = min(rows, shape[0] - start)
+            data = member.read(count * row)
+            if len(data) != count * row:
+                raise ValueError(f"{name} ends early")
+            yield np.frombuffer(data, dtype).reshape(count, *shape[1:])
+
+
+def shape_and_type(archive: zipfile.ZipFile, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """What the array `name` is, without reading it. Raises KeyError and ValueError."""
+    with archive.open(f"{name}.npy") as member:
+        shape, _, dtype = _read_header(member)
+        return shape, dtype
+
+
+def write_rows(
+    archive: zipfile.ZipFile,
+    name: str,
+    shape: tuple[int, ...],
+    dtype: DTypeLike,
+    parts: Iterable[NDArray[Any]],
+) -> None:
+    """Write the array `name` of `shape`, whose rows come in `parts`."""
+    with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+        header = {"descr": npy.dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": shape}
+        npy.write_array_header_1_0(member, header)
+        for part in parts:
+            member.write(np.ascontiguousarray(part, dtype=dtype).tobytes())
+
+
+def _read_header(member: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    version = npy.read_magic(member)
+    if version == (1, 0):
+        return npy.read_array_header_1_0(member)
+    if version == (2, 0):
+        return npy.read_array_header_2_0(member)
+    raise ValueError(f"arrays of format {version[0]}.{version[1]} are not supported")
