@@ -45,6 +45,10 @@ class NewerFormat(BadSnapshot):
     """Written by a newer version, for which it may be good."""
 
 
+class Outlived(BadSnapshot):
+    """Nothing is wrong with it, but a template in it was removed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stamp:
     """What a snapshot is of: the templates of gallery `database_id` at place `seq` of its change log.

@@ -6,6 +6,7 @@ import errno
 import logging
 import os
 import re
+import stat
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,7 +18,16 @@ from numpy.typing import NDArray
 
 from enrollment_db.errors import DatabaseError, DiskFull, ReadOnly
 from enrollment_db.records import Model
-from enrollment_db.snapshot import BadSnapshot, NewerFormat, Rows, Stamp, map_rows, read_header, write
+from enrollment_db.snapshot import (
+    BadSnapshot,
+    NewerFormat,
+    Outlived,
+    Rows,
+    Stamp,
+    map_rows,
+    read_header,
+    write,
+)
 
 if TYPE_CHECKING:
     from enrollment_db.reader import Reader
@@ -47,13 +57,15 @@ class SnapshotDirectory:
         """The newest snapshot that belongs to the history of `store`; None where there is none.
 
         A file that is damaged, of another gallery or model, or of a history that was undone by restoring a
-        backup is removed with a warning; one of a newer format is left alone with a warning.
+        backup is removed with a warning; one of a newer format is left alone with a warning. One whose newest
+        template was removed cannot be told from a foreign one, and is removed without.
         """
         for path in sorted(self._files(), reverse=True):
             if path.suffix == ".tmp":
                 continue
             try:
-                if not path.is_file():
+                # Asked first: to open a pipe would wait for a writer.
+                if not stat.S_ISREG(path.stat().st_mode):
                     raise BadSnapshot("it is no file")
                 with path.open("rb") as file:
                     header = read_header(file)
@@ -62,7 +74,8 @@ class SnapshotDirectory:
             except FileNotFoundError:
                 continue
             except (BadSnapshot, OSError) as error:
-                _log.warning("ignored the snapshot %s: %s", path, error)
+                level = logging.DEBUG if isinstance(error, Outlived) else logging.WARNING
+                _log.log(level, "ignored the snapshot %s: %s", path, error)
                 if isinstance(error, BadSnapshot) and not isinstance(error, NewerFormat):
                     _unlink(path)
         return None
@@ -146,8 +159,11 @@ def _check(stamp: Stamp, store: Reader, model: Model) -> None:
         raise BadSnapshot(f"it is of {stamp.model}, the gallery of {model}")
     if stamp.seq > (last_seq := store.last_seq()):
         raise BadSnapshot(f"it is of change {stamp.seq}, the gallery has come to {last_seq}: restored?")
-    if stamp.lineage != store.lineage(stamp.seq, stamp.newest_id):
-        raise BadSnapshot("the gallery's history is another, or its newest template was removed")
+    lineage = store.lineage(stamp.seq, stamp.newest_id)
+    if lineage is None:
+        raise Outlived("its newest template was removed")
+    if stamp.lineage != lineage:
+        raise BadSnapshot("the gallery's history is another than its own")
 
 
 def _seq(path: Path) -> int:

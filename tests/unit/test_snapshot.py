@@ -345,6 +345,15 @@ def test_a_mirror_that_passes_a_removal_removes_what_still_holds_it(store, good)
     assert files(store) == []
 
 
+def test_a_snapshot_whose_newest_template_was_removed_goes_quietly(store, good, caplog, monkeypatch):
+    content = good.read_bytes()
+    store.remove_template(COUNT)
+    good.write_bytes(content)
+    assert opened(store, monkeypatch)[1]
+    assert caplog.records == []
+    assert files(store) == []
+
+
 def test_a_removal_takes_the_snapshot_from_whoever_is_writing_it(store, monkeypatch):
     mirror = Mirror(store, FlatIndex(DIM))
     write = snapshot.write
