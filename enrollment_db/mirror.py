@@ -2,32 +2,56 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from enrollment_db.errors import OtherModel
+from enrollment_db.errors import DatabaseError, OtherModel
 from enrollment_db.index import VectorIndex
+from enrollment_db.index.flat import FlatIndex
 from enrollment_db.reader import Reader
 from enrollment_db.records import Batch, Model
+from enrollment_db.snapshot import Stamp
+from enrollment_db.snapshot_directory import SnapshotDirectory
+
+_log = logging.getLogger("enrollment_db")
+
+SNAPSHOT_FROM = 20_000
+"""How much must have been read on opening for a snapshot to be left behind.
+
+With 128 values, 20,000 templates are read in 0.1 s, written in 0.04 s and mapped in 0.01 s; a million in 4.4 s,
+2.2 s and 0.3 s. Below, there is nothing to gain, and no second copy of anybody's vectors is made.
+"""
+
+_ROWS_AT_ONCE = 16_384
 
 
 class Mirror:
     """Follows the change log of a store, whoever writes to it, and searches what is there now.
 
-    The index starts empty and belongs to the mirror. `seq` is the place in the log that it has reached: a
-    snapshot of the index on disk would have to carry it, with the database's id and the model, to be taken up
-    from there. Should the log be pruned, a mirror that is further behind than its first entry must load anew.
+    The index starts empty and belongs to the mirror. It is filled from the newest snapshot on disk and the log
+    after it, or from the store where there is no snapshot to be used. Should the log be pruned, a mirror that is
+    further behind than its first entry must load anew.
+
+    A mirror that had to read much on opening leaves a snapshot behind, where its index is a FlatIndex and it may
+    write; later it writes one only when it is asked. When it passes a removal it removes the snapshots that
+    still hold the template.
 
     Threads may share a Mirror: its calls are taken in turn.
     """
 
-    def __init__(self, store: Reader, index: VectorIndex) -> None:
+    def __init__(self, store: Reader, index: VectorIndex, *, snapshot_from: int = SNAPSHOT_FROM) -> None:
+        """`snapshot_from` is how many changes, or templates, must be read on opening to leave a snapshot."""
         self._store = store
         self._index = index
+        self._snapshot_from = snapshot_from
+        self._snapshots = SnapshotDirectory(store.path)
         self._seq: int | None = None
+        self._newest_id = 0
         self._model: Model | None = None
         self._lock = threading.RLock()
 
@@ -48,21 +72,19 @@ class Mirror:
     def sync(self) -> int:
         """Bring the index up to what is committed now; returns how many templates were added and removed.
 
-        Costs one short query when there is nothing to do. Raises OtherModel if the gallery was emptied and
-        begun again with another network, or is of another dimension than the index: then open another mirror.
+        Costs one short query when there is nothing to do. If the log is shorter than it was, a backup has been
+        restored, and all is loaded anew. Raises OtherModel if the gallery was emptied and begun again with
+        another network, or is of another dimension than the index: then open another mirror.
         """
         with self._lock:
             if self._seq is None:
-                return self._load()
-            if self._store.last_seq() == self._seq:
-                return 0
-            applied = 0
-            for changes in self._store.changes(self._seq):
-                self._add(changes.added)
-                self._index.remove(changes.removed)
-                self._seq = changes.seq
-                applied += len(changes.added) + len(changes.removed)
-            return applied
+                return self._open()
+            last_seq = self._store.last_seq()
+            if last_seq < self._seq:
+                _log.warning("the gallery %s was restored from a backup; loading it anew", self._store.path)
+                self._empty()
+                return self._open()
+            return 0 if last_seq == self._seq else self._replay(self._seq)
 
     def search(self, probes: NDArray[np.float32], k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """`sync`, then the k nearest templates of each of (m, d) probes: cosines (m, k), template ids (m, k).
@@ -73,20 +95,90 @@ class Mirror:
             self.sync()
             return self._index.search(probes, k)
 
+    def snapshot(self) -> Path | None:
+        """`sync`, then write the index to disk, so that the next opening need not read the store.
+
+        None if there is nothing to write: an empty gallery, an index that does not keep its vectors, or a removal
+        by another process meanwhile. Raises ReadOnly, DiskFull or DatabaseError.
+        """
+        with self._lock:
+            self.sync()
+            index, model, seq = self._index, self._model, self._seq
+            if not isinstance(index, FlatIndex) or not len(index) or model is None or seq is None:
+                return None
+            newest_id = int(index.ids.max())
+            lineage = self._store.lineage(seq, newest_id)
+            if lineage is None:
+                return None
+            stamp = Stamp(self._store.database_id, model, seq, newest_id, lineage)
+            path = self._snapshots.write(stamp, index.ids, index.vectors)
+            # Whoever removed a template while the file was not there yet has not seen it.
+            self.sync()
+            return path if path is not None and path.exists() else None
+
+    def _open(self) -> int:
+        """Fill the index, which is empty; leave a snapshot behind if that was much work."""
+        model = self._store.model()
+        seq = None if model is None else self._load_snapshot(model)
+        mapped = len(self._index)
+        read = self._load() if seq is None else self._replay(seq)
+        if read >= self._snapshot_from and len(self._index) >= self._snapshot_from:
+            try:
+                self.snapshot()
+            except DatabaseError as error:
+                _log.debug("%s", error)
+        return mapped + read
+
+    def _load_snapshot(self, model: Model) -> int | None:
+        """The place in the log at which the index is now; None if there is no snapshot to be used."""
+        if model.dim != self._index.dim or (self._model or model) != model:
+            return None
+        found = self._snapshots.newest(self._store, model)
+        if found is None:
+            return None
+        stamp, rows = found
+        if isinstance(self._index, FlatIndex) and self._newest_id == 0:
+            self._index.adopt(rows.known, rows.ids, rows.vectors)
+        else:
+            for start in range(0, len(rows.known), _ROWS_AT_ONCE):
+                some = slice(start, min(start + _ROWS_AT_ONCE, len(rows.known)))
+                self._index.add(rows.known[some], rows.vectors[some])
+        self._model = stamp.model
+        self._newest_id = max(self._newest_id, stamp.newest_id)
+        self._seq = stamp.seq
+        return stamp.seq
+
     def _load(self) -> int:
-        loaded: list[NDArray[np.int64]] = []
+        """Read all of the store; returns how many templates there are."""
         with closing(self._store.load_all()) as parts:
             try:
                 for part in parts:
-                    loaded.append(part.batch.template_ids)
                     self._add(part.batch)
             except BaseException:
                 # Whatever was loaded may be gone from the store by the next attempt.
-                for ids in loaded:
-                    self._index.remove(ids)
+                self._empty()
                 raise
         self._seq = part.seq
         return len(self._index)
+
+    def _replay(self, after_seq: int) -> int:
+        """Apply the log after a place in it; returns how many templates were added and removed."""
+        applied = 0
+        for changes in self._store.changes(after_seq):
+            self._add(changes.added)
+            self._index.remove(changes.removed)
+            if len(changes.removed):
+                self._snapshots.discard(before_seq=changes.seq)
+            self._seq = changes.seq
+            applied += len(changes.added) + len(changes.removed)
+        return applied
+
+    def _empty(self) -> None:
+        """Forget all vectors."""
+        self._seq = None
+        # Every id that the index can hold, the last first: so that no row has to move.
+        for end in range(self._newest_id + 1, 0, -_ROWS_AT_ONCE):
+            self._index.remove(np.arange(end - 1, max(end - _ROWS_AT_ONCE, 0) - 1, -1))
 
     def _add(self, batch: Batch) -> None:
         if batch.model is None:
@@ -98,4 +190,5 @@ class Mirror:
                 path=self._store.path,
             )
         self._model = batch.model
+        self._newest_id = max(self._newest_id, int(batch.template_ids.max(initial=0)))
         self._index.add(batch.template_ids, batch.vectors)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
@@ -153,6 +154,25 @@ class Reader:
         """How far the change log has come; 0 at first. Grows with every template added or removed."""
         rows = self._session.query(_LAST_SEQ)
         return int(rows[0][0]) if rows else 0
+
+    def lineage(self, seq: int, template_id: int) -> str | None:
+        """A hash by which the history up to `seq` is told from another one of the same gallery.
+
+        There are two where a backup was restored and written to: places in the log and template ids are given
+        out again then. It covers the last 256 entries up to `seq`, and when and of which photo the template was
+        made. None if the template or the place is not there any more.
+        """
+        rows = self._session.query(
+            """
+            SELECT c.seq, c.op, c.template_id, c.identity_id, c.model_id, t.created_at, hex(t.sha256)
+            FROM changes c JOIN templates t ON t.id = ?
+            WHERE c.seq <= ? ORDER BY c.seq DESC LIMIT 256
+            """,
+            (template_id, seq),
+        )
+        if not rows or rows[0][0] != seq:
+            return None
+        return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
     def changes(self, after_seq: int, batch_size: int = 16_384) -> Iterator[Changes]:
         """The change log after `after_seq`, in stretches of at most `batch_size` entries.

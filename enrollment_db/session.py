@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from enrollment_db.opening import Address, open_database
+from enrollment_db.snapshot_directory import SnapshotDirectory
 from enrollment_db.translate import translated
 
 _CACHE_SIZE = -2000
@@ -81,9 +82,13 @@ class Session:
             if self._purge and not nested:
                 self._purge = False
                 self._empty_log()
+                SnapshotDirectory(self.path).discard()
 
     def purge_on_commit(self) -> None:
-        """Have the write-ahead log emptied after this transaction: it still holds what was removed."""
+        """Have the write-ahead log emptied after this transaction, and the index's snapshots removed.
+
+        Both still hold what was removed.
+        """
         self._purge = True
 
     @contextmanager

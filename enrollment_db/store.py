@@ -138,7 +138,8 @@ class Store(Reader):
     def remove(self, name: str) -> int:
         """Forget an identity and all its templates; returns how many they were.
 
-        What was stored is overwritten, in the write-ahead log too as soon as nobody reads from it.
+        What was stored is overwritten, in the write-ahead log too as soon as nobody reads from it. Snapshots of
+        the index are removed.
 
         Raises UnknownIdentity or BadName.
         """

@@ -13,9 +13,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from enrollment_db.errors import Corrupt, NameTaken, OtherModel, UnknownIdentity
 from enrollment_db.index import open_index
+from enrollment_db.index.faiss import FaissFlatIndex
 from enrollment_db.index.flat import FlatIndex
 from enrollment_db.mirror import Mirror
 from enrollment_db.records import Model, NewTemplate
+from enrollment_db.snapshot import map_rows, read_header
 from enrollment_db.store import Store
 
 DIM = 6
@@ -103,6 +105,24 @@ class Gallery(RuleBasedStateMachine):
         self.store = Store.open(self.place / "gallery.db")
         self.own = Mirror(self.store, open_index(DIM))
 
+    @rule()
+    def snapshot(self) -> None:
+        path = self.own.snapshot()
+        assert (path is not None) == bool(self.people)
+
+    @rule(make=st.sampled_from([FlatIndex, FaissFlatIndex]))
+    def reopen_the_reader(self, make: type[FlatIndex]) -> None:
+        self.reader.close()
+        self.reader = Store.open(self.place / "gallery.db", read_only=True)
+        self.other = Mirror(self.reader, make(DIM, capacity=1))
+
+    @invariant()
+    def no_snapshot_holds_who_was_removed(self) -> None:
+        held = {id_ for own in self.people.values() for id_ in own}
+        for path in self.place.glob("gallery.db-index/*"):
+            with path.open("rb") as file:
+                assert set(map_rows(file, read_header(file)).known.tolist()) <= held
+
     @rule(number=st.integers(0, 20))
     def search(self, number: int) -> None:
         probe = photo(number).vector[None]
@@ -126,7 +146,7 @@ class Gallery(RuleBasedStateMachine):
 
 
 TestGallery = Gallery.TestCase
-TestGallery.settings = settings(max_examples=25, stateful_step_count=25)
+TestGallery.settings = settings(max_examples=30, stateful_step_count=25)
 
 
 @pytest.fixture

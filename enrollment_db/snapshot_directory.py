@@ -1,0 +1,175 @@
+"""The snapshots of a gallery: a directory beside the database, of which the newest file counts."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import re
+import stat
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from enrollment_db.errors import DatabaseError, DiskFull, ReadOnly
+from enrollment_db.records import Model
+from enrollment_db.snapshot import (
+    BadSnapshot,
+    NewerFormat,
+    Outlived,
+    Rows,
+    Stamp,
+    map_rows,
+    read_header,
+    write,
+)
+
+if TYPE_CHECKING:
+    from enrollment_db.reader import Reader
+
+_log = logging.getLogger("enrollment_db")
+
+# The place in the change log comes first. A file that is being written has a name that nobody else has.
+_NAME = re.compile(r"(\d{20})(?:\.snapshot|\.[0-9a-f]{32}\.tmp)")
+# Each round removes what the one before it saw; another is needed where a file was renamed meanwhile.
+_ROUNDS = 3
+
+
+class SnapshotDirectory:
+    """`gallery.db-index/`, which may be removed at any time, by any process: what has been mapped stays usable.
+
+    Whoever finds a removal in the change log, or makes one, removes all snapshots from before it: they still
+    hold the vector. The file is unlinked, not overwritten, since others may be searching in it.
+    """
+
+    def __init__(self, gallery: str) -> None:
+        """`gallery` is the database file, which is not touched."""
+        # Resolved as SQLite does for its own files: one gallery has one directory, under whatever name.
+        database = Path(gallery).resolve()
+        self.path = database.with_name(f"{database.name}-index")
+
+    def newest(self, store: Reader, model: Model) -> tuple[Stamp, Rows] | None:
+        """The newest snapshot that belongs to the history of `store`; None where there is none.
+
+        A file that is damaged, of another gallery or model, or of a history that was undone by restoring a
+        backup is removed with a warning; one of a newer format is left alone with a warning. One whose newest
+        template was removed cannot be told from a foreign one, and is removed without.
+        """
+        for path in sorted(self._files(), reverse=True):
+            if path.suffix == ".tmp":
+                continue
+            try:
+                # Asked first: to open a pipe would wait for a writer.
+                if not stat.S_ISREG(path.stat().st_mode):
+                    raise BadSnapshot("it is no file")
+                with path.open("rb") as file:
+                    header = read_header(file)
+                    _check(header.stamp, store, model)
+                    return header.stamp, map_rows(file, header)
+            except FileNotFoundError:
+                continue
+            except (BadSnapshot, OSError) as error:
+                level = logging.DEBUG if isinstance(error, Outlived) else logging.WARNING
+                _log.log(level, "ignored the snapshot %s: %s", path, error)
+                if isinstance(error, BadSnapshot) and not isinstance(error, NewerFormat):
+                    _unlink(path)
+        return None
+
+    def write(self, stamp: Stamp, ids: NDArray[np.int64], vectors: NDArray[np.float32]) -> Path | None:
+        """Write (n,) ids and (n, d) vectors, n >= 1, to a new file, and remove those before it.
+
+        The file is there whole or not at all, for its owner's eyes only. None if a removal, or another process
+        with as new a snapshot, took away what was being written. Raises ReadOnly, DiskFull or DatabaseError.
+        """
+        path = self.path / f"{stamp.seq:020d}.snapshot"
+        unfinished = self.path / f"{stamp.seq:020d}.{uuid.uuid4().hex}.tmp"
+        with self._translated():
+            self.path.mkdir(mode=0o700, exist_ok=True)
+            descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            try:
+                with os.fdopen(descriptor, "wb") as file:
+                    write(file, stamp, ids, vectors)
+                try:
+                    unfinished.replace(path)
+                except FileNotFoundError:
+                    return None
+            except BaseException:
+                _unlink(unfinished)
+                raise
+            self._sync()
+        for old in self._files():
+            seq = _seq(old)
+            if seq < stamp.seq or (seq == stamp.seq and old.suffix == ".tmp"):
+                _unlink(old)
+        return path
+
+    def discard(self, before_seq: int | None = None) -> None:
+        """Remove the snapshots before a place in the change log, or all, as far as that is permitted.
+
+        One that is being written is taken away from its writer, too.
+        """
+        for _ in range(_ROUNDS):
+            found = [path for path in self._files() if before_seq is None or _seq(path) < before_seq]
+            for path in found:
+                _unlink(path)
+            if not found:
+                return
+
+    def _files(self) -> list[Path]:
+        try:
+            return [path for path in self.path.iterdir() if _NAME.fullmatch(path.name)]
+        except OSError:
+            return []
+
+    def _sync(self) -> None:
+        """Make the directory's entries outlive a power cut."""
+        descriptor = os.open(self.path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            kind = DatabaseError
+            if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+                kind = ReadOnly
+            elif error.errno in (errno.ENOSPC, errno.EDQUOT):
+                kind = DiskFull
+            raise kind(
+                f"no snapshot could be written to {self.path}: {error.strerror}",
+                hint="the gallery itself is not affected: it opens slower without",
+                path=str(self.path),
+            ) from error
+
+
+def _check(stamp: Stamp, store: Reader, model: Model) -> None:
+    """Raise BadSnapshot unless the snapshot is of a state that the store was in."""
+    if stamp.database_id != store.database_id:
+        raise BadSnapshot("it is of another gallery")
+    if stamp.model != model:
+        raise BadSnapshot(f"it is of {stamp.model}, the gallery of {model}")
+    if stamp.seq > (last_seq := store.last_seq()):
+        raise BadSnapshot(f"it is of change {stamp.seq}, the gallery has come to {last_seq}: restored?")
+    lineage = store.lineage(stamp.seq, stamp.newest_id)
+    if lineage is None:
+        raise Outlived("its newest template was removed")
+    if stamp.lineage != lineage:
+        raise BadSnapshot("the gallery's history is another than its own")
+
+
+def _seq(path: Path) -> int:
+    return int(path.name[:20])
+
+
+def _unlink(path: Path) -> None:
+    with suppress(OSError):
+        path.unlink(missing_ok=True)
