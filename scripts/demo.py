@@ -27,8 +27,8 @@ def main() -> None:
         photos = {name: str(path) for name, path in fetch(DEMO / "photos").items()}
     except SamplesError as error:
         sys.exit(f"demo: {error}")
-    for leftover in DEMO.glob(f"{GALLERY.name}*"):
-        leftover.unlink()
+    for leftover in (GALLERY, *DEMO.glob(f"{GALLERY.name}-*")):
+        leftover.unlink(missing_ok=True)
     shutil.rmtree(ANNOTATED, ignore_errors=True)
 
     say("Two people are enrolled, from one photo each.")
