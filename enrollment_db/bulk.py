@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,24 +21,31 @@ CACHE_KIB = 256 * 1024
 _NAMES_A_QUERY = 500
 
 
-def insert_many(
-    connection: sqlite3.Connection,
-    model_id: int,
-    names: Sequence[str],
-    vectors: NDArray[np.float32],
-    digests: Sequence[str],
-    sources: Sequence[str | None],
-) -> int:
-    """Insert n templates: whose each is, (n, d) unit vectors, hashes in hex, sources. Those that are there stay.
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """Some templates: whose each is, (n, d) unit vectors, photo hashes in hex, sources."""
 
-    Returns how many were new. Raises BadName and BadTemplate; then the caller undoes the transaction.
+    names: Sequence[str]
+    vectors: NDArray[np.float32]
+    digests: Sequence[str]
+    sources: Sequence[str | None]
+
+
+def insert_part(connection: sqlite3.Connection, model_id: int, dim: int, part: Part) -> int:
+    """Insert the templates of one part, of `dim` numbers; those that are there stay. Returns how many were new.
+
+    Raises BadName and BadTemplate; then the caller undoes the transaction.
     """
-    if not len(names) == len(vectors) == len(digests) == len(sources):
+    if part.vectors.ndim != 2 or part.vectors.shape[1] != dim:
+        raise BadTemplate(
+            f"the templates have shape {part.vectors.shape}, not (n, {dim})", hint="use one model throughout"
+        )
+    if not len(part.names) == len(part.vectors) == len(part.digests) == len(part.sources):
         raise BadTemplate(
             "names, vectors, hashes and sources differ in number", hint="give one of each a template"
         )
     time = now()
-    cleaned = {name: clean_name(name) for name in dict.fromkeys(names)}
+    cleaned = {name: clean_name(name) for name in dict.fromkeys(part.names)}
     connection.executemany(
         "INSERT INTO identities (name, created_at) VALUES (?, ?) ON CONFLICT (name) DO NOTHING",
         ((name, time) for name in cleaned.values()),
@@ -51,7 +59,9 @@ def insert_many(
         """,
         (
             (ids[cleaned[name]], model_id, blob, source, to_digest(digest), time)
-            for name, blob, source, digest in zip(names, to_blobs(vectors), sources, digests, strict=True)
+            for name, blob, source, digest in zip(
+                part.names, to_blobs(part.vectors), part.sources, part.digests, strict=True
+            )
         ),
     )
     return inserted.rowcount

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-
-from enrollment_db.bulk import CACHE_KIB, insert_many
-from enrollment_db.errors import BadTemplate, NameTaken, OtherModel, UnknownTemplate
+from enrollment_db.bulk import CACHE_KIB, Part, insert_part
+from enrollment_db.errors import NameTaken, OtherModel, UnknownTemplate
 from enrollment_db.names import clean_name
 from enrollment_db.reader import Reader, model_parameters
 from enrollment_db.records import Added, Model, NewPolicy, NewTemplate
@@ -99,27 +96,15 @@ class Store(Reader):
             identity_id = _identity_id(connection, cleaned, time)
             return [_add(connection, (identity_id, model_id, *row, time)) for row in rows]
 
-    def add_many(
-        self,
-        names: Sequence[str],
-        vectors: NDArray[np.float32],
-        digests: Sequence[str],
-        sources: Sequence[str | None],
-        model: Model,
-    ) -> int:
-        """Enrol n templates at once: whose each is, (n, d) unit vectors, photo hashes, sources; all or none.
+    def add_many(self, parts: Iterable[Part], model: Model) -> int:
+        """Enrol the templates of all parts, all of them or none; returns how many were new.
 
-        Returns how many were new; the others were there already. Inside `transaction`, parts of a million
-        templates are one step, at several times the speed of `add`. Raises as `add` does.
+        Several times as fast as `add`, and no slower for a million. What making the parts raises undoes all.
+        Raises as `add` does.
         """
-        if vectors.ndim != 2 or vectors.shape[1] != model.dim:
-            raise BadTemplate(
-                f"the templates have shape {vectors.shape}, not (n, {model.dim})",
-                hint="use one model throughout",
-            )
         with self._session.write(cache_kib=CACHE_KIB) as connection:
             model_id = self._pin(connection, model)
-            return insert_many(connection, model_id, names, vectors, digests, sources)
+            return sum(insert_part(connection, model_id, model.dim, part) for part in parts)
 
     def rename(self, old: str, new: str) -> None:
         """Give an identity another name. Raises UnknownIdentity, NameTaken or BadName."""

@@ -18,6 +18,7 @@ from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from enrollment_db.bulk import Part
 from faceid.errors import GalleryError, InputError
 from faceid.gallery import Gallery, database_errors, other_model, record_of
 from faceid.results import TransferResult
@@ -47,9 +48,10 @@ def import_templates(
     with _opened(path) as archive:
         total, has_sources, has_digests = _check_arrays(archive, model.dim, path)
         _check_model(archive, gallery, model, path)
-        done = added = 0
         people: set[str] = set()
-        with database_errors(), gallery.store.transaction():
+
+        def parts() -> Iterator[Part]:
+            done = 0
             for vectors, names, sources, digests in zip(
                 _rows(archive, "embeddings"),
                 _rows(archive, "names"),
@@ -60,18 +62,20 @@ def import_templates(
                 units = _unit_vectors(vectors, path)
                 whose = names.tolist()
                 people.update(whose)
-                added += gallery.store.add_many(
+                yield Part(
                     whose,
                     units,
                     _digests(units) if digests is None else _checked_digests(digests, path),
                     [None] * len(units)
                     if sources is None
                     else [source or None for source in sources.tolist()],
-                    record_of(model),
                 )
                 done += len(units)
                 if progress is not None:
                     progress(done, total)
+
+        with database_errors():
+            added = gallery.store.add_many(parts(), record_of(model))
     return TransferResult("imported", str(path), len(people), added, total - added, model.name)
 
 
