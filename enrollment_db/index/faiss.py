@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from enrollment_db.index.arguments import rounding
 from enrollment_db.index.flat import FlatIndex
 
 # How many more than k are fetched, so that equal cosines at the end of the list can be ordered by id.
@@ -18,6 +19,11 @@ class FaissFlatIndex(FlatIndex):
     they cost there, where faiss's own indexes shift all later vectors for each removal.
     """
 
+    @property
+    def reason(self) -> str:
+        """What this index is, in words."""
+        return f"exact (faiss): all of {len(self)} templates compared in float32"
+
     def _search(
         self, probes: NDArray[np.float32], cosines: NDArray[np.float32], ids: NDArray[np.int64]
     ) -> None:
@@ -28,7 +34,7 @@ class FaissFlatIndex(FlatIndex):
         scores, rows = faiss.knn(
             probes, self._vectors[: len(self)], fetched, metric=faiss.METRIC_INNER_PRODUCT
         )
-        floors = scores[:, k - 1] - self._slack
+        floors = scores[:, k - 1] - rounding(self.dim)
         for i, floor in enumerate(floors):
             if fetched < len(self) and scores[i, -1] >= floor:
                 # So many equally near that some are beyond the list: let NumPy look at all.

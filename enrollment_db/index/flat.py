@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from enrollment_db.index.arguments import checked_dim, checked_ids, checked_k, checked_vectors, rounding
+
 # Bounds of the memory that a search takes, whatever is asked of it: scores of 256 x 16384 float32 are 16 MB.
 _PROBES_AT_ONCE = 256
 _ROWS_AT_ONCE = 16_384
@@ -24,9 +26,7 @@ class FlatIndex:
 
     def __init__(self, dim: int, *, capacity: int = 1024) -> None:
         """`capacity` is how many vectors to make room for at first; the array doubles when it is full."""
-        if dim < 1:
-            raise ValueError(f"a vector has at least one value, not {dim}")
-        self._dim = dim
+        self._dim = checked_dim(dim)
         self._size = 0
         self._vectors = np.empty((max(capacity, 1), dim), np.float32)
         self._ids = np.empty(len(self._vectors), np.int64)
@@ -39,6 +39,11 @@ class FlatIndex:
     def dim(self) -> int:
         """Length of a vector."""
         return self._dim
+
+    @property
+    def reason(self) -> str:
+        """What this index is, in words."""
+        return f"exact (NumPy): all of {self._size} templates compared in float32"
 
     def __len__(self) -> int:
         return self._size
@@ -74,12 +79,8 @@ class FlatIndex:
 
         Raises ValueError for another shape, values that are not finite, or negative ids.
         """
-        vectors = self._checked(vectors)
-        ids = np.asarray(ids, np.int64)
-        if ids.shape != (len(vectors),):
-            raise ValueError(f"{len(vectors)} vectors came with ids of shape {ids.shape}")
-        if (ids < 0).any():
-            raise ValueError("ids are not negative: -1 says that nothing was found")
+        vectors = checked_vectors(vectors, self._dim)
+        ids = checked_ids(ids, len(vectors))
         self._reserve(self._size + len(ids))
         rows = []
         for id_, known in zip(ids.tolist(), self._known_rows(ids), strict=True):
@@ -115,10 +116,8 @@ class FlatIndex:
 
         Raises ValueError for another shape, values that are not finite, or k below 1.
         """
-        probes = self._checked(probes)
-        if k < 1:
-            raise ValueError(f"k is at least 1, not {k}")
-        cosines = np.full((len(probes), k), -np.inf, np.float32)
+        probes = checked_vectors(probes, self._dim)
+        cosines = np.full((len(probes), checked_k(k)), -np.inf, np.float32)
         ids = np.full((len(probes), k), -1, np.int64)
         held = min(k, self._size)
         if held:
@@ -127,18 +126,13 @@ class FlatIndex:
                 self._search(probes[block], cosines[block, :held], ids[block, :held])
         return cosines, ids
 
-    @property
-    def _slack(self) -> float:
-        """More than twice what float32 rounding can move the product of two unit vectors, whatever the order."""
-        return (self._dim + 8) * float(np.finfo(np.float32).eps)
-
     def _search(
         self, probes: NDArray[np.float32], cosines: NDArray[np.float32], ids: NDArray[np.int64]
     ) -> None:
         """Fill in the nearest of a block of probes: `cosines` and `ids` are (m, k) with 1 <= k <= size."""
         for start, scores in self._scores(probes):
             for i, row_scores in enumerate(scores):
-                near = _contenders(row_scores, cosines[i], self._slack)
+                near = _contenders(row_scores, cosines[i], rounding(self._dim))
                 self._merge(probes[i], near + start, cosines[i], ids[i])
 
     def _scores(self, probes: NDArray[np.float32]) -> Iterator[tuple[int, NDArray[np.float32]]]:
@@ -178,14 +172,6 @@ class FlatIndex:
         vectors[: self._size] = self._vectors[: self._size]
         ids[: self._size] = self._ids[: self._size]
         self._vectors, self._ids = vectors, ids
-
-    def _checked(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-        vectors = np.ascontiguousarray(vectors, np.float32)
-        if vectors.ndim != 2 or vectors.shape[1] != self._dim:
-            raise ValueError(f"vectors have shape {vectors.shape}, not (n, {self._dim})")
-        if not np.isfinite(vectors).all():
-            raise ValueError("a vector has values that are not finite")
-        return vectors
 
 
 def _contenders(scores: NDArray[np.float32], best: NDArray[np.float32], slack: float) -> NDArray[np.int64]:

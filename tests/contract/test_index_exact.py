@@ -10,11 +10,17 @@ from hypothesis import strategies as st
 from enrollment_db.index import VectorIndex, open_index
 from enrollment_db.index.faiss import FaissFlatIndex
 from enrollment_db.index.flat import FlatIndex
+from enrollment_db.index.growing import GrowingIndex
 
 MakeIndex = Callable[[int], VectorIndex]
 
 
-@pytest.fixture(params=[FlatIndex, FaissFlatIndex])
+def auto(dim: int) -> VectorIndex:
+    """What is opened by default, which is exact at all sizes here."""
+    return open_index(dim)
+
+
+@pytest.fixture(params=[FlatIndex, FaissFlatIndex, auto])
 def make(request: pytest.FixtureRequest) -> MakeIndex:
     return request.param
 
@@ -167,13 +173,26 @@ def test_a_vector_needs_a_dimension(make):
 
 
 @pytest.mark.parametrize(
-    ("kind", "type_"), [("auto", FlatIndex), ("numpy", FlatIndex), ("faiss", FaissFlatIndex)]
+    ("kind", "type_"),
+    [
+        ("auto", FlatIndex),
+        ("numpy", FlatIndex),
+        ("faiss", FaissFlatIndex),
+        ("growing", GrowingIndex),
+        ("rabitq", GrowingIndex),
+    ],
 )
 def test_indexes_by_name(kind, type_):
     index = open_index(8, kind, expected=100)
     assert type(index) is type_
     assert index.dim == 8
     assert len(index) == 0
+    assert index.reason.startswith("exact")
+
+
+def test_an_index_of_no_known_kind():
+    with pytest.raises(ValueError):
+        open_index(8, "hnsw")
 
 
 # Few ids and a coarse grid of directions: so that replacements, gaps and equal cosines happen all the time.

@@ -1,0 +1,45 @@
+"""What every index asks of its arguments, refused here before anything is changed; and how float32 rounds."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def checked_dim(dim: int) -> int:
+    """The length of a vector. Raises ValueError below 1."""
+    if dim < 1:
+        raise ValueError(f"a vector has at least one value, not {dim}")
+    return dim
+
+
+def checked_vectors(vectors: NDArray[np.float32], dim: int) -> NDArray[np.float32]:
+    """(n, dim) float32 in one piece. Raises ValueError for another shape, or values that are not finite."""
+    vectors = np.ascontiguousarray(vectors, np.float32)
+    if vectors.ndim != 2 or vectors.shape[1] != dim:
+        raise ValueError(f"vectors have shape {vectors.shape}, not (n, {dim})")
+    if not np.isfinite(vectors).all():
+        raise ValueError("a vector has values that are not finite")
+    return vectors
+
+
+def checked_ids(ids: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """(count,) int64. Raises ValueError for another shape, or ids below 0."""
+    ids = np.asarray(ids, np.int64)
+    if ids.shape != (count,):
+        raise ValueError(f"{count} vectors came with ids of shape {ids.shape}")
+    if (ids < 0).any():
+        raise ValueError("ids are not negative: -1 says that nothing was found")
+    return ids
+
+
+def checked_k(k: int) -> int:
+    """How many to find. Raises ValueError below 1."""
+    if k < 1:
+        raise ValueError(f"k is at least 1, not {k}")
+    return k
+
+
+def rounding(dim: int) -> float:
+    """More than twice what float32 rounding can move the product of two unit vectors, whatever the order."""
+    return (dim + 8) * float(np.finfo(np.float32).eps)
