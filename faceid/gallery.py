@@ -125,8 +125,7 @@ class Gallery:
         """Forget one template; its identity too, where it was the last. Raises Refused for an unknown id."""
         with database_errors():
             name = self.store.remove_template(template_id)
-            left = any(who.name == name for who in self.store.identities())
-        return RemoveResult("removed", name, 0 if left else 1, 1)
+        return RemoveResult("removed", name, 0 if self.template_count(name) else 1, 1)
 
     def search(self, probes: Sequence[Embedding], top: int) -> list[tuple[Candidate, ...]]:
         """The `top` nearest identities of each probe, nearest first, one an identity.
@@ -172,10 +171,10 @@ class Gallery:
 
     def _candidates(self, mirror: Mirror, probe: Embedding, top: int) -> tuple[Candidate, ...]:
         identity_ids = self._near(mirror, probe.vector, top)
-        templates = self.store.vectors_of(identity_ids)
+        # Names first: whoever is removed in between then has a name and no vectors, which does no harm.
         names = self.store.names_of(identity_ids)
+        templates = self.store.vectors_of(identity_ids)
         scored = sorted(
-            # An identity that another process removed since the search has no vectors any more.
             (
                 (identity_similarity(probe.vector, vectors), identity)
                 for identity, vectors in templates.items()

@@ -16,17 +16,17 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from itertools import repeat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from enrollment_db.bulk import Part
 from faceid.errors import GalleryError, InputError
-from faceid.gallery import Gallery, database_errors, other_model, record_of
+from faceid.gallery import Gallery, database_errors, record_of
+from faceid.npz import read_rows, shape_and_type, write_rows
 from faceid.results import TransferResult
 from faceid.types import ModelKey
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with the templates that are done, and of how many."""
@@ -114,10 +114,6 @@ def export_templates(gallery: Gallery, path: Path, progress: Progress | None = N
 def _write(
     gallery: Gallery, model: ModelKey, archive: zipfile.ZipFile, progress: Progress | None
 ) -> tuple[int, int]:
-    import numpy as np
-
-    from faceid.npz import write_rows
-
     names: list[str] = []
     sources: list[str] = []
     digests: list[str] = []
@@ -168,10 +164,6 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
 
 def _check_arrays(archive: zipfile.ZipFile, dim: int, path: Path) -> tuple[int, bool, bool]:
     """How many templates there are, and whether sources and hashes come with them."""
-    import numpy as np
-
-    from faceid.npz import shape_and_type
-
     there = {name.removesuffix(".npy") for name in archive.namelist()}
     if missing := [name for name in ("embeddings", "names", "model", "metric") if name not in there]:
         raise _bad(path, f"has no {' and no '.join(missing)}")
@@ -205,21 +197,15 @@ def _check_model(archive: zipfile.ZipFile, gallery: Gallery, model: ModelKey, pa
                 hint=f"use --model {_scalar(archive, 'model')} and a gallery of that model",
                 path=str(path),
             )
-    pinned = gallery.model
-    if pinned is not None and pinned != model:
-        raise other_model(pinned, str(model))
+    gallery.guard(model)
 
 
 def _scalar(archive: zipfile.ZipFile, name: str) -> str:
-    import numpy as np
-
     with archive.open(f"{name}.npy") as member:
         return str(np.lib.format.read_array(member, allow_pickle=False))
 
 
 def _rows(archive: zipfile.ZipFile, name: str) -> Iterator[NDArray[Any]]:
-    from faceid.npz import read_rows
-
     return read_rows(archive, name, ROWS)
 
 
@@ -236,8 +222,6 @@ def _checked_digests(digests: NDArray[np.str_], path: Path) -> list[str]:
 
 
 def _unit_vectors(embeddings: NDArray[Any], path: Path) -> NDArray[np.float32]:
-    import numpy as np
-
     lengths = np.linalg.norm(embeddings.astype(np.float64), axis=1, keepdims=True)
     if not np.isfinite(lengths).all() or (lengths < 1e-6).any():
         raise _bad(path, "has embeddings that are not finite, or zero")
