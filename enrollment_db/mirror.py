@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from enrollment_db.comparison import Comparison, compare
 from enrollment_db.errors import DatabaseError, OtherModel
 from enrollment_db.index import VectorIndex
-from enrollment_db.index.flat import FlatIndex
 from enrollment_db.reader import Reader
 from enrollment_db.records import Batch, Model
 from enrollment_db.snapshot import Stamp
@@ -27,8 +27,6 @@ With 128 values, 20,000 templates are read in 0.1 s, written in 0.04 s and mappe
 2.2 s and 0.3 s. Below, there is nothing to gain, and no second copy of anybody's vectors is made.
 """
 
-_ROWS_AT_ONCE = 16_384
-
 
 class Mirror:
     """Follows the change log of a store, whoever writes to it, and searches what is there now.
@@ -37,9 +35,8 @@ class Mirror:
     after it, or from the store where there is no snapshot to be used. Should the log be pruned, a mirror that is
     further behind than its first entry must load anew.
 
-    A mirror that had to read much on opening leaves a snapshot behind, where its index is a FlatIndex and it may
-    write; later it writes one only when it is asked. When it passes a removal it removes the snapshots that
-    still hold the template.
+    A mirror that had to read much on opening leaves a snapshot behind, where it may write; later it writes one only
+    when it is asked. When it passes a removal it erases the template from the snapshots that still hold it.
 
     Threads may share a Mirror: its calls are taken in turn.
     """
@@ -63,6 +60,11 @@ class Mirror:
     def seq(self) -> int | None:
         """The place in the change log up to which the index is true; None before the first `sync`."""
         return self._seq
+
+    @property
+    def reason(self) -> str:
+        """What the index is, and why, in words."""
+        return self._index.reason
 
     @property
     def model(self) -> Model | None:
@@ -98,23 +100,44 @@ class Mirror:
     def snapshot(self) -> Path | None:
         """`sync`, then write the index to disk, so that the next opening need not read the store.
 
-        None if there is nothing to write: an empty gallery, an index that does not keep its vectors, or a removal
-        by another process meanwhile. Raises ReadOnly, DiskFull or DatabaseError.
+        None if there is nothing to write, an empty gallery, or a removal by another process came in between. Raises
+        ReadOnly, DiskFull or DatabaseError.
         """
         with self._lock:
             self.sync()
-            index, model, seq = self._index, self._model, self._seq
-            if not isinstance(index, FlatIndex) or not len(index) or model is None or seq is None:
+            kept, model, seq = self._index.dump(), self._model, self._seq
+            if kept is None or model is None or seq is None:
                 return None
-            newest_id = int(index.ids.max())
+            newest_id = int(kept.ids.max(initial=0))
             lineage = self._store.lineage(seq, newest_id)
             if lineage is None:
                 return None
-            stamp = Stamp(self._store.database_id, model, seq, newest_id, lineage)
-            path = self._snapshots.write(stamp, index.ids, index.vectors)
+            stamp = Stamp(self._store.database_id, model, seq, newest_id, lineage, self._index.reason)
+            path = self._snapshots.write(stamp, kept)
             # Whoever removed a template while the file was not there yet has not seen it.
             self.sync()
             return path if path is not None and path.exists() else None
+
+    def rebuild(self) -> int:
+        """Load everything anew from the store, whatever snapshots say; returns how many templates there are."""
+        with self._lock:
+            self._snapshots.discard()
+            self._empty()
+            return self._load()
+
+    def compact(self) -> int:
+        """`sync`, then give back the room of removed templates; returns how many these were."""
+        with self._lock:
+            self.sync()
+            dead = self._index.dead
+            self._index.compact()
+            return dead - self._index.dead
+
+    def compare(self) -> Comparison:
+        """`sync`, then compare the index with the store, template by template."""
+        with self._lock:
+            self.sync()
+            return compare(self._store, self._index, self.sync)
 
     def _open(self) -> int:
         """Fill the index, which is empty; leave a snapshot behind if that was much work."""
@@ -136,13 +159,9 @@ class Mirror:
         found = self._snapshots.newest(self._store, model)
         if found is None:
             return None
-        stamp, rows = found
-        if isinstance(self._index, FlatIndex) and self._newest_id == 0:
-            self._index.adopt(rows.known, rows.ids, rows.vectors)
-        else:
-            for start in range(0, len(rows.known), _ROWS_AT_ONCE):
-                some = slice(start, min(start + _ROWS_AT_ONCE, len(rows.known)))
-                self._index.add(rows.known[some], rows.vectors[some])
+        stamp, kept = found
+        if not self._index.load(kept):
+            return None
         self._model = stamp.model
         self._newest_id = max(self._newest_id, stamp.newest_id)
         self._seq = stamp.seq
@@ -168,7 +187,7 @@ class Mirror:
             self._add(changes.added)
             self._index.remove(changes.removed)
             if len(changes.removed):
-                self._snapshots.discard(before_seq=changes.seq)
+                self._snapshots.erase(changes.removed, before_seq=changes.seq)
             self._seq = changes.seq
             applied += len(changes.added) + len(changes.removed)
         return applied
@@ -176,9 +195,8 @@ class Mirror:
     def _empty(self) -> None:
         """Forget all vectors."""
         self._seq = None
-        # Every id that the index can hold, the last first: so that no row has to move.
-        for end in range(self._newest_id + 1, 0, -_ROWS_AT_ONCE):
-            self._index.remove(np.arange(end - 1, max(end - _ROWS_AT_ONCE, 0) - 1, -1))
+        self._newest_id = 0
+        self._index.clear()
 
     def _add(self, batch: Batch) -> None:
         if batch.model is None:

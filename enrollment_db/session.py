@@ -9,6 +9,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from enrollment_db.opening import Address, open_database
 from enrollment_db.snapshot_directory import SnapshotDirectory
 from enrollment_db.translate import translated
@@ -66,7 +68,11 @@ class Session:
             # IMMEDIATE takes the write lock now, where waiting for it is still possible.
             connection.execute("SAVEPOINT part" if nested else "BEGIN IMMEDIATE")
             try:
+                began_at = 0 if nested else _last_seq(connection)
                 yield connection
+                purge = self._purge and not nested
+                removed = _removed_since(connection, began_at) if purge else []
+                ends_at = _last_seq(connection) if purge else 0
                 connection.execute("RELEASE part" if nested else "COMMIT")
             except BaseException:
                 # A full disk can have undone the whole transaction already.
@@ -79,15 +85,15 @@ class Session:
                 if self._cache_raised and not connection.in_transaction:
                     connection.execute(f"PRAGMA cache_size = {_CACHE_SIZE}")
                     self._cache_raised = False
-            if self._purge and not nested:
+            if purge:
                 self._purge = False
                 self._empty_log()
-                SnapshotDirectory(self.path).discard()
+                SnapshotDirectory(self.path).erase(np.array(removed, np.int64), before_seq=ends_at)
 
     def purge_on_commit(self) -> None:
-        """Have the write-ahead log emptied after this transaction, and the index's snapshots removed.
+        """After this transaction, empty the write-ahead log and clear the index's snapshots of what it removed.
 
-        Both still hold what was removed.
+        Both still hold that.
         """
         self._purge = True
 
@@ -113,3 +119,14 @@ class Session:
         with suppress(sqlite3.OperationalError):
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         connection.execute(f"PRAGMA busy_timeout = {round(self._address.timeout_s * 1000)}")
+
+
+def _last_seq(connection: sqlite3.Connection) -> int:
+    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'changes'").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _removed_since(connection: sqlite3.Connection, seq: int) -> list[int]:
+    """The templates that were removed after a place in the change log."""
+    removed = connection.execute("SELECT template_id FROM changes WHERE seq > ? AND op = 'remove'", (seq,))
+    return [id_ for (id_,) in removed]

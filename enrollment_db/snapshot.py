@@ -1,15 +1,17 @@
-"""One file that holds an index: a header, the ids in ascending order, the vectors in the same order.
+"""One file that holds an index: a header, the index's arrays, checksums.
 
     0      magic "FaIdSnap", format version, length and CRC-32 of the JSON   (8 bytes, 3 little-endian uint32)
-    20     JSON: what the snapshot is of, where its parts are, the CRC-32 of their content
-    ids_at         `capacity` x int64, of which `count` are used
-    vectors_at     `capacity` x dim x float32, of which `count` are used
+    20     JSON: what the snapshot is of, and where each array is
+    ...    the arrays, little-endian, each from a multiple of 4096 on
+    ...    for each array in turn, the CRC-32 of each 64 KiB of what is used of it   (little-endian uint32)
 
-Both parts begin at a multiple of 4096 and are little-endian. What is not used is a hole in the file, which takes
-no room on the disk: mapped privately, it is where an index puts what is added later without copying the rest.
+An array with one element a row has room for more rows than it holds. What is not used is a hole in the file, which
+takes no room on the disk: mapped privately, it is where an index puts what is added later without copying the rest.
 
-The checks find every truncation and every damage of up to 32 bits in a row, in header, ids or vectors; of any
-other damage one in 2**32 escapes them. They guard against accidents, not against somebody who may write here.
+The checks find every truncation and every damage of up to 32 bits in a row, in header or arrays; of any other damage
+one in 2**32 escapes them. They guard against accidents, not against somebody who may write here.
+
+Templates can be erased from a finished file. Whoever is interrupted at that leaves a checksum that is wrong.
 """
 
 from __future__ import annotations
@@ -17,24 +19,28 @@ from __future__ import annotations
 import json
 import os
 import struct
+import sys
 import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from enrollment_db.index.kept import CannotErase, Kept, erase
 from enrollment_db.records import Model
 
-FORMAT = 1
+FORMAT = 2
 _MAGIC = b"FaIdSnap"
 _PREFIX = struct.Struct("<8sIII")
 _PAGE = 4096
 _LONGEST_HEADER = 1 << 20
-_ID = np.dtype("<i8")
-_VALUE = np.dtype("<f4")
-# What is written at once where rows are not in order: 16384 x 128 float32 are 8 MB.
-_ROWS_AT_ONCE = 16_384
+_CHUNK = 1 << 16
+_CRC = np.dtype("<u4")
+# What is written at once.
+_WRITTEN_AT_ONCE = 1 << 23
 
 
 class BadSnapshot(Exception):
@@ -46,7 +52,7 @@ class NewerFormat(BadSnapshot):
 
 
 class Outlived(BadSnapshot):
-    """Nothing is wrong with it, but a template in it was removed."""
+    """Nothing is wrong with it, but its time is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +60,8 @@ class Stamp:
     """What a snapshot is of: the templates of gallery `database_id` at place `seq` of its change log.
 
     `lineage` is `Reader.lineage(seq, newest_id)`, by which a log that was restored from a backup and went on
-    differently is told from the one that the snapshot followed. `newest_id` is the greatest template id.
+    differently is told from the one that the snapshot followed. `newest_id` is the greatest template id. `index` says
+    in words what wrote it.
     """
 
     database_id: str
@@ -62,65 +69,90 @@ class Stamp:
     seq: int
     newest_id: int
     lineage: str
+    index: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Where an array is: `used` elements along its first axis count, and the file has `room` for more or as many."""
+
+    name: str
+    dtype: str
+    tail: tuple[int, ...]
+    used: int
+    room: int
+    by_row: bool
+    at: int
+
+    @property
+    def size(self) -> int:
+        """How many bytes are used."""
+        return self.used * self.element
+
+    @property
+    def element(self) -> int:
+        """How many bytes an element along the first axis has."""
+        return int(np.dtype(self.dtype).itemsize * np.prod(self.tail, dtype=np.int64))
+
+    @property
+    def chunks(self) -> int:
+        """How many checksums it has."""
+        return -(-self.size // _CHUNK)
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The stamp, and where the rows are. All sizes are in bytes."""
+    """The stamp, and where everything is. All sizes are in bytes."""
 
     stamp: Stamp
     count: int
-    capacity: int
-    ids_at: int
-    vectors_at: int
+    parts: tuple[Part, ...]
+    crcs_at: int
     size: int
-    crc32: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Rows:
-    """The rows of a snapshot, mapped from its file.
-
-    `known` (count,) int64 holds the ids, ascending, and cannot be written. `ids` (capacity,) int64 and `vectors`
-    (capacity, d) float32 begin with the same rows; what is written to them stays in this process.
-    """
-
-    known: NDArray[np.int64]
-    ids: NDArray[np.int64]
-    vectors: NDArray[np.float32]
-
-
-def write(file: BinaryIO, stamp: Stamp, ids: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
-    """Write (n,) ids and (n, d) vectors, in any order, n >= 1, to an empty file, and sync it.
+def write(file: BinaryIO, stamp: Stamp, kept: Kept) -> None:
+    """Write what an index has dumped to an empty file, and sync it.
 
     The header comes last: until then the file is none. Raises OSError.
     """
-    count, dim = vectors.shape
     # A quarter more can be added after opening before the vectors have to be copied.
-    capacity = count + count // 4 + 1024
+    room = kept.count + kept.count // 4 + 1024
+    arrays = {**kept.by_row, **kept.whole}
+    parts = [
+        Part(
+            name,
+            _little(array.dtype).str,
+            array.shape[1:],
+            len(array),
+            room if name in kept.by_row else len(array),
+            name in kept.by_row,
+            2**62,
+        )
+        for name, array in arrays.items()
+    ]
     # The numbers that are not known yet take as much room as those that will be there.
-    prefix = len(_encoded(Header(stamp, count, capacity, 2**62, 2**62, 2**62, 2**32)))
-    ids_at = _aligned(prefix)
-    vectors_at = _aligned(ids_at + capacity * _ID.itemsize)
-    size = vectors_at + capacity * dim * _VALUE.itemsize
-
-    order = None if (ids[1:] > ids[:-1]).all() else np.argsort(ids)
-    crc = _append(file, ids_at, (ids if order is None else ids[order]).astype(_ID, copy=False), 0)
-    for start in range(0, count, _ROWS_AT_ONCE):
-        rows = slice(start, min(start + _ROWS_AT_ONCE, count))
-        part = vectors[rows] if order is None else vectors[order[rows]]
-        crc = _append(file, vectors_at + start * dim * _VALUE.itemsize, part.astype(_VALUE, copy=False), crc)
-    file.truncate(size)
+    end = len(_encoded(Header(stamp, kept.count, tuple(parts), 2**62, 2**62)))
+    placed = []
+    for part in parts:
+        at = _aligned(end)
+        placed.append(Part(part.name, part.dtype, part.tail, part.used, part.room, part.by_row, at))
+        end = at + part.room * part.element
+    crcs_at = _aligned(end)
+    crcs = [_append(file, part, arrays[part.name]) for part in placed]
+    file.seek(crcs_at)
+    file.write(np.concatenate(crcs).astype(_CRC).tobytes())
+    size = file.tell()
     file.flush()
     os.fsync(file.fileno())
     file.seek(0)
-    file.write(_encoded(Header(stamp, count, capacity, ids_at, vectors_at, size, crc)))
+    file.write(_encoded(Header(stamp, kept.count, tuple(placed), crcs_at, size)))
     file.flush()
     os.fsync(file.fileno())
 
 
 def read_header(file: BinaryIO) -> Header:
-    """What a file says that it is. Raises BadSnapshot, NewerFormat or OSError."""
+    """What a file says that it is. Raises BadSnapshot, NewerFormat, Outlived or OSError."""
     prefix = file.read(_PREFIX.size)
     if len(prefix) < _PREFIX.size or not prefix.startswith(_MAGIC):
         raise BadSnapshot("it is no snapshot, or one that was not finished")
@@ -130,28 +162,129 @@ def read_header(file: BinaryIO) -> Header:
     text = file.read(min(length, _LONGEST_HEADER))
     if zlib.crc32(text, zlib.crc32(struct.pack("<II", version, length))) != crc:
         raise BadSnapshot("its header is damaged")
+    if version < FORMAT:
+        raise Outlived(f"its format is {version}, which is not written any more")
     fields = json.loads(text)
-    stamp = fields.pop("stamp")
-    header = Header(stamp=Stamp(**{**stamp, "model": Model(**stamp["model"])}), **fields)
+    stamp, parts = fields.pop("stamp"), fields.pop("parts")
+    header = Header(
+        stamp=Stamp(**{**stamp, "model": Model(**stamp["model"])}),
+        parts=tuple(Part(**{**part, "tail": tuple(part["tail"])}) for part in parts),
+        **fields,
+    )
     size = os.fstat(file.fileno()).st_size
     if size != header.size:
         raise BadSnapshot(f"it has {size} bytes, not {header.size}")
     return header
 
 
-def map_rows(file: BinaryIO, header: Header) -> Rows:
-    """The rows of a file, checked; it may be closed, and removed, afterwards. Raises BadSnapshot or OSError.
+def map_kept(file: BinaryIO, header: Header) -> Kept:
+    """The arrays of a file, checked; it may be closed, and removed, afterwards. Raises BadSnapshot or OSError.
 
-    Reads all of the file once: 0.2 s for a million of 128 values, where it is in the page cache.
+    What is written to them stays in this process. Reads all of the file once: 0.2 s for a million templates of 128
+    values, where it is in the page cache.
     """
-    dim = header.stamp.model.dim
-    # np.asarray: a memmap costs microseconds for each slice.
-    known = np.asarray(np.memmap(file, _ID, "r", header.ids_at, (header.count,)))
-    ids = np.asarray(np.memmap(file, _ID, "c", header.ids_at, (header.capacity,)))
-    vectors = np.asarray(np.memmap(file, _VALUE, "c", header.vectors_at, (header.capacity, dim)))
-    if zlib.crc32(vectors[: header.count].data, zlib.crc32(known.data)) != header.crc32:
-        raise BadSnapshot("its content is damaged")
-    return Rows(known, ids, vectors)
+    with _locked(file, exclusive=False):
+        arrays = _mapped(file, header, "c")
+        expected = _crcs(file, header, "r")
+        for part in header.parts:
+            actual = _crcs_of(_bytes(arrays[part.name], part), range(part.chunks))
+            if actual != expected[part.name].tolist():
+                raise BadSnapshot("its content is damaged")
+    return _kept(header, arrays)
+
+
+def erase_from(file: BinaryIO, header: Header, ids: NDArray[np.int64]) -> None:
+    """Overwrite with zeros what a file, open for reading and writing, says of (n,) template ids, and sync it.
+
+    Whoever has it mapped sees zeros from now on. Raises BadSnapshot where that cannot be done, or OSError.
+    """
+    with _locked(file, exclusive=True):
+        arrays = _mapped(file, header, "r+")
+        crcs = _crcs(file, header, "r+")
+        try:
+            changed = erase(_kept(header, arrays), ids)
+        except CannotErase as error:
+            raise BadSnapshot(str(error)) from error
+        if not changed:
+            return
+        parts = {part.name: part for part in header.parts}
+        for name, start, end in changed:
+            chunks = range(start // _CHUNK, -(-end // _CHUNK))
+            crcs[name][chunks.start : chunks.stop] = _crcs_of(_bytes(arrays[name], parts[name]), chunks)
+        for array in (*arrays.values(), *crcs.values()):
+            if isinstance(array.base, np.memmap):
+                array.base.flush()
+        os.fsync(file.fileno())
+
+
+def _mapped(file: BinaryIO, header: Header, mode: str) -> dict[str, NDArray[Any]]:
+    return {
+        # np.asarray: a memmap costs microseconds for each slice.
+        part.name: np.asarray(np.memmap(file, part.dtype, mode, part.at, (part.room, *part.tail)))  # type: ignore[call-overload]
+        if part.room and part.element
+        else np.empty((part.room, *part.tail), part.dtype)
+        for part in header.parts
+    }
+
+
+def _crcs(file: BinaryIO, header: Header, mode: str) -> dict[str, NDArray[np.uint32]]:
+    """The checksums of each array."""
+    total = sum(part.chunks for part in header.parts)
+    every = np.asarray(np.memmap(file, _CRC, mode, header.crcs_at, (total,)))  # type: ignore[call-overload]
+    ends = np.cumsum([part.chunks for part in header.parts]).tolist()
+    return {part.name: every[end - part.chunks : end] for part, end in zip(header.parts, ends, strict=True)}
+
+
+def _kept(header: Header, arrays: Mapping[str, NDArray[Any]]) -> Kept:
+    return Kept(
+        header.count,
+        {part.name: arrays[part.name] for part in header.parts if part.by_row},
+        {part.name: arrays[part.name] for part in header.parts if not part.by_row},
+    )
+
+
+def _bytes(array: NDArray[Any], part: Part) -> memoryview:
+    """What is used of an array."""
+    return array.data.cast("B")[: part.size] if part.size else memoryview(b"")
+
+
+def _crcs_of(content: memoryview, chunks: range) -> list[int]:
+    return [zlib.crc32(content[chunk * _CHUNK : (chunk + 1) * _CHUNK]) for chunk in chunks]
+
+
+def _append(file: BinaryIO, part: Part, array: NDArray[Any]) -> NDArray[np.uint32]:
+    """Write an array to its place; returns its checksums."""
+    step = max(_WRITTEN_AT_ONCE // max(part.element, 1), 1)
+    file.seek(part.at)
+    crcs: list[int] = []
+    rest = b""
+    for start in range(0, part.used, step):
+        content = np.ascontiguousarray(array[start : start + step], part.dtype)
+        file.write(content.data)
+        rest += content.tobytes()
+        whole = len(rest) // _CHUNK
+        crcs += _crcs_of(memoryview(rest), range(whole))
+        rest = rest[whole * _CHUNK :]
+    if rest:
+        crcs.append(zlib.crc32(rest))
+    return np.array(crcs, np.uint32)
+
+
+@contextmanager
+def _locked(file: BinaryIO, *, exclusive: bool) -> Iterator[None]:
+    """Keep those who erase from each other, and from those who check, as far as the system can."""
+    if sys.platform == "win32":
+        if exclusive:
+            raise OSError("files cannot be locked here")
+        yield
+        return
+    import fcntl
+
+    fcntl.flock(file, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
+    try:
+        yield
+    finally:
+        fcntl.flock(file, fcntl.LOCK_UN)
 
 
 def _encoded(header: Header) -> bytes:
@@ -160,12 +293,8 @@ def _encoded(header: Header) -> bytes:
     return _PREFIX.pack(_MAGIC, FORMAT, len(text), crc) + text
 
 
-def _append(file: BinaryIO, at: int, part: NDArray[np.int64] | NDArray[np.float32], crc: int) -> int:
-    """Write an array at a place; returns the CRC-32 of all until now."""
-    contiguous = np.ascontiguousarray(part)
-    file.seek(at)
-    file.write(contiguous.data)
-    return zlib.crc32(contiguous.data, crc)
+def _little(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    return dtype.newbyteorder("<")
 
 
 def _aligned(offset: int) -> int:

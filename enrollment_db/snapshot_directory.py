@@ -17,14 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from enrollment_db.errors import DatabaseError, DiskFull, ReadOnly
+from enrollment_db.index.kept import Kept
 from enrollment_db.records import Model
 from enrollment_db.snapshot import (
     BadSnapshot,
+    Header,
     NewerFormat,
     Outlived,
-    Rows,
     Stamp,
-    map_rows,
+    erase_from,
+    map_kept,
     read_header,
     write,
 )
@@ -38,13 +40,14 @@ _log = logging.getLogger("enrollment_db")
 _NAME = re.compile(r"(\d{20})(?:\.snapshot|\.[0-9a-f]{32}\.tmp)")
 # Each round removes what the one before it saw; another is needed where a file was renamed meanwhile.
 _ROUNDS = 3
+_MOST_ERASED = 10_000
 
 
 class SnapshotDirectory:
     """`gallery.db-index/`, which may be removed at any time, by any process: what has been mapped stays usable.
 
-    Whoever finds a removal in the change log, or makes one, removes all snapshots from before it: they still
-    hold the vector. The file is unlinked, not overwritten, since others may be searching in it.
+    Whoever finds a removal in the change log, or makes one, erases the templates from all snapshots: they still hold
+    the vectors.
     """
 
     def __init__(self, gallery: str) -> None:
@@ -53,7 +56,7 @@ class SnapshotDirectory:
         database = Path(gallery).resolve()
         self.path = database.with_name(f"{database.name}-index")
 
-    def newest(self, store: Reader, model: Model) -> tuple[Stamp, Rows] | None:
+    def newest(self, store: Reader, model: Model) -> tuple[Stamp, Kept] | None:
         """The newest snapshot that belongs to the history of `store`; None where there is none.
 
         A file that is damaged, of another gallery or model, or of a history that was undone by restoring a
@@ -70,7 +73,7 @@ class SnapshotDirectory:
                 with path.open("rb") as file:
                     header = read_header(file)
                     _check(header.stamp, store, model)
-                    return header.stamp, map_rows(file, header)
+                    return header.stamp, map_kept(file, header)
             except FileNotFoundError:
                 continue
             except (BadSnapshot, OSError) as error:
@@ -80,8 +83,16 @@ class SnapshotDirectory:
                     _unlink(path)
         return None
 
-    def write(self, stamp: Stamp, ids: NDArray[np.int64], vectors: NDArray[np.float32]) -> Path | None:
-        """Write (n,) ids and (n, d) vectors, n >= 1, to a new file, and remove those before it.
+    def header(self) -> tuple[Path, Header] | None:
+        """The newest snapshot as it says of itself, not checked further; None where there is none to be read."""
+        for path in sorted(self._files(), reverse=True):
+            if path.suffix != ".tmp":
+                with suppress(BadSnapshot, OSError), path.open("rb") as file:
+                    return path, read_header(file)
+        return None
+
+    def write(self, stamp: Stamp, kept: Kept) -> Path | None:
+        """Write what an index has dumped to a new file, and remove those before it.
 
         The file is there whole or not at all, for its owner's eyes only. None if a removal, or another process
         with as new a snapshot, took away what was being written. Raises ReadOnly, DiskFull or DatabaseError.
@@ -93,7 +104,7 @@ class SnapshotDirectory:
             descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             try:
                 with os.fdopen(descriptor, "wb") as file:
-                    write(file, stamp, ids, vectors)
+                    write(file, stamp, kept)
                 try:
                     unfinished.replace(path)
                 except FileNotFoundError:
@@ -108,13 +119,26 @@ class SnapshotDirectory:
                 _unlink(old)
         return path
 
-    def discard(self, before_seq: int | None = None) -> None:
-        """Remove the snapshots before a place in the change log, or all, as far as that is permitted.
+    def erase(self, ids: NDArray[np.int64], *, before_seq: int) -> None:
+        """Overwrite what snapshots from before a place in the change log say of (n,) templates, as far as permitted.
 
-        One that is being written is taken away from its writer, too.
+        A file in which that cannot be done is removed, and one that is being written is taken away from its writer.
         """
+        done: set[Path] = set()
         for _ in range(_ROUNDS):
-            found = [path for path in self._files() if before_seq is None or _seq(path) < before_seq]
+            found = [path for path in self._files() if _seq(path) < before_seq and path not in done]
+            for path in found:
+                if path.suffix == ".tmp" or not _erased(path, ids):
+                    _unlink(path)
+                else:
+                    done.add(path)
+            if not found:
+                return
+
+    def discard(self) -> None:
+        """Remove all snapshots, as far as that is permitted; one that is being written, too."""
+        for _ in range(_ROUNDS):
+            found = self._files()
             for path in found:
                 _unlink(path)
             if not found:
@@ -164,6 +188,20 @@ def _check(stamp: Stamp, store: Reader, model: Model) -> None:
         raise Outlived("its newest template was removed")
     if stamp.lineage != lineage:
         raise BadSnapshot("the gallery's history is another than its own")
+
+
+def _erased(path: Path, ids: NDArray[np.int64]) -> bool:
+    """Whether templates are erased from a file."""
+    # Row by row: where this would take long, the file is not worth it.
+    if len(ids) > _MOST_ERASED:
+        return False
+    try:
+        with path.open("r+b") as file:
+            erase_from(file, read_header(file), ids)
+    except (BadSnapshot, OSError) as error:
+        _log.debug("removed the snapshot %s: %s", path, error)
+        return False
+    return True
 
 
 def _seq(path: Path) -> int:

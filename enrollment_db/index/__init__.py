@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, get_args
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-Kind: TypeAlias = Literal["auto", "numpy", "faiss", "growing", "rabitq"]
+    from enrollment_db.index.kept import Kept
 
-SWITCH_AT = 100_000
-"""How many vectors `growing` compares exactly before it compresses them.
+Kind: TypeAlias = Literal["auto", "numpy", "faiss", "rabitq", "ivf", "hnsw", "gpu", "gpu-half", "gpu-ivfpq"]
 
-Measured on one thread with 128 floats: exact search takes 1.2 ms for one probe of 30,000 vectors, 4.3 ms of
-100,000 and 41 ms of a million; compressed 2.5, 3.0 and 8.4 ms. The lines cross between 30,000 and
-100,000, but at 100,000 the compressed one also costs half a second and 100 MB before its first answer, the memory
-mostly for faiss: no bargain for a gallery that is answered in a few milliseconds anyway.
-"""
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
-_TRAINED_ON = 1024
-"""How many vectors `rabitq` waits for: their mean is what its codes are relative to."""
+SWITCH_AT = 30_000
+"""How many vectors `auto` compares exactly on a CPU before it compresses them."""
 
 
 class VectorIndex(Protocol):
@@ -34,6 +29,16 @@ class VectorIndex(Protocol):
     @property
     def reason(self) -> str:
         """What the index is at this moment, and why, in words for an operator."""
+        ...
+
+    @property
+    def dead(self) -> int:
+        """How many removed vectors still take up room."""
+        ...
+
+    @property
+    def precision(self) -> float:
+        """How far a value of a held vector can be from the one that was added; 0 where they are equal."""
         ...
 
     def __len__(self) -> int:
@@ -52,31 +57,56 @@ class VectorIndex(Protocol):
         """Cosines (m, k) falling, equal ones by id, and ids (m, k); -inf and -1 where there are fewer."""
         ...
 
+    def held(self) -> NDArray[np.int64]:
+        """All ids, (n,), in no order. A view: look, do not keep."""
+        ...
 
-def open_index(dim: int, kind: Kind = "auto", *, expected: int = 0) -> VectorIndex:
+    def vectors(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The vectors (n, d) of (n,) ids, to `precision`. Raises KeyError for one that is not held."""
+        ...
+
+    def unreachable(self) -> NDArray[np.int64]:
+        """Ids (n,) that are held and that no search could find: a defect, where there are any."""
+        ...
+
+    def compact(self) -> None:
+        """Give back the room of what was removed."""
+        ...
+
+    def clear(self) -> None:
+        """Forget all, as if it had never been used."""
+        ...
+
+    def dump(self) -> Kept | None:
+        """All of it as arrays for `load`: views, to be written before anything is changed. None if it is empty."""
+        ...
+
+    def load(self, kept: Kept) -> bool:
+        """Take up what was dumped; the index was never used. False, unchanged, if it is of another kind.
+
+        Its arrays belong to the index from now on. Raises ValueError for arrays that cannot be an index.
+        """
+        ...
+
+
+def open_index(dim: int, kind: Kind = "auto", *, expected: int = 0, device: str = "cpu") -> VectorIndex:
     """An empty index for vectors of length `dim`, with room for the `expected` number of them.
 
     - `numpy` and `faiss` are exact, and alike in speed on a CPU; importing faiss takes 0.3 s.
-    - `rabitq` compresses as soon as it holds a thousand vectors, `growing` from SWITCH_AT on.
-    - `auto` is NumPy: snapshots on disk hold what it maps into memory in a fraction of a second, and nothing
-      compressed yet, which would have to be made anew at each opening.
+    - `rabitq` compresses to 1 bit a value and looks at the nearest again; `ivf` (8 bits a value, few lists looked
+      through) and `hnsw` (a graph) trade more of the nearest for time.
+    - `gpu` and `gpu-half` are exact, in float32 and float16, and `gpu-ivfpq` compressed, on the CUDA `device`.
+    - `auto` is, on a CUDA device, the most exact of these three that its memory holds; on a CPU it is `numpy` below
+      SWITCH_AT vectors and `rabitq` from there on.
 
-    Raises ValueError for a dimension below 1 or another kind.
+    `device` is cpu, cuda or cuda:N. Raises ValueError for a dimension below 1, another kind, or a kind that is not
+    for the device.
     """
-    # Room that is not used costs address space, not memory, while making more copies all there is: the first
-    # enrolment after opening should not pay for that.
-    capacity = expected + expected // 4 + 1024
+    if kind not in KINDS:
+        raise ValueError(f"an index is {', '.join(KINDS)}, not {kind!r}")
+    if kind.startswith("gpu") and device == "cpu":
+        raise ValueError(f"the index {kind} needs a CUDA device")
     # Each costs its imports only when it is chosen.
-    if kind in ("auto", "numpy"):
-        from enrollment_db.index.flat import FlatIndex
+    from enrollment_db.index.choice import chosen
 
-        return FlatIndex(dim, capacity=capacity)
-    if kind == "faiss":
-        from enrollment_db.index.faiss import FaissFlatIndex
-
-        return FaissFlatIndex(dim, capacity=capacity)
-    if kind not in ("growing", "rabitq"):
-        raise ValueError(f"an index is auto, numpy, faiss, growing or rabitq, not {kind!r}")
-    from enrollment_db.index.growing import GrowingIndex
-
-    return GrowingIndex(dim, switch_at=SWITCH_AT if kind == "growing" else _TRAINED_ON, capacity=capacity)
+    return chosen(dim, kind, expected=expected, device=device)

@@ -43,3 +43,14 @@ def checked_k(k: int) -> int:
 def rounding(dim: int) -> float:
     """More than twice what float32 rounding can move the product of two unit vectors, whatever the order."""
     return (dim + 8) * float(np.finfo(np.float32).eps)
+
+
+def last_of_each(
+    ids: NDArray[np.int64], vectors: NDArray[np.float32]
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """The (n,) ids and (n, d) vectors without those whose id comes again, in their order."""
+    _, from_behind = np.unique(ids[::-1], return_index=True)
+    if len(from_behind) == len(ids):
+        return ids, vectors
+    last = np.sort(len(ids) - 1 - from_behind)
+    return ids[last], vectors[last]

@@ -7,13 +7,20 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from enrollment_db.index.arguments import checked_dim, checked_ids, checked_k, checked_vectors, rounding
+from enrollment_db.index.arguments import (
+    checked_dim,
+    checked_ids,
+    checked_k,
+    checked_vectors,
+    last_of_each,
+    rounding,
+)
+from enrollment_db.index.kept import Kept
+from enrollment_db.index.places import NOWHERE, Places
 
 # Bounds of the memory that a search takes, whatever is asked of it: scores of 256 x 16384 float32 are 16 MB.
 _PROBES_AT_ONCE = 256
 _ROWS_AT_ONCE = 16_384
-
-_GONE = -1
 
 
 class FlatIndex:
@@ -27,13 +34,16 @@ class FlatIndex:
     def __init__(self, dim: int, *, capacity: int = 1024) -> None:
         """`capacity` is how many vectors to make room for at first; the array doubles when it is full."""
         self._dim = checked_dim(dim)
+        self._capacity = max(capacity, 1)
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all, as if it had never been used."""
         self._size = 0
-        self._vectors = np.empty((max(capacity, 1), dim), np.float32)
-        self._ids = np.empty(len(self._vectors), np.int64)
-        # Where an id is: `_row_of` says so of all that were added, moved or removed (_GONE) since `adopt`, of the
-        # others their place in `_known` is the row. A dict of a million ids would take 100 MB and 0.2 s.
-        self._known = np.empty(0, np.int64)
-        self._row_of: dict[int, int] = {}
+        self._vectors = np.empty((self._capacity, self._dim), np.float32)
+        self._ids = np.empty(self._capacity, np.int64)
+        self._places = Places()
+        self._replaced()
 
     @property
     def dim(self) -> int:
@@ -45,34 +55,58 @@ class FlatIndex:
         """What this index is, in words."""
         return f"exact (NumPy): all of {self._size} templates compared in float32"
 
+    @property
+    def dead(self) -> int:
+        """How many removed rows still take up room: none."""
+        return 0
+
+    @property
+    def precision(self) -> float:
+        """How far a value of a held vector can be from the one that was added: they are equal."""
+        return 0.0
+
     def __len__(self) -> int:
         return self._size
 
-    @property
-    def ids(self) -> NDArray[np.int64]:
-        """(n,) int64: the ids that are held, in the order of `vectors`. Not to be written to."""
+    def held(self) -> NDArray[np.int64]:
+        """All ids, (n,), in no order. A view: look, do not keep."""
         return self._ids[: self._size]
 
-    @property
-    def vectors(self) -> NDArray[np.float32]:
-        """(n, d) float32: the vectors that are held. Not to be written to."""
-        return self._vectors[: self._size]
+    def vectors(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The vectors (n, d) of (n,) ids. Raises KeyError for one that is not held."""
+        rows = self._places.rows(ids)
+        if (rows == NOWHERE).any():
+            raise KeyError(int(ids[int(np.argmin(rows))]))
+        return self._vectors[rows]
 
-    def adopt(self, known: NDArray[np.int64], ids: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
-        """Take over rows that are in memory, or mapped, without a copy; the index must never have been used.
+    def unreachable(self) -> NDArray[np.int64]:
+        """Ids (n,) that are held and that no search could find: none."""
+        return np.empty(0, np.int64)
 
-        `known` (n,) are the ids, ascending and not negative. `ids` (c,) and `vectors` (c, d) belong to the index
-        from now on: they begin with the same n rows and have room for c - n more.
+    def compact(self) -> None:
+        """Nothing to do: each gap is filled at once."""
 
-        Raises ValueError for other shapes or ids, or if the index was used.
+    def dump(self) -> Kept | None:
+        """All of it as arrays for `load`. Views: to be written before anything is changed."""
+        if not self._size:
+            return None
+        return Kept(self._size, {"ids": self.held(), "vectors": self._vectors[: self._size]}, {})
+
+    def load(self, kept: Kept) -> bool:
+        """Take up what was dumped, whose arrays belong to the index from now on; the index was never used.
+
+        False, and nothing is changed, if it is of another kind or dimension. Raises ValueError for arrays that
+        cannot be an index.
         """
-        if self._size or self._row_of or len(self._known):
-            raise ValueError("the index has been used")
-        if vectors.shape != (len(ids), self._dim) or len(known) > len(ids) or len(ids) < 1:
-            raise ValueError(f"{known.shape} of {ids.shape} ids came with vectors of shape {vectors.shape}")
-        if (known[:1] < 0).any() or (known[1:] <= known[:-1]).any():
-            raise ValueError("ids are ascending and not negative")
-        self._known, self._ids, self._vectors, self._size = known, ids, vectors, len(known)
+        if "vectors" not in kept.by_row or kept.by_row["vectors"].shape[1:] != (self._dim,):
+            return False
+        ids, vectors = kept.by_row["ids"], kept.by_row["vectors"]
+        if not len(ids) == len(vectors) >= kept.count:
+            raise ValueError(f"{kept.count} of {ids.shape} ids came with vectors of shape {vectors.shape}")
+        places = Places.of(ids[: kept.count], np.arange(kept.count))
+        self._ids, self._vectors, self._size, self._places = ids, vectors, kept.count, places
+        self._replaced()
+        return True
 
     def add(self, ids: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
         """Add (n,) ids with (n, d) unit vectors; an id that is present, or given twice, keeps the last.
@@ -80,34 +114,33 @@ class FlatIndex:
         Raises ValueError for another shape, values that are not finite, or negative ids.
         """
         vectors = checked_vectors(vectors, self._dim)
-        ids = checked_ids(ids, len(vectors))
-        self._reserve(self._size + len(ids))
-        rows = []
-        for id_, known in zip(ids.tolist(), self._known_rows(ids), strict=True):
-            row = self._row_of.get(id_, known)
-            if row == _GONE:
-                row = self._row_of[id_] = self._size
-                self._size += 1
-            rows.append(row)
+        ids, vectors = last_of_each(checked_ids(ids, len(vectors)), vectors)
+        rows = self._places.rows(ids)
+        fresh = rows == NOWHERE
+        end = self._size + int(fresh.sum())
+        self._reserve(end)
+        rows[fresh] = np.arange(self._size, end)
+        self._size = end
         self._vectors[rows] = vectors
         self._ids[rows] = ids
+        self._places.put(ids, rows)
+        self._written(rows)
 
     def remove(self, ids: NDArray[np.int64]) -> int:
         """Forget (n,) ids; returns how many were present. The last row moves into each gap."""
-        before = self._size
-        ids = np.asarray(ids, np.int64)
-        for id_, known in zip(ids.tolist(), self._known_rows(ids), strict=True):
-            row = self._row_of.pop(id_, known)
-            if known != _GONE:
-                self._row_of[id_] = _GONE
-            if row == _GONE:
-                continue
+        ids = np.unique(np.asarray(ids, np.int64))
+        rows = self._places.rows(ids)
+        ids, rows = ids[rows != NOWHERE], rows[rows != NOWHERE]
+        self._places.drop(ids)
+        # The last gap first: then what moves is never itself to be removed.
+        for row in np.sort(rows)[::-1].tolist():
             self._size -= 1
             if row != self._size:
                 self._vectors[row] = self._vectors[self._size]
                 self._ids[row] = self._ids[self._size]
-                self._row_of[int(self._ids[row])] = row
-        return before - self._size
+                self._places.put(self._ids[row : row + 1], np.array([row]))
+                self._written(np.array([row]))
+        return len(rows)
 
     def search(self, probes: NDArray[np.float32], k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """The k nearest of each of (m, d) probes: cosines (m, k) falling, ids (m, k).
@@ -155,13 +188,11 @@ class FlatIndex:
         order = np.lexsort((all_ids, -all_cosines))[: len(cosines)]
         cosines[:], ids[:] = all_cosines[order], all_ids[order]
 
-    def _known_rows(self, ids: NDArray[np.int64]) -> list[int]:
-        """The places of (n,) ids among those that were adopted, _GONE for others."""
-        if not len(self._known):
-            return [_GONE] * len(ids)
-        places = np.minimum(np.searchsorted(self._known, ids), len(self._known) - 1)
-        rows: list[int] = np.where(self._known[places] == ids, places, _GONE).tolist()
-        return rows
+    def _written(self, rows: NDArray[np.int64]) -> None:
+        """Called when other vectors are in (n,) rows: for an index that holds a copy of them."""
+
+    def _replaced(self) -> None:
+        """Called when there is another array of vectors."""
 
     def _reserve(self, size: int) -> None:
         if size <= len(self._vectors):
@@ -172,6 +203,7 @@ class FlatIndex:
         vectors[: self._size] = self._vectors[: self._size]
         ids[: self._size] = self._ids[: self._size]
         self._vectors, self._ids = vectors, ids
+        self._replaced()
 
 
 def _contenders(scores: NDArray[np.float32], best: NDArray[np.float32], slack: float) -> NDArray[np.int64]:

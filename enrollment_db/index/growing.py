@@ -2,47 +2,70 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from enrollment_db.index.arguments import checked_ids, checked_vectors
 from enrollment_db.index.flat import FlatIndex
-from enrollment_db.index.rabitq import RaBitQIndex
+from enrollment_db.index.kept import Kept
+from enrollment_db.index.refined import RefinedIndex
+from enrollment_db.index.selector import Selector
 
 
 class GrowingIndex:
-    """FlatIndex below `switch_at` vectors; with the one that reaches it, RaBitQIndex of what is held.
+    """FlatIndex below `switch_at` vectors; with the one that reaches it, RefinedIndex of what is held.
 
     It stays compressed when vectors are removed: a gallery at the border would go back and forth. The switch
     happens within the `add` that made it due, which takes about 4 microseconds a vector held.
     """
 
-    def __init__(self, dim: int, *, switch_at: int, capacity: int = 1024) -> None:
-        """`capacity` is how many vectors to make room for at first, before the switch and after it.
+    def __init__(
+        self, dim: int, make: Callable[[int], Selector], *, switch_at: int, expected: int = 0
+    ) -> None:
+        """`make` and `expected` are as for RefinedIndex.
 
         Raises ValueError for a dimension or a switch below 1.
         """
         if switch_at < 1:
             raise ValueError(f"an index is compressed from 1 vector on or later, not {switch_at}")
+        self._dim = dim
+        self._make = make
         self._switch_at = switch_at
-        self._capacity = capacity
-        self._index: FlatIndex | RaBitQIndex = FlatIndex(dim, capacity=min(capacity, switch_at))
+        self._expected = expected
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all, as if it had never been used."""
+        room = self._expected + self._expected // 4 + 1024
+        self._index: FlatIndex | RefinedIndex = FlatIndex(self._dim, capacity=min(room, self._switch_at))
 
     @property
     def dim(self) -> int:
         """Length of a vector."""
-        return self._index.dim
+        return self._dim
 
     @property
     def compressed(self) -> bool:
         """Whether the switch has happened."""
-        return isinstance(self._index, RaBitQIndex)
+        return isinstance(self._index, RefinedIndex)
 
     @property
     def reason(self) -> str:
         """What this index is now, and why, in words."""
         when = "reached" if self.compressed else "not reached yet"
         return f"{self._index.reason}; compressed from {self._switch_at} on, {when}"
+
+    @property
+    def dead(self) -> int:
+        """How many removed or replaced rows still take up room."""
+        return self._index.dead
+
+    @property
+    def precision(self) -> float:
+        """How far a value of a held vector can be from the one that was added."""
+        return self._index.precision
 
     def __len__(self) -> int:
         return len(self._index)
@@ -71,7 +94,40 @@ class GrowingIndex:
         """The k nearest of each of (m, d) probes: cosines (m, k) falling, ids (m, k); see the two indexes."""
         return self._index.search(probes, k)
 
-    def _compressed(self, flat: FlatIndex) -> RaBitQIndex:
-        index = RaBitQIndex(flat.vectors, capacity=max(self._capacity, len(flat)))
-        index.add(flat.ids, flat.vectors)
+    def held(self) -> NDArray[np.int64]:
+        """All ids, (n,), in no order. A view: look, do not keep."""
+        return self._index.held()
+
+    def vectors(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The vectors (n, d) of (n,) ids, to `precision`. Raises KeyError for one that is not held."""
+        return self._index.vectors(ids)
+
+    def unreachable(self) -> NDArray[np.int64]:
+        """Ids (n,) that are held and that no search could find."""
+        return self._index.unreachable()
+
+    def compact(self) -> None:
+        """Drop what was removed now."""
+        self._index.compact()
+
+    def dump(self) -> Kept | None:
+        """All of it as arrays for `load`. Views: to be written before anything is changed."""
+        return self._index.dump()
+
+    def load(self, kept: Kept) -> bool:
+        """Take up what either index has dumped; see there. Many uncompressed vectors are compressed."""
+        flat = FlatIndex(self._dim, capacity=1)
+        if flat.load(kept):
+            self._index = flat if len(flat) < self._switch_at else self._compressed(flat)
+            return True
+        refined = RefinedIndex(self._dim, self._make, expected=self._expected)
+        if refined.load(kept):
+            self._index = refined
+            return True
+        return False
+
+    def _compressed(self, flat: FlatIndex) -> RefinedIndex:
+        index = RefinedIndex(self._dim, self._make, expected=max(self._expected, len(flat)))
+        ids = flat.held()
+        index.add(ids, flat.vectors(ids))
         return index

@@ -1,0 +1,102 @@
+"""Which index serves a gallery of some size on some machine, and with which settings."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import TYPE_CHECKING
+
+from enrollment_db.index import SWITCH_AT, Kind, VectorIndex
+from enrollment_db.index.flat import FlatIndex
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from enrollment_db.index.selector import Selector
+
+# Of the lists of one-bit codes, the share that is looked through for a probe. Of a million embeddings of 128 floats,
+# .25 / .4 / .45 / .6 held the exact nearest of .994 / .999 / 1.000 / 1.000 of real probes and of .991 / .996 / .997 /
+# .998 of random ones, which are nearer to nobody and therefore harder.
+_SHARE = 0.45
+_CANDIDATES = 1200
+
+# Below, copying the vectors to a GPU gains nothing.
+_GPU_FROM = 20_000
+
+
+def chosen(dim: int, kind: Kind, *, expected: int, device: str) -> VectorIndex:
+    """See `open_index`."""
+    if kind == "auto":
+        kind = _for_machine(dim, expected, device)
+    # Room that is not used costs address space, not memory, while making more copies all there is: the first
+    # enrolment after opening should not pay for that.
+    capacity = expected + expected // 4 + 1024
+    if kind == "numpy":
+        return FlatIndex(dim, capacity=capacity)
+    if kind == "faiss":
+        from enrollment_db.index.faiss import FaissFlatIndex
+
+        return FaissFlatIndex(dim, capacity=capacity)
+    if kind in ("gpu", "gpu-half"):
+        from enrollment_db.index.gpu import GpuFlatIndex
+
+        return GpuFlatIndex(dim, capacity=capacity, half=kind == "gpu-half", device=device)
+    from enrollment_db.index.growing import GrowingIndex
+
+    makers: dict[Kind, Callable[[int, int], Selector]] = {
+        "auto": rabitq,
+        "rabitq": rabitq,
+        "ivf": ivf,
+        "hnsw": hnsw,
+        "gpu-ivfpq": partial(gpu_ivfpq, device),
+    }
+    # What was asked for by name is there from the first vectors that it can be trained on.
+    switch_at = SWITCH_AT if kind == "auto" else 1024
+    return GrowingIndex(dim, partial(makers[kind], dim), switch_at=switch_at, expected=expected)
+
+
+def _for_machine(dim: int, expected: int, device: str) -> Kind:
+    if device == "cpu" or expected < _GPU_FROM:
+        return "auto"
+    from enrollment_db.index.gpu import usable_memory
+
+    room = usable_memory(device)
+    values = (expected + expected // 4) * dim
+    return "gpu" if 4 * values <= room else "gpu-half" if 2 * values <= room else "gpu-ivfpq"
+
+
+def rabitq(dim: int, count: int) -> Selector:
+    """One bit a value (Gao and Long 2024), a good part of all lists looked through."""
+    from enrollment_db.index.lists import Lists
+
+    lists = _power_of_two(count**0.5 / 4)
+    return Lists(dim, "RaBitQfs", made_for=count, lists=lists, share=_SHARE, candidates=_CANDIDATES)
+
+
+def ivf(dim: int, count: int) -> Selector:
+    """Eight bits a value, few lists looked through."""
+    from enrollment_db.index.lists import Lists
+
+    lists = _power_of_two(count**0.5)
+    return Lists(dim, "SQ8", made_for=count, lists=lists, share=max(32 / lists, 1 / 16), candidates=64)
+
+
+def hnsw(dim: int, count: int) -> Selector:
+    """A graph."""
+    from enrollment_db.index.graph import Graph
+
+    return Graph(dim, made_for=count)
+
+
+def gpu_ivfpq(device: str, dim: int, count: int) -> Selector:
+    """Product codes on a CUDA device."""
+    from enrollment_db.index.gpu import GpuLists
+
+    lists = _power_of_two(4 * count**0.5)
+    number = int(device.partition(":")[2] or 0)
+    return GpuLists(dim, made_for=count, lists=lists, probed=max(1, lists // 16), device=number)
+
+
+def _power_of_two(about: float) -> int:
+    """The power of two that is nearest by ratio, 16 to 65536."""
+    return min(max(1 << round(math.log2(max(about, 1))), 16), 65_536)
