@@ -41,11 +41,19 @@ class Mirror:
     Threads may share a Mirror: its calls are taken in turn.
     """
 
-    def __init__(self, store: Reader, index: VectorIndex, *, snapshot_from: int = SNAPSHOT_FROM) -> None:
-        """`snapshot_from` is how many changes, or templates, must be read on opening to leave a snapshot."""
+    def __init__(
+        self,
+        store: Reader,
+        index: VectorIndex,
+        *,
+        snapshot_from: int = SNAPSHOT_FROM,
+        leave_snapshots: bool = True,
+    ) -> None:
+        """`snapshot_from` is how many changes, or templates, must be read on opening to leave a snapshot, if at all."""
         self._store = store
         self._index = index
         self._snapshot_from = snapshot_from
+        self._leave_snapshots = leave_snapshots
         self._snapshots = SnapshotDirectory(store.path)
         self._seq: int | None = None
         self._newest_id = 0
@@ -118,6 +126,12 @@ class Mirror:
             self.sync()
             return path if path is not None and path.exists() else None
 
+    def leave_snapshot(self) -> Path | None:
+        """`snapshot`, where the gallery is large enough to gain by it; None where it is not."""
+        with self._lock:
+            self.sync()
+            return self.snapshot() if len(self._index) >= self._snapshot_from else None
+
     def rebuild(self) -> int:
         """Load everything anew from the store, whatever snapshots say; returns how many templates there are."""
         with self._lock:
@@ -145,9 +159,9 @@ class Mirror:
         seq = None if model is None else self._load_snapshot(model)
         mapped = len(self._index)
         read = self._load() if seq is None else self._replay(seq)
-        if read >= self._snapshot_from and len(self._index) >= self._snapshot_from:
+        if self._leave_snapshots and read >= self._snapshot_from:
             try:
-                self.snapshot()
+                self.leave_snapshot()
             except DatabaseError as error:
                 _log.debug("%s", error)
         return mapped + read

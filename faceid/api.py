@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeAlias, Union
 
-from faceid import backends
+from faceid import backends, maintenance
 from faceid.config import Settings
 from faceid.decide import IDENTIFY_FPIR, VERIFY_FMR, Policy, Target, decide_claim, decide_identity, policy_for
 from faceid.enrolment import Enrolment, not_one_face
@@ -23,6 +23,9 @@ from faceid.results import (
     FaceResult,
     IdentifyResult,
     IdentityInfo,
+    IndexResult,
+    IndexStatus,
+    IndexVerification,
     Problem,
     RemoveResult,
     RenameResult,
@@ -240,12 +243,33 @@ class FaceID:
 
         return export_templates(self.gallery(), Path(path), progress)
 
+    def index_status(self) -> IndexStatus:
+        """Which index a search uses, why, and the snapshot of it that lies on the disk."""
+        return maintenance.index_status(self.gallery())
+
+    def rebuild_index(self) -> IndexResult:
+        """Make the index from the database, whatever lies on the disk."""
+        return maintenance.rebuild_index(self.gallery())
+
+    def compact_index(self) -> IndexResult:
+        """Give back the room of removed templates, and bring the snapshot up to date."""
+        return maintenance.compact_index(self.gallery())
+
+    def verify_index(self) -> IndexVerification:
+        """Compare the index with the database, template by template. Writes nothing."""
+        return maintenance.verify_index(self.gallery())
+
     # -- parts, made when first needed -------------------------------------------------------------------------
 
     def gallery(self, *, create: bool = False) -> Gallery:
         """The open gallery. Raises GalleryError, where there is none too unless `create`."""
         if self._gallery is None:
-            self._gallery = Gallery.open(self.settings.db, create=create)
+            self._gallery = Gallery.open(
+                self.settings.db,
+                create=create,
+                index_kind=self.settings.index,
+                device=lambda: self.device,
+            )
         return self._gallery
 
     @cached_property

@@ -7,8 +7,12 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from faceid.errors import UsageError
+
+if TYPE_CHECKING:
+    from enrollment_db.index import Kind
 
 DEFAULT_MODEL = "dlib-resnet"
 
@@ -26,6 +30,7 @@ class Settings:
     model: str | None = None
     default_model: str = DEFAULT_MODEL
     device: str = "auto"
+    index: Kind = "auto"
 
     @property
     def weights_dir(self) -> Path:
@@ -48,7 +53,8 @@ class Settings:
     ) -> Settings:
         """From arguments, then `$FACEID_DB` and `$FACEID_HOME`, then the platform's user data directory.
 
-        Raises UsageError for a database URL that is not SQLite's, or a config file that is not TOML.
+        `$FACEID_INDEX` is the kind of index (`enrollment_db.index.open_index`). Raises UsageError for a database URL
+        that is not SQLite's, a kind that is none, or a config file that is not TOML.
         """
         env = os.environ if environ is None else environ
         data_dir = Path(home).expanduser() if (home := env.get("FACEID_HOME")) else _user_data_dir()
@@ -58,6 +64,7 @@ class Settings:
             db=data_dir / "gallery.db" if location in (None, "") else _database_path(str(location)),
             model=model,
             device=device,
+            index=_index_kind(env.get("FACEID_INDEX") or "auto"),
         )
         chosen = _read_config(settings.config_file).get("default_model")
         return replace(settings, default_model=str(chosen)) if chosen else settings
@@ -75,6 +82,15 @@ def _user_data_dir() -> Path:
     from platformdirs import user_data_path
 
     return user_data_path("faceid", appauthor=False)
+
+
+def _index_kind(asked: str) -> Kind:
+    from enrollment_db.index import KINDS
+
+    for kind in KINDS:
+        if kind == asked:
+            return kind
+    raise UsageError(f"FACEID_INDEX is {asked!r}", hint=f"choose {', '.join(KINDS)}")
 
 
 def _database_path(location: str) -> Path:

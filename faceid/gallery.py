@@ -9,17 +9,21 @@ from typing import TYPE_CHECKING
 
 from enrollment_db import names
 from enrollment_db.errors import BadName, DatabaseError, NameTaken, UnknownIdentity, UnknownTemplate
+from enrollment_db.index import GPU_FROM
 from enrollment_db.records import Model, NewTemplate
 from enrollment_db.store import Store
 from faceid.decide import distance_from_similarity, identity_similarity
-from faceid.errors import FaceIDError, GalleryError, Refused, UsageError
+from faceid.errors import DeviceError, FaceIDError, GalleryError, Refused, UsageError
 from faceid.results import IdentityInfo, RemoveResult, RenameResult, TemplateInfo
 from faceid.types import Candidate, Embedding, Face, Image, ModelKey, Quality
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
     from numpy.typing import NDArray
 
+    from enrollment_db.index import Kind
     from enrollment_db.mirror import Mirror
 
 
@@ -29,15 +33,29 @@ class Gallery:
     One object belongs to one thread. Commits of other processes are seen at the next search.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(
+        self, store: Store, *, index_kind: Kind = "auto", device: Callable[[], str] = lambda: "cpu"
+    ) -> None:
+        """`index_kind` is as for `enrollment_db.index.open_index`; `device` says where its GPU is, or cpu."""
         self.store = store
+        self.index_kind = index_kind
+        self._device = device
         self._mirror: Mirror | None = None
 
     @classmethod
-    def open(cls, path: Path, *, create: bool = False, read_only: bool = False) -> Gallery:
+    def open(
+        cls,
+        path: Path,
+        *,
+        create: bool = False,
+        read_only: bool = False,
+        index_kind: Kind = "auto",
+        device: Callable[[], str] = lambda: "cpu",
+    ) -> Gallery:
         """Open the gallery at `path`. Raises GalleryError: missing, locked, corrupt, newer, not permitted."""
         with database_errors():
-            return cls(Store.open(path, create=create, read_only=read_only))
+            store = Store.open(path, create=create, read_only=read_only)
+        return cls(store, index_kind=index_kind, device=device)
 
     def close(self) -> None:
         """Give the database back."""
@@ -138,7 +156,8 @@ class Gallery:
         for model in {probe.model for probe in probes}:
             self.guard(model)
         with database_errors():
-            mirror = self._synchronised(probes[0].model.dim)
+            mirror = self._opened(probes[0].model.dim)
+            mirror.sync()
             if len(mirror) == 0:
                 return [() for _ in probes]
             return [self._candidates(mirror, probe, top) for probe in probes]
@@ -153,21 +172,58 @@ class Gallery:
 
     def indexed_count(self) -> int:
         """How many templates the index holds once it has caught up with the database."""
+        mirror = self.mirror()
+        return 0 if mirror is None else len(mirror)
+
+    def index_reason(self) -> str:
+        """Which index a gallery of this size gets, and why, in words. Opens none."""
+        from enrollment_db.index import reason_for
+
+        model, templates = self.model, self.template_count()
+        return reason_for(
+            0 if model is None else model.dim,
+            self.index_kind,
+            expected=templates,
+            device=self._index_device(templates),
+        )
+
+    def mirror(self, *, leave_snapshot: bool = True, synchronised: bool = True) -> Mirror | None:
+        """The index, caught up with the database or not yet; None while the gallery is empty.
+
+        Where it is opened by this call, and much has to be read for it, a snapshot is left behind, or not.
+        """
         model = self.model
         if model is None:
-            return 0
+            return None
         with database_errors():
-            return len(self._synchronised(model.dim))
+            mirror = self._opened(model.dim, leave_snapshot=leave_snapshot)
+            if synchronised:
+                mirror.sync()
+        return mirror
 
-    def _synchronised(self, dim: int) -> Mirror:
+    def _opened(self, dim: int, *, leave_snapshot: bool = True) -> Mirror:
         if self._mirror is None:
             from enrollment_db.index import open_index
             from enrollment_db.mirror import Mirror
 
             _, templates = self.store.counts()
-            self._mirror = Mirror(self.store, open_index(dim, expected=templates))
-        self._mirror.sync()
+            device = self._index_device(templates)
+            index = open_index(dim, self.index_kind, expected=templates, device=device)
+            self._mirror = Mirror(self.store, index, leave_snapshots=leave_snapshot)
         return self._mirror
+
+    def _index_device(self, templates: int) -> str:
+        """Where the index is. Raises DeviceError where it was asked for on a GPU and there is none."""
+        from enrollment_db.index import gpu_count
+
+        wants_gpu = self.index_kind.startswith("gpu")
+        # Faiss is asked first: a small gallery has no use for torch, whose import takes longer than a search.
+        device = self._device() if (wants_gpu or templates >= GPU_FROM) and gpu_count() else "cpu"
+        if wants_gpu and device == "cpu":
+            raise DeviceError(
+                f"the index {self.index_kind} needs a GPU", hint="set FACEID_INDEX=auto, or unset it"
+            )
+        return device
 
     def _candidates(self, mirror: Mirror, probe: Embedding, top: int) -> tuple[Candidate, ...]:
         identity_ids = self._near(mirror, probe.vector, top)

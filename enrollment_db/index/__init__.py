@@ -17,6 +17,9 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 SWITCH_AT = 30_000
 """How many vectors `auto` compares exactly on a CPU before it compresses them."""
 
+GPU_FROM = 20_000
+"""Below so many vectors `auto` stays on the CPU: copying them to a GPU gains nothing."""
+
 
 class VectorIndex(Protocol):
     """Holds ids and unit vectors, nothing else; can be thrown away and rebuilt at any time."""
@@ -110,3 +113,17 @@ def open_index(dim: int, kind: Kind = "auto", *, expected: int = 0, device: str 
     from enrollment_db.index.choice import chosen
 
     return chosen(dim, kind, expected=expected, device=device)
+
+
+def reason_for(dim: int, kind: Kind = "auto", *, expected: int, device: str = "cpu") -> str:
+    """What `open_index` would open, and why, in words for an operator."""
+    from enrollment_db.index.choice import reason
+
+    return reason(dim, kind, expected=expected, device=device)
+
+
+def gpu_count() -> int:
+    """How many GPUs faiss can use."""
+    import faiss
+
+    return int(faiss.get_num_gpus())

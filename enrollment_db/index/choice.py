@@ -6,7 +6,7 @@ import math
 from functools import partial
 from typing import TYPE_CHECKING
 
-from enrollment_db.index import SWITCH_AT, Kind, VectorIndex
+from enrollment_db.index import GPU_FROM, SWITCH_AT, Kind, VectorIndex
 from enrollment_db.index.flat import FlatIndex
 
 if TYPE_CHECKING:
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 # .998 of random ones, which are nearer to nobody and therefore harder.
 _SHARE = 0.45
 _CANDIDATES = 1200
-
-# Below, copying the vectors to a GPU gains nothing.
-_GPU_FROM = 20_000
 
 
 def chosen(dim: int, kind: Kind, *, expected: int, device: str) -> VectorIndex:
@@ -55,14 +52,36 @@ def chosen(dim: int, kind: Kind, *, expected: int, device: str) -> VectorIndex:
     return GrowingIndex(dim, partial(makers[kind], dim), switch_at=switch_at, expected=expected)
 
 
+def reason(dim: int, kind: Kind, *, expected: int, device: str) -> str:
+    """See `reason_for`."""
+    if kind != "auto":
+        return f"{kind}, as asked for"
+    kind = _for_machine(dim, expected, device)
+    if kind != "auto":
+        room = _usable_memory(device) / 2**30
+        return f"{kind}: {_bytes_for(dim, expected) / 2**30:.2f} GiB in float32, {room:.2f} GiB usable on {device}"
+    where = "no GPU" if device == "cpu" else f"too few for {device}"
+    if expected < SWITCH_AT:
+        return f"exact on the CPU: {where}, and fewer than {SWITCH_AT:,} templates"
+    return f"compressed on the CPU: {where}, and {SWITCH_AT:,} templates or more"
+
+
 def _for_machine(dim: int, expected: int, device: str) -> Kind:
-    if device == "cpu" or expected < _GPU_FROM:
+    if device == "cpu" or expected < GPU_FROM:
         return "auto"
+    room, needed = _usable_memory(device), _bytes_for(dim, expected)
+    return "gpu" if needed <= room else "gpu-half" if needed / 2 <= room else "gpu-ivfpq"
+
+
+def _bytes_for(dim: int, expected: int) -> int:
+    """What the vectors take in float32, with room for a quarter more."""
+    return 4 * dim * (expected + expected // 4)
+
+
+def _usable_memory(device: str) -> int:
     from enrollment_db.index.gpu import usable_memory
 
-    room = usable_memory(device)
-    values = (expected + expected // 4) * dim
-    return "gpu" if 4 * values <= room else "gpu-half" if 2 * values <= room else "gpu-ivfpq"
+    return usable_memory(device)
 
 
 def rabitq(dim: int, count: int) -> Selector:

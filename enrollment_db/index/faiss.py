@@ -22,7 +22,7 @@ class FaissFlatIndex(FlatIndex):
     @property
     def reason(self) -> str:
         """What this index is, in words."""
-        return f"exact (faiss): all of {len(self)} templates compared in float32"
+        return f"exact (faiss): all of {len(self):,} templates compared in float32"
 
     def _search(
         self, probes: NDArray[np.float32], cosines: NDArray[np.float32], ids: NDArray[np.int64]

@@ -53,7 +53,7 @@ class FlatIndex:
     @property
     def reason(self) -> str:
         """What this index is, in words."""
-        return f"exact (NumPy): all of {self._size} templates compared in float32"
+        return f"exact (NumPy): all of {self._size:,} templates compared in float32"
 
     @property
     def dead(self) -> int:

@@ -60,7 +60,7 @@ class GpuFlatIndex(FlatIndex):
     def reason(self) -> str:
         """What this index is, in words."""
         precision = "float16, the nearest again in float32" if self._half else "float32"
-        return f"exact ({self._device}): all of {len(self)} templates compared in {precision}"
+        return f"exact ({self._device}): all of {len(self):,} templates compared in {precision}"
 
     def _written(self, rows: NDArray[np.int64]) -> None:
         self._stale.append(rows)

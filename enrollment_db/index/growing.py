@@ -54,8 +54,8 @@ class GrowingIndex:
     @property
     def reason(self) -> str:
         """What this index is now, and why, in words."""
-        when = "reached" if self.compressed else "not reached yet"
-        return f"{self._index.reason}; compressed from {self._switch_at} on, {when}"
+        later = "" if self.compressed else f"; compressed from {self._switch_at:,} on"
+        return f"{self._index.reason}{later}"
 
     @property
     def dead(self) -> int:

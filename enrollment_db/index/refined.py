@@ -61,7 +61,7 @@ class RefinedIndex:
     def reason(self) -> str:
         """What this index is, in words."""
         how = "nothing yet" if self._selector is None else self._selector.name
-        return f"compressed ({how}, candidates compared in 16 bits): {self._rows.live} templates"
+        return f"compressed ({how}; the nearest compared in 16 bits): {self._rows.live:,} templates"
 
     @property
     def dead(self) -> int:

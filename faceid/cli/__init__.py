@@ -15,6 +15,7 @@ from faceid.cli import (
     export_,
     identify,
     import_,
+    index_,
     list_,
     models_,
     remove,
@@ -40,6 +41,7 @@ app = typer.Typer(
 for command in (enroll, identify, verify, compare, list_, show, rename, remove, import_, export_, doctor):
     app.command(command.NAME)(command.run)
 app.add_typer(models_.app, name=models_.NAME)
+app.add_typer(index_.app, name=index_.NAME)
 
 
 def _print_version(value: bool) -> None:

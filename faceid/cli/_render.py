@@ -129,6 +129,15 @@ class Output:
             task = bar.add_task(what, total=total)
             yield lambda done, total: bar.update(task, completed=done, total=total)
 
+    @contextmanager
+    def waiting(self, what: str) -> Iterator[None]:
+        """A sign of life on stderr, where that is a terminal, while nothing can be counted."""
+        if self.quiet or not sys.stderr.isatty():
+            yield
+            return
+        with self._stderr.status(what):
+            yield
+
     def follow(self, results: Iterable[T], what: str, total: int | None) -> Iterator[T]:
         """The results one by one, with a progress bar."""
         with self.progress(what, total) as advance:

@@ -52,7 +52,8 @@ def commands() -> dict[str, list[str]]:
         children = getattr(command, "commands", {})
         for name, child in children.items():
             collect(child, f"{path} {name}".strip())
-        if path and not (children and path == ""):
+        # A group that does nothing by itself is not a command.
+        if path and (not children or getattr(command, "invoke_without_command", False)):
             options = [
                 option
                 for parameter in command.params  # type: ignore[attr-defined]
