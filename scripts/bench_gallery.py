@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from bench_gallery_data import TOLERANCE, Trial, lfw_people, prepare, synthetic_people
 from bench_gallery_runs import Limits, Row, run
@@ -158,54 +158,34 @@ def front(rows: list[Row]) -> dict[str, list[str]]:
 
 
 def show(size: dict[str, Any]) -> None:
-    console = Console(width=190)
+    """One line for each contender that went well, a reason for each other, and who is on the Pareto front."""
     table = Table(
-        "contender",
+        Column("contender", no_wrap=True),
         "build s",
-        "add ms: memory",
-        "disk",
-        "remove ms: memory",
-        "disk",
+        "add ms",
+        "on disk",
+        "remove ms",
+        "on disk",
         "p50 ms",
-        "p99 ms (n)",
-        "batch /s (n)",
+        "p99 ms",
+        "probes",
+        "batch /s",
+        "probes",
         "MB peak",
-        "in use",
+        "MB open",
         "MB disk",
         "open ms",
         "changed",
         "rank-1",
-        "exact mated",
-        "exact all",
+        "exact, mated",
+        "all",
         title=f"{size['templates']:,} templates; exact search: rank-1 {size['rank_1']:.4f} of"
         f" {size['mated_probes']:,} mated probes, {size['non_mated_probes']:,} non-mated ones",
     )
     for row in size["rows"]:
-        if row["status"] != "ok":
-            continue
-        single, batch = row["single"], row["batch"]
-        table.add_row(
-            row["contender"],
-            f"{row['build_s']:.2f}",
-            *(
-                f"{row[key]['p50_ms']:.3g}" if key in row else "-"
-                for key in ("add", "add_saved", "remove", "remove_saved")
-            ),
-            f"{single['p50_ms']:.3g}",
-            f"{single['p99_ms']:.3g} ({single['probes']})",
-            f"{batch['probes_per_s']:,.0f} ({batch['probes']})",
-            f"{row['peak_bytes'] / 1e6:,.0f}",
-            f"{row['use_bytes'] / 1e6:,.0f}",
-            f"{row['disk_bytes'] / 1e6:,.0f}" if "disk_bytes" in row else "-",
-            *(
-                f"{1e3 * row[key]:,.3g}" if key in row else "-"
-                for key in ("first_answer_s", "first_answer_changed_s")
-            ),
-            f"{batch['rank_1']:.4f}",
-            f"{batch['exact_mated']:.2%}",
-            f"{batch['exact']:.2%}",
-        )
-    console.print(table)
+        if row["status"] == "ok":
+            table.add_row(*cells(row))
+    Console(width=200).print(table)
     for row in size["rows"]:
         if row["status"] != "ok":
             print(f"{row['contender']}: {row['status']}")
@@ -213,9 +193,38 @@ def show(size: dict[str, Any]) -> None:
         beaten = size[key]
         print(f"Pareto front (building time, share with the exact nearest, median latency) of {whom}:")
         print("  " + (", ".join(name for name, by in beaten.items() if not by) or "nobody"))
-        for row in size["rows"]:
-            if row["ours"] and beaten.get(row["contender"]):
-                print(f"  not on it: {row['contender']}, to {', '.join(beaten[row['contender']])}")
+        for name in (row["contender"] for row in size["rows"] if row["ours"] and row["contender"] in beaten):
+            better = ", ".join(beaten[name]) or "nobody"
+            worse = ", ".join(other for other, by in beaten.items() if name in by) or "nobody"
+            print(f"  {name}: beaten in all three by {better}; beats {worse}")
+
+
+def cells(row: Row) -> list[str]:
+    """A row of the table; `-` where a figure makes no sense or was not measured."""
+    single, batch = row["single"], row["batch"]
+    return [
+        row["contender"],
+        f"{row['build_s']:.2f}",
+        *(
+            f"{row[key]['p50_ms']:.3g}" if key in row else "-"
+            for key in ("add", "add_saved", "remove", "remove_saved")
+        ),
+        f"{single['p50_ms']:.3g}",
+        f"{single['p99_ms']:.3g}",
+        f"{single['probes']}",
+        f"{batch['probes_per_s']:,.0f}",
+        f"{batch['probes']}",
+        f"{row['peak_bytes'] / 1e6:,.0f}",
+        f"{row['use_bytes'] / 1e6:,.0f}",
+        f"{row['disk_bytes'] / 1e6:,.0f}" if "disk_bytes" in row else "-",
+        *(
+            f"{1e3 * row[key]:,.3g}" if key in row else "-"
+            for key in ("first_answer_s", "first_answer_changed_s")
+        ),
+        f"{batch['rank_1']:.4f}",
+        f"{batch['exact_mated']:.2%}",
+        f"{batch['exact']:.2%}",
+    ]
 
 
 def growth(all_sizes: list[dict[str, Any]]) -> list[str]:
