@@ -32,7 +32,7 @@ BATCH_S, SINGLES_S, CHANGES_S = 30.0, 20.0, 10.0
 """About how long the probes of one setting may take, and the changes of one kind."""
 
 LEAST_SINGLES, LEAST_SLOW_SINGLES, SLOW_S = 200, 30, 0.1
-CHANGES, SAVED_CHANGES = 100, 3
+CHANGES, SAVED_CHANGES, SYNCS = 100, 3, 25
 
 
 def main() -> None:
@@ -132,6 +132,7 @@ def change(contender: Contender, job: dict[str, Any], result: dict[str, Any]) ->
         contender.remove(removable[number])
 
     done = {}
+    syncs = bare_syncs(contender.directory)
     for name, step in (("add", add), ("remove", remove)):
         seconds = timed(step, range(CHANGES))
         in_memory = {"n": len(seconds), **percentiles(seconds)}
@@ -149,8 +150,25 @@ def change(contender: Contender, job: dict[str, Any], result: dict[str, Any]) ->
         else:
             # Without a saving of its own, the change is on the disk already; or nothing ever is.
             result[name if not contender.persistent else f"{name}_saved"] = in_memory
+    if contender.persistent:
+        syncs = np.concatenate([syncs, bare_syncs(contender.directory)])
+        result["bare_fsync"] = {"n": len(syncs), **percentiles(syncs)}
     result["added"], result["removed"] = done["add"], done["remove"]
     look(contender, job, result, done["add"], done["remove"])
+
+
+def bare_syncs(directory: Path) -> NDArray[np.float64]:
+    """The seconds of writing 4 KiB and having them on the disk: what the disk, or its other users, cost alone."""
+    path = directory / "sync.bin"
+    with path.open("wb", buffering=0) as file:
+
+        def step(number: int) -> None:
+            file.write(bytes(4096))
+            os.fsync(file.fileno())
+
+        seconds = timed(step, range(SYNCS))
+    path.unlink()
+    return seconds
 
 
 def look(contender: Contender, job: dict[str, Any], result: dict[str, Any], added: int, removed: int) -> None:
