@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 # Of Okabe and Ito's palette, told apart by colour-blind readers; line and marker tell the same in gray.
-_OURS = {"color": "#0072B2", "linewidth": 2.2, "zorder": 3}
+_OURS = {"color": "#0072B2", "zorder": 3}
 _RIVALS = (
     {"color": "#D55E00", "linestyle": "--", "marker": "s"},
     {"color": "#009E73", "linestyle": "-.", "marker": "^"},
@@ -107,7 +107,14 @@ def _styles(report: dict[str, Any]) -> dict[str, dict[str, Any]]:
     ours = list(dict.fromkeys(row["contender"] for row in rows if row["ours"]))
     rivals = list(dict.fromkeys(row["contender"].split(" ")[0] for row in rows if not row["ours"]))
     return {
-        **{name: {**_OURS, "marker": _OUR_MARKERS[i % len(_OUR_MARKERS)]} for i, name in enumerate(ours)},
+        **{
+            name: {
+                **_OURS,
+                "marker": _OUR_MARKERS[i % len(_OUR_MARKERS)],
+                "linewidth": 1.2 if name.startswith("index:") else 2.4,
+            }
+            for i, name in enumerate(ours)
+        },
         **{name: {**_RIVALS[i % len(_RIVALS)], "linewidth": 1.2} for i, name in enumerate(rivals)},
     }
 
@@ -134,32 +141,47 @@ def _panel(axes: Axes, title: str, drawn: list[Curve]) -> None:
 
 def _label(axes: Axes, drawn: list[Curve], last: int) -> None:
     """A name beside the end of each curve, moved apart where they would overlap."""
-    to_share = axes.transAxes.inverted()
+    to_share, to_data = axes.transAxes.inverted(), axes.transData.inverted()
 
     def height(curve: Curve) -> float:
         return float(to_share.transform(axes.transData.transform((1, curve.costs[-1])))[1])
 
     ordered = sorted(drawn, key=height)
-    heights = [height(curve) for curve in ordered]
-    placed: list[float] = []
-    for wanted in heights:
-        placed.append(max(wanted, placed[-1] + _LEAST_GAP) if placed else wanted)
-    over = placed[-1] - 1.0
-    for i in reversed(range(len(placed))):
-        limit = placed[i + 1] - _LEAST_GAP if i + 1 < len(placed) else 1.0
-        placed[i] = min(placed[i], limit) if over > 0 else placed[i]
-    to_data = axes.transData.inverted()
-    for curve, share in zip(ordered, placed, strict=True):
+    shares = apart([height(curve) for curve in ordered], _LEAST_GAP)
+    for curve, share in zip(ordered, shares, strict=True):
         _, y = to_data.transform(axes.transAxes.transform((0, share)))
         axes.annotate(
             curve.label,
             xy=(curve.sizes[-1], curve.costs[-1]),
-            xytext=(last * 1.35, y),
+            xytext=(last * 1.5, y),
             va="center",
-            color=curve.style["color"],
+            color=curve.style["color"] if curve.ours else "#222222",
             fontweight="bold" if curve.ours else "normal",
-            arrowprops={"arrowstyle": "-", "color": curve.style["color"], "linewidth": 0.5, "shrinkB": 4},
+            arrowprops={
+                "arrowstyle": "-",
+                "color": curve.style["color"],
+                "linewidth": 0.6,
+                "relpos": (0, 0.5),
+                "shrinkA": 1,
+                "shrinkB": 3,
+            },
         )
+
+
+def apart(wanted: list[float], gap: float) -> list[float]:
+    """The places within 0 to 1, `gap` apart or more, that are nearest to rising `wanted` ones in the square mean.
+
+    Isotonic regression by pooling adjacent violators, of the places less the gaps below them.
+    """
+    pools: list[tuple[float, int]] = []
+    for i, place in enumerate(wanted):
+        pools.append((place - i * gap, 1))
+        while len(pools) > 1 and pools[-2][0] > pools[-1][0]:
+            (low, m), (high, n) = pools[-2:]
+            pools[-2:] = [((m * low + n * high) / (m + n), m + n)]
+    top = 1 - (len(wanted) - 1) * gap
+    flat = [min(max(place, 0.0), top) for place, n in pools for _ in range(n)]
+    return [place + i * gap for i, place in enumerate(flat)]
 
 
 def _short(count: int) -> str:

@@ -203,7 +203,10 @@ def test_names_and_sizes_are_understood() -> None:
 
 def test_the_picture_names_every_contender(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="the picture needs matplotlib")
-    from bench_gallery_plot import draw
+    from bench_gallery_plot import apart, draw
+
+    assert apart([0.1, 0.5, 0.5, 0.9], 0.1) == pytest.approx([0.1, 0.45, 0.55, 0.9])
+    assert apart([0.95, 0.98, 0.99], 0.1) == pytest.approx([0.8, 0.9, 1.0])
 
     def row(name: str, count: int, *, ours: bool = False) -> dict[str, object]:
         cost = {"p50_ms": count / 1000}
