@@ -33,6 +33,26 @@ from enrollment_db.index import Kind
 from gallery_contenders import RIVALS, spec_of
 
 QUICK_PROBES = 100
+COLUMNS: tuple[tuple[Any, ...], ...] = (
+    ("build s", "build_s", ".2f"),
+    ("add ms", "add.p50_ms", ".3g"),
+    ("on disk", "add_saved.p50_ms", ".3g"),
+    ("remove ms", "remove.p50_ms", ".3g"),
+    ("on disk", "remove_saved.p50_ms", ".3g"),
+    ("p50 ms", "single.p50_ms", ".3g"),
+    ("p99 ms", "single.p99_ms", ".3g"),
+    ("probes", "single.probes", "d"),
+    ("batch /s", "batch.probes_per_s", ",.0f"),
+    ("probes", "batch.probes", "d"),
+    ("MB peak", "peak_bytes", ",.0f", 1e-6),
+    ("MB open", "use_bytes", ",.0f", 1e-6),
+    ("MB disk", "disk_bytes", ",.0f", 1e-6),
+    ("open ms", "first_answer_s", ",.3g", 1e3),
+    ("changed", "first_answer_changed_s", ",.3g", 1e3),
+    ("rank-1", "batch.rank_1", ".4f"),
+    ("exact, mated", "batch.exact_mated", ".2%"),
+    ("all", "batch.exact", ".2%"),
+)
 CHANGES = {
     "add": "add",
     "add_saved": "add on disk",
@@ -153,8 +173,13 @@ def costs(row: Row) -> tuple[float, float, float]:
 
 
 def front(rows: list[Row]) -> dict[str, list[str]]:
-    """Who beats each contender that went well: as good in all three costs and better in one. Nobody, on the front."""
-    good = [row for row in rows if row["status"] == "ok"]
+    """Who beats each contender of which all three costs are known: as good in all, better in one. Nobody, on the front.
+
+    One that was stopped after that counts too: to leave it out would flatter the others.
+    """
+    good = [
+        row for row in rows if not row["status"].startswith("wrong") and {"batch", "single"} <= row.keys()
+    ]
 
     def beats(one: Row, other: Row) -> bool:
         return costs(one) != costs(other) and all(
@@ -165,33 +190,16 @@ def front(rows: list[Row]) -> dict[str, list[str]]:
 
 
 def show(size: dict[str, Any]) -> None:
-    """One line for each contender that went well, a reason for each other, and who is on the Pareto front."""
+    """What was measured, why figures are absent, and who is on the Pareto front. Of wrong answers nothing is shown."""
     table = Table(
         Column("contender", no_wrap=True),
-        "build s",
-        "add ms",
-        "on disk",
-        "remove ms",
-        "on disk",
-        "p50 ms",
-        "p99 ms",
-        "probes",
-        "batch /s",
-        "probes",
-        "MB peak",
-        "MB open",
-        "MB disk",
-        "open ms",
-        "changed",
-        "rank-1",
-        "exact, mated",
-        "all",
+        *(heading for heading, *_ in COLUMNS),
         title=f"{size['templates']:,} templates; exact search: rank-1 {size['rank_1']:.4f} of"
         f" {size['mated_probes']:,} mated probes, {size['non_mated_probes']:,} non-mated ones",
     )
     for row in size["rows"]:
-        if row["status"] == "ok":
-            table.add_row(*cells(row))
+        if "build_s" in row and not row["status"].startswith("wrong"):
+            table.add_row(row["contender"], *(cell(row, *figure) for _, *figure in COLUMNS))
     Console(width=200).print(table)
     for row in size["rows"]:
         if row["status"] != "ok":
@@ -206,32 +214,12 @@ def show(size: dict[str, Any]) -> None:
             print(f"  {name}: beaten in all three by {better}; beats {worse}")
 
 
-def cells(row: Row) -> list[str]:
-    """A row of the table; `-` where a figure makes no sense or was not measured."""
-    single, batch = row["single"], row["batch"]
-    return [
-        row["contender"],
-        f"{row['build_s']:.2f}",
-        *(
-            f"{row[key]['p50_ms']:.3g}" if key in row else "-"
-            for key in ("add", "add_saved", "remove", "remove_saved")
-        ),
-        f"{single['p50_ms']:.3g}",
-        f"{single['p99_ms']:.3g}",
-        f"{single['probes']}",
-        f"{batch['probes_per_s']:,.0f}",
-        f"{batch['probes']}",
-        f"{row['peak_bytes'] / 1e6:,.0f}",
-        f"{row['use_bytes'] / 1e6:,.0f}",
-        f"{row['disk_bytes'] / 1e6:,.0f}" if "disk_bytes" in row else "-",
-        *(
-            f"{1e3 * row[key]:,.3g}" if key in row else "-"
-            for key in ("first_answer_s", "first_answer_changed_s")
-        ),
-        f"{batch['rank_1']:.4f}",
-        f"{batch['exact_mated']:.2%}",
-        f"{batch['exact']:.2%}",
-    ]
+def cell(row: Row, path: str, form: str, factor: float = 1) -> str:
+    """The figure at a dotted path; `-` where it makes no sense or was not measured."""
+    value: Any = row
+    for key in path.split("."):
+        value = value.get(key) if value is not None else None
+    return "-" if value is None else format(value * factor, form)
 
 
 def growth(all_sizes: list[dict[str, Any]]) -> list[str]:
@@ -240,22 +228,22 @@ def growth(all_sizes: list[dict[str, Any]]) -> list[str]:
     Beside it, how much dearer a bare fsync was in the same directory: what was the disk's doing, not the size's.
     """
     smallest, largest = all_sizes[0], all_sizes[-1]
-    if len(all_sizes) == 1:
-        return []
     before = {row["contender"]: row for row in smallest["rows"]}
-    lines = []
-    for row in largest["rows"]:
+    # Settings of the search share what adding and removing cost: one line for all of them.
+    lines: dict[str, str] = {}
+    for row in largest["rows"] if len(all_sizes) > 1 else []:
         old = before[row["contender"]]
         ratios = [
             f"{label} {row[key]['p50_ms'] / old[key]['p50_ms']:.1f} times"
             for key, label in CHANGES.items()
             if key in row and key in old
         ]
+        name = row["contender"].partition(" ")[0]
         if ratios:
-            lines.append(
-                f"{row['contender']}, {smallest['templates']:,} to {largest['templates']:,}: {', '.join(ratios)}"
+            lines[name] = (
+                f"{name}, {smallest['templates']:,} to {largest['templates']:,}: {', '.join(ratios)}"
             )
-    return lines
+    return list(lines.values())
 
 
 def cpu() -> str:

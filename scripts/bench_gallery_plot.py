@@ -72,12 +72,12 @@ def draw(report: dict[str, Any], path: Path) -> None:
 
 
 def curves(report: dict[str, Any], keys: tuple[str, ...], factor: float) -> list[Curve]:
-    """The figure under `keys` of each contender that has it, ours first; failed sizes leave a gap at the end."""
+    """The figure under `keys` of each contender that has it, where it has it."""
     points: dict[str, list[tuple[int, float]]] = {}
     ours: set[str] = set()
     for size in report["sizes"]:
         for row in size["rows"]:
-            value: Any = row if row["status"] == "ok" else None
+            value: Any = None if row["status"].startswith("wrong") else row
             for key in keys:
                 value = value.get(key) if value is not None else None
             if value is not None:

@@ -194,6 +194,24 @@ def test_the_front_is_of_those_whom_nobody_beats_in_everything() -> None:
     }
 
 
+def test_growth_compares_the_largest_gallery_with_the_smallest() -> None:
+    def size(templates: int, add_ms: float) -> dict[str, object]:
+        rows = [{"contender": f"graph ef={ef}", "add": {"p50_ms": add_ms}} for ef in (1, 2)]
+        return {"templates": templates, "rows": [*rows, {"contender": "gone"}]}
+
+    assert bench_gallery.growth([size(1000, 2.0)]) == []
+    grown = bench_gallery.growth([size(1000, 2.0), size(5000, 9.0), size(10_000, 3.0)])
+    assert grown == ["graph, 1,000 to 10,000: add 1.5 times"]
+
+
+def test_a_stopped_contender_shows_what_was_measured_before() -> None:
+    row = {"contender": "slow", "status": "over 9 s in use", "build_s": 8.25}
+    shown = {path: bench_gallery.cell(row, path, *form) for _, path, *form in bench_gallery.COLUMNS}
+    assert shown.pop("build_s") == "8.25"
+    assert set(shown.values()) == {"-"}
+    assert bench_gallery.front([row]) == {}
+
+
 def test_names_and_sizes_are_understood() -> None:
     assert bench_gallery.sizes("10k,1M,77") == [10_000, 1_000_000, 77]
     assert len({spec.name for spec in RIVALS}) == len(RIVALS)
