@@ -136,11 +136,13 @@ def _panel(axes: Axes, title: str, drawn: list[Curve]) -> None:
     axes.set_xlim(sizes[0] / 1.25, sizes[-1] * (sizes[-1] / sizes[0]) ** 0.75)
     axes.set_xticks(sizes, [_short(size) for size in sizes])
     axes.minorticks_off()
-    _label(axes, drawn, sizes[-1])
+    # A curve that ends early has its name there: a line to the edge would look like one that was measured.
+    for end in sizes:
+        _label(axes, [curve for curve in drawn if curve.sizes[-1] == end])
 
 
-def _label(axes: Axes, drawn: list[Curve], last: int) -> None:
-    """A name beside the end of each curve, moved apart where they would overlap."""
+def _label(axes: Axes, drawn: list[Curve]) -> None:
+    """A name beside the end of each curve, all of which end at one size; moved apart where they would overlap."""
     to_share, to_data = axes.transAxes.inverted(), axes.transData.inverted()
 
     def height(curve: Curve) -> float:
@@ -153,10 +155,12 @@ def _label(axes: Axes, drawn: list[Curve], last: int) -> None:
         axes.annotate(
             curve.label,
             xy=(curve.sizes[-1], curve.costs[-1]),
-            xytext=(last * 1.5, y),
+            xytext=(curve.sizes[-1] * (axes.get_xlim()[1] / axes.get_xlim()[0]) ** 0.05, y),
             va="center",
             color=curve.style["color"] if curve.ours else "#222222",
             fontweight="bold" if curve.ours else "normal",
+            zorder=4,
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.5},
             arrowprops={
                 "arrowstyle": "-",
                 "color": curve.style["color"],
