@@ -190,7 +190,7 @@ def inspect(path: Path, states: list[Expected], kind: str, *, snapshot: bool) ->
                 raise Violation(f"after a snapshot there are {[file.name for file in files]}")
     for file in (path, *path.parent.glob(f"{path.name}-*"), *directory.glob("*")):
         if file.is_file() and (left := remains(file.read_bytes(), gone)):
-            raise Violation(f"{file} still holds the vectors of photos {left}, which were removed")
+            raise Violation(f"{file} still holds the vectors of {len(left)} removed photos, {left[:3]} ...")
     return state
 
 
