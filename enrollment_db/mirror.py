@@ -122,6 +122,8 @@ class Mirror:
         seq = None if model is None else self._load_snapshot(model)
         mapped = len(self._index)
         read = self._load() if seq is None else self._replay(seq)
+        # Whoever removed somebody may have died before he discarded them.
+        self._snapshots.discard_outlived(self._store)
         if read >= self._snapshot_from and len(self._index) >= self._snapshot_from:
             try:
                 self.snapshot()

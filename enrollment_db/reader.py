@@ -155,6 +155,14 @@ class Reader:
         rows = self._session.query(_LAST_SEQ)
         return int(rows[0][0]) if rows else 0
 
+    def last_removal(self, after_seq: int) -> int | None:
+        """The place in the change log of the last removal after `after_seq`; None if there is none."""
+        rows = self._session.query(
+            "SELECT max(seq) FROM changes WHERE seq > ? AND op = 'remove'", (after_seq,)
+        )
+        found: int | None = rows[0][0]
+        return found
+
     def lineage(self, seq: int, template_id: int) -> str | None:
         """A hash by which the history up to `seq` is told from another one of the same gallery.
 
