@@ -5,8 +5,8 @@
     ids_at         `capacity` x int64, of which `count` are used
     vectors_at     `capacity` x dim x float32, of which `count` are used
 
-Both parts begin at a multiple of 4096 and are little-endian. What is not used is a hole in the file, which takes
-no room on the disk: mapped privately, it is where an index puts what is added later without copying the rest.
+Both parts begin at a multiple of 4096 and are little-endian. What is not used is reserved on the disk: mapped
+privately, it is where an index puts what is added later without copying the rest.
 
 The checks find every truncation and every damage of up to 32 bits in a row, in header, ids or vectors; of any
 other damage one in 2**32 escapes them. They guard against accidents, not against somebody who may write here.
@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 import os
 import struct
+import sys
 import zlib
 from dataclasses import asdict, dataclass
 from typing import BinaryIO
@@ -112,6 +113,9 @@ def write(file: BinaryIO, stamp: Stamp, ids: NDArray[np.int64], vectors: NDArray
         crc = _append(file, vectors_at + start * dim * _VALUE.itemsize, part.astype(_VALUE, copy=False), crc)
     file.truncate(size)
     file.flush()
+    if sys.platform == "linux":
+        # On tmpfs a mapped hole takes room when it is first touched; where there is none left, SIGBUS ends the process.
+        os.posix_fallocate(file.fileno(), 0, size)
     os.fsync(file.fileno())
     file.seek(0)
     file.write(_encoded(Header(stamp, count, capacity, ids_at, vectors_at, size, crc)))
