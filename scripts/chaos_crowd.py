@@ -5,7 +5,8 @@ from __future__ import annotations
 import mmap
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -95,33 +96,34 @@ def write(
                 name = chance.choice(list(people))
                 photos = people.pop(name)
                 if chance.random() < 0.5:
-                    marked(states, photos, (_REMOVING, _REMOVED), lambda name=name: store.remove(name))
+                    with marked(states, photos, _REMOVING, _REMOVED):
+                        store.remove(name)
                 elif chance.random() < 0.5:
                     store.rename(name, f"{name} anew")
                     people[f"{name} anew"] = photos
                 else:
                     template = store.templates(name)[0]
-                    first = [int(template.sha256, 16)]
-                    remove = lambda id_=template.id: store.remove_template(id_)  # noqa: E731
-                    marked(states, first, (_REMOVING, _REMOVED), remove)
-                    if rest := [number for number in photos if number not in first]:
+                    first = int(template.sha256, 16)
+                    with marked(states, [first], _REMOVING, _REMOVED):
+                        store.remove_template(template.id)
+                    if rest := [number for number in photos if number != first]:
                         people[name] = rest
             else:
                 photos = list(range(following, following + chance.randint(1, 3)))
                 name = f"{me} {following}"
                 following = photos[-1] + 1
-                new = [photo(number) for number in photos]
-                marked(states, photos, (_ADDING, _ADDED), lambda: store.add(name, new, MODEL))
+                with marked(states, photos, _ADDING, _ADDED):
+                    store.add(name, [photo(number) for number in photos], MODEL)
                 people[name] = photos
             done += 1
 
 
-def marked(
-    states: NDArray[np.uint8], photos: list[int], marks: tuple[int, int], act: Callable[[], object]
-) -> None:
-    states[photos] = marks[0]
-    act()
-    states[photos] = marks[1]
+@contextmanager
+def marked(states: NDArray[np.uint8], photos: list[int], begun: int, done: int) -> Iterator[None]:
+    """Say to everybody what is done to the photos, before and after."""
+    states[photos] = begun
+    yield
+    states[photos] = done
 
 
 def read(

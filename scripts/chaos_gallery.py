@@ -3,11 +3,12 @@
     python scripts/chaos_gallery.py [--kills 500] [--seed 1] [--index numpy|faiss|growing|rabitq|all] [--json FILE]
     python scripts/chaos_gallery.py --crowd [--seconds 60] [--json FILE]
 
-A worker enrols, removes, renames, imports, searches, compacts and writes snapshots; it says what it begins and what is done. It
-is sent SIGKILL, mostly inside an operation chosen beforehand. Then: what was done is there and what was removed is not,
-in the database, in the index and, as bytes, in any file; what was begun is there whole or not at all; the index agrees
-with the database template by template; the database passes its own check. Every third death is followed by another one
-while the gallery is being opened again. SIGKILL spares what the system has buffered: this is no power cut.
+A worker enrols, removes, renames, imports, searches, compacts and writes snapshots; it says what it begins and
+what is done. It is sent SIGKILL, mostly inside an operation chosen beforehand. Then: what was done is there and
+what was removed is not, in the database, in the index and, as bytes, in any file; what was begun is there whole or
+not at all; the index agrees with the database template by template; the database passes its own check. Every third
+death within a write is followed by another one while the gallery is being opened again. SIGKILL spares what the
+system has buffered: this is no power cut.
 
 `--crowd` lets four writers and four readers work at one gallery instead, and counts at the end.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from dataclasses import asdict
+from itertools import pairwise
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -45,7 +46,9 @@ class Worker:
             self.do(operation)
             report.send_bytes(b"done")
             self.expected.apply(operation)
-            kind = target if self.random.random() < 0.35 else self.random.choice(_OFTEN if writing else OTHERS)
+            kind = (
+                target if self.random.random() < 0.35 else self.random.choice(_OFTEN if writing else OTHERS)
+            )
             operation = self.next(kind)
 
     def next(self, kind: str) -> Operation:
@@ -63,8 +66,13 @@ class Worker:
             return Operation(kind, name, new, first, {"transaction": 5, "rename": 1}.get(kind, 0))
         known = list(people)[-5:]
         name = self.random.choice([f"person {first}", *known])
-        return Operation("enrol several" if kind == "enrol several" else "enrol", name, "", first,
-                         self.random.randint(2, 8) if kind == "enrol several" else 1)
+        return Operation(
+            "enrol several" if kind == "enrol several" else "enrol",
+            name,
+            "",
+            first,
+            self.random.randint(2, 8) if kind == "enrol several" else 1,
+        )
 
     def do(self, operation: Operation) -> None:
         """Carry it out; on return it is done for good."""
@@ -84,8 +92,10 @@ class Worker:
                 store.add(operation.name, [photo(number) for number in photos], MODEL)
             case "import":
                 edges = [photos.start + len(photos) * i // _PARTS for i in range(_PARTS + 1)]
-                stretches = [range(*pair) for pair in zip(edges[:-1], edges[1:], strict=True)]
-                store.add_many((part([operation.imported(n) for n in some], some) for some in stretches), MODEL)
+                stretches = [range(*pair) for pair in pairwise(edges)]
+                store.add_many(
+                    (part([operation.imported(n) for n in some], some) for some in stretches), MODEL
+                )
             case "rename":
                 store.rename(operation.name, operation.new)
             case "remove":
