@@ -65,6 +65,7 @@ class Run:
     directory: Path
     indexes: tuple[str, ...]
     seed: int
+    targets: tuple[str, ...] = WRITES + OTHERS
     tallies: dict[str, Tally] = field(default_factory=lambda: {kind: Tally() for kind in WRITES + OTHERS})
     galleries: int = 0
     between: int = 0
@@ -79,7 +80,7 @@ class Run:
             for number in range(kills):
                 index = self.indexes[number % len(self.indexes)]
                 again = self.pending is not None and self.random.random() < 1 / 3
-                target = self.random.choice(OTHERS if again else WRITES + OTHERS)
+                target = self.random.choice(OTHERS if again else self.targets)
                 if not again:
                     self._examine(index)
                 self._kill(index, target, writing=not again)
