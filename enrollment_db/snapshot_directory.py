@@ -167,8 +167,8 @@ def _check(stamp: Stamp, store: Reader, model: Model) -> None:
     if stamp.seq > (last_seq := store.last_seq()):
         raise BadSnapshot(f"it is of change {stamp.seq}, the gallery has come to {last_seq}: restored?")
     lineage = store.lineage(stamp.seq, stamp.newest_id)
-    if lineage is None:
-        raise Outlived("its newest template was removed")
+    if lineage is None or store.last_removal(after_seq=stamp.seq) is not None:
+        raise Outlived("a template in it was removed")
     if stamp.lineage != lineage:
         raise BadSnapshot("the gallery's history is another than its own")
 

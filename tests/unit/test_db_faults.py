@@ -287,3 +287,19 @@ def test_a_clock_that_jumps_back(path, monkeypatch):
         store.remove(f"person {COUNT + 7}")
         assert files(path) == []
     assert_holds(path, range(COUNT + 7))
+
+
+def test_a_clock_that_stands_while_a_backup_is_restored(path, tmp_path, monkeypatch):
+    monkeypatch.setattr(enrollment_db.store, "now", lambda: "1970-01-01T00:00:00.000Z")
+    with Store.open(path) as store, Store.open(tmp_path / "backup.db") as backup:
+        store._session._connection.backup(backup._session._connection)
+        store.add("lost", [photo(COUNT + 1)], MODEL)
+        store.add("newest", [photo(COUNT + 2)], MODEL)
+        assert Mirror(store, FlatIndex(DIM)).snapshot() is not None
+        backup._session._connection.backup(store._session._connection)
+        store.add(f"person {COUNT}", [photo(COUNT)], MODEL)
+        store.add("newest", [photo(COUNT + 2)], MODEL)
+        cosines, _ = Mirror(store, FlatIndex(DIM)).search(VECTORS[[COUNT, COUNT + 1]], 1)
+        assert cosines[0, 0] > 0.9999
+        assert cosines[1, 0] < 0.9
+    assert files(path) == []
