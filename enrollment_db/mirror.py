@@ -158,7 +158,12 @@ class Mirror:
         model = self._store.model()
         seq = None if model is None else self._load_snapshot(model)
         mapped = len(self._index)
-        read = self._load() if seq is None else self._replay(seq)
+        if seq is None:
+            # Whoever removed somebody may have died before he erased them from what lies there.
+            self._snapshots.discard_outlived(self._store)
+            read = self._load()
+        else:
+            read = self._replay(seq)
         if self._leave_snapshots and read >= self._snapshot_from:
             try:
                 self.leave_snapshot()

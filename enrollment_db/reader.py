@@ -155,17 +155,27 @@ class Reader:
         rows = self._session.query(_LAST_SEQ)
         return int(rows[0][0]) if rows else 0
 
+    def last_removal(self, after_seq: int) -> int | None:
+        """The place in the change log of the last removal after `after_seq`; None if there is none."""
+        rows = self._session.query(
+            "SELECT max(seq) FROM changes WHERE seq > ? AND op = 'remove'", (after_seq,)
+        )
+        found: int | None = rows[0][0]
+        return found
+
     def lineage(self, seq: int, template_id: int) -> str | None:
         """A hash by which the history up to `seq` is told from another one of the same gallery.
 
         There are two where a backup was restored and written to: places in the log and template ids are given
-        out again then. It covers the last 256 entries up to `seq`, and when and of which photo the template was
-        made. None if the template or the place is not there any more.
+        out again then. It covers the last 256 entries up to `seq` with the photos that they brought, and when and
+        of which photo the template was made; it is another one as soon as a template of those is removed. None if
+        the template or the place is not there any more.
         """
         rows = self._session.query(
             """
-            SELECT c.seq, c.op, c.template_id, c.identity_id, c.model_id, t.created_at, hex(t.sha256)
-            FROM changes c JOIN templates t ON t.id = ?
+            SELECT c.seq, c.op, c.template_id, c.identity_id, c.model_id, t.created_at, hex(t.sha256),
+                   hex(own.sha256)
+            FROM changes c JOIN templates t ON t.id = ? LEFT JOIN templates own ON own.id = c.template_id
             WHERE c.seq <= ? ORDER BY c.seq DESC LIMIT 256
             """,
             (template_id, seq),

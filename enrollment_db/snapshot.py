@@ -5,8 +5,8 @@
     ...    the arrays, little-endian, each from a multiple of 4096 on
     ...    for each array in turn, the CRC-32 of each 64 KiB of what is used of it   (little-endian uint32)
 
-An array with one element a row has room for more rows than it holds. What is not used is a hole in the file, which
-takes no room on the disk: mapped privately, it is where an index puts what is added later without copying the rest.
+An array with one element a row has room for more rows than it holds, reserved on the disk: mapped privately, it is
+where an index puts what is added later without copying the rest.
 
 The checks find every truncation and every damage of up to 32 bits in a row, in header or arrays; of any other damage
 one in 2**32 escapes them. They guard against accidents, not against somebody who may write here.
@@ -144,6 +144,9 @@ def write(file: BinaryIO, stamp: Stamp, kept: Kept) -> None:
     file.write(np.concatenate(crcs).astype(_CRC).tobytes())
     size = file.tell()
     file.flush()
+    if sys.platform == "linux":
+        # On tmpfs a mapped hole takes room when it is first touched; where there is none left, SIGBUS ends the process.
+        os.posix_fallocate(file.fileno(), 0, size)
     os.fsync(file.fileno())
     file.seek(0)
     file.write(_encoded(Header(stamp, kept.count, tuple(placed), crcs_at, size)))

@@ -144,6 +144,15 @@ class SnapshotDirectory:
             if not found:
                 return
 
+    def discard_outlived(self, store: Reader) -> None:
+        """Remove the snapshots from before the last removal in the change log of `store`."""
+        if files := self._files():
+            removal = store.last_removal(after_seq=min(map(_seq, files)))
+            if removal is not None:
+                for path in files:
+                    if _seq(path) < removal:
+                        _unlink(path)
+
     def _files(self) -> list[Path]:
         try:
             return [path for path in self.path.iterdir() if _NAME.fullmatch(path.name)]

@@ -33,7 +33,7 @@ def index_status(gallery: Gallery) -> IndexStatus:
             index=header.stamp.index,
             model=str(header.stamp.model),
             rows=header.count,
-            # Holes are not counted: what it takes on the disk.
+            # What it takes on the disk, the reserved room too.
             bytes=stat.st_blocks * 512,
             written_at=written.replace("+00:00", "Z"),
             behind=last_seq - header.stamp.seq,
