@@ -9,9 +9,10 @@ from itertools import pairwise
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from enrollment_db.index.rabitq import RaBitQIndex
+
 from chaos_oracle import MODEL, SAME, VECTORS, Expected, Operation, Violation, make_index, part, photo, refuse
 from enrollment_db.index.growing import GrowingIndex
-from enrollment_db.index.rabitq import RaBitQIndex
 from enrollment_db.mirror import Mirror
 from enrollment_db.store import Store
 

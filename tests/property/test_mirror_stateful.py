@@ -11,6 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+from enrollment_db.index.rabitq import RaBitQIndex
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
@@ -21,7 +22,6 @@ from enrollment_db.index import VectorIndex
 from enrollment_db.index.faiss import FaissFlatIndex
 from enrollment_db.index.flat import FlatIndex
 from enrollment_db.index.growing import GrowingIndex
-from enrollment_db.index.rabitq import RaBitQIndex
 from enrollment_db.mirror import Mirror
 from enrollment_db.records import Model, NewTemplate
 from enrollment_db.store import Store
