@@ -73,13 +73,14 @@ class Mirror:
         """Bring the index up to what is committed now; returns how many templates were added and removed.
 
         Costs one short query when there is nothing to do. If the log is shorter than it was, a backup has been
-        restored, and all is loaded anew. Raises OtherModel if the gallery was emptied and begun again with
-        another network, or is of another dimension than the index: then open another mirror.
+        restored, and all is loaded anew. Raises OtherModel if the gallery has gone over to another network, or is
+        of another dimension than the index: then open another mirror.
         """
         with self._lock:
             if self._seq is None:
                 return self._open()
-            last_seq = self._store.last_seq()
+            last_seq, model = self._store.place()
+            self._check_model(model)
             if last_seq < self._seq:
                 _log.warning("the gallery %s was restored from a backup; loading it anew", self._store.path)
                 self._empty()
@@ -164,7 +165,7 @@ class Mirror:
     def _replay(self, after_seq: int) -> int:
         """Apply the log after a place in it; returns how many templates were added and removed."""
         applied = 0
-        for changes in self._store.changes(after_seq):
+        for changes in self._store.changes(after_seq, self._model):
             self._add(changes.added)
             self._index.remove(changes.removed)
             if len(changes.removed):
@@ -183,12 +184,15 @@ class Mirror:
     def _add(self, batch: Batch) -> None:
         if batch.model is None:
             return
-        if (self._model or batch.model) != batch.model or batch.model.dim != self._index.dim:
-            raise OtherModel(
-                f"the gallery {self._store.path} now holds templates of {batch.model}",
-                hint=f"start again with --model {batch.model.name}",
-                path=self._store.path,
-            )
+        self._check_model(batch.model)
         self._model = batch.model
         self._newest_id = max(self._newest_id, int(batch.template_ids.max(initial=0)))
         self._index.add(batch.template_ids, batch.vectors)
+
+    def _check_model(self, model: Model | None) -> None:
+        if model is not None and ((self._model or model) != model or model.dim != self._index.dim):
+            raise OtherModel(
+                f"the gallery {self._store.path} now holds templates of {model}",
+                hint=f"start again with --model {model.name}",
+                path=self._store.path,
+            )

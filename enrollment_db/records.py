@@ -7,7 +7,7 @@ are never used twice, not even after a removal.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,11 +36,24 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class FaceCrop:
+    """What is kept of a photo to compute its template again: an encoded picture, which is not looked into.
+
+    `box` and `landmarks`, (5, 2) float32, are in pixels of that picture.
+    """
+
+    picture: bytes
+    box: Box
+    landmarks: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class NewTemplate:
     """A template to be stored: `vector` is (d,) float32 of unit length.
 
     `sha256` is the photo's hash, 64 hex digits. `source` names the photo for people. `box`, `landmarks` ((5,
-    2) float32, pixels) and `quality` (0..1) are None where the template was computed elsewhere.
+    2) float32, pixels) and `quality` (0..1) are None where the template was computed elsewhere. `crop` is kept
+    where one is given.
     """
 
     vector: NDArray[np.float32]
@@ -49,6 +62,35 @@ class NewTemplate:
     box: Box | None = None
     landmarks: NDArray[np.float32] | None = None
     quality: float | None = None
+    crop: FaceCrop | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Twin:
+    """The template of a photo under a new model: `vector` is (d,) float32 of unit length.
+
+    `template_id` is the one that it stands beside, from which it takes all else. `box` and `landmarks` are given
+    where that has none.
+    """
+
+    template_id: int
+    vector: NDArray[np.float32]
+    box: Box | None = None
+    landmarks: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pending:
+    """A template that has no twin yet, and what one may be computed from; `active` as in Log."""
+
+    template_id: int
+    name: str
+    source: str | None
+    sha256: str
+    box: Box | None
+    landmarks: NDArray[np.float32] | None
+    active: bool
+    crop: FaceCrop | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +103,24 @@ class Added:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """An enrolled person; `templates` counts them and is at least 1."""
+    """An enrolled person; `templates` counts those of the active model, which may be none."""
 
     id: int
     name: str
     templates: int
     created_at: str
+
+
+class Census(NamedTuple):
+    """How many `identities` had a template of the active model when the change log had come to `seq`.
+
+    `newest_id` is the greatest template id ever given out until then, `model_id` the active model's row.
+    """
+
+    seq: int
+    newest_id: int
+    model_id: int | None
+    identities: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)

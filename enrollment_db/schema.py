@@ -109,7 +109,36 @@ def m002_policies(db: Database) -> None:
     )
 
 
-MIGRATIONS: tuple[Callable[[Database], None], ...] = (m001_gallery, m002_policies)
+def m003_models_side_by_side(db: Database) -> None:
+    """Templates of another model beside those that are searched, and what they can be computed from."""
+    db.executescript(
+        """
+        -- The same index with the model: what is asked of a person, and counted, is about one model.
+        DROP INDEX templates_identity;
+        CREATE INDEX templates_identity ON templates (identity_id, model_id);
+
+        -- Of a photo and an identity, not of a template: all templates of that photo share it, and it goes with the
+        -- last of them. The trigger does that in place of a foreign key, which would need an index of its own.
+        CREATE TABLE crops (
+            id INTEGER PRIMARY KEY,
+            identity_id INTEGER NOT NULL,
+            sha256 BLOB NOT NULL CHECK (typeof(sha256) = 'blob' AND length(sha256) = 32),
+            picture BLOB NOT NULL CHECK (typeof(picture) = 'blob'),
+            box TEXT NOT NULL,
+            landmarks TEXT NOT NULL,
+            UNIQUE (sha256, identity_id)
+        );
+        CREATE TRIGGER templates_drop_crop AFTER DELETE ON templates
+        WHEN NOT EXISTS (
+            SELECT 1 FROM templates t WHERE t.sha256 = OLD.sha256 AND t.identity_id = OLD.identity_id
+        ) BEGIN
+            DELETE FROM crops WHERE sha256 = OLD.sha256 AND identity_id = OLD.identity_id;
+        END;
+        """
+    )
+
+
+MIGRATIONS: tuple[Callable[[Database], None], ...] = (m001_gallery, m002_policies, m003_models_side_by_side)
 
 SCHEMA_VERSION = len(MIGRATIONS)
 

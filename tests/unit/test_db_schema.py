@@ -85,11 +85,11 @@ def test_migrations_are_numbered():
 
 
 def test_a_migration_that_fails_leaves_the_gallery_as_it_was(old, monkeypatch):
-    def m003_broken(db):
+    def m004_broken(db):
         db.execute("DROP TABLE templates")
         raise RuntimeError
 
-    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, m003_broken))
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, m004_broken))
     before = definitions(old)
     with pytest.raises(RuntimeError):
         Store.open(old)
