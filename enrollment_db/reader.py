@@ -27,8 +27,10 @@ ACTIVE = "(SELECT pinned_model_id FROM settings)"
 """The active model's row; NULL while the gallery is empty."""
 
 _IDENTITIES = f"""
-    SELECT i.id, i.name, count(t.id), i.created_at
-    FROM identities i LEFT JOIN templates t ON t.identity_id = i.id AND t.model_id = {ACTIVE}
+    SELECT i.id, i.name,
+           (SELECT count(*) FROM templates t WHERE t.identity_id = i.id AND t.model_id = {ACTIVE}),
+           i.created_at
+    FROM identities i
 """
 _POLICIES = f"""
     SELECT p.id, p.kind, p.target, p.threshold, p.data, p.mated, p.non_mated, p.low, p.high, p.created_at,
@@ -45,47 +47,32 @@ SHOWN = f"""
 """
 """One template a photo and identity: that of the active model, or the newest of another where there is none."""
 
-_COUNTS = f"""
-    SELECT count(*), coalesce(sum(templates), 0) FROM (
-        SELECT count(*) AS templates FROM templates WHERE model_id = {ACTIVE} GROUP BY identity_id
-    )
-"""
 _CENSUS_BY_LOG = 16_384
-_CENSUS = f"""
-    SELECT
-        coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'changes'), 0),
-        coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'templates'), 0),
-        {ACTIVE},
-        (SELECT count(*) FROM (SELECT 1 FROM templates WHERE model_id = {ACTIVE} GROUP BY identity_id))
+_NOW = f"""
+    coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'changes'), 0),
+    coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'templates'), 0),
+    {ACTIVE}
 """
-# Whose templates changed has one now, or has not, and had one before, or had not: one that was there before and is
-# there still, or was removed meanwhile. Ids ascend, so those up to the newest one of then are from before.
+_CENSUS = f"SELECT {_NOW}, (SELECT count(DISTINCT identity_id) FROM templates WHERE model_id = {ACTIVE})"
+# Parameters: seq, newest_id and model_id of the census before. An identity in the log since then has a template
+# now, or has not; and had one before, or had not: one that is there still, or was removed meanwhile. Ids ascend, so
+# those from before are at most newest_id.
 _GAINED = f"""
-    WITH before(seq, newest_id, model_id, identities) AS (VALUES (?, ?, ?, ?)),
-    happened AS (
-        SELECT c.op, c.template_id, c.identity_id FROM before b JOIN changes c ON c.seq > b.seq
-        WHERE c.model_id = b.model_id ORDER BY c.seq LIMIT {_CENSUS_BY_LOG}
+    SELECT {_NOW}, (
+        SELECT coalesce(sum(
+            EXISTS (
+                SELECT 1 FROM templates t WHERE t.identity_id = h.identity_id AND t.model_id = ?3
+            ) - (h.removed OR EXISTS (
+                SELECT 1 FROM templates t WHERE t.identity_id = h.identity_id AND t.model_id = ?3 AND t.id <= ?2
+            ))
+        ), 0)
+        FROM (
+            SELECT identity_id, max(op = 'remove' AND template_id <= ?2) AS removed FROM (
+                SELECT op, template_id, identity_id, model_id FROM changes WHERE seq > ?1
+                ORDER BY seq LIMIT {_CENSUS_BY_LOG}
+            ) WHERE model_id = ?3 GROUP BY identity_id
+        ) h
     )
-    SELECT
-        coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'changes'), 0),
-        coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'templates'), 0),
-        {ACTIVE},
-        (
-            SELECT coalesce(sum(
-                EXISTS (
-                    SELECT 1 FROM templates t WHERE t.identity_id = h.identity_id AND t.model_id = b.model_id
-                ) - (
-                    h.removed_of_before OR EXISTS (
-                        SELECT 1 FROM templates t WHERE t.identity_id = h.identity_id
-                        AND t.model_id = b.model_id AND t.id <= b.newest_id
-                    )
-                )
-            ), 0)
-            FROM before b, (
-                SELECT o.identity_id, max(o.op = 'remove' AND o.template_id <= p.newest_id) AS removed_of_before
-                FROM happened o, before p GROUP BY o.identity_id
-            ) h
-        )
 """
 
 
@@ -97,8 +84,15 @@ class Reader(Log):
 
     def counts(self) -> tuple[int, int]:
         """How many identities and templates can be found: those of the active model. Counts all of them."""
-        ((identities, templates),) = self._session.query(_COUNTS)
+        ((identities, templates),) = self._session.query(
+            f"SELECT count(DISTINCT identity_id), count(*) FROM templates WHERE model_id = {ACTIVE}"
+        )
         return identities, templates
+
+    def stored(self) -> int:
+        """How many templates there are of all models: no more can be found. Cheap, unlike `counts`."""
+        ((rows,),) = self._session.query("SELECT count(*) FROM templates")
+        return int(rows)
 
     def census(self, before: Census | None = None) -> Census:
         """How many identities can be found now.
@@ -106,7 +100,7 @@ class Reader(Log):
         Given the census of some time before, it looks only at what the change log says has happened since.
         """
         if before is not None:
-            ((seq, newest_id, model_id, gained),) = self._session.query(_GAINED, tuple(before))
+            ((seq, newest_id, model_id, gained),) = self._session.query(_GAINED, before[:3])
             if model_id == before.model_id and 0 <= seq - before.seq <= _CENSUS_BY_LOG:
                 return Census(seq, newest_id, model_id, before.identities + gained)
         ((seq, newest_id, model_id, identities),) = self._session.query(_CENSUS)
@@ -114,12 +108,12 @@ class Reader(Log):
 
     def identities(self) -> list[Identity]:
         """Everybody, by name; an identity whose templates are all of other models has none to be found."""
-        return [Identity(*row) for row in self._session.query(f"{_IDENTITIES} GROUP BY i.id ORDER BY i.name")]
+        return [Identity(*row) for row in self._session.query(f"{_IDENTITIES} ORDER BY i.name")]
 
     def identity(self, name: str) -> Identity:
         """The identity of this name. Raises UnknownIdentity or BadName."""
         cleaned = clean_name(name)
-        rows = self._session.query(f"{_IDENTITIES} WHERE i.name = ? GROUP BY i.id", (cleaned,))
+        rows = self._session.query(f"{_IDENTITIES} WHERE i.name = ?", (cleaned,))
         if not rows:
             raise UnknownIdentity(
                 f"nobody is enrolled as {cleaned}", hint="see `faceid list`", path=self.path
