@@ -127,13 +127,15 @@ class Changeover:
     def switch(self, start: Start, after_id: int) -> bool:
         """Make the new model the active one, if the pass that began at `start` and came to `after_id` still holds.
 
-        It does not where templates were added since, where staged ones were removed, or where the active model has
-        changed: then nothing is changed, and False is returned. What the pass has left pending gets no twin by
-        this, and stays. Takes one short transaction.
+        It does not where templates were added since, where staged ones were removed, where the active model has
+        changed, or where nothing is left: then nothing is changed, and False is returned. What the pass has left
+        pending gets no twin by this, and stays. Takes one short transaction.
         """
         with self._session.write() as connection:
+            active = self.start().model_id
             if (
-                self.start().model_id != start.model_id
+                active is None
+                or active != start.model_id
                 or self._lost_since(connection, start.seq)
                 or self.pending(after_id, 1)
             ):

@@ -46,7 +46,7 @@ def import_templates(
     for templates of another model.
     """
     with _opened(path) as archive:
-        total, has_sources, has_digests = _check_arrays(archive, model.dim, path)
+        total, has_sources, has_digests = _check_arrays(archive, path)
         _check_model(archive, gallery, model, path)
         people: set[str] = set()
 
@@ -162,14 +162,14 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
         raise _bad(path, f"is not an .npz archive of plain arrays: {error}") from error
 
 
-def _check_arrays(archive: zipfile.ZipFile, dim: int, path: Path) -> tuple[int, bool, bool]:
+def _check_arrays(archive: zipfile.ZipFile, path: Path) -> tuple[int, bool, bool]:
     """How many templates there are, and whether sources and hashes come with them."""
     there = {name.removesuffix(".npy") for name in archive.namelist()}
     if missing := [name for name in ("embeddings", "names", "model", "metric") if name not in there]:
         raise _bad(path, f"has no {' and no '.join(missing)}")
     shape, dtype = shape_and_type(archive, "embeddings")
-    if len(shape) != 2 or shape[1] != dim:
-        raise _bad(path, f"has embeddings of shape {shape}, where (n, {dim}) is needed")
+    if len(shape) != 2:
+        raise _bad(path, f"has embeddings of shape {shape}, where (n, d) is needed")
     if not np.issubdtype(dtype, np.floating):
         raise _bad(path, f"has embeddings of type {dtype}, where float32 is needed")
     optional = [name for name in ("sources", "photo_sha256") if name in there]
@@ -197,6 +197,14 @@ def _check_model(archive: zipfile.ZipFile, gallery: Gallery, model: ModelKey, pa
                 hint=f"use --model {_scalar(archive, 'model')} and a gallery of that model",
                 path=str(path),
             )
+    (_, dim), _ = shape_and_type(archive, "embeddings")
+    if dim != model.dim:
+        raise GalleryError(
+            f"{path} holds templates of {dim} numbers, where {model.name} has {model.dim}",
+            code="model_mismatch",
+            hint="use the model that they were computed with, and a gallery of that model",
+            path=str(path),
+        )
     gallery.guard(model)
 
 
