@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from enrollment_db.reader import ACTIVE, SHOWN
@@ -145,11 +145,10 @@ class Changeover:
             self._session.purge_on_commit()
         return True
 
-    def drop_others(self, progress: Callable[[int], None] | None = None) -> int:
+    def drop_others(self) -> int:
         """Remove the templates of other models that have a twin of the active one; returns how many.
 
-        Those without stay: nothing else is left of them. What was stored is overwritten. `progress` is called with
-        how many were removed so far.
+        Those without stay: nothing else is left of them. What was stored is overwritten, as by `Store.remove`.
         """
         dropped, after_id = 0, 0
         while True:
@@ -163,11 +162,10 @@ class Changeover:
                 ).fetchall()
                 connection.executemany("DELETE FROM templates WHERE id = ?", ids)
                 if not ids:
+                    # Once for all: it waits for the disk.
+                    self._session.purge_on_commit()
                     return dropped
-                self._session.purge_on_commit()
             dropped, after_id = dropped + len(ids), ids[-1][0]
-            if progress is not None:
-                progress(dropped)
 
     def unfindable(self) -> list[str]:
         """The names of the identities that have no template of the active model."""

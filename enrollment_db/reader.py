@@ -18,6 +18,7 @@ from enrollment_db.rows import (
     model_parameters,
     to_digest,
     to_ids,
+    to_model,
     to_policy,
     to_template,
     to_vectors,
@@ -201,7 +202,10 @@ class Reader(Log):
         """
         with self._session.snapshot() as connection, closing(connection.cursor()) as cursor:
             (total,) = cursor.execute(f"SELECT count(*) FROM templates WHERE model_id = {ACTIVE}").fetchone()
-            (dim,) = cursor.execute(f"SELECT max(dim) FROM models WHERE id = {ACTIVE}").fetchone()
+            row = cursor.execute(f"SELECT {MODEL_COLUMNS} FROM models m WHERE m.id = {ACTIVE}").fetchone()
+            if row is None:
+                return
+            model = to_model(row)
             # CROSS JOIN: as they lie in the file, without sorting.
             cursor.execute(
                 f"""
@@ -213,9 +217,10 @@ class Reader(Log):
             while rows := cursor.fetchmany(batch_size):
                 names, blobs, sources, digests = (list(column) for column in zip(*rows, strict=True))
                 yield Listed(
+                    model,
                     total,
                     names,
-                    to_vectors(blobs, dim, self.path),
+                    to_vectors(blobs, model.dim, self.path),
                     sources,
                     [digest.hex() for digest in digests],
                 )

@@ -164,8 +164,12 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Listed:
-    """A part of all `total` templates with what is known of each: names, (n, d) vectors, sources, hashes in hex."""
+    """A part of all `total` templates of `model` with what is known of each.
 
+    That is names, (n, d) vectors, sources and hashes in hex.
+    """
+
+    model: Model
     total: int
     names: list[str]
     vectors: NDArray[np.float32]

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from enrollment_db.bulk import Part
+from enrollment_db.records import Model
 from faceid.errors import GalleryError, InputError
 from faceid.gallery import Gallery, database_errors, record_of
 from faceid.npz import read_rows, shape_and_type, write_rows
@@ -85,17 +86,12 @@ def export_templates(gallery: Gallery, path: Path, progress: Progress | None = N
     The archive shows the gallery as it was at one moment. Raises GalleryError for an empty gallery, or a place
     that cannot be written.
     """
-    model = gallery.model
-    if model is None:
-        raise GalleryError(
-            "nothing is enrolled, so there is nothing to export", code="empty", hint="enrol first"
-        )
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         # Templates are personal data: like the gallery itself, for its owner's eyes only.
         temporary.touch(mode=0o600)
         with temporary.open("wb") as file:
-            identities, templates = _write(gallery, model, zipfile.ZipFile(file, "w"), progress)
+            model, identities, templates = _write(gallery, zipfile.ZipFile(file, "w"), progress)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -111,15 +107,19 @@ def export_templates(gallery: Gallery, path: Path, progress: Progress | None = N
     return TransferResult("exported", str(path), identities, templates, 0, model.name)
 
 
-def _write(
-    gallery: Gallery, model: ModelKey, archive: zipfile.ZipFile, progress: Progress | None
-) -> tuple[int, int]:
+def _write(gallery: Gallery, archive: zipfile.ZipFile, progress: Progress | None) -> tuple[Model, int, int]:
     names: list[str] = []
     sources: list[str] = []
     digests: list[str] = []
 
     with archive, database_errors(), closing(gallery.store.list_all(ROWS)) as parts:
-        first = next(parts)
+        first = next(parts, None)
+        if first is None:
+            raise GalleryError(
+                "nothing is enrolled, so there is nothing to export", code="empty", hint="enrol first"
+            )
+        # Not the gallery's at another moment: it may go over to another one.
+        model = first.model
 
         def vectors() -> Iterator[NDArray[np.float32]]:
             part = first
@@ -146,7 +146,7 @@ def _write(
         ):
             scalar = np.array(value, dtype=np.str_)
             write_rows(archive, name, (), scalar.dtype, [scalar])
-    return len(set(names)), len(names)
+    return model, len(set(names)), len(names)
 
 
 @contextmanager

@@ -63,7 +63,7 @@ def test_not_switched_while_something_is_missing(faceid: Faceid, photos: dict[st
     assert faceid("--json", "identify", photos["alice"]).object["faces"][0]["name"] == "alice"
 
 
-def test_switched_all_the_same(faceid: Faceid, photos: dict[str, str]) -> None:
+def test_switched_all_the_same(faceid: Faceid, photos: dict[str, str], tmp_path: Path) -> None:
     Path(photos["bob"]).unlink()
     ran = faceid("re-embed", "--to", OTHER, "--allow-missing", "--drop-old", model=None)
     assert ran.code == 0
@@ -74,11 +74,16 @@ def test_switched_all_the_same(faceid: Faceid, photos: dict[str, str]) -> None:
     assert left["model"].startswith("fake (")
     people = faceid("--json", "list", model=None).objects
     assert [(one["name"], one["templates"]) for one in people] == [("alice", 2), ("bob", 0)]
+    # What cannot be found is not exported either.
+    faceid("remove", "alice", "--yes", model=None)
+    exported = faceid("--json", "export", str(tmp_path / "out.npz"), model=None)
+    assert (exported.code, exported.object["error"]["code"]) == (4, "empty")
     # Later it is tried again: still gone, and said so.
     again = faceid("--json", "re-embed", "--to", OTHER, model=None)
     assert (again.code, again.objects[1]["summary"]["status"]) == (3, "current")
     assert faceid("--json", "remove", "bob", "--yes", model=None).object["templates"] == 1
-    assert faceid("re-embed", "--to", OTHER, model=None).code == 0
+    emptied = faceid("--json", "re-embed", "--to", OTHER, model=None)
+    assert (emptied.code, emptied.object["error"]["code"]) == (4, "empty")
 
 
 def test_crops_are_kept_where_asked_for(faceid: Faceid, photo: Photo) -> None:
