@@ -277,3 +277,33 @@ def test_a_census_by_the_log_is_that_of_a_count(store):
         if step % 3 == 0:
             census = store.census(census)
             assert census.identities == store.counts()[0] == store.census().identities
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda store, before: store.identity("Ann"),
+        lambda store, before: store.templates("Ann"),
+        lambda store, before: store.vectors_of([1, 2]),
+        lambda store, before: store.identity_ids_of([1, 5]),
+        lambda store, before: store.holders_of(photo(2).sha256, OLD),
+        lambda store, before: store.census(before),
+        lambda store, before: store.add("Ann", [photo(7)], OLD),
+        lambda store, before: store.remove_template(1),
+        lambda store, before: store.remove("Bob"),
+    ],
+    ids=["identity", "templates", "vectors", "owners", "holders", "census", "add", "remove one", "remove"],
+)
+def test_what_is_asked_of_few_does_not_read_all(store, path, ask):
+    before = store.census()
+    stage_all(store)
+    asked: list[str] = []
+    connection = store._session._connection
+    connection.set_trace_callback(asked.append)
+    ask(store, before)
+    connection.set_trace_callback(None)
+    asked = [sql for sql in asked if sql.lstrip().startswith(("SELECT", "UPDATE templates", "DELETE"))]
+    assert asked
+    for sql in asked:
+        plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}")]
+        assert not [step for step in plan if step.startswith(("SCAN t", "SCAN i", "SCAN c"))], (sql, plan)
