@@ -14,7 +14,7 @@ from enrollment_db.comparison import Comparison, compare
 from enrollment_db.errors import DatabaseError, OtherModel
 from enrollment_db.index import VectorIndex
 from enrollment_db.reader import Reader
-from enrollment_db.records import Batch, Model
+from enrollment_db.records import Batch, Model, Place
 from enrollment_db.snapshot import Stamp
 from enrollment_db.snapshot_directory import SnapshotDirectory
 
@@ -55,8 +55,7 @@ class Mirror:
         self._snapshot_from = snapshot_from
         self._leave_snapshots = leave_snapshots
         self._snapshots = SnapshotDirectory(store.path)
-        self._seq: int | None = None
-        self._newest_id = 0
+        self._place: Place | None = None
         self._model: Model | None = None
         self._lock = threading.RLock()
 
@@ -66,8 +65,8 @@ class Mirror:
 
     @property
     def seq(self) -> int | None:
-        """The place in the change log up to which the index is true; None before the first `sync`."""
-        return self._seq
+        """How far in the change log the index is true; None before the first `sync`."""
+        return None if self._place is None else self._place.seq
 
     @property
     def reason(self) -> str:
@@ -82,19 +81,22 @@ class Mirror:
     def sync(self) -> int:
         """Bring the index up to what is committed now; returns how many templates were added and removed.
 
-        Costs one short query when there is nothing to do. If the log is shorter than it was, a backup has been
-        restored, and all is loaded anew. Raises OtherModel if the gallery was emptied and begun again with
-        another network, or is of another dimension than the index: then open another mirror.
+        Costs one short query when there is nothing to do. If the log has not been where the index is, a backup has been
+        restored, and all is loaded anew. Raises OtherModel if the gallery has gone over to another network, or is
+        of another dimension than the index: then open another mirror.
         """
         with self._lock:
-            if self._seq is None:
+            if self._place is None:
                 return self._open()
-            last_seq = self._store.last_seq()
-            if last_seq < self._seq:
+            place, model = self._store.place()
+            self._check_model(model)
+            if place == self._place:
+                return 0
+            if place.seq <= self._place.seq or not self._store.has(self._place):
                 _log.warning("the gallery %s was restored from a backup; loading it anew", self._store.path)
                 self._empty()
                 return self._open()
-            return 0 if last_seq == self._seq else self._replay(self._seq)
+            return self._replay(self._place)
 
     def search(self, probes: NDArray[np.float32], k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """`sync`, then the k nearest templates of each of (m, d) probes: cosines (m, k), template ids (m, k).
@@ -113,14 +115,10 @@ class Mirror:
         """
         with self._lock:
             self.sync()
-            kept, model, seq = self._index.dump(), self._model, self._seq
-            if kept is None or model is None or seq is None:
+            kept, model, place = self._index.dump(), self._model, self._place
+            if kept is None or model is None or place is None:
                 return None
-            newest_id = int(kept.ids.max(initial=0))
-            lineage = self._store.lineage(seq, newest_id)
-            if lineage is None:
-                return None
-            stamp = Stamp(self._store.database_id, model, seq, newest_id, lineage, self._index.reason)
+            stamp = Stamp(self._store.database_id, model, place, self._index.reason)
             path = self._snapshots.write(stamp, kept)
             # Whoever removed a template while the file was not there yet has not seen it.
             self.sync()
@@ -156,14 +154,14 @@ class Mirror:
     def _open(self) -> int:
         """Fill the index, which is empty; leave a snapshot behind if that was much work."""
         model = self._store.model()
-        seq = None if model is None else self._load_snapshot(model)
+        place = None if model is None else self._load_snapshot(model)
         mapped = len(self._index)
-        if seq is None:
+        if place is None:
             # Whoever removed somebody may have died before he erased them from what lies there.
             self._snapshots.discard_outlived(self._store)
             read = self._load()
         else:
-            read = self._replay(seq)
+            read = self._replay(place)
         if self._leave_snapshots and read >= self._snapshot_from:
             try:
                 self.leave_snapshot()
@@ -171,7 +169,7 @@ class Mirror:
                 _log.debug("%s", error)
         return mapped + read
 
-    def _load_snapshot(self, model: Model) -> int | None:
+    def _load_snapshot(self, model: Model) -> Place | None:
         """The place in the log at which the index is now; None if there is no snapshot to be used."""
         if model.dim != self._index.dim or (self._model or model) != model:
             return None
@@ -181,10 +179,8 @@ class Mirror:
         stamp, kept = found
         if not self._index.load(kept):
             return None
-        self._model = stamp.model
-        self._newest_id = max(self._newest_id, stamp.newest_id)
-        self._seq = stamp.seq
-        return stamp.seq
+        self._model, self._place = stamp.model, stamp.place
+        return stamp.place
 
     def _load(self) -> int:
         """Read all of the store; returns how many templates there are."""
@@ -196,36 +192,37 @@ class Mirror:
                 # Whatever was loaded may be gone from the store by the next attempt.
                 self._empty()
                 raise
-        self._seq = part.seq
+        self._place = part.place
         return len(self._index)
 
-    def _replay(self, after_seq: int) -> int:
+    def _replay(self, after: Place) -> int:
         """Apply the log after a place in it; returns how many templates were added and removed."""
         applied = 0
-        for changes in self._store.changes(after_seq):
+        for changes in self._store.changes(after.seq, self._model):
             self._add(changes.added)
             self._index.remove(changes.removed)
             if len(changes.removed):
-                self._snapshots.erase(changes.removed, before_seq=changes.seq)
-            self._seq = changes.seq
+                self._snapshots.erase(changes.removed, before_seq=changes.place.seq)
+            self._place = changes.place
             applied += len(changes.added) + len(changes.removed)
         return applied
 
     def _empty(self) -> None:
         """Forget all vectors."""
-        self._seq = None
-        self._newest_id = 0
+        self._place = None
         self._index.clear()
 
     def _add(self, batch: Batch) -> None:
         if batch.model is None:
             return
-        if (self._model or batch.model) != batch.model or batch.model.dim != self._index.dim:
+        self._check_model(batch.model)
+        self._model = batch.model
+        self._index.add(batch.template_ids, batch.vectors)
+
+    def _check_model(self, model: Model | None) -> None:
+        if model is not None and ((self._model or model) != model or model.dim != self._index.dim):
             raise OtherModel(
-                f"the gallery {self._store.path} now holds templates of {batch.model}",
-                hint=f"start again with --model {batch.model.name}",
+                f"the gallery {self._store.path} now holds templates of {model}",
+                hint=f"start again with --model {model.name}",
                 path=self._store.path,
             )
-        self._model = batch.model
-        self._newest_id = max(self._newest_id, int(batch.template_ids.max(initial=0)))
-        self._index.add(batch.template_ids, batch.vectors)

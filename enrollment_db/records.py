@@ -7,7 +7,7 @@ are never used twice, not even after a removal.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,11 +36,24 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class FaceCrop:
+    """What is kept of a photo to compute its template again: an encoded picture, which is not looked into.
+
+    `box` and `landmarks`, (5, 2) float32, are in pixels of that picture.
+    """
+
+    picture: bytes
+    box: Box
+    landmarks: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class NewTemplate:
     """A template to be stored: `vector` is (d,) float32 of unit length.
 
     `sha256` is the photo's hash, 64 hex digits. `source` names the photo for people. `box`, `landmarks` ((5,
-    2) float32, pixels) and `quality` (0..1) are None where the template was computed elsewhere.
+    2) float32, pixels) and `quality` (0..1) are None where the template was computed elsewhere. `crop` is kept
+    where one is given.
     """
 
     vector: NDArray[np.float32]
@@ -49,6 +62,35 @@ class NewTemplate:
     box: Box | None = None
     landmarks: NDArray[np.float32] | None = None
     quality: float | None = None
+    crop: FaceCrop | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Twin:
+    """The template of a photo under a new model: `vector` is (d,) float32 of unit length.
+
+    `template_id` is the one that it stands beside, from which it takes all else. `box` and `landmarks` are given
+    where that has none.
+    """
+
+    template_id: int
+    vector: NDArray[np.float32]
+    box: Box | None = None
+    landmarks: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pending:
+    """A template that has no twin yet, and what one may be computed from; `active` as in Log."""
+
+    template_id: int
+    name: str
+    source: str | None
+    sha256: str
+    box: Box | None
+    landmarks: NDArray[np.float32] | None
+    active: bool
+    crop: FaceCrop | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +103,24 @@ class Added:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """An enrolled person; `templates` counts them and is at least 1."""
+    """An enrolled person; `templates` counts those of the active model, which may be none."""
 
     id: int
     name: str
     templates: int
     created_at: str
+
+
+class Census(NamedTuple):
+    """How many `identities` had a template of the active model when the change log had come to `seq`.
+
+    `newest_id` is the greatest template id ever given out until then, `model_id` the active model's row.
+    """
+
+    seq: int
+    newest_id: int
+    model_id: int | None
+    identities: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,18 +154,34 @@ class Batch:
         return len(self.template_ids)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Loaded:
-    """A part of all templates as they were when the change log had reached `seq`."""
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An entry of the change log: its number, and the number at random that it alone has, in every history."""
 
     seq: int
+    mark: int
+
+
+NOWHERE = Place(0, 0)
+"""Before the first entry."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Loaded:
+    """A part of all templates as they were when the change log had reached `place`."""
+
+    place: Place
     batch: Batch
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Listed:
-    """A part of all `total` templates with what is known of each: names, (n, d) vectors, sources, hashes in hex."""
+    """A part of all `total` templates of `model` with what is known of each.
 
+    That is names, (n, d) vectors, sources and hashes in hex.
+    """
+
+    model: Model
     total: int
     names: list[str]
     vectors: NDArray[np.float32]
@@ -121,13 +191,13 @@ class Listed:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Changes:
-    """A stretch of the change log that ends at `seq`.
+    """A stretch of the change log that ends at `place`.
 
     `added` holds the templates that were added in it and are still there, `removed` (n,) int64 the ids that
     were removed in it. Since an id is added once and removed once, the two may be applied in either order.
     """
 
-    seq: int
+    place: Place
     added: Batch
     removed: NDArray[np.int64]
 

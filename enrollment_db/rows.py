@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from enrollment_db.errors import BadTemplate, Corrupt
-from enrollment_db.records import Batch, Box, Model, NewTemplate, Policy, Template
+from enrollment_db.records import Batch, Box, Model, Policy, Template
 
 MODEL_COLUMNS = "m.name, m.weights_sha256, m.aligner, m.dim, m.metric"
 
@@ -19,13 +19,15 @@ _STORED = np.dtype("<f4")
 _NORM_TOLERANCE = 1e-3
 
 
-def to_blob(template: NewTemplate, dim: int) -> bytes:
-    """The vector as stored, little-endian float32. Raises BadTemplate if it is no unit vector of `dim`."""
-    vector = np.asarray(template.vector)
-    what = f"the template of {template.source or template.sha256[:12]}"
-    if vector.shape != (dim,):
-        raise BadTemplate(f"{what} has shape {vector.shape}, not ({dim},)", hint="use one model throughout")
-    blob = vector.astype(_STORED)
+def to_blob(vector: NDArray[np.float32], dim: int, what: str) -> bytes:
+    """The vector as stored, little-endian float32. Raises BadTemplate if it is no unit vector of `dim`.
+
+    `what` names it in the error.
+    """
+    values = np.asarray(vector)
+    if values.shape != (dim,):
+        raise BadTemplate(f"{what} has shape {values.shape}, not ({dim},)", hint="use one model throughout")
+    blob = values.astype(_STORED)
     if not np.isfinite(blob).all():
         raise BadTemplate(f"{what} has values that are not finite", hint="compute it again")
     norm = float(np.linalg.norm(blob))
@@ -100,13 +102,25 @@ def to_model(row: Sequence[Any]) -> Model:
     return Model(*row)
 
 
+def model_parameters(model: Model) -> tuple[str, str, str, int, str]:
+    """The values that belong to MODEL_COLUMNS."""
+    return model.name, model.weights_sha256, model.aligner, model.dim, model.metric
+
+
+def to_box(text: str) -> Box:
+    """A box as `to_json` wrote it."""
+    x1, y1, x2, y2 = json.loads(text)
+    return x1, y1, x2, y2
+
+
+def to_landmarks(text: str) -> NDArray[np.float32]:
+    """(5, 2) float32 as `to_json` wrote them."""
+    return np.array(json.loads(text), np.float32)
+
+
 def to_template(row: Sequence[Any]) -> Template:
     """A Template of: id, name, source, sha256, quality, box, landmarks, created_at, MODEL_COLUMNS."""
     id_, name, source, digest, quality, box, landmarks, created_at, *model = row
-    corners: Box | None = None
-    if box is not None:
-        x1, y1, x2, y2 = json.loads(box)
-        corners = (x1, y1, x2, y2)
     return Template(
         id=id_,
         name=name,
@@ -114,8 +128,8 @@ def to_template(row: Sequence[Any]) -> Template:
         sha256=digest.hex(),
         quality=quality,
         model=to_model(model),
-        box=corners,
-        landmarks=None if landmarks is None else np.array(json.loads(landmarks), np.float32),
+        box=None if box is None else to_box(box),
+        landmarks=None if landmarks is None else to_landmarks(landmarks),
         created_at=created_at,
     )
 

@@ -109,7 +109,66 @@ def m002_policies(db: Database) -> None:
     )
 
 
-MIGRATIONS: tuple[Callable[[Database], None], ...] = (m001_gallery, m002_policies)
+def m003_models_side_by_side(db: Database) -> None:
+    """Templates of another model beside those that are searched, and what they can be computed from."""
+    db.executescript(
+        """
+        -- The same index with the model: what is asked of a person, and counted, is about one model.
+        DROP INDEX templates_identity;
+        CREATE INDEX templates_identity ON templates (identity_id, model_id);
+
+        -- Of a photo and an identity, not of a template: all templates of that photo share it, and it goes with the
+        -- last of them. The trigger does that in place of a foreign key, which would need an index of its own.
+        CREATE TABLE crops (
+            id INTEGER PRIMARY KEY,
+            identity_id INTEGER NOT NULL,
+            sha256 BLOB NOT NULL CHECK (typeof(sha256) = 'blob' AND length(sha256) = 32),
+            picture BLOB NOT NULL CHECK (typeof(picture) = 'blob'),
+            box TEXT NOT NULL,
+            landmarks TEXT NOT NULL,
+            UNIQUE (sha256, identity_id)
+        );
+        CREATE TRIGGER templates_drop_crop AFTER DELETE ON templates
+        WHEN NOT EXISTS (
+            SELECT 1 FROM templates t WHERE t.sha256 = OLD.sha256 AND t.identity_id = OLD.identity_id
+        ) BEGIN
+            DELETE FROM crops WHERE sha256 = OLD.sha256 AND identity_id = OLD.identity_id;
+        END;
+        """
+    )
+
+
+def m004_marks(db: Database) -> None:
+    """A number at random for each change, by which two histories are told apart.
+
+    There are two where a backup was restored and written to: places in the log and template ids are given out
+    again then, and only by this can somebody who followed the first history know that he is in the second.
+    """
+    db.executescript(
+        """
+        ALTER TABLE changes ADD COLUMN mark INTEGER NOT NULL DEFAULT 0;
+        UPDATE changes SET mark = random();
+
+        DROP TRIGGER templates_log_insert;
+        CREATE TRIGGER templates_log_insert AFTER INSERT ON templates BEGIN
+            INSERT INTO changes (op, template_id, identity_id, model_id, mark)
+            VALUES ('add', NEW.id, NEW.identity_id, NEW.model_id, random());
+        END;
+        DROP TRIGGER templates_log_delete;
+        CREATE TRIGGER templates_log_delete AFTER DELETE ON templates BEGIN
+            INSERT INTO changes (op, template_id, identity_id, model_id, mark)
+            VALUES ('remove', OLD.id, OLD.identity_id, OLD.model_id, random());
+        END;
+        """
+    )
+
+
+MIGRATIONS: tuple[Callable[[Database], None], ...] = (
+    m001_gallery,
+    m002_policies,
+    m003_models_side_by_side,
+    m004_marks,
+)
 
 SCHEMA_VERSION = len(MIGRATIONS)
 

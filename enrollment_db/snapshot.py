@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from enrollment_db.index.kept import CannotErase, Kept, erase
-from enrollment_db.records import Model
+from enrollment_db.records import Model, Place
 
 FORMAT = 2
 _MAGIC = b"FaIdSnap"
@@ -57,18 +57,14 @@ class Outlived(BadSnapshot):
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """What a snapshot is of: the templates of gallery `database_id` at place `seq` of its change log.
+    """What a snapshot is of: the templates of gallery `database_id` at some place of its change log.
 
-    `lineage` is `Reader.lineage(seq, newest_id)`, by which a log that was restored from a backup and went on
-    differently is told from the one that the snapshot followed. `newest_id` is the greatest template id. `index` says
-    in words what wrote it.
+    `index` says in words what wrote it.
     """
 
     database_id: str
     model: Model
-    seq: int
-    newest_id: int
-    lineage: str
+    place: Place
     index: str = ""
 
 
@@ -170,7 +166,7 @@ def read_header(file: BinaryIO) -> Header:
     fields = json.loads(text)
     stamp, parts = fields.pop("stamp"), fields.pop("parts")
     header = Header(
-        stamp=Stamp(**{**stamp, "model": Model(**stamp["model"])}),
+        stamp=Stamp(**{**stamp, "model": Model(**stamp["model"]), "place": Place(**stamp["place"])}),
         parts=tuple(Part(**{**part, "tail": tuple(part["tail"])}) for part in parts),
         **fields,
     )

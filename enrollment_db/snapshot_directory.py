@@ -59,9 +59,8 @@ class SnapshotDirectory:
     def newest(self, store: Reader, model: Model) -> tuple[Stamp, Kept] | None:
         """The newest snapshot that belongs to the history of `store`; None where there is none.
 
-        A file that is damaged, of another gallery or model, or of a history that was undone by restoring a
-        backup is removed with a warning; one of a newer format is left alone with a warning. One whose newest
-        template was removed cannot be told from a foreign one, and is removed without.
+        A file that is damaged, of another gallery or of a history that was undone by restoring a backup is removed with
+        a warning, one of another model or an older format without; one of a newer format is left alone with a warning.
         """
         for path in sorted(self._files(), reverse=True):
             if path.suffix == ".tmp":
@@ -97,8 +96,8 @@ class SnapshotDirectory:
         The file is there whole or not at all, for its owner's eyes only. None if a removal, or another process
         with as new a snapshot, took away what was being written. Raises ReadOnly, DiskFull or DatabaseError.
         """
-        path = self.path / f"{stamp.seq:020d}.snapshot"
-        unfinished = self.path / f"{stamp.seq:020d}.{uuid.uuid4().hex}.tmp"
+        path = self.path / f"{stamp.place.seq:020d}.snapshot"
+        unfinished = self.path / f"{stamp.place.seq:020d}.{uuid.uuid4().hex}.tmp"
         with self._translated():
             self.path.mkdir(mode=0o700, exist_ok=True)
             descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -115,7 +114,7 @@ class SnapshotDirectory:
             self._sync()
         for old in self._files():
             seq = _seq(old)
-            if seq < stamp.seq or (seq == stamp.seq and old.suffix == ".tmp"):
+            if seq < stamp.place.seq or (seq == stamp.place.seq and old.suffix == ".tmp"):
                 _unlink(old)
         return path
 
@@ -189,14 +188,9 @@ def _check(stamp: Stamp, store: Reader, model: Model) -> None:
     if stamp.database_id != store.database_id:
         raise BadSnapshot("it is of another gallery")
     if stamp.model != model:
-        raise BadSnapshot(f"it is of {stamp.model}, the gallery of {model}")
-    if stamp.seq > (last_seq := store.last_seq()):
-        raise BadSnapshot(f"it is of change {stamp.seq}, the gallery has come to {last_seq}: restored?")
-    lineage = store.lineage(stamp.seq, stamp.newest_id)
-    if lineage is None:
-        raise Outlived("its newest template was removed")
-    if stamp.lineage != lineage:
-        raise BadSnapshot("the gallery's history is another than its own")
+        raise Outlived(f"it is of {stamp.model}, the gallery of {model}")
+    if not store.has(stamp.place):
+        raise BadSnapshot("it is of a history that the gallery has not: was a backup restored?")
 
 
 def _erased(path: Path, ids: NDArray[np.int64]) -> bool:

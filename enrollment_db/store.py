@@ -10,11 +10,12 @@ from types import TracebackType
 from typing import TypeAlias
 
 from enrollment_db.bulk import CACHE_KIB, Part, insert_part
+from enrollment_db.changeover import Changeover
 from enrollment_db.errors import NameTaken, OtherModel, UnknownTemplate
 from enrollment_db.names import clean_name
-from enrollment_db.reader import Reader, model_parameters
-from enrollment_db.records import Added, Model, NewPolicy, NewTemplate
-from enrollment_db.rows import to_blob, to_digest, to_json
+from enrollment_db.reader import Reader
+from enrollment_db.records import Added, FaceCrop, Model, NewPolicy, NewTemplate
+from enrollment_db.rows import model_parameters, to_blob, to_digest, to_json
 from enrollment_db.schema import now
 from enrollment_db.session import Session
 
@@ -27,9 +28,10 @@ class Store(Reader):
     Several processes may read and write one file at once; a writer waits up to `timeout_s` for another.
     Threads may share a Store: its calls are taken in turn. After a fork, open another.
 
-    Each write is one transaction, which is on the disk when the method returns. Three things always hold: all
-    templates are of the pinned model; an identity has at least one template; a gallery without templates is
-    pinned to no model, so that it can start again with another.
+    Each write is one transaction, which is on the disk when the method returns. Three things always hold: what
+    is enrolled is of the pinned model, and only a changeover adds templates of another; an identity has at least
+    one template, of whatever model; a gallery without templates is pinned to no model, so that it can start again
+    with another.
     """
 
     @classmethod
@@ -72,14 +74,16 @@ class Store(Reader):
         """Enrol templates under `name`, one result each in their order; all are stored or none.
 
         The identity is created if it is new, and the first templates of a gallery pin it to their model. A
-        photo that this identity has already is a duplicate: the old template stays.
+        photo that this identity has already is a duplicate: the old template stays, as does a crop.
 
         Raises OtherModel, BadName, BadTemplate, Locked, ReadOnly or DiskFull.
         """
         cleaned = clean_name(name)
         rows = [
             (
-                to_blob(template, model.dim),
+                to_blob(
+                    template.vector, model.dim, f"the template of {template.source or template.sha256[:12]}"
+                ),
                 template.source,
                 to_digest(template.sha256),
                 to_json(template.box),
@@ -94,7 +98,11 @@ class Store(Reader):
             model_id = self._pin(connection, model)
             time = now()
             identity_id = _identity_id(connection, cleaned, time)
-            return [_add(connection, (identity_id, model_id, *row, time)) for row in rows]
+            added = [_add(connection, (identity_id, model_id, *row, time)) for row in rows]
+            for template, (_, _, digest, *_) in zip(templates, rows, strict=True):
+                if template.crop is not None:
+                    _keep(connection, identity_id, digest, template.crop)
+            return added
 
     def add_many(self, parts: Iterable[Part], model: Model) -> int:
         """Enrol the templates of all parts, all of them or none; returns how many were new.
@@ -121,7 +129,7 @@ class Store(Reader):
             connection.execute("UPDATE identities SET name = ? WHERE id = ?", (cleaned, identity.id))
 
     def remove(self, name: str) -> int:
-        """Forget an identity and all its templates; returns how many they were.
+        """Forget an identity and all its templates, of all models; returns of how many photos they were.
 
         What was stored is overwritten, in the write-ahead log too as soon as nobody reads from it. Snapshots of
         the index are removed.
@@ -130,19 +138,24 @@ class Store(Reader):
         """
         with self._session.write() as connection:
             identity = self.identity(name)
+            (photos,) = connection.execute(
+                "SELECT count(DISTINCT sha256) FROM templates WHERE identity_id = ?", (identity.id,)
+            ).fetchone()
             connection.execute("DELETE FROM identities WHERE id = ?", (identity.id,))
             self._after_removal(connection)
-        return identity.templates
+        return int(photos)
 
     def remove_template(self, template_id: int) -> str:
         """Forget one template, and its identity with it if it was the last; returns the identity's name.
 
+        The same photo's templates of other models go with it: it must not come back when the model changes.
         Raises UnknownTemplate.
         """
         with self._session.write() as connection:
             row = connection.execute(
                 """
-                SELECT i.id, i.name FROM templates t JOIN identities i ON i.id = t.identity_id WHERE t.id = ?
+                SELECT i.id, i.name, t.sha256 FROM templates t JOIN identities i ON i.id = t.identity_id
+                WHERE t.id = ?
                 """,
                 (template_id,),
             ).fetchone()
@@ -152,8 +165,10 @@ class Store(Reader):
                     hint="see `faceid show NAME` for the ids",
                     path=self.path,
                 )
-            identity_id, name = row
-            connection.execute("DELETE FROM templates WHERE id = ?", (template_id,))
+            identity_id, name, digest = row
+            connection.execute(
+                "DELETE FROM templates WHERE (sha256, identity_id) = (?, ?)", (digest, identity_id)
+            )
             connection.execute(
                 """
                 DELETE FROM identities
@@ -192,15 +207,18 @@ class Store(Reader):
             )
         return _inserted(cursor)
 
+    def changeover(self, model: Model) -> Changeover:
+        """The gallery's way to another model. Raises Locked, ReadOnly or DiskFull."""
+        with self._session.write() as connection:
+            return Changeover(self._session, _model_id(connection, model), model)
+
     def _pin(self, connection: sqlite3.Connection, model: Model) -> int:
         """The model's row id, to which the gallery is pinned afterwards. Raises OtherModel."""
         pinned = self.model()
         if pinned is not None and model_parameters(pinned) != model_parameters(model):
-            way_out = (
-                "use another gallery with --db, or enrol the photos again"
-                if pinned.name == model.name
-                else f"use --model {pinned.name}, or another gallery with --db, or enrol the photos again"
-            )
+            way_out = f"use another gallery with --db, or `faceid re-embed --to {model.name}`"
+            if pinned.name != model.name:
+                way_out = f"use --model {pinned.name}, {way_out.removeprefix('use ')}"
             raise OtherModel(
                 f"the gallery {self.path} holds templates of {pinned}, not of {model}",
                 hint=way_out,
@@ -256,6 +274,17 @@ def _add(connection: sqlite3.Connection, row: _TemplateRow) -> Added:
         row,
     )
     return Added(_inserted(cursor), duplicate=False)
+
+
+def _keep(connection: sqlite3.Connection, identity_id: int, digest: bytes, crop: FaceCrop) -> None:
+    """Store the crop of an identity's photo, unless it is there already."""
+    connection.execute(
+        """
+        INSERT INTO crops (identity_id, sha256, picture, box, landmarks) VALUES (?, ?, ?, ?, ?)
+        ON CONFLICT (sha256, identity_id) DO NOTHING
+        """,
+        (identity_id, digest, crop.picture, to_json(crop.box), to_json(crop.landmarks)),
+    )
 
 
 def _inserted(cursor: sqlite3.Cursor) -> int:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from faceid.errors import InputError, ModelError
-from faceid.types import Crop, Face, Image
+from faceid.types import Box, Crop, Face, Image
 
 if TYPE_CHECKING:
     from faceid.types import Pixels
@@ -102,6 +102,23 @@ def align(image: Image, face: Face, aligner: str) -> Crop:
         return Crop(pixels, aligner, scale)
     pose = _pose(face, spec.template, spec.size)
     return Crop(_transformed(image.pixels, pose, spec.size), aligner, pose.scale)
+
+
+def extent(face: Face, aligner: str) -> tuple[Box, float]:
+    """The upright rectangle that `align` looks at, which may reach outside the image, and the scale of its crop.
+
+    Raises as `align` does.
+    """
+    spec = _find(aligner)
+    if spec.template is None:
+        x1, y1, x2, y2 = _usable_box(face)
+        more = spec.margin / (spec.size - spec.margin) / 2
+        dx, dy = more * (x2 - x1), more * (y2 - y1)
+        return (x1 - dx, y1 - dy, x2 + dx, y2 + dy), (spec.size - spec.margin) / max(x2 - x1, y2 - y1)
+    pose = _pose(face, spec.template, spec.size)
+    corners = [pose.inverse(complex(x, y)) for x in (0, spec.size - 1) for y in (0, spec.size - 1)]
+    xs, ys = [corner.real for corner in corners], [corner.imag for corner in corners]
+    return (min(xs), min(ys), max(xs), max(ys)), pose.scale
 
 
 def crop_size(aligner: str) -> int:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import astuple
-from functools import cached_property
+from dataclasses import astuple, replace
+from functools import cache, cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeAlias, Union
@@ -27,6 +27,8 @@ from faceid.results import (
     IndexStatus,
     IndexVerification,
     Problem,
+    ReembedFailure,
+    ReembedResult,
     RemoveResult,
     RenameResult,
     TemplateInfo,
@@ -161,11 +163,13 @@ class FaceID:
         *,
         min_quality: float | None = None,
         accept_conflicts: bool = False,
+        store_crops: bool = False,
     ) -> list[EnrollResult]:
         """Store the templates of a person's photos, one face a photo; what became of each, in order.
 
         Photos that cannot be used are results with a reason, not errors. `min_quality` (0..1) refuses poorer
-        photos; `accept_conflicts` takes photos that match somebody else better than `name`.
+        photos; `accept_conflicts` takes photos that match somebody else better than `name`. `store_crops` keeps the
+        part of each photo around the face in the gallery, for a later `reembed`.
         """
         single = isinstance(images, (str, Path)) or hasattr(images, "shape")
         photos = [images] if single else images
@@ -175,6 +179,7 @@ class FaceID:
                 photos,  # type: ignore[arg-type]
                 min_quality=min_quality,
                 accept_conflicts=accept_conflicts,
+                store_crops=store_crops,
             )
         )
 
@@ -185,6 +190,7 @@ class FaceID:
         *,
         min_quality: float | None = None,
         accept_conflicts: bool = False,
+        store_crops: bool = False,
     ) -> Iterator[EnrollResult]:
         """`enroll`, each result as soon as it is stored: what was yielded is on disk."""
         name = clean_name(name)
@@ -197,6 +203,7 @@ class FaceID:
             look_closer=None if self._min_face is not None else self._look_closer,
             min_quality=min_quality,
             accept_conflicts=accept_conflicts,
+            store_crops=store_crops,
         )
         return enrolment.run(name, (_source(image) for image in images))
 
@@ -258,6 +265,38 @@ class FaceID:
     def verify_index(self) -> IndexVerification:
         """Compare the index with the database, template by template. Writes nothing."""
         return maintenance.verify_index(self.gallery())
+
+    def reembed(
+        self,
+        to: str,
+        *,
+        allow_missing: bool = False,
+        drop_old: bool = False,
+        report: Callable[[ReembedFailure], None] | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> ReembedResult:
+        """Move the gallery to the model `to` while it is in use (see `faceid.reembed`), and go on with that.
+
+        `report` is called with each template that cannot be computed, `progress` as in an import. With
+        `allow_missing` they do not stand in the way; `drop_old` removes what the new templates replace.
+        """
+        from faceid.reembed import Reembedding
+
+        gallery = self.gallery()
+        self._check_model_name(gallery)
+        detector = cache(lambda: backends.make_detector(to, self.device, self._min_face))
+        result = Reembedding(
+            gallery,
+            backends.make_embedder(to, self.device, self.settings),
+            detect=lambda image: detector().detect([image])[0],
+            allow_missing=allow_missing,
+            drop_old=drop_old,
+        ).run(report, progress)
+        if result.status != "incomplete":
+            self.settings = replace(self.settings, model=None)
+            for part in ("model_name", "embedder", "calibration", "pipeline"):
+                self.__dict__.pop(part, None)
+        return result
 
     # -- parts, made when first needed -------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from faceid.errors import FaceCountError, InputError, PhotoRefused, UnreadableIm
 from faceid.gallery import Gallery
 from faceid.pipeline import Look, Observation, Pipeline, Source
 from faceid.results import EnrollResult, Problem, Reason
+from faceid.stored_crop import make_stored_crop
 from faceid.types import Image
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ class Enrolment:
     """One run of enrolling people into a gallery.
 
     Without `calibration` of the model nobody's photo is taken for somebody else's, but for one that is enrolled
-    already. `look_closer` says whether an image without a face holds one that is only too small.
+    already. `look_closer` says whether an image without a face holds one that is only too small. With
+    `store_crops`, the part of each photo around the face is kept.
     """
 
     gallery: Gallery
@@ -45,6 +47,7 @@ class Enrolment:
     look_closer: Callable[[Image], bool] | None = None
     min_quality: float | None = None
     accept_conflicts: bool = False
+    store_crops: bool = False
 
     def run(self, name: str, sources: Iterable[Source]) -> Iterator[EnrollResult]:
         """What became of each photo, in order; each is on disk before it is yielded."""
@@ -71,7 +74,12 @@ class Enrolment:
         if not self.accept_conflicts:
             self._check_conflict(name, look, holders)
         template_id = self.gallery.add(
-            name, look.embeddings[0], image=look.image, face=observation.face, quality=observation.quality
+            name,
+            look.embeddings[0],
+            image=look.image,
+            face=observation.face,
+            quality=observation.quality,
+            crop=make_stored_crop(look.image, observation.face) if self.store_crops else None,
         )
         return EnrollResult(
             look.source,

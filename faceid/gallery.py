@@ -23,14 +23,18 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from enrollment_db.changeover import Changeover
     from enrollment_db.index import Kind
     from enrollment_db.mirror import Mirror
+    from enrollment_db.records import Census, FaceCrop
 
 
 class Gallery:
     """A database of identities, its index, and the guard that keeps vectors of two models apart.
 
-    One object belongs to one thread. Commits of other processes are seen at the next search.
+    One object belongs to one thread. Commits of other processes are seen at the next search, a move to another
+    model too: vectors of the old one are refused from then on. People, counts and searches are about the
+    templates of the gallery's own model; see `enrollment_db.log` for those of others.
     """
 
     def __init__(
@@ -41,6 +45,8 @@ class Gallery:
         self.index_kind = index_kind
         self._device = device
         self._mirror: Mirror | None = None
+        self._mirrored: ModelKey | None = None
+        self._census: Census | None = None
 
     @classmethod
     def open(
@@ -63,7 +69,7 @@ class Gallery:
 
     @property
     def model(self) -> ModelKey | None:
-        """The model that the gallery is pinned to: that of its first template; None while it is empty."""
+        """The model of the templates that are searched; None while the gallery is empty."""
         with database_errors():
             model = self.store.model()
         return None if model is None else key_of(model)
@@ -75,9 +81,10 @@ class Gallery:
             raise other_model(pinned, str(model))
 
     def identity_count(self) -> int:
-        """How many identities are enrolled."""
+        """How many identities can be found. Costs a short query, whatever the size of the gallery."""
         with database_errors():
-            return self.store.counts()[0]
+            self._census = self.store.census(self._census)
+        return self._census.identities
 
     def template_count(self, name: str | None = None) -> int:
         """How many templates there are, of everybody or of one identity; 0 for an unknown name."""
@@ -100,7 +107,7 @@ class Gallery:
             self.store.identity(name)
 
     def templates(self, name: str) -> list[TemplateInfo]:
-        """The templates of one identity, oldest first. Raises Refused for an unknown name."""
+        """The templates of one identity, one a photo, by id. Raises Refused for an unknown name."""
         with database_errors():
             return [
                 TemplateInfo(
@@ -114,8 +121,21 @@ class Gallery:
         with database_errors():
             return self.store.holders_of(sha256, record_of(model))
 
-    def add(self, name: str, embedding: Embedding, *, image: Image, face: Face, quality: Quality) -> int:
-        """Store one template, on disk when this returns, and give its id. Raises GalleryError, UsageError."""
+    def add(
+        self,
+        name: str,
+        embedding: Embedding,
+        *,
+        image: Image,
+        face: Face,
+        quality: Quality,
+        crop: FaceCrop | None = None,
+    ) -> int:
+        """Store one template, with the crop if there is one, on disk when this returns, and give its id.
+
+        Raises GalleryError (`model_mismatch` for a vector of another model), UsageError.
+        """
+        self._admit([embedding])
         template = NewTemplate(
             vector=embedding.vector,
             sha256=image.sha256,
@@ -123,6 +143,7 @@ class Gallery:
             box=face.box,
             landmarks=face.landmarks,
             quality=quality.score,
+            crop=crop,
         )
         with database_errors():
             return self.store.add(name, [template], record_of(embedding.model))[0].template_id
@@ -143,31 +164,54 @@ class Gallery:
         """Forget one template; its identity too, where it was the last. Raises Refused for an unknown id."""
         with database_errors():
             name = self.store.remove_template(template_id)
-        return RemoveResult("removed", name, 0 if self.template_count(name) else 1, 1)
+            try:
+                self.store.identity(name)
+            except UnknownIdentity:
+                return RemoveResult("removed", name, 1, 1)
+        return RemoveResult("removed", name, 0, 1)
+
+    def changeover(self, model: ModelKey) -> Changeover:
+        """The gallery's way to another model; its methods raise DatabaseErrors. Raises GalleryError."""
+        with database_errors():
+            return self.store.changeover(record_of(model))
 
     def search(self, probes: Sequence[Embedding], top: int) -> list[tuple[Candidate, ...]]:
         """The `top` nearest identities of each probe, nearest first, one an identity.
 
         Candidates come from the nearest templates; each identity's score is then that of `identity_similarity`
-        over all its templates. Raises GalleryError for probes of another model.
+        over all its templates. Raises GalleryError (`model_mismatch`) for probes of another model.
         """
         if not probes:
             return []
-        for model in {probe.model for probe in probes}:
-            self.guard(model)
+        self._admit(probes)
+        model = probes[0].model
         with database_errors():
-            mirror = self._opened(probes[0].model.dim)
+            mirror = self._opened(model)
             mirror.sync()
             if len(mirror) == 0:
                 return [() for _ in probes]
-            return [self._candidates(mirror, probe, top) for probe in probes]
+            found = [self._candidates(mirror, probe, top) for probe in probes]
+        # Should the gallery have gone over to another model meanwhile, some of it may have been missed.
+        self.guard(model)
+        return found
 
     def similarity_to(self, name: str, probe: Embedding) -> float:
-        """How much a probe is like the identity `name`. Raises GalleryError: unknown identity, other model."""
-        self.guard(probe.model)
+        """How much a probe is like the identity `name`.
+
+        Raises GalleryError (`model_mismatch`) for a probe of another model, Refused for an unknown name or an
+        identity that has no template of the gallery's model.
+        """
+        self._admit([probe])
         with database_errors():
             identity = self.store.identity(name)
-            templates = self.store.vectors_of([identity.id])[identity.id]
+            templates = self.store.vectors_of([identity.id], record_of(probe.model)).get(identity.id)
+        self.guard(probe.model)
+        if templates is None:
+            raise Refused(
+                f"{identity.name} has no template of {probe.model.name}",
+                code="no_template",
+                hint="see `faceid show`; enrol a photo, or run `faceid re-embed` again where the old one is back",
+            )
         return identity_similarity(probe.vector, templates)
 
     def indexed_count(self) -> int:
@@ -179,7 +223,9 @@ class Gallery:
         """Which index a gallery of this size gets, and why, in words. Opens none."""
         from enrollment_db.index import reason_for
 
-        model, templates = self.model, self.template_count()
+        model = self.model
+        with database_errors():
+            templates = self.store.stored()
         return reason_for(
             0 if model is None else model.dim,
             self.index_kind,
@@ -196,20 +242,34 @@ class Gallery:
         if model is None:
             return None
         with database_errors():
-            mirror = self._opened(model.dim, leave_snapshot=leave_snapshot)
+            mirror = self._opened(model, leave_snapshot=leave_snapshot)
             if synchronised:
                 mirror.sync()
         return mirror
 
-    def _opened(self, dim: int, *, leave_snapshot: bool = True) -> Mirror:
-        if self._mirror is None:
+    def _admit(self, embeddings: Sequence[Embedding]) -> None:
+        """Raise GalleryError (`model_mismatch`) unless all may meet the vectors in the gallery."""
+        for model in {embedding.model for embedding in embeddings}:
+            self.guard(model)
+        for embedding in embeddings:
+            if embedding.vector.shape != (embedding.model.dim,):
+                raise GalleryError(
+                    f"a vector of shape {embedding.vector.shape} is none of {embedding.model},"
+                    f" whose have {embedding.model.dim} numbers",
+                    code="model_mismatch",
+                    hint="use one model throughout",
+                )
+
+    def _opened(self, model: ModelKey, *, leave_snapshot: bool = True) -> Mirror:
+        if self._mirror is None or self._mirrored != model:
             from enrollment_db.index import open_index
             from enrollment_db.mirror import Mirror
 
-            _, templates = self.store.counts()
+            templates = self.store.stored()
             device = self._index_device(templates)
-            index = open_index(dim, self.index_kind, expected=templates, device=device)
+            index = open_index(model.dim, self.index_kind, expected=templates, device=device)
             self._mirror = Mirror(self.store, index, leave_snapshots=leave_snapshot)
+            self._mirrored = model
         return self._mirror
 
     def _index_device(self, templates: int) -> str:
@@ -229,7 +289,7 @@ class Gallery:
         identity_ids = self._near(mirror, probe.vector, top)
         # Names first: whoever is removed in between then has a name and no vectors, which does no harm.
         names = self.store.names_of(identity_ids)
-        templates = self.store.vectors_of(identity_ids)
+        templates = self.store.vectors_of(identity_ids, record_of(probe.model))
         scored = sorted(
             (
                 (identity_similarity(probe.vector, vectors), identity)
@@ -281,7 +341,7 @@ def other_model(pinned: ModelKey, asked: str) -> GalleryError:
     return GalleryError(
         f"the gallery holds templates of {pinned}, not of {asked}",
         code="model_mismatch",
-        hint=f"use --model {pinned.name}, another gallery with --db, or enrol the photos again in a new one",
+        hint=f"use --model {pinned.name}, or another gallery with --db; `faceid re-embed` moves one",
     )
 
 

@@ -20,8 +20,7 @@ def index_status(gallery: Gallery) -> IndexStatus:
 
     with database_errors():
         _, templates = gallery.store.counts()
-        last_seq = gallery.store.last_seq()
-        model = gallery.store.model()
+        place, model = gallery.store.place()
         found = SnapshotDirectory(gallery.store.path).header()
     snapshot = None
     if found is not None:
@@ -36,14 +35,14 @@ def index_status(gallery: Gallery) -> IndexStatus:
             # What it takes on the disk, the reserved room too.
             bytes=stat.st_blocks * 512,
             written_at=written.replace("+00:00", "Z"),
-            behind=last_seq - header.stamp.seq,
+            behind=place.seq - header.stamp.place.seq,
         )
     return IndexStatus(
         kind=gallery.index_kind,
         index=gallery.index_reason(),
         model=None if model is None else str(model),
         templates=templates,
-        changes=last_seq,
+        changes=place.seq,
         snapshot=snapshot,
     )
 

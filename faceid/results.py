@@ -10,6 +10,7 @@ from faceid.types import Box, Candidate
 Reason: TypeAlias = Literal[
     "unreadable", "no_face", "multiple_faces", "face_too_small", "low_quality", "identity_conflict"
 ]
+ReembedReason: TypeAlias = Literal["source_gone", "source_changed", "unreadable", "no_face", "multiple_faces"]
 Point: TypeAlias = tuple[float, float]
 
 
@@ -163,6 +164,37 @@ class TransferResult:
     templates: int
     skipped: int
     model: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReembedFailure:
+    """A template that could not be computed again for another model. It stays as it is."""
+
+    template_id: int
+    name: str
+    source: str | None
+    reason: ReembedReason
+    problem: Problem
+
+
+@dataclass(frozen=True, slots=True)
+class ReembedResult:
+    """What became of a gallery's move to `new_model`.
+
+    `status`: `switched`; `current`, where the gallery was of that model before; `incomplete`, where nothing was
+    switched because templates are missing. `re_embedded` templates were computed, `already` many were there,
+    `failed` could not be, `dropped` old ones were removed. Nobody finds the `unfindable` identities: they have
+    only templates of other models.
+    """
+
+    status: Literal["switched", "current", "incomplete"]
+    old_model: str
+    new_model: str
+    re_embedded: int
+    already: int
+    failed: int
+    dropped: int
+    unfindable: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from enrollment_db.bulk import Part
+from enrollment_db.records import Model
 from faceid.errors import GalleryError, InputError
 from faceid.gallery import Gallery, database_errors, record_of
 from faceid.npz import read_rows, shape_and_type, write_rows
@@ -46,7 +47,7 @@ def import_templates(
     for templates of another model.
     """
     with _opened(path) as archive:
-        total, has_sources, has_digests = _check_arrays(archive, model.dim, path)
+        total, has_sources, has_digests = _check_arrays(archive, path)
         _check_model(archive, gallery, model, path)
         people: set[str] = set()
 
@@ -85,17 +86,12 @@ def export_templates(gallery: Gallery, path: Path, progress: Progress | None = N
     The archive shows the gallery as it was at one moment. Raises GalleryError for an empty gallery, or a place
     that cannot be written.
     """
-    model = gallery.model
-    if model is None:
-        raise GalleryError(
-            "nothing is enrolled, so there is nothing to export", code="empty", hint="enrol first"
-        )
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         # Templates are personal data: like the gallery itself, for its owner's eyes only.
         temporary.touch(mode=0o600)
         with temporary.open("wb") as file:
-            identities, templates = _write(gallery, model, zipfile.ZipFile(file, "w"), progress)
+            model, identities, templates = _write(gallery, zipfile.ZipFile(file, "w"), progress)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -111,15 +107,19 @@ def export_templates(gallery: Gallery, path: Path, progress: Progress | None = N
     return TransferResult("exported", str(path), identities, templates, 0, model.name)
 
 
-def _write(
-    gallery: Gallery, model: ModelKey, archive: zipfile.ZipFile, progress: Progress | None
-) -> tuple[int, int]:
+def _write(gallery: Gallery, archive: zipfile.ZipFile, progress: Progress | None) -> tuple[Model, int, int]:
     names: list[str] = []
     sources: list[str] = []
     digests: list[str] = []
 
     with archive, database_errors(), closing(gallery.store.list_all(ROWS)) as parts:
-        first = next(parts)
+        first = next(parts, None)
+        if first is None:
+            raise GalleryError(
+                "nothing is enrolled, so there is nothing to export", code="empty", hint="enrol first"
+            )
+        # Not the gallery's at another moment: it may go over to another one.
+        model = first.model
 
         def vectors() -> Iterator[NDArray[np.float32]]:
             part = first
@@ -146,7 +146,7 @@ def _write(
         ):
             scalar = np.array(value, dtype=np.str_)
             write_rows(archive, name, (), scalar.dtype, [scalar])
-    return len(set(names)), len(names)
+    return model, len(set(names)), len(names)
 
 
 @contextmanager
@@ -162,14 +162,14 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
         raise _bad(path, f"is not an .npz archive of plain arrays: {error}") from error
 
 
-def _check_arrays(archive: zipfile.ZipFile, dim: int, path: Path) -> tuple[int, bool, bool]:
+def _check_arrays(archive: zipfile.ZipFile, path: Path) -> tuple[int, bool, bool]:
     """How many templates there are, and whether sources and hashes come with them."""
     there = {name.removesuffix(".npy") for name in archive.namelist()}
     if missing := [name for name in ("embeddings", "names", "model", "metric") if name not in there]:
         raise _bad(path, f"has no {' and no '.join(missing)}")
     shape, dtype = shape_and_type(archive, "embeddings")
-    if len(shape) != 2 or shape[1] != dim:
-        raise _bad(path, f"has embeddings of shape {shape}, where (n, {dim}) is needed")
+    if len(shape) != 2:
+        raise _bad(path, f"has embeddings of shape {shape}, where (n, d) is needed")
     if not np.issubdtype(dtype, np.floating):
         raise _bad(path, f"has embeddings of type {dtype}, where float32 is needed")
     optional = [name for name in ("sources", "photo_sha256") if name in there]
@@ -197,6 +197,14 @@ def _check_model(archive: zipfile.ZipFile, gallery: Gallery, model: ModelKey, pa
                 hint=f"use --model {_scalar(archive, 'model')} and a gallery of that model",
                 path=str(path),
             )
+    (_, dim), _ = shape_and_type(archive, "embeddings")
+    if dim != model.dim:
+        raise GalleryError(
+            f"{path} holds templates of {dim} numbers, where {model.name} has {model.dim}",
+            code="model_mismatch",
+            hint="use the model that they were computed with, and a gallery of that model",
+            path=str(path),
+        )
     gallery.guard(model)
 
 

@@ -71,7 +71,7 @@ def crowd(path: Path, seconds: float, seed: int) -> dict[str, Any]:
             mirror = Mirror(store, make_index(index), snapshot_from=400)
             compare(store, mirror, index)
             refuse(mirror, sorted(removed)[-500:])
-        changes = store.last_seq()
+        changes = store.place()[0].seq
     if changes != len(acknowledged) + 2 * len(removed):
         raise Violation(f"the log has {changes} entries for {len(acknowledged)} + 2 * {len(removed)}")
     return {

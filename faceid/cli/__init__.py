@@ -18,6 +18,7 @@ from faceid.cli import (
     index_,
     list_,
     models_,
+    reembed,
     remove,
     rename,
     show,
@@ -38,7 +39,20 @@ app = typer.Typer(
     context_settings={"help_option_names": ["--help", "-h"]},
 )
 
-for command in (enroll, identify, verify, compare, list_, show, rename, remove, import_, export_, doctor):
+for command in (
+    enroll,
+    identify,
+    verify,
+    compare,
+    list_,
+    show,
+    rename,
+    remove,
+    import_,
+    export_,
+    reembed,
+    doctor,
+):
     app.command(command.NAME)(command.run)
 app.add_typer(models_.app, name=models_.NAME)
 app.add_typer(index_.app, name=index_.NAME)

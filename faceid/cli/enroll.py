@@ -60,6 +60,13 @@ def run(
             help="What to do with a photo that matches somebody else's templates better than its own.",
         ),
     ] = "refuse",
+    store_crops: Annotated[
+        bool,
+        typer.Option(
+            "--store-crops",
+            help="Keep the part of each photo around the face in the gallery, for `faceid re-embed`.",
+        ),
+    ] = False,
 ) -> None:
     """Enrol a person: one face a photo, one template a face.
 
@@ -87,7 +94,11 @@ def run(
             result
             for person, photos in batches
             for result in system.enroll_each(
-                person, photos, min_quality=min_quality, accept_conflicts=on_conflict == "accept"
+                person,
+                photos,
+                min_quality=min_quality,
+                accept_conflicts=on_conflict == "accept",
+                store_crops=store_crops,
             )
         )
         total = sum(len(photos) for _, photos in batches)

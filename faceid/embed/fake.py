@@ -51,8 +51,10 @@ CALIBRATION: Final = Calibration(
 class FakeEmbedder:
     """Crops of fake faces -> unit vectors; the same crop gives the same vector on every machine."""
 
-    def __init__(self, aligner: str = "dlib-150-v1", input_size: int = 150) -> None:
-        self._model = ModelKey("fake", "0" * 64, aligner, DIM, "cosine")
+    def __init__(
+        self, aligner: str = "dlib-150-v1", input_size: int = 150, *, name: str = "fake", dim: int = DIM
+    ) -> None:
+        self._model = ModelKey(name, "0" * 64, aligner, dim, "cosine")
         self._input_size = input_size
 
     @property
@@ -66,23 +68,24 @@ class FakeEmbedder:
         return self._input_size
 
     def embed(self, crops: Sequence[Crop]) -> NDArray[np.float32]:
-        """(n, 64) float32, rows of unit length in the order of `crops`; (0, 64) for none.
+        """(n, d) float32, rows of unit length in the order of `crops`; (0, d) for none.
 
         Raises ModelError for crops of another aligner or size.
         """
         check_crops(crops, self._model, self._input_size)
-        rows = [_embedding(crop.pixels) for crop in crops]
-        return np.stack(rows) if rows else np.empty((0, DIM), np.float32)
+        dim = self._model.dim
+        rows = [_embedding(crop.pixels, dim) for crop in crops]
+        return np.stack(rows) if rows else np.empty((0, dim), np.float32)
 
 
-def _embedding(pixels: Pixels) -> NDArray[np.float32]:
-    vector = _direction(bytes(_base_colour(pixels))) + NOISE * _direction(pixels.tobytes())
+def _embedding(pixels: Pixels, dim: int) -> NDArray[np.float32]:
+    vector = _direction(bytes(_base_colour(pixels)), dim) + NOISE * _direction(pixels.tobytes(), dim)
     return (vector / np.linalg.norm(vector)).astype(np.float32)
 
 
-def _direction(seed: bytes) -> NDArray[np.float64]:
-    """A unit vector (64,) that follows from `seed` alone: NumPy's generators may change between releases."""
-    uniform = np.frombuffer(hashlib.shake_256(seed).digest(4 * DIM), dtype="<u4") / 2.0**31 - 1.0
+def _direction(seed: bytes, dim: int) -> NDArray[np.float64]:
+    """A unit vector (dim,) that follows from `seed` alone: NumPy's generators may change between releases."""
+    uniform = np.frombuffer(hashlib.shake_256(seed).digest(4 * dim), dtype="<u4") / 2.0**31 - 1.0
     direction: NDArray[np.float64] = uniform / np.linalg.norm(uniform)
     return direction
 

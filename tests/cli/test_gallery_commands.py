@@ -160,7 +160,7 @@ def test_import_brings_vectors_to_unit_length(faceid: Faceid, tmp_path: Path) ->
     [
         ({"model": "dlib-resnet"}, 4, "model_mismatch"),
         ({"metric": "euclidean"}, 4, "model_mismatch"),
-        ({"embeddings": np.ones((2, 63), np.float32)}, 3, "bad_archive"),
+        ({"embeddings": np.ones((2, 63), np.float32)}, 4, "model_mismatch"),
         ({"embeddings": np.full((2, 64), np.nan, np.float32)}, 3, "bad_archive"),
         ({"embeddings": np.zeros((2, 64), np.float32)}, 3, "bad_archive"),
         ({"embeddings": np.ones((2, 64), np.int32)}, 3, "bad_archive"),

@@ -69,7 +69,9 @@ def commands() -> dict[str, list[str]]:
 def documented() -> dict[str, set[str]]:
     """The command table of the README: options by the first words of each row."""
     rows = re.findall(
-        r"^\| `([a-z ]+)[^|`]*` \|[^|]*\|([^|]*)\|$", README.read_text(encoding="utf-8"), re.MULTILINE
+        r"^\| `([a-z]+(?:-[a-z]+)*(?: [a-z]+)*)[^|`]*` \|[^|]*\|([^|]*)\|$",
+        README.read_text(encoding="utf-8"),
+        re.MULTILINE,
     )
     table: dict[str, set[str]] = {}
     for command, options in rows:

@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from enrollment_db.index.rabitq import RaBitQIndex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from enrollment_db.index import VectorIndex
 from enrollment_db.index.flat import FlatIndex
 from enrollment_db.index.growing import GrowingIndex
-from enrollment_db.index.rabitq import RaBitQIndex
 
 # What 16 bits a value can move a cosine.
 PRECISION = 3e-5

@@ -16,7 +16,7 @@ from enrollment_db.index import open_index
 from enrollment_db.index.faiss import FaissFlatIndex
 from enrollment_db.index.flat import FlatIndex
 from enrollment_db.mirror import Mirror
-from enrollment_db.records import Model, NewTemplate
+from enrollment_db.records import Model, NewTemplate, Twin
 from enrollment_db.snapshot import map_rows, read_header
 from enrollment_db.store import Store
 
@@ -92,6 +92,17 @@ class Gallery(RuleBasedStateMachine):
         del self.people[name][template_id]
         if not self.people[name]:
             del self.people[name]
+
+    @precondition(lambda self: self.people)
+    @rule(numbers=st.integers(0, 6))
+    def stage(self, numbers: int) -> None:
+        """Templates of another model appear, and are found by nobody."""
+        changeover = self.store.changeover(OTHER)
+        changeover.stage(
+            [Twin(one.template_id, photo(0).vector) for one in changeover.pending(0, numbers)]
+            if numbers
+            else []
+        )
 
     @rule()
     def sync(self) -> None:

@@ -58,7 +58,7 @@ def test_what_is_there_already_is_not_counted(store):
     store.add_many([batch(10)], MODEL)
     assert store.add_many([batch(15)], MODEL) == 5
     assert store.counts() == (5, 15)
-    assert store.last_seq() == 15
+    assert store.place()[0].seq == 15
 
 
 def test_names_are_cleaned_and_one_person_stays_one(store):
@@ -86,7 +86,7 @@ def test_one_bad_template_and_none_is_stored(store, spoil, error):
     with pytest.raises(error):
         store.add_many([batch(30, first=50), bad], MODEL)
     assert store.counts() == (2, 5)
-    assert store.last_seq() == 5
+    assert store.place()[0].seq == 5
 
 
 def test_parts_that_cannot_be_made_undo_those_before(store):

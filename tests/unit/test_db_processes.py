@@ -67,7 +67,7 @@ def test_writers_that_also_create_the_gallery_at_once(tmp_path: Path):
     with Store.open(path) as store:
         assert store.identity("everybody").templates == (writers + 1) * count
         assert store.counts() == (1 + kept, (writers + 1) * count + kept)
-        assert store.last_seq() == (writers + 1) * count + writers * count + (writers * count - kept)
+        assert store.place()[0].seq == (writers + 1) * count + writers * count + (writers * count - kept)
         assert store.check() == []
 
 

@@ -46,7 +46,7 @@ def test_an_old_gallery_is_brought_up_to_date(old, options):
         (template,) = store.templates("Ann")
         assert (template.id, template.source, template.quality) == (2, "ann-2.jpg", 0.75)
         np.testing.assert_array_equal(store.vectors_of([2])[2], np.eye(4)[2:3])
-        assert store.last_seq() == 4
+        assert store.place()[0].seq == 4
         assert store.policies() == []
     assert version(old) == schema.SCHEMA_VERSION
 
@@ -85,11 +85,11 @@ def test_migrations_are_numbered():
 
 
 def test_a_migration_that_fails_leaves_the_gallery_as_it_was(old, monkeypatch):
-    def m003_broken(db):
+    def m004_broken(db):
         db.execute("DROP TABLE templates")
         raise RuntimeError
 
-    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, m003_broken))
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, m004_broken))
     before = definitions(old)
     with pytest.raises(RuntimeError):
         Store.open(old)

@@ -292,12 +292,15 @@ def test_check_names_what_is_wrong(tmp_path):
     connection.execute(
         "INSERT INTO templates VALUES (9, 99, 7, x'00000000', NULL, zeroblob(32), '', '', 0, '')"
     )
+    connection.execute("INSERT INTO crops VALUES (3, 1, zeroblob(32), x'00', '', '')")
+    connection.execute("UPDATE settings SET pinned_model_id = NULL")
     connection.commit()
     connection.close()
     with Store.open(path) as store:
         problems = store.check()
-    assert len(problems) == 4, problems
+    assert len(problems) == 5, problems
     assert any("template 1 has 1 bytes, not 64" in problem for problem in problems)
     assert any("of identities that is not there" in problem for problem in problems)
-    assert any("template 9 is of another model" in problem for problem in problems)
+    assert any("no model: nobody finds 2 of them" in problem for problem in problems)
+    assert any("crop 3 is of a photo that has no template" in problem for problem in problems)
     assert any("Bob has no template" in problem for problem in problems)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -7,8 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from enrollment_db.bulk import Part
+from enrollment_db.records import Twin
 from faceid.errors import FaceIDError, GalleryError, Refused, UsageError
-from faceid.gallery import Gallery
+from faceid.gallery import Gallery, record_of
+from faceid.transfer import import_templates
 from faceid.types import Embedding, Face, Image, ModelKey, Quality
 
 MODEL = ModelKey("net", "a" * 64, "dlib-150-v1", 8, "cosine")
@@ -34,31 +38,144 @@ def add(gallery: Gallery, name: str, values: np.ndarray, photo: int, model: Mode
     return gallery.add(name, Embedding(values, model), image=image, face=FACE, quality=QUALITY)
 
 
-@pytest.mark.parametrize(
-    "other",
-    [
-        replace(MODEL, name="other"),
-        replace(MODEL, weights_sha256="b" * 64),
-        replace(MODEL, aligner="arcface-112-v1"),
-        replace(MODEL, metric="euclidean"),
-        replace(MODEL, dim=9),
-    ],
-    ids=["name", "weights", "aligner", "metric", "dimension"],
-)
-def test_vectors_of_two_models_never_meet(gallery: Gallery, other: ModelKey) -> None:
+OTHERS = {
+    "name": replace(MODEL, name="other"),
+    "weights": replace(MODEL, weights_sha256="b" * 64),
+    "aligner": replace(MODEL, aligner="arcface-112-v1"),
+    "metric": replace(MODEL, metric="euclidean"),
+    "dimension": replace(MODEL, dim=9),
+}
+
+
+def archive(path: Path, vectors: np.ndarray, model: ModelKey) -> Path:
+    fields = {field: getattr(model, field) for field in ("metric", "weights_sha256", "aligner")}
+    np.savez(path, embeddings=vectors, names=np.array(["ben"]), model=model.name, **fields)
+    return path
+
+
+ENTRIES = {
+    "search": lambda gallery, probe, path: gallery.search([probe], 1),
+    "search, not the first": lambda gallery, probe, path: gallery.search(
+        [Embedding(vector(1), MODEL), probe], 1
+    ),
+    "similarity_to": lambda gallery, probe, path: gallery.similarity_to("ann", probe),
+    "add": lambda gallery, probe, path: add(gallery, "ben", probe.vector, 2, probe.model),
+    "import": lambda gallery, probe, path: import_templates(
+        gallery, MODEL, archive(path, probe.vector[None], probe.model)
+    ),
+    "import, asked for": lambda gallery, probe, path: import_templates(
+        gallery, probe.model, archive(path, probe.vector[None], probe.model)
+    ),
+}
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+@pytest.mark.parametrize("kind", [*OTHERS, "length"])
+def test_vectors_of_two_models_never_meet(gallery: Gallery, tmp_path: Path, entry: str, kind: str) -> None:
+    """At every entry: another model, or a vector of another length that says it is of this one."""
     add(gallery, "ann", vector(1), 1)
-    foreign = np.ones(other.dim, np.float32) / np.sqrt(np.float32(other.dim))
-    for meet in (
-        lambda: gallery.guard(other),
-        lambda: gallery.search([Embedding(foreign, other)], 1),
-        lambda: gallery.similarity_to("ann", Embedding(foreign, other)),
-        lambda: add(gallery, "ben", foreign, 2, other),
-    ):
-        with pytest.raises(GalleryError) as caught:
-            meet()
-        assert (caught.value.code, caught.value.exit_code) == ("model_mismatch", 4)
-        assert caught.value.hint
+    model = OTHERS.get(kind, MODEL)
+    length = 9 if kind == "length" else model.dim
+    foreign = np.ones(length, np.float32) / np.sqrt(np.float32(length))
+    before = gallery.store.place()[0].seq
+    with pytest.raises(GalleryError) as caught:
+        ENTRIES[entry](gallery, Embedding(foreign, model), tmp_path / "foreign.npz")
+    assert (caught.value.code, caught.value.exit_code) == ("model_mismatch", 4)
+    assert caught.value.hint
+    assert gallery.store.place()[0].seq == before
     assert [who.name for who in gallery.identities()] == ["ann"]
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_the_guard_knows_every_difference(gallery: Gallery, kind: str) -> None:
+    add(gallery, "ann", vector(1), 1)
+    gallery.guard(MODEL)
+    with pytest.raises(GalleryError, match="holds templates of net"):
+        gallery.guard(OTHERS[kind])
+
+
+def test_every_entry_for_vectors_is_among_those_that_are_guarded() -> None:
+    takes_vectors = {
+        name
+        for name, method in inspect.getmembers(Gallery, inspect.isfunction)
+        if not name.startswith("_") and "Embedding" in str(inspect.signature(method))
+    }
+    assert takes_vectors == {"add", "search", "similarity_to"}
+
+
+OTHER = replace(OTHERS["dimension"], name="other")
+
+
+def move(gallery: Gallery) -> None:
+    """To OTHER, under which everybody's vector is the same."""
+    changeover = gallery.store.changeover(record_of(OTHER))
+    start = changeover.start()
+    foreign = np.eye(9, dtype=np.float32)[0]
+    changeover.stage([Twin(one.template_id, foreign) for one in changeover.pending(0, 100)])
+    assert changeover.switch(start, 100)
+
+
+def test_a_switch_by_another_is_noticed_at_the_next_search(gallery: Gallery, tmp_path: Path) -> None:
+    add(gallery, "ann", vector(1), 1)
+    reader = Gallery.open(tmp_path / "gallery.db", read_only=True)
+    old, new = Embedding(vector(1), MODEL), Embedding(np.eye(9, dtype=np.float32)[0], OTHER)
+    assert [one.name for one in reader.search([old], 1)[0]] == ["ann"]
+    move(gallery)
+    with pytest.raises(GalleryError) as caught:
+        reader.search([old], 1)
+    assert (caught.value.code, "--model other" in str(caught.value.hint)) == ("model_mismatch", True)
+    # Whoever has the new network as well goes on, on a fresh index.
+    assert [one.name for one in reader.search([new], 1)[0]] == ["ann"]
+    assert (reader.identity_count(), reader.indexed_count()) == (1, 1)
+    reader.close()
+
+
+@pytest.mark.parametrize("moment", ["identity_ids_of", "names_of", "vectors_of"])
+def test_a_switch_in_the_middle_of_a_search_gives_no_half_answer(
+    gallery: Gallery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    add(gallery, "ann", vector(1), 1)
+    reader = Gallery.open(tmp_path / "gallery.db", read_only=True)
+    ask = getattr(reader.store, moment)
+    moves = [move]
+
+    def asked(*arguments: object) -> object:
+        if moves:
+            moves.pop()(gallery)
+        return ask(*arguments)
+
+    monkeypatch.setattr(reader.store, moment, asked)
+    with pytest.raises(GalleryError) as caught:
+        reader.search([Embedding(vector(1), MODEL)], 1)
+    assert caught.value.code == "model_mismatch"
+    reader.close()
+
+
+def test_the_number_of_identities_is_not_counted_anew_for_each_photo(gallery: Gallery) -> None:
+    vectors = np.tile(vector(1), (3000, 1))
+    digests = [f"{number:064x}" for number in range(3000)]
+    part = Part([f"person {n // 2}" for n in range(3000)], vectors, digests, [None] * 3000)
+    gallery.store.add_many([part], record_of(MODEL))
+    steps: list[None] = []
+    gallery.store._session._connection.set_progress_handler(lambda: steps.append(None), 100)
+
+    def cost() -> int:
+        """In hundreds of instructions of SQLite's machine."""
+        steps.clear()
+        gallery.identity_count()
+        return len(steps)
+
+    assert cost() > 100
+    for number in range(3):
+        assert cost() <= 3
+        add(gallery, f"new {number}", vector(1), 9000 + number)
+        add(gallery, "person 7", vector(1), 9100 + number)
+        assert cost() <= 6
+        assert gallery.identity_count() == 1501 + number
+    gallery.remove("person 7")
+    gallery.remove("new 1")
+    assert cost() <= 20
+    assert gallery.identity_count() == 1501
 
 
 def test_an_emptied_gallery_takes_another_model(gallery: Gallery) -> None:

@@ -5,10 +5,10 @@ import sys
 
 import numpy as np
 import pytest
+from enrollment_db.index.rabitq import RaBitQIndex
 
 from enrollment_db.index import open_index
 from enrollment_db.index.growing import GrowingIndex
-from enrollment_db.index.rabitq import RaBitQIndex
 from enrollment_db.index.rows import Rows
 
 
