@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -23,7 +24,7 @@ def slow_ratios(mated: np.ndarray, non_mated: np.ndarray) -> dict[float, float]:
     pooled = True
     while pooled:
         pooled = False
-        for left, right in zip(blocks, blocks[1:], strict=False):
+        for left, right in itertools.pairwise(blocks):
             if left[1] * (right[1] + right[2]) <= right[1] * (left[1] + left[2]):
                 left[0] += right[0]
                 left[1] += right[1]
