@@ -21,6 +21,7 @@ from faceid.calibrate.metrics import Distances, checked
 
 Floats = NDArray[np.float64]
 Method = Literal["logistic", "isotonic"]
+Blocks = tuple[Floats, Floats, Floats]
 
 # Enough for a curve nobody can tell from the exact one, small enough for a JSON file.
 MAX_KNOTS = 256
@@ -85,9 +86,10 @@ def fit_evidence(mated: Distances, non_mated: Distances, method: Method = "isoto
     """Fit the log-likelihood ratio. ValueError where mated pairs are not closer than non-mated ones."""
     same, other = checked(mated).astype(np.float64), checked(non_mated).astype(np.float64)
     # Rounding alone is no difference.
-    if not other.mean() - same.mean() > 1e-9 * max(abs(same).max(), abs(other).max()):
+    if not other.mean() - same.mean() > 1e-6 * max(abs(same).max(), abs(other).max()):
         raise ValueError("mated pairs are not closer than non-mated ones: are the labels swapped?")
-    knots, ratios = (_line if method == "logistic" else _steps)(same, other)
+    blocks = _pooled(same, other)
+    knots, ratios = _line(same, other) if method == "logistic" else _steps(same, other, blocks)
     after = [np.interp(part, knots, ratios) for part in (same, other)]
     return Evidence(
         method=method,
@@ -97,7 +99,7 @@ def fit_evidence(mated: Distances, non_mated: Distances, method: Method = "isoto
         non_mated=int(other.size),
         cllr_before=cllr(-same, -other),
         cllr_after=cllr(*after),
-        min_cllr=min_cllr(same, other),
+        min_cllr=_least_cost(same, other, blocks),
     )
 
 
@@ -116,13 +118,7 @@ def cllr(mated: Floats, non_mated: Floats) -> float:
 def min_cllr(mated: Distances, non_mated: Distances) -> float:
     """The least Cllr, in bits, that a monotone calibration reaches on these distances: what is left is separation."""
     same, other = checked(mated), checked(non_mated)
-    _, mated_in, non_mated_in = _pooled(same, other)
-    shares = mated_in / same.size, non_mated_in / other.size
-    cost = 0.0
-    for own, others in (shares, shares[::-1]):
-        some = own > 0
-        cost += float((own[some] * np.log1p(others[some] / own[some])).sum())
-    return cost / (2.0 * math.log(2.0))
+    return _least_cost(same, other, _pooled(same, other))
 
 
 def in_words(log_ratio: float) -> str:
@@ -142,6 +138,16 @@ def in_words(log_ratio: float) -> str:
     return "no support for either"
 
 
+def _least_cost(same: Distances, other: Distances, blocks: Blocks) -> float:
+    _, mated_in, non_mated_in = blocks
+    shares = mated_in / same.size, non_mated_in / other.size
+    cost = 0.0
+    for own, others in (shares, shares[::-1]):
+        some = own > 0
+        cost += float((own[some] * np.log1p(others[some] / own[some])).sum())
+    return cost / (2.0 * math.log(2.0))
+
+
 def _line(same: Floats, other: Floats) -> tuple[Floats, Floats]:
     """Logistic regression with equal weight of both kinds, by Newton's method, down to the bounds."""
     x = np.concatenate([same, other])
@@ -152,32 +158,32 @@ def _line(same: Floats, other: Floats) -> tuple[Floats, Floats]:
         [np.full(same.size, 1 - 1 / (same.size + 2)), np.full(other.size, 1 / (other.size + 2))]
     )
     weight = np.concatenate([np.full(same.size, 0.5 / same.size), np.full(other.size, 0.5 / other.size)])
-    design = np.stack([np.ones_like(z), z])
 
     def loss(line: Floats) -> float:
-        score = line @ design
-        return float((weight * (np.logaddexp(0.0, score) - target * score)).sum())
+        score = line[0] + line[1] * z
+        return float(weight @ (np.logaddexp(0.0, score) - target * score))
 
     line = np.zeros(2)
-    for _ in range(200):
-        chance = 1.0 / (1.0 + np.exp(-np.clip(line @ design, -700, 700)))
-        gradient = design @ (weight * (chance - target))
-        curvature = (design * (weight * chance * (1 - chance))) @ design.T
-        step = np.linalg.solve(curvature + 1e-15 * np.eye(2), gradient)
+    now = loss(line)
+    for _ in range(100):
+        chance = 1.0 / (1.0 + np.exp(-np.clip(line[0] + line[1] * z, -700, 700)))
+        pull, bend = weight * (chance - target), weight * chance * (1 - chance)
+        curvature = np.array([[bend.sum(), bend @ z], [bend @ z, bend @ (z * z)]])
+        step = np.linalg.solve(curvature + 1e-15 * np.eye(2), np.array([pull.sum(), pull @ z]))
         # Newton overshoots where the kinds hardly overlap; half steps never do.
-        while loss(line - step) > loss(line) + 1e-15 and np.abs(step).max() > 1e-12:
+        while not (after := loss(line - step)) <= now and np.abs(step).max() > 1e-9:
             step /= 2
-        line = line - step
-        if np.abs(step).max() < 1e-10:
+        if np.abs(step).max() < 1e-8:
             break
+        line, now = line - step, after
     slope, offset = line[1] / spread, line[0] - line[1] * middle / spread
     low, high = _bounds(same, other)
     return (np.array([high, low]) - offset) / slope, np.array([high, low])
 
 
-def _steps(same: Floats, other: Floats) -> tuple[Floats, Floats]:
+def _steps(same: Floats, other: Floats, blocks: Blocks) -> tuple[Floats, Floats]:
     """Isotonic regression, straight from the middle of each block to the next."""
-    ends, mated_in, non_mated_in = _pooled(same, other)
+    ends, mated_in, non_mated_in = blocks
     low, high = _bounds(same, other)
     with np.errstate(divide="ignore"):
         ratios = np.clip(np.log(mated_in / same.size) - np.log(non_mated_in / other.size), low, high)
@@ -195,7 +201,7 @@ def _bounds(same: Floats, other: Floats) -> tuple[float, float]:
     return -math.log(same.size + 1), math.log(other.size + 1)
 
 
-def _pooled(same: Distances, other: Distances) -> tuple[Floats, Floats, Floats]:
+def _pooled(same: Distances, other: Distances) -> Blocks:
     """Blocks of pooled adjacent violators: last distance, mated and non-mated comparisons of each (b,), ascending.
 
     The share of mated comparisons falls from block to block. The blocks are the edges of the convex hull of the ROC

@@ -65,7 +65,7 @@ def log_likelihood(excess: Floats, shape: Floats, scale: Floats) -> Floats:
     return np.where(inside.min(axis=1) > 0, -excess.size * np.log(scale) - value, -np.inf)
 
 
-def survival(excess: Floats, shape: Floats | float, scale: Floats | float) -> Floats:
+def survival(excess: Floats | float, shape: Floats | float, scale: Floats | float) -> Floats:
     """The chance of an excess larger than `excess` (>= 0), 0 beyond the end."""
     shape, scale = np.asarray(shape, dtype=np.float64), np.asarray(scale, dtype=np.float64)
     flat = np.abs(shape) < 1e-8

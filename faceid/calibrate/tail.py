@@ -123,7 +123,7 @@ class TailFit:
                 "inside",
                 f"{threshold:.4f} is not in the tail, which begins at {self.cut:.4f}: count it instead",
             )
-        excess = np.asarray(self.cut - threshold)
+        excess = self.cut - threshold
         rate = float(self.share * pareto.survival(excess, self.shape, self.scale))
         low, high = self._range(
             lambda shape, scale, share: share * pareto.survival(excess, shape, scale), rate
@@ -182,7 +182,7 @@ def fit_tail(
     count = most
     while count >= MIN_EXCEEDANCES:
         excess = _excess(nearest, count)
-        p_value = 0.0 if _below_zero(excess, nearest[count]) else pareto.goodness_of_fit(excess, rng)
+        p_value = 0.0 if _below_zero(excess, float(nearest[count])) else pareto.goodness_of_fit(excess, rng)
         stopped, tried = stopped - math.log1p(-min(p_value, 1 - 1e-12)), tried + 1
         if exceedances is not None or stopped / tried > _FALSE_DISCOVERY:
             return _fitted(nearest, excess, total, p_value, resampled)
@@ -200,7 +200,7 @@ def _excess(nearest: Floats, count: int) -> Floats:
     return excess
 
 
-def _below_zero(excess: Floats, cut: np.float64) -> bool:
+def _below_zero(excess: Floats, cut: float) -> bool:
     """Whether the fit would have put one or more of the exceedances at a distance under 0."""
     shape, scale = pareto.fit(excess[None, :])
     return bool(excess.size * pareto.survival(cut, shape, scale)[0] >= 1.0)
