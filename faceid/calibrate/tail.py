@@ -16,8 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceid.calibrate import pareto
+from faceid.calibrate.bootstrap import Resample
 from faceid.calibrate.intervals import Interval
 from faceid.calibrate.metrics import Distances, checked
+from faceid.calibrate.scores import AllPairs
 
 Floats = NDArray[np.float64]
 
@@ -190,6 +192,13 @@ def fit_tail(
     raise TailRefused(
         "no_fit", f"the nearest distances fit no generalised Pareto distribution at any of {tried} cuts"
     )
+
+
+def over_people(people: Resample, pairs: AllPairs) -> Resampled:
+    """What `fit_tail` needs to resample people, for `pairs.nearest.distance` of all pairs of some templates."""
+    near = slice(0, MAX_EXCEEDANCES)
+    first, second = pairs.identity[pairs.nearest.first[near]], pairs.identity[pairs.nearest.second[near]]
+    return Resampled(people.pair_weights(first, second), people.non_mated_total(np.bincount(pairs.identity)))
 
 
 def _excess(nearest: Floats, count: int) -> Floats:

@@ -7,7 +7,8 @@ import pytest
 
 from faceid.calibrate import pareto
 from faceid.calibrate.bootstrap import resample
-from faceid.calibrate.tail import MAX_DECADES, Resampled, TailFit, TailRefused, fit_tail
+from faceid.calibrate.scores import compare_all
+from faceid.calibrate.tail import MAX_DECADES, Resampled, TailFit, TailRefused, fit_tail, over_people
 
 
 def distances(count: int, seed: int, shape: float = -0.2) -> np.ndarray:
@@ -89,6 +90,26 @@ def test_resampled_people_widen_the_interval() -> None:
     )
     assert wide.threshold == plain.threshold
     assert wide.high - wide.low > 1.5 * (plain.high - plain.low)
+
+
+def test_all_pairs_of_templates_with_people_resampled() -> None:
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(300, 24)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    pairs = compare_all(vectors, np.arange(300) // 2, "cosine")
+    people = resample(150, rng, 50)
+    fit = fit_tail(
+        pairs.nearest.distance,
+        pairs.non_mated,
+        np.random.default_rng(0),
+        resampled=over_people(people, pairs),
+    )
+    # The share under the cut, counted in each replicate pair by pair.
+    near = pairs.nearest.distance < fit.cut
+    for draw, share in zip(people.draws[:10], fit.replicates[2], strict=False):
+        first, second = pairs.identity[pairs.nearest.first], pairs.identity[pairs.nearest.second]
+        counts = draw[first] * draw[second]
+        assert share == pytest.approx(counts[near].sum() / counts.sum())
 
 
 def test_too_few_comparisons_are_refused() -> None:
