@@ -269,7 +269,7 @@ def show(rows: list[dict[str, Any]], far_rows: list[dict[str, Any]]) -> None:
             f"{row['covered']:.0%}",
             f"{row['covered_people']:.0%}",
         )
-    console = Console(width=180)
+    console = Console(width=200)
     console.print(table)
     far = Table("network", "labels", "shape", "p", "FMR", "threshold", "95 % interval", "counted", "refused")
     for row in far_rows:

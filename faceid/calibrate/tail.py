@@ -92,6 +92,9 @@ class TailFit:
     def threshold_at(self, fmr: float) -> Threshold:
         """The distance at which the false match rate is `fmr`.
 
+        More than one power of ten under 1 / `total` the threshold was too loose several times over in half of the
+        trials of `scripts/check_tail.py`, while the intervals held: there, decide by `low`.
+
         TailRefused: `inside` where it lies on the other side of the cut and can be counted, `too_far` under
         `lowest_fmr`, `impossible` where no distance >= 0 is that rare.
         """
