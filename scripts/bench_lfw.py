@@ -19,8 +19,10 @@ from rich.console import Console
 from rich.table import Table
 
 import lfw
-from calibrate_card import blocks, distances
-from faceid.calibrate.metrics import accuracy, best_threshold, eer, threshold_at_fmr, tmr_at_fmr, wilson
+from calibrate_card import blocks
+from faceid.calibrate.intervals import wilson
+from faceid.calibrate.metrics import accuracy, best_threshold, eer, threshold_at_fmr, tmr_at_fmr
+from faceid.calibrate.scores import distances
 from faceid.config import Settings
 from models import registry
 

@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import lfw
-from faceid.calibrate.metrics import threshold_at_fmr, wilson
-from faceid.decide import distance_from_similarity
+from faceid.calibrate.intervals import wilson
+from faceid.calibrate.metrics import threshold_at_fmr
+from faceid.calibrate.scores import distances
 from faceid.types import Metric
 from models.registry import Calibration, CalibrationPoint, card_path, write_calibration
 
@@ -136,15 +137,6 @@ def blocks(
         upper = np.triu(np.ones(similarities.shape, dtype=bool), k=1)
         mated = identity[start:stop, None] == identity[None, start:]
         yield similarities[upper], mated[upper]
-
-
-def distances(similarities: NDArray[np.float32], metric: Metric) -> NDArray[np.float64]:
-    """`faceid.decide.distance_from_similarity` for arrays."""
-    gap = np.maximum(0.0, 1.0 - similarities.astype(np.float64))
-    result = gap if metric == "cosine" else np.sqrt(2.0 * gap)
-    if similarities.size:
-        assert math.isclose(result.flat[0], distance_from_similarity(float(similarities.flat[0]), metric))
-    return result
 
 
 def list_closest(templates: lfw.Templates, count: int) -> None:

@@ -23,7 +23,7 @@ from rich.table import Table
 
 import lfw
 from faceid.api import FaceID
-from faceid.calibrate.metrics import wilson
+from faceid.calibrate.intervals import wilson
 
 
 def main() -> None:

@@ -20,8 +20,9 @@ from rich.console import Console
 from rich.table import Table
 
 import lfw
-from calibrate_card import blocks, distances
+from calibrate_card import blocks
 from faceid.calibrate.metrics import fmr, threshold_at_fmr, tmr_at_fmr
+from faceid.calibrate.scores import distances
 from faceid.decide import identity_similarity
 
 Array = NDArray[np.float32]

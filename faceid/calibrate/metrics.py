@@ -1,7 +1,8 @@
 """Error rates from plain arrays of distances: mated (same person) and non-mated (different people).
 
-Terms and definitions follow ISO/IEC 19795-1. Arrays are one-dimensional and finite; a comparison matches where
-its distance is at most the threshold. Functions raise ValueError for an empty array.
+Terms and definitions follow ISO/IEC 19795-1:2021. Arrays are one-dimensional and finite; a comparison matches where
+its distance is at most the threshold, so equal distances match together. Functions raise ValueError for an array
+that is empty or holds NaN.
 """
 
 from __future__ import annotations
@@ -16,39 +17,46 @@ Distances = NDArray[np.floating]
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
-    """A rate (0..1) and its 95 % confidence interval."""
+class SystemRates:
+    """Error rates of whole attempts, failures to find a face included (ISO/IEC 19795-1): FAR and FRR, 0..1."""
 
-    rate: float
-    low: float
-    high: float
-
-
-def wilson(count: int, total: int, z: float = 1.959964) -> Interval:
-    """The share `count` / `total` with Wilson's score interval (Wilson 1927), for independent trials.
-
-    Comparisons that share a face are not independent: then the true interval is wider than this one.
-    """
-    if not 0 <= count <= total or total < 1:
-        raise ValueError(f"{count} of {total} is not a share")
-    share = count / total
-    middle = share + z * z / (2 * total)
-    reach = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
-    norm = 1 + z * z / total
-    # At the ends rounding would leave a bound a hair inside the share.
-    low = 0.0 if count == 0 else min(share, (middle - reach) / norm)
-    high = 1.0 if count == total else max(share, (middle + reach) / norm)
-    return Interval(share, low, high)
+    far: float
+    frr: float
 
 
 def fmr(non_mated: Distances, threshold: float) -> float:
     """False match rate: the share of non-mated comparisons at `threshold` or closer."""
-    return float(np.mean(_checked(non_mated) <= threshold))
+    return float(np.mean(checked(non_mated) <= threshold))
 
 
 def fnmr(mated: Distances, threshold: float) -> float:
     """False non-match rate: the share of mated comparisons farther than `threshold`."""
-    return float(np.mean(_checked(mated) > threshold))
+    return float(np.mean(checked(mated) > threshold))
+
+
+def far(non_mated: Distances, threshold: float, lost: int) -> float:
+    """False accept rate: FMR with the `lost` comparisons, in which a face was not found, counted as no match."""
+    distances = checked(non_mated)
+    return float(np.count_nonzero(distances <= threshold)) / (distances.size + _lost(lost))
+
+
+def frr(mated: Distances, threshold: float, lost: int) -> float:
+    """False reject rate: FNMR with the `lost` comparisons, in which a face was not found, counted as errors."""
+    distances = checked(mated)
+    return float(np.count_nonzero(distances > threshold) + _lost(lost)) / (distances.size + lost)
+
+
+def system_rates(fmr: float, fnmr: float, fta: float, fte: float = 0.0) -> SystemRates:
+    """Generalised FAR and FRR from rates (0..1) measured apart, as ISO/IEC 19795-1 combines them.
+
+    `fta`: failure to acquire the probe; `fte`: failure to enrol the reference. Failures are taken as independent of
+    each other and of the distance; where each comparison is at hand, `far` and `frr` count without that assumption.
+    """
+    for rate in (fmr, fnmr, fta, fte):
+        if not 0.0 <= rate <= 1.0:
+            raise ValueError(f"{rate} is not a rate")
+    compared = (1.0 - fta) * (1.0 - fte)
+    return SystemRates(far=compared * fmr, frr=1.0 - compared * (1.0 - fnmr))
 
 
 def threshold_at_count(non_mated: Distances, count: int) -> float:
@@ -56,7 +64,7 @@ def threshold_at_count(non_mated: Distances, count: int) -> float:
 
     Equal distances at the border are in or out together.
     """
-    distances = _checked(non_mated)
+    distances = checked(non_mated)
     if not 0 <= count <= distances.size:
         raise ValueError(f"{count} of {distances.size} distances")
     if count == distances.size:
@@ -79,12 +87,47 @@ def tmr_at_fmr(mated: Distances, non_mated: Distances, rate: float) -> float:
 
 def eer(mated: Distances, non_mated: Distances) -> float:
     """Equal error rate: where FMR and FNMR cross, their mean at the threshold that brings them closest."""
-    same, other = np.sort(_checked(mated)), np.sort(_checked(non_mated))
+    same, other = np.sort(checked(mated)), np.sort(checked(non_mated))
     thresholds = np.unique(np.concatenate([same, other]))
     misses = 1.0 - np.searchsorted(same, thresholds, side="right") / same.size
     alarms = np.searchsorted(other, thresholds, side="right") / other.size
     nearest = int(np.argmin(np.abs(misses - alarms)))
     return float(misses[nearest] + alarms[nearest]) / 2
+
+
+def auc(mated: Distances, non_mated: Distances) -> float:
+    """Area under the ROC: how often a mated pair is closer than a non-mated one, ties counted half.
+
+    The Mann-Whitney statistic (Hanley and McNeil 1982). 1 separates all, 0.5 is chance, below 0.5 is worse.
+    """
+    same, other = checked(mated), np.sort(checked(non_mated))
+    farther = other.size - np.searchsorted(other, same, side="right")
+    tied = other.size - np.searchsorted(other, same, side="left") - farther
+    return float(farther.sum() + tied.sum() / 2) / (same.size * other.size)
+
+
+def looks_swapped(mated: Distances, non_mated: Distances) -> bool:
+    """Whether mated pairs are farther apart than non-mated ones, by more than chance: swapped labels or signs.
+
+    AUC more than three standard errors of the Mann-Whitney statistic under chance below 0.5.
+    """
+    m, n = np.size(mated), np.size(non_mated)
+    return auc(mated, non_mated) < 0.5 - 3.0 * math.sqrt((m + n + 1) / (12.0 * m * n))
+
+
+def d_prime(mated: Distances, non_mated: Distances) -> float:
+    """Decidability d' (Daugman 2000): the gap between the means in units of the root mean variance.
+
+    Negative where mated pairs are farther apart. At least two comparisons of each kind; ValueError where neither
+    kind varies.
+    """
+    same, other = checked(mated).astype(np.float64), checked(non_mated).astype(np.float64)
+    if min(same.size, other.size) < 2:
+        raise ValueError("d' needs at least two comparisons of each kind")
+    spread = math.sqrt((same.var(ddof=1) + other.var(ddof=1)) / 2)
+    if spread == 0.0:
+        raise ValueError("d' is undefined where all distances of a kind are equal")
+    return float(other.mean() - same.mean()) / spread
 
 
 def best_threshold(mated: Distances, non_mated: Distances) -> float:
@@ -93,7 +136,7 @@ def best_threshold(mated: Distances, non_mated: Distances) -> float:
     Few comparisons leave several stretches of thresholds that are equally good, mostly by chance: the middle one of
     these stretches is taken, and its middle.
     """
-    same, other = np.sort(_checked(mated)), np.sort(_checked(non_mated))
+    same, other = np.sort(checked(mated)), np.sort(checked(non_mated))
     values = np.unique(np.concatenate([same, other]))
     right = np.searchsorted(same, values, side="right") + (
         other.size - np.searchsorted(other, values, side="right")
@@ -105,15 +148,22 @@ def best_threshold(mated: Distances, non_mated: Distances) -> float:
 
 def accuracy(mated: Distances, non_mated: Distances, threshold: float) -> float:
     """The share of all comparisons that `threshold` decides rightly."""
-    same, other = _checked(mated), _checked(non_mated)
+    same, other = checked(mated), checked(non_mated)
     right = np.count_nonzero(same <= threshold) + np.count_nonzero(other > threshold)
     return float(right) / (same.size + other.size)
 
 
-def _checked(distances: Distances) -> Distances:
+def checked(distances: Distances) -> Distances:
+    """`distances` as an array; ValueError unless one-dimensional, not empty and finite."""
     array = np.asarray(distances)
     if array.ndim != 1 or array.size == 0:
         raise ValueError(f"a one-dimensional array of distances is needed, not one of shape {array.shape}")
-    if not np.isfinite(array).all():
-        raise ValueError("distances must be finite")
+    if not (finite := np.isfinite(array)).all():
+        raise ValueError(f"distances must be finite: {array.size - finite.sum():,} of {array.size:,} are not")
     return array
+
+
+def _lost(lost: int) -> int:
+    if lost < 0:
+        raise ValueError(f"{lost} comparisons cannot be lost")
+    return lost
