@@ -95,7 +95,7 @@ class CohortRow:
 
 @dataclass(frozen=True, slots=True)
 class Differential:
-    """Worst group to best group (ISO/IEC 19795-10): the ratio of FMR, and of FNMR; None where the best has no errors."""
+    """Worst group to best (ISO/IEC 19795-10): the ratio of FMR, and of FNMR; None where the best has no errors."""
 
     attribute: str
     fmr_ratio: float | None

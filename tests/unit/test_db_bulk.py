@@ -50,7 +50,7 @@ def test_many_are_stored_as_one_by_one(store, tmp_path):
             ]
         (mine,), (theirs,) = store.load_all(), other.load_all()
         np.testing.assert_array_equal(mine.batch.vectors, theirs.batch.vectors)
-        assert mine.seq == theirs.seq == 1000
+        assert mine.place.seq == theirs.place.seq == 1000
     assert store.check() == []
 
 

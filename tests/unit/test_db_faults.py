@@ -125,7 +125,10 @@ def test_who_was_removed_just_before_a_crash_is_gone_from_the_disk(path, monkeyp
         mirror = Mirror(store, FlatIndex(DIM))
         mirror.sync()
         assert len(mirror) == remaining
-    assert files(path) == []
+    left_over = b"".join(file.read_bytes() for file in files(path))
+    assert all(photo(number).vector.tobytes() not in left_over for number in range(remaining, COUNT))
+    # Where somebody is left, so is the snapshot, with holes.
+    assert bool(files(path)) == (left == "snapshot" and remaining == 1)
 
 
 def test_enrolling_until_the_disk_is_full(small_disk):
@@ -285,7 +288,7 @@ def test_a_clock_that_jumps_back(path, monkeypatch):
             assert len(long_lived) == number + 1
         assert [template.id for template in store.templates(f"person {COUNT}")] == [COUNT + 1]
         store.remove(f"person {COUNT + 7}")
-        assert files(path) == []
+        assert photo(COUNT + 7).vector.tobytes() not in snapshot.read_bytes()
     assert_holds(path, range(COUNT + 7))
 
 
@@ -305,7 +308,6 @@ def test_a_clock_that_stands_while_a_backup_is_restored(path, tmp_path, monkeypa
     assert files(path) == []
 
 
-@pytest.mark.xfail(reason="a mirror that lives on tells a restored backup only by a shorter log", strict=True)
 @pytest.mark.parametrize("more", [0, 1])
 def test_a_log_that_overtakes_a_mirror_that_lives_on(path, tmp_path, more):
     with Store.open(path) as store, Store.open(tmp_path / "backup.db") as backup:

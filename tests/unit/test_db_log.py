@@ -38,7 +38,7 @@ def test_every_insert_and_delete_is_logged_cascades_too(store):
     store.remove("Bob")
     assert store.place()[0].seq == 7
     (changes,) = store.changes(0)
-    assert changes.seq == 7
+    assert changes.place.seq == 7
     assert changes.added.model == MODEL
     assert changes.added.template_ids.tolist() == [2]
     assert changes.added.identity_ids.tolist() == [1]
@@ -70,7 +70,7 @@ def test_neither_duplicates_nor_renames_nor_failures_are_changes(store):
 def test_the_log_comes_in_stretches(store):
     store.add("Ann", photos(0, 1, 2, 3, 4), MODEL)
     stretches = list(store.changes(1, batch_size=2))
-    assert [(changes.seq, changes.added.template_ids.tolist()) for changes in stretches] == [
+    assert [(changes.place.seq, changes.added.template_ids.tolist()) for changes in stretches] == [
         (3, [2, 3]),
         (5, [4, 5]),
     ]
@@ -96,7 +96,7 @@ def test_load_all_is_of_one_moment(store):
     store.remove_template(3)
     store.add("Bob", photos(3), MODEL)
     second, *rest = parts
-    assert (first.seq, second.seq, rest) == (3, 3, [])
+    assert (first.place.seq, second.place.seq, rest) == (3, 3, [])
     assert first.batch.template_ids.tolist() == [1, 2]
     assert second.batch.template_ids.tolist() == [3]
     assert second.batch.vectors.dtype == np.float32
@@ -107,7 +107,7 @@ def test_load_all_of_nothing_has_a_place_in_the_log(store):
     store.add("Ann", photos(0), MODEL)
     store.remove("Ann")
     (part,) = store.load_all()
-    assert (part.seq, len(part.batch), part.batch.model) == (2, 0, None)
+    assert (part.place.seq, len(part.batch), part.batch.model) == (2, 0, None)
 
 
 def test_a_vector_of_another_length_is_corruption_not_nonsense(store, path):
