@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeAlias
 
-from enrollment_db.bulk import CACHE_KIB, Part, insert_part
+from enrollment_db.bulk import CACHE_KIB, Part, insert_part, logged_together
 from enrollment_db.changeover import Changeover
 from enrollment_db.errors import NameTaken, OtherModel, UnknownTemplate
 from enrollment_db.names import clean_name
@@ -112,7 +112,8 @@ class Store(Reader):
         """
         with self._session.write(cache_kib=CACHE_KIB) as connection:
             model_id = self._pin(connection, model)
-            return sum(insert_part(connection, model_id, model.dim, part) for part in parts)
+            with logged_together(connection):
+                return sum(insert_part(connection, model_id, model.dim, part) for part in parts)
 
     def rename(self, old: str, new: str) -> None:
         """Give an identity another name. Raises UnknownIdentity, NameTaken or BadName."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from enrollment_db.bulk import Part
 from enrollment_db.index import VectorIndex
+from enrollment_db.index.choice import rabitq
 from enrollment_db.index.faiss import FaissFlatIndex
 from enrollment_db.index.flat import FlatIndex
 from enrollment_db.index.growing import GrowingIndex
@@ -27,6 +29,9 @@ PHOTOS = 1 << 17
 VECTORS = np.random.default_rng(0).standard_normal((PHOTOS, DIM)).astype(np.float32)
 VECTORS /= np.linalg.norm(VECTORS, axis=1, keepdims=True)
 """The templates of all photos, (PHOTOS, DIM): no two are nearer than SAME."""
+
+CODES = np.rint(VECTORS / (np.abs(VECTORS).max(axis=1, keepdims=True) / np.float32(32_767))).astype(np.int16)
+"""The same as a compressed index keeps them."""
 
 SAME = 0.9999
 """A greater cosine means one photo: what 16 bits a value lose is a hundredth of the gap to the next photo."""
@@ -110,7 +115,7 @@ def make_index(kind: str) -> VectorIndex:
     """An index that is compressed early, so that a small gallery shows what a large one does."""
     if kind in ("numpy", "faiss"):
         return FlatIndex(DIM) if kind == "numpy" else FaissFlatIndex(DIM)
-    return GrowingIndex(DIM, switch_at=1500 if kind == "growing" else 64)
+    return GrowingIndex(DIM, partial(rabitq, DIM), switch_at=1500 if kind == "growing" else 64)
 
 
 def held_by(store: Store) -> dict[str, set[int]]:
@@ -147,6 +152,8 @@ def compare(store: Store, mirror: Mirror, kind: str) -> None:
         exact = (vectors @ probe)[np.searchsorted(held, found[: len(held)])]
         if (apart := np.abs(near[: len(held)] - exact).max()) > _TOLERANCE[kind]:
             raise Violation(f"the {kind} index is off by a cosine of {apart:.2g}")
+    if not (difference := mirror.compare()).equal:
+        raise Violation(f"the {kind} index is not the database: {difference}")
     sample = np.random.default_rng(len(held)).permutation(len(held))[:_SEARCHED]
     _, ids = mirror.search(vectors[sample], 1)
     if (missed := held[sample][ids[:, 0] != held[sample]]).size:
@@ -195,8 +202,9 @@ def inspect(path: Path, states: list[Expected], kind: str, *, snapshot: bool) ->
 
 
 def remains(content: bytes, photos: list[int]) -> list[int]:
-    """The photos of which the first or the last two values are somewhere in `content`."""
+    """The photos of which 8 bytes at either end of the vector are somewhere in `content`, in float32 or 16 bits."""
     ends = [VECTORS[photos][:, columns].tobytes() for columns in (slice(0, 2), slice(DIM - 2, DIM))]
+    ends += [CODES[photos][:, columns].tobytes() for columns in (slice(0, 4), slice(DIM - 4, DIM))]
     keys = np.concatenate([np.frombuffer(end, np.uint64) for end in ends])
     possible = np.zeros(1 << 16, bool)
     possible[keys & 0xFFFF] = True
@@ -204,7 +212,7 @@ def remains(content: bytes, photos: list[int]) -> list[int]:
     for offset in range(8 if len(content) >= 8 else 0):
         words = np.frombuffer(content, np.uint64, (len(content) - offset) // 8, offset)
         found.update(words[possible[words & 0xFFFF]].tolist())
-    numbers = np.array([*photos, *photos])
+    numbers = np.tile(photos, len(ends))
     return sorted(set(numbers[np.isin(keys, np.array(sorted(found), np.uint64))].tolist()))
 
 
