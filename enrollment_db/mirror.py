@@ -48,7 +48,6 @@ class Mirror:
         self._snapshot_from = snapshot_from
         self._snapshots = SnapshotDirectory(store.path)
         self._seq: int | None = None
-        self._newest_id = 0
         self._model: Model | None = None
         self._lock = threading.RLock()
 
@@ -100,8 +99,8 @@ class Mirror:
     def snapshot(self) -> Path | None:
         """`sync`, then write the index to disk, so that the next opening need not read the store.
 
-        None if there is nothing to write, an empty gallery, or a removal by another process came in between. Raises
-        ReadOnly, DiskFull or DatabaseError.
+        None if there is nothing to write, an empty gallery, or another process took the file away: because somebody was
+        removed, or with a newer one. Raises ReadOnly, DiskFull or DatabaseError.
         """
         with self._lock:
             self.sync()
@@ -136,7 +135,6 @@ class Mirror:
     def compare(self) -> Comparison:
         """`sync`, then compare the index with the store, template by template."""
         with self._lock:
-            self.sync()
             return compare(self._store, self._index, self.sync)
 
     def _open(self) -> int:
@@ -160,10 +158,13 @@ class Mirror:
         if found is None:
             return None
         stamp, kept = found
-        if not self._index.load(kept):
+        try:
+            if not self._index.load(kept):
+                return None
+        except ValueError as error:
+            _log.warning("ignored a snapshot of the gallery %s: %s", self._store.path, error)
             return None
         self._model = stamp.model
-        self._newest_id = max(self._newest_id, stamp.newest_id)
         self._seq = stamp.seq
         return stamp.seq
 
@@ -195,7 +196,6 @@ class Mirror:
     def _empty(self) -> None:
         """Forget all vectors."""
         self._seq = None
-        self._newest_id = 0
         self._index.clear()
 
     def _add(self, batch: Batch) -> None:
@@ -208,5 +208,4 @@ class Mirror:
                 path=self._store.path,
             )
         self._model = batch.model
-        self._newest_id = max(self._newest_id, int(batch.template_ids.max(initial=0)))
         self._index.add(batch.template_ids, batch.vectors)

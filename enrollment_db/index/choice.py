@@ -27,7 +27,7 @@ _GPU_FROM = 20_000
 def chosen(dim: int, kind: Kind, *, expected: int, device: str) -> VectorIndex:
     """See `open_index`."""
     if kind == "auto":
-        kind = _for_machine(dim, expected, device)
+        kind = kind_for_machine(dim, expected, device)
     # Room that is not used costs address space, not memory, while making more copies all there is: the first
     # enrolment after opening should not pay for that.
     capacity = expected + expected // 4 + 1024
@@ -55,7 +55,8 @@ def chosen(dim: int, kind: Kind, *, expected: int, device: str) -> VectorIndex:
     return GrowingIndex(dim, partial(makers[kind], dim), switch_at=switch_at, expected=expected)
 
 
-def _for_machine(dim: int, expected: int, device: str) -> Kind:
+def kind_for_machine(dim: int, expected: int, device: str) -> Kind:
+    """What `auto` is: for an `expected` number of vectors on a CUDA device, the most exact that it has memory for."""
     if device == "cpu" or expected < _GPU_FROM:
         return "auto"
     from enrollment_db.index.gpu import usable_memory

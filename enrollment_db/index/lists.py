@@ -82,7 +82,7 @@ class Lists:
         return self._entries(self._sizes())
 
     def dump(self) -> Parts:
-        """The trained index without entries, as faiss writes it; the lists as `erase` knows them."""
+        """The trained index without entries, as faiss writes it; the lists as `traces` knows them."""
         import faiss
 
         empty = faiss.clone_index(self._index)
@@ -91,6 +91,8 @@ class Lists:
         per_block, block_size = self._geometry()
         return {
             "trained": faiss.serialize_index(empty),
+            # What was trained holds for this rotation alone, and NumPy may draw another one some day.
+            "rotation": self._rotation,
             "list_sizes": sizes,
             "list_rows": self._entries(sizes),
             "list_blocks": np.concatenate(
@@ -106,7 +108,7 @@ class Lists:
         """Take up lists of the same code and number."""
         import faiss
 
-        if "trained" not in parts:
+        if not {"trained", "rotation"} <= parts.keys():
             return False
         index: Any = faiss.deserialize_index(np.array(parts["trained"]))
         if (index.d, type(index), index.nlist) != (self._index.d, type(self._index), self._index.nlist):
@@ -127,6 +129,7 @@ class Lists:
                 held[:] = blocks[block : block + len(held)]
                 row, block = row + size, block + len(held)
         index.ntotal = row
+        self._rotation = np.array(parts["rotation"])
         return True
 
     def _sizes(self) -> NDArray[np.int64]:
