@@ -71,6 +71,8 @@ def _compared(parts: Iterable[Loaded], index: VectorIndex) -> Comparison:
         ids = part.batch.template_ids
         both = np.isin(ids, held, assume_unique=True)
         stored.append(ids)
+        if not both.any():
+            continue
         far = np.abs(index.vectors(ids[both]) - part.batch.vectors[both]).max(axis=1, initial=0)
         different.append(ids[both][far > index.precision])
     every = np.concatenate(stored)
