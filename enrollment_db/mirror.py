@@ -187,8 +187,7 @@ class Mirror:
         for changes in self._store.changes(after_seq):
             self._add(changes.added)
             self._index.remove(changes.removed)
-            if len(changes.removed):
-                self._snapshots.erase(changes.removed, before_seq=changes.seq)
+            self._snapshots.erase(changes.removed, before_seq=changes.seq)
             self._seq = changes.seq
             applied += len(changes.added) + len(changes.removed)
         return applied

@@ -89,6 +89,7 @@ class Lists:
         empty.reset()
         sizes = self._sizes()
         per_block, block_size = self._geometry()
+        lanes = self._lanes(per_block, block_size)
         return {
             "trained": faiss.serialize_index(empty),
             # What was trained holds for this rotation alone, and NumPy may draw another one some day.
@@ -97,11 +98,11 @@ class Lists:
             "list_rows": self._entries(sizes),
             "list_blocks": np.concatenate(
                 [
-                    self._blocks(list_, size, per_block, block_size)
+                    _without_rest(self._blocks(list_, size, per_block, block_size), size, lanes)
                     for list_, size in enumerate(sizes.tolist())
                 ]
             ),
-            "list_lanes": self._lanes(per_block, block_size),
+            "list_lanes": lanes,
         }
 
     def load(self, parts: Parts) -> bool:
@@ -173,6 +174,14 @@ def _view(pointer: Any, count: int) -> NDArray[Any]:
 
     view: NDArray[Any] = faiss.rev_swig_ptr(pointer, count)
     return view
+
+
+def _without_rest(blocks: NDArray[np.uint8], size: int, lanes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A copy of the blocks of a list, without what faiss leaves behind its end of entries that were removed."""
+    blocks = blocks.copy()
+    if used := size % len(lanes):
+        blocks[-1] &= np.bitwise_or.reduce(lanes[:used])
+    return blocks
 
 
 def _rotation(dim: int) -> NDArray[np.float32]:

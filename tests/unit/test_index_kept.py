@@ -125,6 +125,17 @@ def test_what_was_erased_is_nowhere_any_more(make):
     assert erase(kept, np.array(gone)) == 0
 
 
+@pytest.mark.parametrize("left", [999, 960, 500, 1])
+def test_lists_leave_nothing_of_who_was_removed_before(left):
+    index = one_bit()
+    index.add(np.arange(1000), units(1000))
+    index.remove(np.arange(left, 1000))
+    kept = dumped(index)
+    said = sum(np.unpackbits(np.frombuffer(code, np.uint8)).sum() for code in codes_by_row(kept).values())
+    assert said == np.unpackbits(kept.whole["list_blocks"]).sum() > 0
+    assert sorted(codes_by_row(kept)) == list(range(left))
+
+
 def test_a_code_is_erased_where_the_row_is_blank_already():
     """So it is in a file by somebody who had it mapped while it was erased from the one before."""
     index, vectors = one_bit(), units(100)
