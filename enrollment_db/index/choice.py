@@ -42,6 +42,7 @@ def chosen(dim: int, kind: Kind, *, expected: int, device: str) -> VectorIndex:
 
         return GpuFlatIndex(dim, capacity=capacity, half=kind == "gpu-half", device=device)
     from enrollment_db.index.growing import GrowingIndex
+    from enrollment_db.index.rebuild import SAMPLE
 
     makers: dict[Kind, Callable[[int, int], Selector]] = {
         "auto": rabitq,
@@ -50,8 +51,9 @@ def chosen(dim: int, kind: Kind, *, expected: int, device: str) -> VectorIndex:
         "hnsw": hnsw,
         "gpu-ivfpq": partial(gpu_ivfpq, device),
     }
-    # What was asked for by name is there from the first vectors that it can be trained on.
-    switch_at = SWITCH_AT if kind == "auto" else 1024
+    # What was asked for by name is there from the first vectors that it can be trained on; but lists for all that are
+    # expected, trained on a few, would lie wrong, and some of their centroids would be those few themselves.
+    switch_at = SWITCH_AT if kind == "auto" else max(1024, min(expected, SAMPLE))
     return GrowingIndex(dim, partial(makers[kind], dim), switch_at=switch_at, expected=expected)
 
 

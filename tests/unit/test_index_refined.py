@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from functools import partial
 
+import faiss
 import numpy as np
 import pytest
 
@@ -443,3 +444,19 @@ def test_rabitq_by_name_compresses_at_a_thousand():
     assert index.reason.startswith("exact")
     index.add(np.array([1023]), vectors[1023:])
     assert index.reason.startswith("compressed")
+
+
+def test_lists_for_many_are_not_trained_on_the_first_few():
+    vectors = units(3000, 16)
+    index = open_index(16, "ivf", expected=3000)
+    index.add(np.arange(2999), vectors[:2999])
+    assert index.reason.startswith("exact")
+    index.add(np.array([2999]), vectors[2999:])
+    assert index.reason.startswith("compressed")
+    # A centroid that is a template would say what it was after its removal, too.
+    index.remove(np.arange(2999))
+    kept = index.dump()
+    assert kept is not None
+    trained = faiss.deserialize_index(np.array(kept.whole["trained"]))
+    centroids = trained.quantizer.reconstruct_n(0, trained.nlist) @ kept.whole["rotation"].T
+    assert (centroids @ vectors.T).max() < 0.999
