@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -51,8 +51,12 @@ def compare(store: Reader, index: VectorIndex, sync: Callable[[], int]) -> Compa
         with closing(store.load_all()) as parts:
             first = next(parts)
             # Unless somebody wrote in between, both are now at the same place.
-            if not sync():
-                return _compared(chain([first], parts), index)
+            if sync():
+                continue
+            found = _compared(chain([first], parts), index)
+        # Who was removed in the meantime may have been erased under the index before it heard of that.
+        sync()
+        return replace(found, different=np.intersect1d(found.different, index.held()))
     raise Locked(
         f"the gallery {store.path} changes too often to compare its index with it",
         hint="try again when nobody enrols or removes",
@@ -67,6 +71,8 @@ def _compared(parts: Iterable[Loaded], index: VectorIndex) -> Comparison:
         ids = part.batch.template_ids
         both = np.isin(ids, held, assume_unique=True)
         stored.append(ids)
+        if not both.any():
+            continue
         far = np.abs(index.vectors(ids[both]) - part.batch.vectors[both]).max(axis=1, initial=0)
         different.append(ids[both][far > index.precision])
     every = np.concatenate(stored)
@@ -76,5 +82,5 @@ def _compared(parts: Iterable[Loaded], index: VectorIndex) -> Comparison:
         missing=missing,
         extra=np.setdiff1d(held, every),
         different=np.concatenate(different),
-        unreachable=np.unique(index.unreachable()),
+        unreachable=np.intersect1d(index.unreachable(), every),
     )

@@ -110,8 +110,8 @@ class Mirror:
     def snapshot(self) -> Path | None:
         """`sync`, then write the index to disk, so that the next opening need not read the store.
 
-        None if there is nothing to write, an empty gallery, or a removal by another process came in between. Raises
-        ReadOnly, DiskFull or DatabaseError.
+        None if there is nothing to write, an empty gallery, or another process took the file away: because somebody was
+        removed, or with a newer one. Raises ReadOnly, DiskFull or DatabaseError.
         """
         with self._lock:
             self.sync()
@@ -148,7 +148,6 @@ class Mirror:
     def compare(self) -> Comparison:
         """`sync`, then compare the index with the store, template by template."""
         with self._lock:
-            self.sync()
             return compare(self._store, self._index, self.sync)
 
     def _open(self) -> int:
@@ -177,7 +176,11 @@ class Mirror:
         if found is None:
             return None
         stamp, kept = found
-        if not self._index.load(kept):
+        try:
+            if not self._index.load(kept):
+                return None
+        except ValueError as error:
+            _log.warning("ignored a snapshot of the gallery %s: %s", self._store.path, error)
             return None
         self._model, self._place = stamp.model, stamp.place
         return stamp.place
@@ -201,8 +204,7 @@ class Mirror:
         for changes in self._store.changes(after.seq, self._model):
             self._add(changes.added)
             self._index.remove(changes.removed)
-            if len(changes.removed):
-                self._snapshots.erase(changes.removed, before_seq=changes.place.seq)
+            self._snapshots.erase(changes.removed, before_seq=changes.place.seq)
             self._place = changes.place
             applied += len(changes.added) + len(changes.removed)
         return applied

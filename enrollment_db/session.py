@@ -80,6 +80,7 @@ class Session:
                     connection.execute("ROLLBACK TO part" if nested else "ROLLBACK")
                 if connection.in_transaction:
                     connection.execute("RELEASE part")
+                self._purge = self._purge and nested
                 raise
             finally:
                 if self._cache_raised and not connection.in_transaction:

@@ -21,7 +21,7 @@ import os
 import struct
 import sys
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, BinaryIO
@@ -29,7 +29,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from enrollment_db.index.kept import CannotErase, Kept, erase
+from enrollment_db.index.kept import PLACES, CannotErase, Kept, Trace, traces
 from enrollment_db.records import Model, Place
 
 FORMAT = 2
@@ -185,31 +185,37 @@ def map_kept(file: BinaryIO, header: Header) -> Kept:
     with _locked(file, exclusive=False):
         arrays = _mapped(file, header, "c")
         expected = _crcs(file, header, "r")
-        for part in header.parts:
-            actual = _crcs_of(_bytes(arrays[part.name], part), range(part.chunks))
-            if actual != expected[part.name].tolist():
-                raise BadSnapshot("its content is damaged")
+        parts = {part.name: part for part in header.parts}
+        _check_chunks(arrays, parts, expected, _every_chunk(header.parts))
     return _kept(header, arrays)
 
 
 def erase_from(file: BinaryIO, header: Header, ids: NDArray[np.int64]) -> None:
     """Overwrite with zeros what a file, open for reading and writing, says of (n,) template ids, and sync it.
 
-    Whoever has it mapped sees zeros from now on. Raises BadSnapshot where that cannot be done, or OSError.
+    Their ids stay: the change log after the snapshot's place says that they are gone. Whoever has the file mapped sees
+    zeros from now on. Raises BadSnapshot where that cannot be done or the place is damaged, or OSError.
     """
     with _locked(file, exclusive=True):
         arrays = _mapped(file, header, "r+")
         crcs = _crcs(file, header, "r+")
+        parts = {part.name: part for part in header.parts}
+        _check_chunks(arrays, parts, crcs, _every_chunk(part for part in header.parts if part.name in PLACES))
         try:
-            changed = erase(_kept(header, arrays), ids)
+            found = traces(_kept(header, arrays), ids)
         except CannotErase as error:
             raise BadSnapshot(str(error)) from error
-        if not changed:
+        if not found:
             return
-        parts = {part.name: part for part in header.parts}
-        for name, start, end in changed:
-            chunks = range(start // _CHUNK, -(-end // _CHUNK))
-            crcs[name][chunks.start : chunks.stop] = _crcs_of(_bytes(arrays[name], parts[name]), chunks)
+        touched = sorted(
+            {(trace.array, chunk) for trace in found for chunk in _chunks(parts[trace.array], trace)}
+        )
+        # What somebody before was interrupted at, or the disk lost, must not get a checksum that is right.
+        _check_chunks(arrays, parts, crcs, touched)
+        for name, element, others in found:
+            arrays[name][element] = 0 if others is None else arrays[name][element] & others
+        for name, chunk in touched:
+            crcs[name][chunk] = _crc_of(_bytes(arrays[name], parts[name]), chunk)
         for array in (*arrays.values(), *crcs.values()):
             if isinstance(array.base, np.memmap):
                 array.base.flush()
@@ -247,8 +253,29 @@ def _bytes(array: NDArray[Any], part: Part) -> memoryview:
     return array.data.cast("B")[: part.size] if part.size else memoryview(b"")
 
 
-def _crcs_of(content: memoryview, chunks: range) -> list[int]:
-    return [zlib.crc32(content[chunk * _CHUNK : (chunk + 1) * _CHUNK]) for chunk in chunks]
+def _chunks(part: Part, trace: Trace) -> range:
+    """The chunks of an array in which an element lies."""
+    start = trace.element * part.element
+    return range(start // _CHUNK, -(-(start + part.element) // _CHUNK))
+
+
+def _every_chunk(parts: Iterable[Part]) -> list[tuple[str, int]]:
+    return [(part.name, chunk) for part in parts for chunk in range(part.chunks)]
+
+
+def _crc_of(content: memoryview, chunk: int) -> int:
+    return zlib.crc32(content[chunk * _CHUNK : (chunk + 1) * _CHUNK])
+
+
+def _check_chunks(
+    arrays: Mapping[str, NDArray[Any]],
+    parts: Mapping[str, Part],
+    crcs: Mapping[str, NDArray[np.uint32]],
+    chunks: Iterable[tuple[str, int]],
+) -> None:
+    for name, chunk in chunks:
+        if _crc_of(_bytes(arrays[name], parts[name]), chunk) != crcs[name][chunk]:
+            raise BadSnapshot("its content is damaged")
 
 
 def _append(file: BinaryIO, part: Part, array: NDArray[Any]) -> NDArray[np.uint32]:
@@ -258,11 +285,12 @@ def _append(file: BinaryIO, part: Part, array: NDArray[Any]) -> NDArray[np.uint3
     crcs: list[int] = []
     rest = b""
     for start in range(0, part.used, step):
-        content = np.ascontiguousarray(array[start : start + step], part.dtype)
-        file.write(content.data)
-        rest += content.tobytes()
+        # A copy: the array can be mapped from a snapshot in which somebody erases at this moment.
+        content = np.asarray(array[start : start + step], part.dtype).tobytes()
+        file.write(content)
+        rest += content
         whole = len(rest) // _CHUNK
-        crcs += _crcs_of(memoryview(rest), range(whole))
+        crcs += [_crc_of(memoryview(rest), chunk) for chunk in range(whole)]
         rest = rest[whole * _CHUNK :]
     if rest:
         crcs.append(zlib.crc32(rest))

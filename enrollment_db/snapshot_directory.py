@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from enrollment_db.errors import DatabaseError, DiskFull, ReadOnly
-from enrollment_db.index.kept import Kept
+from enrollment_db.index.kept import Kept, blanked
 from enrollment_db.records import Model
 from enrollment_db.snapshot import (
     BadSnapshot,
@@ -40,7 +40,6 @@ _log = logging.getLogger("enrollment_db")
 _NAME = re.compile(r"(\d{20})(?:\.snapshot|\.[0-9a-f]{32}\.tmp)")
 # Each round removes what the one before it saw; another is needed where a file was renamed meanwhile.
 _ROUNDS = 3
-_MOST_ERASED = 10_000
 
 
 class SnapshotDirectory:
@@ -72,7 +71,9 @@ class SnapshotDirectory:
                 with path.open("rb") as file:
                     header = read_header(file)
                     _check(header.stamp, store, model)
-                    return header.stamp, map_kept(file, header)
+                    kept = map_kept(file, header)
+                    _check_erased(kept, store)
+                    return header.stamp, kept
             except FileNotFoundError:
                 continue
             except (BadSnapshot, OSError) as error:
@@ -123,6 +124,8 @@ class SnapshotDirectory:
 
         A file in which that cannot be done is removed, and one that is being written is taken away from its writer.
         """
+        if not len(ids):
+            return
         done: set[Path] = set()
         for _ in range(_ROUNDS):
             found = [path for path in self._files() if _seq(path) < before_seq and path not in done]
@@ -193,16 +196,20 @@ def _check(stamp: Stamp, store: Reader, model: Model) -> None:
         raise BadSnapshot("it is of a history that the gallery has not: was a backup restored?")
 
 
+def _check_erased(kept: Kept, store: Reader) -> None:
+    """Raise BadSnapshot if templates were erased that the store holds: restoring a backup brought them back."""
+    ids = blanked(kept)
+    if len(ids) and (store.identity_ids_of(ids) >= 0).any():
+        raise BadSnapshot("templates that the gallery holds were erased from it: restored?")
+
+
 def _erased(path: Path, ids: NDArray[np.int64]) -> bool:
     """Whether templates are erased from a file."""
-    # Row by row: where this would take long, the file is not worth it.
-    if len(ids) > _MOST_ERASED:
-        return False
     try:
         with path.open("r+b") as file:
             erase_from(file, read_header(file), ids)
     except (BadSnapshot, OSError) as error:
-        _log.debug("removed the snapshot %s: %s", path, error)
+        _log.debug("could not erase from the snapshot %s: %s", path, error)
         return False
     return True
 

@@ -73,7 +73,7 @@ class VectorIndex(Protocol):
         ...
 
     def compact(self) -> None:
-        """Give back the room of what was removed."""
+        """Clear away what was removed: its room is used for what is added next."""
         ...
 
     def clear(self) -> None:

@@ -24,7 +24,7 @@ _CANDIDATES = 1200
 def chosen(dim: int, kind: Kind, *, expected: int, device: str) -> VectorIndex:
     """See `open_index`."""
     if kind == "auto":
-        kind = _for_machine(dim, expected, device)
+        kind = kind_for_machine(dim, expected, device)
     # Room that is not used costs address space, not memory, while making more copies all there is: the first
     # enrolment after opening should not pay for that.
     capacity = expected + expected // 4 + 1024
@@ -39,6 +39,7 @@ def chosen(dim: int, kind: Kind, *, expected: int, device: str) -> VectorIndex:
 
         return GpuFlatIndex(dim, capacity=capacity, half=kind == "gpu-half", device=device)
     from enrollment_db.index.growing import GrowingIndex
+    from enrollment_db.index.rebuild import SAMPLE
 
     makers: dict[Kind, Callable[[int, int], Selector]] = {
         "auto": rabitq,
@@ -47,8 +48,9 @@ def chosen(dim: int, kind: Kind, *, expected: int, device: str) -> VectorIndex:
         "hnsw": hnsw,
         "gpu-ivfpq": partial(gpu_ivfpq, device),
     }
-    # What was asked for by name is there from the first vectors that it can be trained on.
-    switch_at = SWITCH_AT if kind == "auto" else 1024
+    # What was asked for by name is there from the first vectors that it can be trained on; but lists for all that are
+    # expected, trained on a few, would lie wrong, and some of their centroids would be those few themselves.
+    switch_at = SWITCH_AT if kind == "auto" else max(1024, min(expected, SAMPLE))
     return GrowingIndex(dim, partial(makers[kind], dim), switch_at=switch_at, expected=expected)
 
 
@@ -56,7 +58,7 @@ def reason(dim: int, kind: Kind, *, expected: int, device: str) -> str:
     """See `reason_for`."""
     if kind != "auto":
         return f"{kind}, as asked for"
-    kind = _for_machine(dim, expected, device)
+    kind = kind_for_machine(dim, expected, device)
     if kind != "auto":
         room = _usable_memory(device) / 2**30
         return f"{kind}: {_bytes_for(dim, expected) / 2**30:.2f} GiB in float32, {room:.2f} GiB usable on {device}"
@@ -66,7 +68,8 @@ def reason(dim: int, kind: Kind, *, expected: int, device: str) -> str:
     return f"compressed on the CPU: {where}, and {SWITCH_AT:,} templates or more"
 
 
-def _for_machine(dim: int, expected: int, device: str) -> Kind:
+def kind_for_machine(dim: int, expected: int, device: str) -> Kind:
+    """What `auto` is: for an `expected` number of vectors on a CUDA device, the most exact that it has memory for."""
     if device == "cpu" or expected < GPU_FROM:
         return "auto"
     room, needed = _usable_memory(device), _bytes_for(dim, expected)

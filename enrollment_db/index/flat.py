@@ -74,10 +74,7 @@ class FlatIndex:
 
     def vectors(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
         """The vectors (n, d) of (n,) ids. Raises KeyError for one that is not held."""
-        rows = self._places.rows(ids)
-        if (rows == NOWHERE).any():
-            raise KeyError(int(ids[int(np.argmin(rows))]))
-        return self._vectors[rows]
+        return self._vectors[self._places.held(ids)]
 
     def unreachable(self) -> NDArray[np.int64]:
         """Ids (n,) that are held and that no search could find: none."""
@@ -127,19 +124,18 @@ class FlatIndex:
         self._written(rows)
 
     def remove(self, ids: NDArray[np.int64]) -> int:
-        """Forget (n,) ids; returns how many were present. The last row moves into each gap."""
+        """Forget (n,) ids; returns how many were present. The last rows move into the gaps."""
         ids = np.unique(np.asarray(ids, np.int64))
         rows = self._places.rows(ids)
         ids, rows = ids[rows != NOWHERE], rows[rows != NOWHERE]
         self._places.drop(ids)
-        # The last gap first: then what moves is never itself to be removed.
-        for row in np.sort(rows)[::-1].tolist():
-            self._size -= 1
-            if row != self._size:
-                self._vectors[row] = self._vectors[self._size]
-                self._ids[row] = self._ids[self._size]
-                self._places.put(self._ids[row : row + 1], np.array([row]))
-                self._written(np.array([row]))
+        size = self._size - len(rows)
+        moved, gaps = np.setdiff1d(np.arange(size, self._size), rows), rows[rows < size]
+        self._vectors[gaps] = self._vectors[moved]
+        self._ids[gaps] = self._ids[moved]
+        self._places.put(self._ids[gaps], gaps)
+        self._size = size
+        self._written(gaps)
         return len(rows)
 
     def search(self, probes: NDArray[np.float32], k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

@@ -28,6 +28,12 @@ _MOST = 2048
 # Twice what rounding both unit vectors to float16 can move their product (relative error 2**-11 each).
 _HALF_ROUNDING = 4 * 2.0**-11
 
+# How many codes a vector can have in faiss on a GPU.
+_CODES = (96, 64, 56, 48, 40, 32, 28, 24, 20, 16, 12, 8, 4, 3, 2, 1)
+
+# Bounds of the memory that copying takes, here and there.
+_COPIED_AT_ONCE = 65_536
+
 # Of the free memory of a device, what an index may take: the network and faiss's own workspace need the rest.
 _SHARE_OF_MEMORY = 0.5
 
@@ -71,13 +77,13 @@ class GpuFlatIndex(FlatIndex):
         import torch
 
         k = cosines.shape[1]
-        stored = self._on_device()[: len(self)]
-        asked = torch.from_numpy(probes).to(stored)
-        slack = rounding(self.dim) + (_HALF_ROUNDING if self._half else 0)
         fetched = min(k + _SPARE, len(self))
         if fetched > _MOST:
             super()._search(probes, cosines, ids)
             return
+        stored = self._on_device()[: len(self)]
+        asked = torch.tensor(probes).to(stored)
+        slack = rounding(self.dim) + (_HALF_ROUNDING if self._half else 0)
         found = self._knn(asked, stored, fetched)
         scores, rows = (part.cpu().numpy() for part in found)
         floors = scores[:, k - 1] - slack
@@ -99,9 +105,10 @@ class GpuFlatIndex(FlatIndex):
         if self._stale:
             rows = np.unique(np.concatenate(self._stale))
             rows = rows[rows < len(self)]
-            self._copy[torch.from_numpy(rows).to(self._device)] = torch.from_numpy(self._vectors[rows]).to(
-                self._copy
-            )
+            for start in range(0, len(rows), _COPIED_AT_ONCE):
+                part = rows[start : start + _COPIED_AT_ONCE]
+                vectors = torch.from_numpy(self._vectors[part])
+                self._copy[torch.from_numpy(part).to(self._device)] = vectors.to(self._copy)
             self._stale = []
         return self._copy
 
@@ -146,7 +153,9 @@ class GpuLists:
 
     def train(self, sample: NDArray[np.float32]) -> None:
         """Find the centroids of a (n, d) sample."""
-        self._index.train(np.resize(sample, (max(len(sample), int(self._index.nlist)), self._index.d)))
+        # Faiss refuses fewer vectors than lists, or than values of a code.
+        least = max(int(self._index.nlist), 256)
+        self._index.train(np.resize(sample, (max(len(sample), least), self._index.d)))
 
     def add(self, rows: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
         """Take up (n,) rows with their (n, d) vectors."""
@@ -201,5 +210,5 @@ def faiss_knn(device: str) -> Knn:
 
 
 def _codes(dim: int) -> int:
-    """How many product codes a vector gets: one for two values, where that divides it."""
-    return next(codes for codes in (dim // 2, dim // 4, 1) if codes and dim % codes == 0)
+    """How many product codes a vector gets: one for two values, or the most that faiss's kernels know."""
+    return next(codes for codes in _CODES if codes <= max(dim // 2, 1) and dim % codes == 0)

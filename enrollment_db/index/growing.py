@@ -17,8 +17,8 @@ from enrollment_db.index.selector import Selector
 class GrowingIndex:
     """FlatIndex below `switch_at` vectors; with the one that reaches it, RefinedIndex of what is held.
 
-    It stays compressed when vectors are removed: a gallery at the border would go back and forth. The switch
-    happens within the `add` that made it due, which takes about 4 microseconds a vector held.
+    It stays compressed when vectors are removed, all but the last: a gallery at the border would go back and forth.
+    The switch happens within the `add` that made it due, which takes about 4 microseconds a vector held.
     """
 
     def __init__(
@@ -88,7 +88,11 @@ class GrowingIndex:
 
     def remove(self, ids: NDArray[np.int64]) -> int:
         """Forget (n,) ids; returns how many were present."""
-        return self._index.remove(ids)
+        removed = self._index.remove(ids)
+        if removed and not len(self._index):
+            # What a selector was trained on says something of those who are gone.
+            self.clear()
+        return removed
 
     def search(self, probes: NDArray[np.float32], k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """The k nearest of each of (m, d) probes: cosines (m, k) falling, ids (m, k); see the two indexes."""

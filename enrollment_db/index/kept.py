@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,9 @@ class Kept:
     """The content of an index as arrays, from which one of a suitable kind can take it up again.
 
     Each array of `by_row` has one element a row, of which the first `count` are meant; when it is taken up it has
-    more, room for what is added later. One of them is `ids` (int64, -1 where a row holds nothing). The arrays of
-    `whole` are the index's own; those of `LISTS` are known to `erase`.
+    more, room for what is added later. One of them is `ids` (int64, -1 where a row holds nothing); in each of the
+    others, what is kept of a vector is never all zeros. The arrays of `whole` are the index's own; those of `LISTS` and
+    `ABOUT_ALL` are known to `traces`.
     """
 
     count: int
@@ -36,55 +37,80 @@ list by list, (entries,) int64; the blocks, list by list, (blocks, bytes) uint8;
 block, (entries a block, bytes) uint8 masks. Each list begins with a block of its own."""
 
 
+PLACES = ("ids", "list_sizes", "list_rows", "list_lanes")
+"""The arrays by which `traces` finds its way through the others: damaged ones would lead it astray."""
+
+ABOUT_ALL = ("trained", "rotation", "made_for")
+"""Arrays that say nothing of a single row: what training learned of many together, and settings."""
+
+_MOST_ERASED = 10_000
+
+
 class CannotErase(Exception):
     """The arrays say more about the templates than anybody knows how to blank. Never leaves this package."""
 
 
-def erase(kept: Kept, ids: NDArray[np.int64]) -> list[tuple[str, int, int]]:
-    """Overwrite with zeros all that the arrays say of (n,) ids, apart from the ids themselves.
+class Trace(NamedTuple):
+    """Where an array says something of a template: in one element along its first axis, all but the bits `others`."""
 
-    Returns which bytes were changed: name of the array, first byte, end; none where that was done before. Raises
-    CannotErase, having changed nothing.
+    array: str
+    element: int
+    others: NDArray[np.uint8] | None
+
+
+def traces(kept: Kept, ids: NDArray[np.int64]) -> list[Trace]:
+    """All that the arrays say of (n,) ids, apart from the ids themselves; less what is zero already.
+
+    Raises CannotErase where that cannot be told, or is so much that a file is better written anew.
     """
-    foreign = set(kept.whole) - set(LISTS) - {"trained"}
+    foreign = set(kept.whole) - set(LISTS) - set(ABOUT_ALL)
     if foreign:
         raise CannotErase(f"{', '.join(sorted(foreign))} cannot be blanked in part")
-    changed = []
-    arrays = {name: array for name, array in kept.by_row.items() if name != "ids"}
-    for row in _rows_of(kept.ids, ids):
-        if not any(np.any(array[row]) for array in arrays.values()):
-            continue
-        for name, array in arrays.items():
-            array[row] = 0
-            size = array[row].nbytes
-            changed.append((name, row * size, row * size + size))
-        if "list_rows" in kept.whole:
-            changed += _erase_entry(kept.whole, row)
-    return changed
+    rows = _rows_of(kept.ids, ids)
+    if len(rows) > _MOST_ERASED:
+        raise CannotErase(f"{len(rows)} templates are too many to erase one by one")
+    found = [
+        Trace(name, row, None)
+        for name, array in kept.by_row.items()
+        if name != "ids"
+        for row in rows.tolist()
+        if np.any(array[row])
+    ]
+    if "list_rows" in kept.whole:
+        found += _entries(kept.whole, rows)
+    return found
 
 
-def _rows_of(held: NDArray[np.int64], ids: NDArray[np.int64]) -> list[int]:
+def blanked(kept: Kept) -> NDArray[np.int64]:
+    """The ids (n,) of rows of which all or a part was erased."""
+    rows = kept.ids >= 0
+    blank = np.zeros(kept.count, bool)
+    for name, array in kept.by_row.items():
+        if name != "ids":
+            columns = array[: kept.count].reshape(kept.count, -1)
+            # Few vectors begin with a zero: those alone are looked at in full.
+            at = np.flatnonzero(rows & (columns[:, 0] == 0))
+            blank[at[~columns[at].any(axis=1)]] = True
+    return kept.ids[blank]
+
+
+def _rows_of(held: NDArray[np.int64], ids: NDArray[np.int64]) -> NDArray[np.int64]:
     """The rows of those ids that are held."""
     if not len(held):
-        return []
+        return np.empty(0, np.int64)
     # Nearly always the ids ascend: then this looks at a few of them, and not at a million.
     at = np.minimum(np.searchsorted(held, ids), len(held) - 1)
-    found = at[held[at] == ids]
-    if len(found) < len(ids):
-        found = np.flatnonzero(np.isin(held, ids))
-    rows: list[int] = found.tolist()
-    return rows
+    found: NDArray[np.int64] = at[held[at] == ids]
+    return found if len(found) == len(ids) else np.flatnonzero(np.isin(held, ids))
 
 
-def _erase_entry(whole: Mapping[str, NDArray[Any]], row: int) -> list[tuple[str, int, int]]:
+def _entries(whole: Mapping[str, NDArray[Any]], rows: NDArray[np.int64]) -> Iterator[Trace]:
     sizes, blocks, lanes = whole["list_sizes"], whole["list_blocks"], whole["list_lanes"]
-    changed = []
-    for entry in np.flatnonzero(whole["list_rows"] == row).tolist():
-        ends = np.cumsum(sizes)
+    ends, block_ends = np.cumsum(sizes), np.cumsum(-(-sizes // len(lanes)))
+    for entry in np.flatnonzero(np.isin(whole["list_rows"], rows)).tolist():
         of_list = int(np.searchsorted(ends, entry, side="right"))
-        place = entry - int(ends[of_list] - sizes[of_list])
-        first_block = int((-(-sizes[:of_list] // len(lanes))).sum())
-        block, lane = first_block + place // len(lanes), place % len(lanes)
-        blocks[block] &= ~lanes[lane]
-        changed.append(("list_blocks", block * blocks.shape[1], (block + 1) * blocks.shape[1]))
-    return changed
+        in_list = entry - int(ends[of_list] - sizes[of_list])
+        first_block = int(block_ends[of_list]) - -(-int(sizes[of_list]) // len(lanes))
+        block, lane = first_block + in_list // len(lanes), lanes[in_list % len(lanes)]
+        if np.any(blocks[block] & lane):
+            yield Trace("list_blocks", block, ~lane)

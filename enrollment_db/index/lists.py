@@ -82,31 +82,34 @@ class Lists:
         return self._entries(self._sizes())
 
     def dump(self) -> Parts:
-        """The trained index without entries, as faiss writes it; the lists as `erase` knows them."""
+        """The trained index without entries, as faiss writes it; the lists as `traces` knows them."""
         import faiss
 
         empty = faiss.clone_index(self._index)
         empty.reset()
         sizes = self._sizes()
         per_block, block_size = self._geometry()
+        lanes = self._lanes(per_block, block_size)
         return {
             "trained": faiss.serialize_index(empty),
+            # What was trained holds for this rotation alone, and NumPy may draw another one some day.
+            "rotation": self._rotation,
             "list_sizes": sizes,
             "list_rows": self._entries(sizes),
             "list_blocks": np.concatenate(
                 [
-                    self._blocks(list_, size, per_block, block_size)
+                    _without_rest(self._blocks(list_, size, per_block, block_size), size, lanes)
                     for list_, size in enumerate(sizes.tolist())
                 ]
             ),
-            "list_lanes": self._lanes(per_block, block_size),
+            "list_lanes": lanes,
         }
 
     def load(self, parts: Parts) -> bool:
         """Take up lists of the same code and number."""
         import faiss
 
-        if "trained" not in parts:
+        if not {"trained", "rotation"} <= parts.keys():
             return False
         index: Any = faiss.deserialize_index(np.array(parts["trained"]))
         if (index.d, type(index), index.nlist) != (self._index.d, type(self._index), self._index.nlist):
@@ -127,6 +130,7 @@ class Lists:
                 held[:] = blocks[block : block + len(held)]
                 row, block = row + size, block + len(held)
         index.ntotal = row
+        self._rotation = np.array(parts["rotation"])
         return True
 
     def _sizes(self) -> NDArray[np.int64]:
@@ -170,6 +174,14 @@ def _view(pointer: Any, count: int) -> NDArray[Any]:
 
     view: NDArray[Any] = faiss.rev_swig_ptr(pointer, count)
     return view
+
+
+def _without_rest(blocks: NDArray[np.uint8], size: int, lanes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A copy of the blocks of a list, without what faiss leaves behind its end of entries that were removed."""
+    blocks = blocks.copy()
+    if used := size % len(lanes):
+        blocks[-1] &= np.bitwise_or.reduce(lanes[:used])
+    return blocks
 
 
 def _rotation(dim: int) -> NDArray[np.float32]:

@@ -30,7 +30,7 @@ class Places:
         if (ids < 0).any() or (not (ids[1:] > ids[:-1]).all() and len(np.unique(ids)) < len(ids)):
             raise ValueError("ids are not negative, and none is held twice")
         places = cls()
-        places.put(ids.copy(), rows)
+        places.put(ids, rows)
         return places
 
     def __len__(self) -> int:
@@ -44,6 +44,13 @@ class Places:
         if self._loose:
             for i in np.flatnonzero(rows == NOWHERE).tolist():
                 rows[i] = self._loose.get(int(ids[i]), NOWHERE)
+        return rows
+
+    def held(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The rows (n,) of (n,) ids. Raises KeyError for one that has none."""
+        rows = self.rows(ids)
+        if (rows == NOWHERE).any():
+            raise KeyError(int(ids[int(np.argmin(rows))]))
         return rows
 
     def put(self, ids: NDArray[np.int64], rows: NDArray[np.int64]) -> None:

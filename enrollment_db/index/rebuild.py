@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from enrollment_db.index.rows import Rows
 from enrollment_db.index.selector import Selector
 
-_SAMPLE = 131_072
+SAMPLE = 131_072
+"""How many vectors are enough to train a selector of any size on."""
+
 _ROWS_AT_ONCE = 65_536
 
 
@@ -24,7 +26,7 @@ def built(
     """
     selector = make(max(len(live), expected))
     if len(live):
-        some = live if len(live) <= _SAMPLE else np.random.default_rng(0).choice(live, _SAMPLE, replace=False)
+        some = live if len(live) <= SAMPLE else np.random.default_rng(0).choice(live, SAMPLE, replace=False)
         selector.train(rows.vectors(some))
     else:
         selector.train(np.zeros((1, rows.dim), np.float32))

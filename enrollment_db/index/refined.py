@@ -121,8 +121,9 @@ class RefinedIndex:
             for start in range(0, len(probes), block):
                 part = slice(start, start + block)
                 first = self._fetched(self._selector, probes[part], fetch)
-                for i, rows in enumerate(first, start):
-                    self._nearest(self._selector, probes[i], rows, cosines[i, :held], ids[i, :held])
+                for i, probe in enumerate(probes[part]):
+                    out = cosines[start + i, :held], ids[start + i, :held]
+                    self._nearest(self._selector, probe, None if first is None else first[i], *out)
         return cosines, ids
 
     def held(self) -> NDArray[np.int64]:
@@ -131,10 +132,7 @@ class RefinedIndex:
 
     def vectors(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
         """The vectors (n, d) of (n,) ids as they are held, to `precision`. Raises KeyError for one that is not."""
-        rows = self._rows.rows_of(ids)
-        if (rows < 0).any():
-            raise KeyError(int(ids[int(np.argmin(rows))]))
-        return self._rows.vectors(rows)
+        return self._rows.vectors(self._rows.rows_of(ids))
 
     def unreachable(self) -> NDArray[np.int64]:
         """Ids (n,) that are held and that no search could find."""
@@ -144,7 +142,7 @@ class RefinedIndex:
         return self._rows.ids[rows]
 
     def compact(self) -> None:
-        """Drop the dead rows now, and make another selector where that is due, before this returns."""
+        """Have the dead rows used again, and make another selector where that is due, before this returns."""
         self._exchange_if_ready(wait=True)
         if self._selector is None:
             return
@@ -155,22 +153,29 @@ class RefinedIndex:
             self._exchange_if_ready(wait=True)
 
     def dump(self) -> Kept | None:
-        """All of it as arrays for `load`, without dead rows. Views: to be written before anything is changed."""
-        if self._selector is None:
-            return None
+        """All of it as arrays for `load`, compacted. Views: to be written before anything is changed.
+
+        None, too, if nobody is held, or it could not be compacted: the selector would say what was in dead rows.
+        """
         self.compact()
+        if self._selector is None or not self._rows.live or self._rows.dead:
+            return None
         kept = self._rows.dump()
-        return Kept(kept.count, kept.by_row, self._selector.dump() or {})
+        parts = self._selector.dump() or {}
+        return Kept(kept.count, kept.by_row, {**parts, "made_for": np.array([self._selector.made_for])})
 
     def load(self, kept: Kept) -> bool:
         """Take up what was dumped, whose arrays belong to the index from now on; the index was never used.
 
-        False, and nothing is changed, if it is of another kind or dimension. A selector of another kind is made anew.
+        False, and nothing is changed, if it is of another kind or dimension. A selector of another kind, or one that
+        has been outgrown, is made anew.
         """
         if "codes" not in kept.by_row or kept.by_row["codes"].shape[1:] != (self._dim,):
             return False
         rows = Rows.loaded(kept)
-        selector = self._make(max(rows.live, self._expected))
+        made_for = int(kept.whole["made_for"][0]) if "made_for" in kept.whole else 0
+        expected = max(rows.live, self._expected)
+        selector = self._make(expected if expected > _OUTGROWN * made_for else made_for)
         if not selector.load(kept.whole):
             selector = built(self._make, rows, rows.live_rows(), self._expected)
         if rows.dead:
@@ -209,15 +214,15 @@ class RefinedIndex:
         rebuild, self._rebuild = self._rebuild, None
         try:
             selector = rebuild.result()
+            changed = np.unique(rebuild.changed())
+            stale = changed[np.isin(changed, rebuild.rows)]
+            forgotten = selector.remove(stale)
+            fresh = changed[self._rows.ids[changed] != NOBODY]
+            selector.add(fresh, self._rows.vectors(fresh))
         except (MemoryError, RuntimeError) as error:
             # The old one still serves; the next change that makes it due tries again.
             _log.warning("the index could not be compacted: %s", error)
             return
-        changed = np.unique(rebuild.changed())
-        stale = changed[np.isin(changed, rebuild.rows)]
-        forgotten = selector.remove(stale)
-        fresh = changed[self._rows.ids[changed] != NOBODY]
-        selector.add(fresh, self._rows.vectors(fresh))
         self._selector = selector
         dead = self._rows.dead_rows()
         self._rows.free(dead if forgotten else dead[~np.isin(dead, stale)])
@@ -226,28 +231,29 @@ class RefinedIndex:
         self,
         selector: Selector,
         probe: NDArray[np.float32],
-        rows: NDArray[np.int64],
+        fetched: NDArray[np.int64] | None,
         cosines: NDArray[np.float32],
         ids: NDArray[np.int64],
     ) -> None:
-        """Fill in `cosines` and `ids` (k,) from the fetched `rows`, fetching more where they do not do."""
+        """Fill in `cosines` and `ids` (k,) from the `fetched` rows, fetching more where they do not do."""
         k = len(cosines)
         wanted = selector.candidates(k)
-        while True:
-            live = rows[(rows >= 0) & (self._rows.ids[rows] != NOBODY)]
-            every = len(rows) >= len(self._rows)
+        while fetched is not None:
+            live = fetched[(fetched >= 0) & (self._rows.ids[fetched] != NOBODY)]
             # Half of what is wanted will do: the dead are not spread evenly, and fetching twice costs double.
-            if every or len(live) >= max(k, wanted // 2):
-                found, held, farther = self._rows.nearest(probe, live, k)
+            if len(live) >= max(k, wanted // 2):
+                cosines[:], ids[:], farther = self._rows.nearest(probe, live, k)
                 # Where none is farther than the last there may be more as near, with lower ids.
-                if every or farther:
-                    cosines[:], ids[:] = found, held
+                if farther:
                     return
-            rows = self._fetched(selector, probe[None], 4 * len(rows))[0]
+            more = self._fetched(selector, probe[None], 4 * len(fetched))
+            fetched = None if more is None else more[0]
+        cosines[:], ids[:], _ = self._rows.nearest(probe, self._rows.live_rows(), k)
 
-    def _fetched(self, selector: Selector, probes: NDArray[np.float32], count: int) -> NDArray[np.int64]:
-        """The rows (m, count) that look nearest, dead ones among them; or all (m, rows)."""
-        size = len(self._rows)
-        if 2 * count >= size:
-            return np.broadcast_to(np.arange(size), (len(probes), size))
+    def _fetched(
+        self, selector: Selector, probes: NDArray[np.float32], count: int
+    ) -> NDArray[np.int64] | None:
+        """The rows (m, count) that look nearest, dead ones among them; None where all may as well be compared."""
+        if 2 * count >= self._rows.live + self._rows.dead:
+            return None
         return selector.fetch(probes, count)

@@ -78,15 +78,11 @@ class Rows:
         return np.array(sorted(self._dead), np.int64)
 
     def rows_of(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The rows (n,) of (n,) ids; -1 where one is not held."""
-        return self._places.rows(ids)
+        """The rows (n,) of (n,) ids. Raises KeyError for one that is not held."""
+        return self._places.held(ids)
 
     def append(self, ids: NDArray[np.int64], vectors: NDArray[np.float32]) -> NDArray[np.int64]:
-        """Put (n,) ids with (n, d) finite vectors into rows, and give these, (n,); a row that had one of the ids dies.
-
-        Each id occurs once among `ids`.
-        """
-        self.kill(ids)
+        """Put (n,) ids, each of which occurs once and is not held, with (n, d) finite vectors; the rows, (n,)."""
         reused = [self._free.pop() for _ in range(min(len(self._free), len(ids)))]
         end = self._size + len(ids) - len(reused)
         self._reserve(end)
@@ -136,15 +132,15 @@ class Rows:
         matrix product, which rounds by position, only selects.
         """
         scores = np.concatenate(
-            [
-                (self._codes[part].astype(np.float32) @ probe) * self._steps[part]
-                for part in np.split(rows, range(_ROWS_AT_ONCE, len(rows), _ROWS_AT_ONCE))
-            ]
+            [(self._codes[part].astype(np.float32) @ probe) * self._steps[part] for part in _parts(rows)]
         )
         slack = rounding(len(probe))
         floor = np.partition(scores, len(scores) - k)[len(scores) - k] - slack
         near = rows[scores >= floor]
-        sums = (self._codes[near] * probe.astype(np.float64)).sum(axis=1) * self._steps[near]
+        exact = probe.astype(np.float64)
+        sums = np.concatenate(
+            [(self._codes[part] * exact).sum(axis=1) * self._steps[part] for part in _parts(near)]
+        )
         cosines, ids = np.clip(sums, -1, 1).astype(np.float32), self._ids[near]
         order = np.lexsort((ids, -cosines))[:k]
         return cosines[order], ids[order], bool(scores.min() < floor)
@@ -185,3 +181,7 @@ class Rows:
         steps[: self._size] = self._steps[: self._size]
         ids[: self._size] = self._ids[: self._size]
         self._codes, self._steps, self._ids = codes, steps, ids
+
+
+def _parts(rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    return np.split(rows, range(_ROWS_AT_ONCE, len(rows), _ROWS_AT_ONCE))

@@ -4,13 +4,17 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from enrollment_db.index import VectorIndex, open_index
+from enrollment_db.index.choice import kind_for_machine
 from enrollment_db.index.faiss import FaissFlatIndex
 from enrollment_db.index.flat import FlatIndex
+from enrollment_db.index.gpu import GpuFlatIndex
 from enrollment_db.index.growing import GrowingIndex
+from enrollment_db.index.kept import Kept
 
 MakeIndex = Callable[[int], VectorIndex]
 
@@ -20,7 +24,43 @@ def auto(dim: int) -> VectorIndex:
     return open_index(dim)
 
 
-@pytest.fixture(params=[FlatIndex, FaissFlatIndex, auto])
+def matmul(probes: torch.Tensor, vectors: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """What faiss does on a GPU, by torch wherever the tensors are: products of what is stored, summed in float32."""
+    scores, rows = torch.topk(probes.float() @ vectors.float().T, k)
+    return scores, rows
+
+
+def copied(dim: int, capacity: int = 1024) -> VectorIndex:
+    """The index for GPUs, whose copy of the vectors is in ordinary memory here."""
+    return GpuFlatIndex(dim, capacity=capacity, device="cpu", knn=matmul)
+
+
+def copied_half(dim: int, capacity: int = 1024) -> VectorIndex:
+    return GpuFlatIndex(dim, capacity=capacity, half=True, device="cpu", knn=matmul)
+
+
+def on_gpu(dim: int) -> VectorIndex:
+    return open_index(dim, "gpu", device="cuda:0")
+
+
+def on_gpu_half(dim: int) -> VectorIndex:
+    return open_index(dim, "gpu-half", device="cuda:0")
+
+
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device is here")
+
+
+@pytest.fixture(
+    params=[
+        FlatIndex,
+        FaissFlatIndex,
+        auto,
+        copied,
+        copied_half,
+        pytest.param(on_gpu, marks=needs_gpu),
+        pytest.param(on_gpu_half, marks=needs_gpu),
+    ]
+)
 def make(request: pytest.FixtureRequest) -> MakeIndex:
     return request.param
 
@@ -172,14 +212,91 @@ def test_a_vector_needs_a_dimension(make):
         make(0)
 
 
+def test_what_is_held_can_be_had_again(make):
+    vectors = units(10, 8)
+    index = filled(make, vectors, np.arange(10) + 5)
+    index.remove(np.array([6, 14]))
+    held = np.array([5, *range(7, 14)])
+    np.testing.assert_array_equal(np.sort(index.held()), held)
+    np.testing.assert_array_equal(index.vectors(held[::-1]), vectors[held[::-1] - 5])
+    assert index.vectors(held[:0]).shape == (0, 8)
+    with pytest.raises(KeyError, match="14"):
+        index.vectors(np.array([5, 14]))
+    assert (index.precision, index.dead, len(index.unreachable())) == (0, 0, 0)
+
+
+def test_compacting_changes_nothing(make):
+    vectors = units(30, 8)
+    index = filled(make, vectors)
+    index.remove(np.arange(0, 30, 3))
+    index.compact()
+    assert_finds(index, {i: vectors[i] for i in range(30) if i % 3}, vectors, 5)
+
+
+def test_cleared_and_begun_again(make):
+    vectors = units(3000, 8)
+    index = filled(make, vectors)
+    index.search(vectors[:2], 1)
+    index.clear()
+    assert len(index) == len(index.held()) == 0
+    assert index.dump() is None
+    assert_finds(index, {}, vectors[:2], 3)
+    index.add(np.array([7]), vectors[:1])
+    assert_finds(index, {7: vectors[0]}, vectors[:2], 3)
+
+
+@pytest.mark.parametrize("count", [1, 50, 3000])
+def test_what_was_dumped_is_loaded_by_every_exact_index(make, count):
+    vectors = units(count, 8)
+    index = filled(make, vectors, np.random.default_rng(2).permutation(count))
+    index.remove(np.arange(0, count - 1, 7))
+    expected = index.search(vectors[:20], 5)
+    for other in (make, FlatIndex, FaissFlatIndex, auto, copied):
+        kept = index.dump()
+        assert kept is not None
+        copies = {name: array.copy() for name, array in kept.by_row.items()}
+        loaded = other(8)
+        assert loaded.load(Kept(kept.count, copies, kept.whole))
+        for now, then in zip(loaded.search(vectors[:20], 5), expected, strict=True):
+            np.testing.assert_array_equal(now, then)
+        # There is no room in these arrays: they are left behind.
+        loaded.add(np.array([count]), vectors[:1])
+        assert loaded.search(vectors[:1], 2)[1].tolist()[0].count(count) == 1
+        assert loaded.remove(np.arange(count + 1)) == len(index) + 1
+
+
+def test_only_what_can_be_an_index_is_loaded(make):
+    index, vectors = make(8), units(3, 8)
+    assert not index.load(Kept(3, {"ids": np.arange(3), "vectors": vectors[:, :7]}, {}))
+    assert not index.load(Kept(3, {"ids": np.arange(3), "numbers": vectors}, {}))
+    for ids, count in (([2, 2, 3], 3), ([-1, 2, 3], 3), ([1, 2], 2), ([1, 2, 3], 4)):
+        with pytest.raises(ValueError):
+            index.load(Kept(count, {"ids": np.array(ids), "vectors": vectors}, {}))
+    assert len(index) == 0
+    assert_finds(index, {}, vectors, 1)
+
+
+def test_probes_that_cannot_be_written(make):
+    vectors = units(5, 8)
+    probes = np.frombuffer(vectors.tobytes(), np.float32).reshape(5, 8)
+    assert_finds(filled(make, vectors), dict(enumerate(vectors)), probes, 2)
+
+
+def test_more_than_a_gpu_finds_at_once():
+    vectors = units(2500, 4)
+    for make in (copied, copied_half):
+        assert_finds(filled(make, vectors), dict(enumerate(vectors)), vectors[:2], 2100)
+
+
 @pytest.mark.parametrize(
     ("kind", "type_"),
     [
-        ("auto", FlatIndex),
+        ("auto", GrowingIndex),
         ("numpy", FlatIndex),
         ("faiss", FaissFlatIndex),
-        ("growing", GrowingIndex),
         ("rabitq", GrowingIndex),
+        ("ivf", GrowingIndex),
+        ("hnsw", GrowingIndex),
     ],
 )
 def test_indexes_by_name(kind, type_):
@@ -191,8 +308,30 @@ def test_indexes_by_name(kind, type_):
 
 
 def test_an_index_of_no_known_kind():
-    with pytest.raises(ValueError):
-        open_index(8, "hnsw")
+    with pytest.raises(ValueError, match="not 'annoy'"):
+        open_index(8, "annoy")
+
+
+@pytest.mark.parametrize("kind", ["gpu", "gpu-half", "gpu-ivfpq"])
+def test_an_index_for_a_gpu_on_a_cpu(kind):
+    with pytest.raises(ValueError, match="needs a CUDA device"):
+        open_index(8, kind)
+
+
+@pytest.mark.parametrize(
+    ("free", "expected", "kind"),
+    [
+        (10**9, 19_999, "auto"),
+        (10**9, 20_000, "gpu"),
+        (10**9, 1_500_000, "gpu"),
+        (10**9, 1_700_000, "gpu-half"),
+        (10**9, 4_000_000, "gpu-ivfpq"),
+    ],
+)
+def test_the_most_exact_that_a_gpu_has_memory_for(monkeypatch, free, expected, kind):
+    monkeypatch.setattr("enrollment_db.index.gpu.usable_memory", lambda device: free)
+    assert kind_for_machine(128, expected, "cuda:0") == kind
+    assert kind_for_machine(128, expected, "cpu") == "auto"
 
 
 # Few ids and a coarse grid of directions: so that replacements, gaps and equal cosines happen all the time.
@@ -208,7 +347,7 @@ _STEPS = st.lists(
 )
 
 
-@pytest.mark.parametrize("type_", [FlatIndex, FaissFlatIndex])
+@pytest.mark.parametrize("type_", [FlatIndex, FaissFlatIndex, copied, copied_half])
 @settings(max_examples=60)
 @given(steps=_STEPS)
 def test_any_sequence_of_changes(type_, steps):
