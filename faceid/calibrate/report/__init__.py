@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from faceid.calibrate.findings import Findings
-from faceid.calibrate.report import sections
+from faceid.calibrate.report import figures, sections, summary
 from faceid.calibrate.report.markup import join, text
 from faceid.errors import UsageError
 
@@ -56,15 +56,15 @@ def to_html(findings: Findings) -> str:
     body = join(
         part(findings)
         for part in (
-            sections.summary,
+            summary.summary,
             sections.operating_points,
-            sections.figures,
+            figures.figures,
             sections.cohorts,
             sections.notable,
             sections.health,
-            sections.data,
-            sections.method,
-            sections.reproduction,
+            summary.data,
+            summary.method,
+            summary.reproduction,
         )
     )
     title = text(findings.title)

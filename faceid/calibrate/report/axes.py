@@ -45,25 +45,21 @@ def linear(label: str, low: float, high: float) -> Axis:
 def logarithmic(
     label: str, values: Iterable[float], name: Callable[[float], str], *, highest: float = math.inf
 ) -> Axis:
-    """A logarithmic axis over all positive `values`, to whole decades, or to 2 and 5 times them where there is one.
+    """A logarithmic axis over all positive `values`, between two of 1, 2 and 5 times a power of ten.
 
-    It ends at `highest` at the latest.
+    It ends at `highest` at the latest. Powers of ten are named, and where there are few, 2 and 5 times them as well.
     """
     positive = [value for value in values if SMALLEST <= value < math.inf] or [0.1, 1.0]
-    least, most = math.floor(math.log10(min(positive)) + 1e-9), math.ceil(math.log10(max(positive)) - 1e-9)
-    most = max(most, least + 1)
-    low, high = 10.0**least, min(10.0**most, highest)
-    if high <= low:
+    exponents = range(math.floor(math.log10(min(positive))) - 1, math.ceil(math.log10(max(positive))) + 2)
+    steps = [step * 10.0**exponent for exponent in exponents for step in (1, 2, 5)]
+    low = max(step for step in steps if step <= min(positive) * (1 + 1e-9))
+    high = min(min(step for step in steps if step >= max(positive) * (1 - 1e-9)), highest)
+    if low >= high:
         low = high / 10.0
-    every = 1 + (most - least) // 8
-    steps = (1, 2, 5) if most - least <= 2 else (1,)
-    ticks = [
-        (value, name(value))
-        for exponent in range(least, most + 1, every)
-        for step in steps
-        if low <= (value := step * 10.0**exponent) <= high * (1 + 1e-9)
-    ]
-    return Axis(label, low, high, math.log10, tuple(ticks))
+    inside = [step for step in steps if low * (1 - 1e-9) <= step <= high * (1 + 1e-9)]
+    tens = [step for step in inside if abs(math.log10(step) - round(math.log10(step))) < 1e-9]
+    named = tens[:: 1 + len(tens) // 9] if len(inside) > 9 else inside
+    return Axis(label, low, high, math.log10, tuple((step, name(step)) for step in named))
 
 
 def probit(label: str, values: Iterable[float]) -> Axis:
@@ -86,7 +82,11 @@ def probit(label: str, values: Iterable[float]) -> Axis:
 
 def rate_tick(value: float) -> str:
     """The name of a rate on an axis."""
-    return f"{100 * value:g} %" if value >= 0.000995 else power(round(math.log10(value)))
+    if value >= 0.000995:
+        return f"{100 * value:g} %"
+    exponent = math.floor(math.log10(value) + 1e-9)
+    mantissa = round(value / 10.0**exponent)
+    return power(exponent) if mantissa == 1 else f"{mantissa}·{power(exponent)}"
 
 
 def count_tick(value: float) -> str:

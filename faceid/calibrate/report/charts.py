@@ -43,16 +43,17 @@ def det_chart(det: DetCurve, proposed: OperatingRow | None, eer: float | None) -
     ]
     if not curve:
         return Html("")
+    # Where no error was seen, there is no place on the axis: what follows would be a line along the frame.
+    curve = [row for row in curve if 0.0 < row[1] < 1.0] or curve
     x = probit("false match rate (FMR)", [row[0] for row in curve])
     y = probit("false non-match rate (FNMR)", [row[1] for row in curve])
     plot = Plot("det", x, y)
     plot.area([(row[0], row[2]) for row in curve] + [(row[0], row[3]) for row in reversed(curve)], "band")
     words = f"{count(len(curve))} points from FMR {rate(curve[0][0])} to {rate(curve[-1][0])}."
-    equal = [x.low, x.high] if x.low >= y.low else [y.low, y.high]
     equal = [max(x.low, y.low), min(x.high, y.high)]
     if eer is not None and equal[0] < equal[1]:
         plot.line([(equal[0], equal[0]), (equal[1], equal[1])], "equal")
-        plot.label((equal[0], equal[0]), "FMR = FNMR", kind="quiet", above=2, after=14)
+        plot.label((equal[0], equal[0]), "FMR = FNMR", kind="quiet", above=4, after=20)
         words += f" Equal error rate {rate(eer)}."
     plot.line([(row[0], row[1]) for row in curve], "curve")
     if proposed is not None and _finite(proposed.fmr, proposed.fnmr):
@@ -92,8 +93,6 @@ def histogram_chart(histogram: Histogram, threshold: float | None) -> Html:
         peaks.append(((edges[highest] + edges[highest + 1]) / 2, 100 * share[highest]))
     (x1, y1), (x2, y2) = map(plot.at, peaks)
     lift = 20.0 if abs(x1 - x2) < 170 and abs(y1 - y2) < 20 else 0.0
-    plot.label(peaks[0], f"same person ({count(totals[0])})", kind="mated", above=8 + lift)
-    plot.label(peaks[1], f"different people ({count(totals[1])})", kind="non-mated")
     words = f"{count(totals[0])} comparisons of one person, {count(totals[1])} of different people."
     if threshold is not None and math.isfinite(threshold):
         plot.line([(threshold, 0.0), (threshold, 100 * top)], "threshold")
@@ -101,6 +100,8 @@ def histogram_chart(histogram: Histogram, threshold: float | None) -> Html:
             (threshold, 100 * top), f"threshold {distance(threshold)}", kind="strong", above=-16, after=6
         )
         words += f" Threshold at {distance(threshold)}."
+    plot.label(peaks[0], f"same person ({count(totals[0])})", kind="mated", above=8 + lift)
+    plot.label(peaks[1], f"different people ({count(totals[1])})", kind="non-mated")
     return plot.svg("Distances", words)
 
 
@@ -121,6 +122,7 @@ def size_chart(points: Sequence[GalleryPoint]) -> Html:
         name=lambda point: f"distance ≤ {distance(point.threshold)}",
         x=lambda point: Interval(point.identities, point.identities, point.identities),
         y=lambda point: point.fpir,
+        below=True,
     )
     return plot.svg("False positives by size of the gallery", drawn)
 
@@ -143,6 +145,7 @@ def trade_chart(points: Sequence[GalleryPoint]) -> Html:
         name=lambda point: f"{count(point.identities)} identities",
         x=lambda point: point.fpir,
         y=_fnir,
+        below=False,
     )
     return plot.svg("Misses against false positives", drawn)
 
@@ -155,8 +158,9 @@ def _draw(
     name: Callable[[GalleryPoint], str],
     x: Callable[[GalleryPoint], Interval],
     y: Callable[[GalleryPoint], Interval],
+    below: bool,
 ) -> str:
-    """Predictions as lines with bands, observations as marks with bars; returns it in words."""
+    """Predictions as lines with bands, named `below` or above, observations as marks with bars; returns it in words."""
     groups: dict[Hashable, list[GalleryPoint]] = {}
     for point in points:
         if not point.observed:
@@ -180,7 +184,9 @@ def _draw(
     for number, group in enumerate(lines):
         # At different places, since lines may end close to one another.
         place = group[(len(group) - 1) * (2 * number + 3) // (2 * LINES + 3)]
-        plot.label((x(place).rate, y(place).rate), name(place), kind="strong", above=16, after=-6)
+        plot.label(
+            (x(place).rate, y(place).rate), name(place), kind="strong", above=-22 if below else 12, after=12
+        )
     observed = sum(point.observed for point in points)
     return f"{count(len(lines))} lines of predictions, {count(observed)} observations; the table has the numbers."
 

@@ -12,9 +12,9 @@ from faceid.calibrate.report.axes import Axis
 from faceid.calibrate.report.markup import Html, text
 
 WIDTH, HEIGHT = 480, 380
-LEFT, RIGHT, TOP, BOTTOM = 66, 18, 16, 54
+LEFT, RIGHT, TOP, BOTTOM = 66, 30, 16, 54
 # Of an average letter, of 14 units high text: for keeping labels inside the frame.
-_LETTER = 7.2
+_LETTER = 7.8
 
 Point = tuple[float, float]
 
