@@ -107,6 +107,11 @@ def number(value: float | None, digits: int = 3) -> str:
     return "-" if value is None or not math.isfinite(value) else _digits(value, digits)
 
 
+def whole(value: float | None) -> str:
+    """A number without decimals."""
+    return "-" if value is None or not math.isfinite(value) else f"{value:,.0f}"
+
+
 def count(value: int) -> str:
     """A count, in groups of three digits."""
     return f"{value:,}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from faceid.calibrate.findings import CohortRow, Differential, Findings, Health, NotablePair
 from faceid.calibrate.report.markup import (
@@ -21,17 +21,16 @@ from faceid.calibrate.report.markup import (
     section,
     table,
     text,
+    whole,
 )
 
-HEALTH_KINDS = {
-    "outlier_template": ("Templates far from their own identity", "distance"),
-    "look_alike": ("Identities that look like one person", "distance"),
-    "single_template": ("Identities with one template", ""),
-    "low_quality": ("Templates of low quality", "quality"),
-    "stale": ("Old templates", "age, days"),
+_HEALTH: dict[str, tuple[str, str, Callable[[float | None], str]]] = {
+    "outlier_template": ("Templates far from their own identity", "distance", distance),
+    "look_alike": ("Identities that look like one person", "distance", distance),
+    "single_template": ("Identities with one template", "", number),
+    "low_quality": ("Templates of low quality", "quality", number),
+    "stale": ("Old templates", "age, days", whole),
 }
-"""Title, and what the value is, of each kind of `Health`."""
-
 _CODE = re.compile("`([^`]+)`")
 
 
@@ -129,21 +128,20 @@ def notable(findings: Findings) -> Html:
     return section("pairs", "Pairs to look at", near + far)
 
 
+def health_by_kind(found: Sequence[Health]) -> Iterator[tuple[str, list[Health]]]:
+    """Titles with what was found of the kind, in the order in which it is told."""
+    for kind in dict.fromkeys([*_HEALTH, *(item.kind for item in found)]):
+        if items := [item for item in found if item.kind == kind]:
+            yield _kind(kind)[0], items
+
+
 def health(findings: Findings) -> Html:
     """What in the gallery wants an operator's hand."""
     parts = []
-    for kind in dict.fromkeys([*HEALTH_KINDS, *(item.kind for item in findings.health)]):
-        items = [item for item in findings.health if item.kind == kind]
-        title, value = HEALTH_KINDS.get(kind, (kind, "value"))
+    for title, items in health_by_kind(findings.health):
+        value = _kind(items[0].kind)[1]
         columns = ["identity", "what to do", "templates", *([value] if value else [])]
-        parts.append(
-            table(
-                f"{title} ({count(len(items))})" if items else title,
-                columns,
-                map(_health_row, items),
-                words=2,
-            )
-        )
+        parts.append(table(f"{title} ({count(len(items))})", columns, map(_health_row, items), words=2))
     return section("health", "Health of the gallery", join(parts))
 
 
@@ -166,19 +164,20 @@ def _differential_row(row: Differential) -> tuple[object, ...]:
     return (row.attribute, row.fmr_worst, row.fnmr_worst, number(row.fmr_ratio), number(row.fnmr_ratio))
 
 
+def _kind(kind: str) -> tuple[str, str, Callable[[float | None], str]]:
+    """Title, what the value is, if there is one, and how it is told."""
+    return _HEALTH.get(kind, (kind, "value", number))
+
+
 def _health_row(item: Health) -> list[object]:
     cells: list[object] = [
         Html(" · ".join(names(item.names))),
         Html(_CODE.sub(r"<code>\1</code>", text(item.advice))),
         ", ".join(map(str, item.template_ids)),
     ]
-    if HEALTH_KINDS.get(item.kind, ("", "value"))[1]:
-        # Days are whole; distances and qualities are told by their decimals.
-        cells.append(
-            distance(item.value)
-            if "distance" in HEALTH_KINDS.get(item.kind, ("", "distance"))[1]
-            else number(item.value)
-        )
+    _, value, told = _kind(item.kind)
+    if value:
+        cells.append(told(item.value))
     return cells
 
 

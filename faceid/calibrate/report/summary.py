@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from importlib.resources import files
 
 from faceid.calibrate.findings import Findings, Health, OperatingRow
@@ -21,7 +21,7 @@ from faceid.calibrate.report.markup import (
     table,
     text,
 )
-from faceid.calibrate.report.sections import HEALTH_KINDS
+from faceid.calibrate.report.sections import health_by_kind
 
 
 def summary(findings: Findings) -> Html:
@@ -68,6 +68,7 @@ def data(findings: Findings) -> Html:
             ("mated comparisons (one person)", found.mated),
             ("non-mated comparisons (different people)", found.non_mated),
         )
+        if value
     ]
     facts += [(f"photos lost: {reason}", count(lost)) for reason, lost in sorted(found.lost.items())]
     if found.sha256:
@@ -121,16 +122,9 @@ def _lead(row: OperatingRow) -> Html:
     return Html(words)
 
 
-def _health_in_brief(found: Iterable[Health]) -> Html:
-    counts: dict[str, int] = {}
-    for item in found:
-        counts[item.kind] = counts.get(item.kind, 0) + 1
-    listed = ", ".join(
-        f"{count(counts[kind])} × {HEALTH_KINDS.get(kind, (kind, ''))[0].lower()}"
-        for kind in dict.fromkeys([*HEALTH_KINDS, *counts])
-        if kind in counts
-    )
-    return Html(f'<p>To look at in the gallery: {text(listed)}; <a href="#health">see below</a>.</p>')
+def _health_in_brief(found: Sequence[Health]) -> Html:
+    listed = "; ".join(f"{title.lower()}: {count(len(items))}" for title, items in health_by_kind(found))
+    return Html(f'<p>To look at in <a href="#health">the gallery</a>: {text(listed)}.</p>')
 
 
 def _caveats(findings: Findings) -> Html:
