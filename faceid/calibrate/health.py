@@ -47,14 +47,14 @@ STALE_DAYS = 1826
 class Bounds:
     """What was looked at and by which distances; None where nothing could be said.
 
-    An outlier is farther than `outlier`, look-alikes are at `look_alike` or closer, and of strangers about
+    An outlier is farther than `outlier_beyond`, look-alikes are at `look_alike_within` or closer, and of strangers about
     `look_alikes_by_chance` pairs in such a gallery are.
     """
 
     identities: int
     templates: int
-    outlier: float | None
-    look_alike: float | None
+    outlier_beyond: float | None
+    look_alike_within: float | None
     look_alikes_by_chance: float | None
 
 

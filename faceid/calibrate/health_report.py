@@ -33,7 +33,7 @@ def health_findings(source: str, model: ModelKey | None, worst: Worst, bounds: B
                 " as look-alikes",
             )
         )
-    if model is not None and bounds.look_alike is None:
+    if model is not None and bounds.look_alike_within is None:
         caveats.append(
             Caveat("not_calibrated", "without a calibration of the model look-alikes were not looked for")
         )

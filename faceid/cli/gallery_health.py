@@ -76,7 +76,7 @@ def run(
     )
     if max(worst.counts.values()) > SHOWN:
         output.note(f"the {SHOWN} worst of each kind are shown; --json has all")
-    if model is not None and bounds.look_alike is None:
+    if model is not None and bounds.look_alike_within is None:
         output.note("the model has no calibration: look-alikes were not looked for")
     if report is not None:
         from faceid.calibrate.health_report import health_findings

@@ -86,10 +86,10 @@ def test_a_gallery_in_order_has_no_findings(gallery: Gallery, photo: Callable) -
     bounds = examination.bounds
     assert (bounds.identities, bounds.templates) == (12, 48)
     # 66 pairs: FMR 1e-4 is the laxest that is asked for.
-    assert bounds.look_alike == pytest.approx(0.3)
+    assert bounds.look_alike_within == pytest.approx(0.3)
     assert bounds.look_alikes_by_chance == pytest.approx(66e-4)
-    assert bounds.outlier is not None
-    assert bounds.outlier >= 0.3
+    assert bounds.outlier_beyond is not None
+    assert bounds.outlier_beyond >= 0.3
 
 
 def test_an_empty_gallery(gallery: Gallery) -> None:
@@ -201,8 +201,8 @@ def test_without_calibration_look_alikes_are_not_guessed(gallery: Gallery, photo
     add(gallery, "alias", photo(people(12)[5]), photo(people(12)[5]))
     examination = Examination(gallery, None, least_quality=0.4)
     assert list(examination.run()) == []
-    assert examination.bounds.look_alike is None
-    assert examination.bounds.outlier is not None
+    assert examination.bounds.look_alike_within is None
+    assert examination.bounds.outlier_beyond is not None
 
 
 def test_templates_of_another_model_are_left_out(gallery: Gallery, photo: Callable) -> None:

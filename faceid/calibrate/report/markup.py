@@ -89,7 +89,9 @@ def between(interval: Interval | None) -> str:
 
 
 def one_in(value: float) -> str:
-    """A rate (above 0) as the n of one in n, two digits of which count."""
+    """A rate as the n of one in n, two digits of which count; `-` where there is none."""
+    if not value > 0.0:
+        return "-"
     count = 1.0 / max(value, 1e-300)
     if count < 10.0:
         return _digits(count, 2)
