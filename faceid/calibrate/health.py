@@ -47,8 +47,8 @@ STALE_DAYS = 1826
 class Bounds:
     """What was looked at and by which distances; None where nothing could be said.
 
-    An outlier is farther than `outlier_beyond`, look-alikes are at `look_alike_within` or closer, and of strangers about
-    `look_alikes_by_chance` pairs in such a gallery are.
+    An outlier is farther than `outlier_beyond`, look-alikes are at `look_alike_within` or closer, and of strangers
+    about `look_alikes_by_chance` pairs in such a gallery are.
     """
 
     identities: int

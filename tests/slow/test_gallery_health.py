@@ -24,9 +24,11 @@ def test_a_photo_of_somebody_else_is_found(tmp_path: Path) -> None:
     with FaceID(db=tmp_path / "gallery.db", device="cpu") as system:
         for folder in chosen:
             system.enroll(folder.name, sorted(folder.glob("*.jpg"))[:5])
-        (wrong,) = system.enroll(
-            chosen[3].name, sorted(stranger.glob("*.jpg"))[:1], min_quality=0.0, accept_conflicts=True
-        )
+        # Some photos show a second face, and are refused.
+        for photo in sorted(stranger.glob("*.jpg")):
+            (wrong,) = system.enroll(chosen[3].name, [str(photo)], accept_conflicts=True)
+            if wrong.status == "enrolled":
+                break
         assert wrong.template_id is not None
         found = list(system.examination().run())
     outliers = [item for item in found if item.kind == "outlier_template"]
