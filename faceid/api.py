@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias, Union
 from faceid import backends, maintenance
 from faceid.config import Settings
 from faceid.decide import IDENTIFY_FPIR, VERIFY_FMR, Policy, Target, decide_claim, decide_identity, policy_for
-from faceid.enrolment import Enrolment, not_one_face
+from faceid.enrolment import MIN_QUALITY, Enrolment, not_one_face
 from faceid.gallery import Gallery, clean_name, other_model
 from faceid.imaging import from_array, read
 from faceid.pipeline import Look, Observation, Pipeline, Source
@@ -38,6 +38,7 @@ from faceid.results import (
 from faceid.types import Decision, Embedding, Image
 
 if TYPE_CHECKING:
+    from faceid.calibrate.health import Examination
     from faceid.ports import Embedder
     from faceid.types import Pixels
     from models.registry import Calibration
@@ -265,6 +266,19 @@ class FaceID:
     def verify_index(self) -> IndexVerification:
         """Compare the index with the database, template by template. Writes nothing."""
         return maintenance.verify_index(self.gallery())
+
+    def examination(self, *, stale_days: float | None = None) -> Examination:
+        """A look for outliers, look-alikes and old, poor or lonely templates (see `faceid.calibrate.health`)."""
+        from faceid.calibrate.health import STALE_DAYS, Examination
+
+        gallery = self.gallery()
+        self._check_model_name(gallery)
+        return Examination(
+            gallery,
+            self.calibration,
+            least_quality=MIN_QUALITY,
+            stale_days=STALE_DAYS if stale_days is None else stale_days,
+        )
 
     def reembed(
         self,

@@ -13,6 +13,7 @@ from faceid.cli import (
     doctor,
     enroll,
     export_,
+    gallery_health,
     identify,
     import_,
     index_,
@@ -51,6 +52,7 @@ for command in (
     import_,
     export_,
     reembed,
+    gallery_health,
     doctor,
 ):
     app.command(command.NAME)(command.run)

@@ -1,0 +1,217 @@
+"""Thresholds, groups of people, pairs of photos and the gallery's health. A part without findings is empty."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from faceid.calibrate.findings import CohortRow, Differential, Findings, Health, NotablePair
+from faceid.calibrate.report.markup import (
+    INTERVAL,
+    Html,
+    between,
+    count,
+    distance,
+    join,
+    name,
+    names,
+    number,
+    rate,
+    section,
+    table,
+    text,
+    whole,
+)
+
+_HEALTH: dict[str, tuple[str, str, Callable[[float | None], str]]] = {
+    "outlier_template": ("Templates far from their own identity", "distance", distance),
+    "look_alike": ("Identities that look like one person", "distance", distance),
+    "single_template": ("Identities with one template", "", number),
+    "low_quality": ("Templates of low quality", "quality", number),
+    "stale": ("Old templates", "age, days", whole),
+}
+_CODE = re.compile("`([^`]+)`")
+
+
+def operating_points(findings: Findings) -> Html:
+    """The thresholds and what each costs."""
+    rows = list(findings.rows)
+    if findings.proposed is not None and findings.proposed not in rows:
+        rows.insert(0, findings.proposed)
+    if not rows:
+        return Html("")
+    marks = [
+        "".join(mark for mark, set_ in (("*", row == findings.proposed), ("†", row.extrapolated)) if set_)
+        for row in rows
+    ]
+    body = table(
+        "Thresholds with both error rates and their 95 % intervals",
+        [
+            "asked for",
+            "threshold",
+            INTERVAL,
+            "FMR",
+            INTERVAL,
+            "FNMR",
+            INTERVAL,
+            "FAR",
+            "FRR",
+        ],
+        [
+            (
+                f"{row.asked} {mark}".strip(),
+                distance(row.threshold),
+                _ends(row.threshold_low, row.threshold_high),
+                rate(row.fmr.rate),
+                between(row.fmr),
+                rate(row.fnmr.rate),
+                between(row.fnmr),
+                rate(row.far),
+                rate(row.frr),
+            )
+            for row, mark in zip(rows, marks, strict=True)
+        ],
+    )
+    notes = [
+        note
+        for mark, note in (
+            ("*", "* The proposed threshold."),
+            ("†", "† From a fit to the tail of the distances, not from counting."),
+        )
+        if mark in "".join(marks)
+    ]
+    notes.append("FAR and FRR count photos in which no face was found; FMR and FNMR do not.")
+    return section("thresholds", "Thresholds", body + Html(f'<p class="note">{text(" ".join(notes))}</p>'))
+
+
+def cohorts(findings: Findings) -> Html:
+    """Who bears the errors."""
+    by_group = table(
+        "Error rates by group, at the proposed threshold",
+        [
+            "attribute",
+            "group",
+            "against",
+            "people",
+            "mated",
+            "non-mated",
+            "FMR",
+            INTERVAL,
+            "FNMR",
+            INTERVAL,
+        ],
+        map(_cohort_row, findings.cohorts),
+        words=3,
+    )
+    ratios = table(
+        "Worst group against best group (ISO/IEC 19795-10)",
+        ["attribute", "highest FMR", "highest FNMR", "FMR, worst : best", "FNMR, worst : best"],
+        map(_differential_row, findings.differentials),
+        words=3,
+    )
+    return section("groups", "Groups of people", by_group + ratios)
+
+
+def notable(findings: Findings) -> Html:
+    """The pairs that a person should look at."""
+    near = _pairs(
+        findings.nearest,
+        "The closest pairs of different people",
+        "Twins and look-alikes, or one person under two names: a label error makes the system look worse than it is.",
+    )
+    far = _pairs(
+        findings.farthest,
+        "The farthest pairs of one person",
+        "Poor photos, many years between, or somebody else's photo under the name.",
+    )
+    return section("pairs", "Pairs to look at", near + far)
+
+
+def health_by_kind(found: Sequence[Health]) -> Iterator[tuple[str, list[Health]]]:
+    """Titles with what was found of the kind, in the order in which it is told."""
+    for kind in dict.fromkeys([*_HEALTH, *(item.kind for item in found)]):
+        if items := [item for item in found if item.kind == kind]:
+            yield _kind(kind)[0], items
+
+
+def health(findings: Findings) -> Html:
+    """What in the gallery wants an operator's hand."""
+    parts = []
+    for title, items in health_by_kind(findings.health):
+        value = _kind(items[0].kind)[1]
+        columns = ["identity", "what to do", "templates", *([value] if value else [])]
+        parts.append(table(f"{title} ({count(len(items))})", columns, map(_health_row, items), words=2))
+    return section("health", "Health of the gallery", join(parts))
+
+
+def _cohort_row(row: CohortRow) -> tuple[object, ...]:
+    return (
+        row.attribute,
+        row.group,
+        row.against or "itself",
+        count(row.identities),
+        count(row.mated),
+        count(row.non_mated),
+        rate(row.fmr.rate),
+        between(row.fmr),
+        rate(row.fnmr.rate if row.fnmr else None),
+        between(row.fnmr),
+    )
+
+
+def _differential_row(row: Differential) -> tuple[object, ...]:
+    return (row.attribute, row.fmr_worst, row.fnmr_worst, number(row.fmr_ratio), number(row.fnmr_ratio))
+
+
+def _kind(kind: str) -> tuple[str, str, Callable[[float | None], str]]:
+    """Title, what the value is, if there is one, and how it is told."""
+    return _HEALTH.get(kind, (kind, "value", number))
+
+
+def _health_row(item: Health) -> list[object]:
+    cells: list[object] = [
+        Html(" · ".join(names(item.names))),
+        Html(_CODE.sub(r"<code>\1</code>", text(item.advice))),
+        ", ".join(map(str, item.template_ids)),
+    ]
+    _, value, told = _kind(item.kind)
+    if value:
+        cells.append(told(item.value))
+    return cells
+
+
+def _pairs(pairs: Iterable[NotablePair], title: str, words: str) -> Html:
+    items = join(
+        Html(
+            f'<figure class="pair"><div class="photos">{_photo(pair, 0)}{_photo(pair, 1)}</div>'
+            f"<figcaption><strong>{distance(pair.distance)}</strong> {_whose(pair)}{_files(pair)}</figcaption>"
+            "</figure>\n"
+        )
+        for pair in pairs
+    )
+    if not items:
+        return items
+    return Html(f'<h3>{text(title)}</h3><p class="note">{text(words)}</p><div class="pairs">{items}</div>')
+
+
+def _photo(pair: NotablePair, which: int) -> Html:
+    picture = pair.thumbnails[which]
+    if picture is None:
+        return Html('<span class="no-photo">no photo</span>')
+    encoded = base64.b64encode(picture).decode("ascii")
+    return Html(f'<img alt="{text(pair.names[which])}" src="data:image/jpeg;base64,{encoded}">')
+
+
+def _whose(pair: NotablePair) -> Html:
+    first, second = pair.names
+    return name(first) if first == second else Html(f"{name(first)} and {name(second)}")
+
+
+def _files(pair: NotablePair) -> Html:
+    known = [path for path in pair.paths if path is not None]
+    return Html(f'<span class="files">{"<br>".join(map(text, known))}</span>') if known else Html("")
+
+
+def _ends(low: float | None, high: float | None) -> str:
+    return "-" if low is None or high is None else f"{distance(low)} .. {distance(high)}"

@@ -1,0 +1,86 @@
+"""`faceid gallery-health`: what in the gallery wants an operator's hand?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from faceid.cli._options import session_of
+from faceid.cli._render import counted, plain
+
+NAME = "gallery-health"
+
+SHOWN = 20
+"""How many findings of a kind the table has."""
+
+REPORTED = 500
+"""How many findings of a kind the report has."""
+
+
+def run(
+    context: typer.Context,
+    stale_days: Annotated[
+        float | None,
+        typer.Option(
+            "--stale-days",
+            metavar="N",
+            min=0,
+            help="Older templates are stale. Default: 1826, five years.",
+            show_default=False,
+        ),
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "--report",
+            metavar="FILE",
+            help="Write a report too: HTML, or JSON where the name ends in .json.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Find wrong, poor, old and lonely templates, and people who may be enrolled twice.
+
+    Reads the gallery only: no photos, no network. The worst of each kind are shown; --json prints them all. The exit
+    code is 0 whatever is found.
+    """
+    session = session_of(context)
+    output = session.output
+    with session.open() as system:
+        from faceid.calibrate.health import Worst
+
+        examination = system.examination(stale_days=stale_days)
+        worst = Worst(REPORTED)
+        with output.progress("examining") as advance:
+            for finding in examination.run(advance):
+                output.emit(finding)
+                worst.add(finding)
+        model = system.gallery().model
+    bounds = examination.bounds
+    output.emit({"summary": {**worst.counts, **plain(bounds)}})
+    shown: dict[str, int] = {}
+    rows = []
+    for finding in worst.kept():
+        shown[finding.kind] = shown.get(finding.kind, 0) + 1
+        if shown[finding.kind] <= SHOWN:
+            ids = ", ".join(map(str, finding.template_ids))
+            rows.append((finding.kind, ", ".join(finding.names), ids, finding.value, finding.advice))
+    if rows:
+        output.table(["finding", "identity", "template", "value", "what to do"], rows)
+    found = ", ".join(f"{count:,} {kind}" for kind, count in worst.counts.items() if count)
+    output.line(
+        f"{counted(bounds.templates, 'template')} of {counted(bounds.identities, 'identity', 'identities')}:"
+        f" {found or 'nothing found'}"
+    )
+    if max(worst.counts.values()) > SHOWN:
+        output.note(f"the {SHOWN} worst of each kind are shown; --json has all")
+    if model is not None and bounds.look_alike_within is None:
+        output.note("the model has no calibration: look-alikes were not looked for")
+    if report is not None:
+        from faceid.calibrate.health_report import health_findings
+        from faceid.calibrate.report import write_report
+
+        write_report(health_findings(str(session.settings.db), model, worst, bounds), report)
+        output.note(f"wrote {report}")

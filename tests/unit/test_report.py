@@ -1,0 +1,243 @@
+from __future__ import annotations
+
+import base64
+import json
+import re
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pytest
+
+from faceid.calibrate.claims import Caveat
+from faceid.calibrate.findings import Findings, Health, Histogram, NotablePair
+from faceid.calibrate.intervals import Interval
+from faceid.calibrate.report import to_html, to_json, write_report
+from faceid.calibrate.report.axes import linear, logarithmic, probit, rate_tick
+from faceid.calibrate.report.charts import joined
+from faceid.calibrate.report.markup import between, number, one_in, rate
+from faceid.errors import UsageError
+from html_check import Page
+from sample_findings import PROPOSED, SAMPLE
+
+EVIL = "<script>alert('x')</script>\"&'\x00\udc80\u202e"
+
+
+@pytest.fixture(scope="module")
+def page() -> Page:
+    return Page(to_html(SAMPLE))
+
+
+def bare(findings: Findings) -> Findings:
+    """Without anything that an evaluation may leave out."""
+    empty = {
+        field.name: None if "None" in str(field.type) else ()
+        for field in fields(findings)
+        if "None" in str(field.type) or str(field.type).startswith("tuple")
+    }
+    return replace(findings, **empty)
+
+
+def test_the_page_is_sound_and_fetches_nothing(page: Page) -> None:
+    page.assert_sound()
+    assert not re.search(r"https?:|//[a-z]", page.source)
+    assert page.all("html") == [{"lang": "en"}]
+    assert {"charset": "utf-8"} in page.all("meta")
+
+
+def test_the_parts_come_in_the_order_of_reading(page: Page) -> None:
+    sections = [attributes["id"] for attributes in page.all("section")]
+    assert sections == [
+        *("summary", "caveats", "thresholds", "figures", "groups"),
+        *("pairs", "health", "data", "method", "reproduce"),
+    ]
+
+
+def test_the_summary_says_it_in_words(page: Page) -> None:
+    assert (
+        "At distance ≤ 0.0863, one stranger in 10,000 is accepted (95 % interval: one in 14,000 to one in 7,100),"
+        " and 16.7 % of genuine comparisons are refused (15.0 .. 18.0 %)."
+    ) in page.text
+    assert "12,424,404 comparisons of different people and 3,201 of the same person" in page.text
+
+
+def test_no_false_match_is_not_called_a_rate_of_zero() -> None:
+    row = replace(PROPOSED, fmr=Interval(0.0, 0.0, 3e-5))
+    assert (
+        "no stranger was accepted (95 % interval: up to one in 33,000)"
+        in Page(to_html(replace(SAMPLE, proposed=row))).text
+    )
+
+
+def test_every_number_and_name_is_there(page: Page) -> None:
+    for row in SAMPLE.rows:
+        for told in (row.asked, f"{row.threshold:.4f}", rate(row.far), rate(row.frr), between(row.fnmr)):
+            assert " ".join(told.split()) in page.text
+    for value in (
+        "1.23 %",
+        "0.99871",
+        "4.46",
+        "0.213",
+        "0.0841",
+        "2.42",
+        "0.1411",
+        "0.0121",
+        "2,202",
+        "0.310",
+    ):
+        assert value in page.text
+    for point in (*SAMPLE.by_size, *SAMPLE.by_threshold):
+        assert " ".join(between(point.fpir).split()) in page.text
+    for cohort in SAMPLE.cohorts:
+        assert f"{cohort.non_mated:,}" in page.text
+    for pair in (*SAMPLE.nearest, *SAMPLE.farthest):
+        assert f"{pair.distance:.4f}" in page.text
+        assert all(path in page.text for path in pair.paths if path)
+    for told in (
+        *SAMPLE.versions.values(),
+        SAMPLE.command,
+        SAMPLE.model,
+        SAMPLE.data.sha256,
+        "no_face",
+        "unreadable",
+    ):
+        assert told in page.text
+    for caveat in SAMPLE.caveats:
+        assert caveat.message in page.text
+    for item in SAMPLE.health:
+        assert item.advice.replace("`", "") in page.text
+
+
+def test_charts_are_told_in_words_too(page: Page) -> None:
+    charts = page.all("svg")
+    assert [chart["aria-labelledby"].split()[0] for chart in charts] == [
+        *("det-title", "histogram-title"),
+        *("size-title", "trade-title"),
+    ]
+    assert all(chart["role"] == "img" for chart in charts)
+    assert len(page.all("details")) == 4
+    assert "Proposed: FMR 1 × 10⁻⁴, FNMR 16.7 %" in page.text
+
+
+def test_photos_are_in_the_page_with_whose_they_are(page: Page) -> None:
+    images = page.all("img")
+    assert [image["alt"] for image in images] == ["ann", "bea", "eve"]
+    first = SAMPLE.nearest[0].thumbnails[0]
+    assert first is not None
+    assert images[0]["src"].endswith(base64.b64encode(first).decode())
+    assert page.text.count("no photo") == 3
+
+
+def test_names_are_shown_and_never_obeyed(tmp_path: Path) -> None:
+    evil = replace(
+        SAMPLE,
+        title=EVIL,
+        command=EVIL,
+        created_at=EVIL,
+        model=EVIL,
+        versions={EVIL: EVIL},
+        data=replace(SAMPLE.data, source=EVIL, kind=EVIL, lost={EVIL: 1}, duplicates=((EVIL, EVIL),)),
+        caveats=(Caveat(EVIL, EVIL),),
+        proposed=replace(PROPOSED, asked=EVIL),
+        cohorts=tuple(replace(row, attribute=EVIL, group=EVIL, against=EVIL) for row in SAMPLE.cohorts),
+        differentials=tuple(replace(row, attribute=EVIL, fmr_worst=EVIL) for row in SAMPLE.differentials),
+        nearest=(NotablePair((EVIL, EVIL), (EVIL, EVIL), 0.1, (b"\xff\xd8", None)),),
+        health=(Health(EVIL, (EVIL, EVIL), (1,), 0.5, f"`{EVIL}`"),),
+    )
+    source = to_html(evil)
+    Page(source).assert_sound()
+    assert "<script" not in source
+    assert source.count("&lt;script&gt;") >= 20
+    assert "\x00" not in source
+    write_report(evil, tmp_path / "report.html")
+    write_report(evil, tmp_path / "report.json")
+    assert json.loads((tmp_path / "report.json").read_text("utf-8"))["data"]["kind"].startswith("<script>")
+
+
+def test_parts_without_findings_are_left_out() -> None:
+    page = Page(to_html(bare(SAMPLE)))
+    page.assert_sound()
+    assert [attributes["id"] for attributes in page.all("section")] == ["summary", "data", "reproduce"]
+    assert page.all("svg") == []
+
+
+def test_as_json_it_is_the_same_field_for_field() -> None:
+    plain = json.loads(json.dumps(to_json(SAMPLE), allow_nan=False))
+    assert list(plain) == [field.name for field in fields(SAMPLE)]
+    assert plain["proposed"]["fnmr"] == {"rate": 0.167, "low": 0.15, "high": 0.18}
+    assert plain["data"]["lost"] == {"no_face": 4, "unreadable": 2}
+    picture = SAMPLE.nearest[0].thumbnails[0]
+    assert base64.b64decode(plain["nearest"][0]["thumbnails"][0]) == picture
+    assert plain["health"][2]["value"] is None
+
+
+def test_json_has_no_infinities() -> None:
+    assert SAMPLE.det is not None
+    curve = replace(SAMPLE.det, threshold=(float("-inf"), 0.05, float("nan"), 0.2))
+    assert to_json(replace(SAMPLE, det=curve))["det"]["threshold"] == [None, 0.05, None, 0.2]
+
+
+def test_the_suffix_chooses_the_form_and_nothing_is_left_behind(tmp_path: Path) -> None:
+    for name in ("report.html", "report.json"):
+        write_report(SAMPLE, tmp_path / name)
+        write_report(SAMPLE, tmp_path / name)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html", "report.json"]
+    assert (tmp_path / "report.html").stat().st_mode & 0o777 == 0o600
+    assert json.loads((tmp_path / "report.json").read_text("utf-8"))["title"] == SAMPLE.title
+
+
+def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
+    for path in (tmp_path / "missing" / "report.html", tmp_path):
+        with pytest.raises(UsageError, match="cannot write") as caught:
+            write_report(SAMPLE, path)
+        assert (caught.value.code, caught.value.path) == ("cannot_write", str(path))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (0.0, "0"),
+        (0.1674, "16.7 %"),
+        (0.01, "1.00 %"),
+        (0.9999, "100 %"),
+        (1.0, "100 %"),
+        (0.001, "0.100 %"),
+        (9.999e-5, "1 × 10⁻⁴"),
+        (2.34e-7, "2.3 × 10⁻⁷"),
+        (float("nan"), "-"),
+        (None, "-"),
+    ],
+)
+def test_rates(value: float | None, told: str) -> None:
+    assert rate(value).replace("\N{NO-BREAK SPACE}", " ") == told
+
+
+def test_other_numbers() -> None:
+    assert [one_in(value) for value in (1e-4, 0.9e-4, 0.3, 1.0)] == ["10,000", "11,000", "3.3", "1.0"]
+    assert [number(value) for value in (4.456, 0.0, 2201.5, 0.05)] == ["4.46", "0", "2,200", "0.0500"]
+    assert between(Interval(0.1, 0.05, 0.15)).replace("\N{NO-BREAK SPACE}", " ") == "5.00 .. 15.0 %"
+    assert between(None) == "-"
+
+
+def test_axes_name_round_values_within_their_ends() -> None:
+    assert [name for _, name in linear("", 0.0, 0.35).ticks] == ["0.0", "0.1", "0.2", "0.3"]
+    axis = logarithmic("", [13, 60_000], str)
+    assert (axis.low, axis.high) == pytest.approx((10, 100_000))
+    assert [value for value, _ in axis.ticks] == pytest.approx([10, 100, 1000, 10_000, 100_000])
+    assert axis.place(1000) == pytest.approx(0.5)
+    assert logarithmic("", [0.3, 0.9], str, highest=1.0).high == 1.0
+    normal = probit("", [1e-6, 0.5])
+    # As far from one per cent to half as from half to 99 per cent; here the axis ends at 60 %.
+    assert normal.place(0.5) - normal.place(0.4) == pytest.approx(normal.place(0.6) - normal.place(0.5))
+    assert (normal.low, normal.place(0.0), normal.place(1.0)) == (1e-6, 0.0, 1.0)
+    assert [rate_tick(value) for value in (1e-5, 2e-5, 0.001, 0.05)] == ["10⁻⁵", "2·10⁻⁵", "0.1 %", "5 %"]
+
+
+def test_joining_bins_loses_no_comparison() -> None:
+    fine = Histogram(
+        tuple(k / 100 for k in range(101)), (0,) * 20 + (1,) * 80, (0,) * 30 + (2,) * 65 + (0,) * 5
+    )
+    coarse = joined(fine, 7)
+    assert len(coarse.mated) <= 7
+    assert (sum(coarse.mated), sum(coarse.non_mated)) == (80, 130)
+    assert (coarse.edges[0], coarse.edges[-1]) == (0.2, 1.0)
