@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import astuple, replace
+from dataclasses import replace
 from functools import cache, cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, TypeAlias, Union
+from typing import TYPE_CHECKING, Literal, TypeAlias, Union
 
 from faceid import backends, maintenance
 from faceid.config import Settings
@@ -40,7 +40,7 @@ from faceid.results import (
     TransferResult,
     VerifyResult,
 )
-from faceid.types import Decision, Embedding, Image, ModelKey
+from faceid.types import ClaimDecision, Decision, Embedding, Image, ModelKey
 
 if TYPE_CHECKING:
     from faceid.ports import Embedder
@@ -154,7 +154,7 @@ class FaceID:
         path, probe = self._one_face(image)
         similarity = gallery.similarity_to(name, probe)
         decision = decide_claim(similarity, probe.model.metric, policy)
-        return VerifyResult(path, name, *astuple(decision), policy=state_of(policy))
+        return VerifyResult(path, name, *_said(decision), state_of(policy))
 
     def compare(self, first: ImageLike, second: ImageLike, target: Target | None = None) -> CompareResult:
         """Do two pictures show one person? Needs no gallery.
@@ -165,7 +165,7 @@ class FaceID:
         (path, probe), (other_path, other) = self._one_face(first), self._one_face(second)
         similarity = float(probe.vector @ other.vector)
         decision = decide_claim(similarity, probe.model.metric, policy)
-        return CompareResult((path, other_path), *astuple(decision), policy=state_of(policy))
+        return CompareResult((path, other_path), *_said(decision), state_of(policy))
 
     # -- enrolment ---------------------------------------------------------------------------------------------
 
@@ -435,6 +435,20 @@ class FaceID:
         if len(look.observations) != 1:
             raise not_one_face(len(look.observations), look.source)
         return look.source, look.embeddings[0]
+
+
+def _said(
+    decision: ClaimDecision,
+) -> tuple[Literal["match", "no_match"], bool, float, float, float, float | None, float | None]:
+    return (
+        decision.verdict,
+        decision.verified,
+        decision.distance,
+        decision.similarity,
+        decision.threshold,
+        decision.fmr,
+        decision.llr,
+    )
 
 
 def _source(image: ImageLike) -> Source:
