@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -82,9 +84,7 @@ def test_a_thinned_curve_never_rises(knots: list[float], points: int) -> None:
     ratios = np.sort(rng.normal(0, 5, len(knots)))[::-1]
     curve = thinned(Evidence("isotonic", tuple(sorted(knots)), tuple(ratios), 9, 9, 1.0, 1.0, 1.0), points)
     assert len(curve) <= points
-    assert all(
-        a.distance < b.distance and a.log10_lr >= b.log10_lr for a, b in zip(curve, curve[1:], strict=False)
-    )
+    assert all(a.distance < b.distance and a.log10_lr >= b.log10_lr for a, b in pairwise(curve))
 
 
 @given(st.lists(st.floats(0.0, 2.0), min_size=2, max_size=20))
