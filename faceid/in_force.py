@@ -26,9 +26,10 @@ from faceid.decide import (
     fmr_interval_at_distance,
     policy_for,
 )
+from faceid.errors import UsageError
 from faceid.gallery import Gallery, database_errors, record_of
 from faceid.policy import DECIDES, calibration_of, kinds_of, new_policy, put_all, state_of
-from faceid.results import PolicyReport
+from faceid.results import PolicyReport, Problem
 from faceid.types import ModelKey
 from models.calibration import Calibration
 
@@ -85,16 +86,22 @@ class Policies:
 
     def reports(self) -> tuple[PolicyReport, PolicyReport]:
         """What decides for verify and for identify."""
-        return self._report("fmr", self.for_claim()), self._report("fpir", self.for_search())
+        return self._report("fmr", self.for_claim), self._report("fpir", self.for_search)
 
-    def _report(self, kind: TargetKind, policy: Policy) -> PolicyReport:
-        stored, calibration = self._stored(kind), policy.calibration
-        low, high = (
-            (None, None) if calibration is None else fmr_interval_at_distance(calibration, policy.threshold)
-        )
+    def _report(self, kind: TargetKind, resolve: Callable[[], Policy]) -> PolicyReport:
+        stored = self._stored(kind)
+        calibration, _ = self._calibration(kind, stored)
+        policy, problem = None, None
+        try:
+            policy = resolve()
+        except UsageError as error:
+            problem = Problem(error.code, str(error), error.hint)
+        low, high = None, None
+        if policy is not None and calibration is not None:
+            low, high = fmr_interval_at_distance(calibration, policy.threshold)
         return PolicyReport(
             decides=DECIDES[kind],
-            policy=state_of(policy),
+            policy=None if policy is None else state_of(policy),
             fmr_low=low,
             fmr_high=high,
             data=None if calibration is None else calibration.data,
@@ -104,6 +111,7 @@ class Policies:
             software=None if calibration is None else calibration.software,
             since=None if stored is None else stored.since,
             model=str(self._model),
+            problem=problem,
         )
 
     def _resolve(self, kind: TargetKind, asked: Target | None, identities: int | None) -> Policy:

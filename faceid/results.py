@@ -84,11 +84,12 @@ class PolicyReport:
 
     `fmr_low`..`fmr_high` is the 95 % interval of `policy.fmr`. `data`, with so many `mated` and `non_mated`
     comparisons, was measured on day `measured_at` with `software`; all None without a calibration. `since` is when the
-    stored policy was put in force, None where none is.
+    stored policy was put in force, None where none is. Where there is no threshold, `policy` is None and `problem` says
+    why: nobody measured, or not far enough down for the default.
     """
 
     decides: Literal["verify", "identify"]
-    policy: PolicyState
+    policy: PolicyState | None
     fmr_low: float | None
     fmr_high: float | None
     data: str | None
@@ -98,6 +99,7 @@ class PolicyReport:
     software: str | None
     since: str | None
     model: str
+    problem: Problem | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ def set_(context: typer.Context, fmr: Fmr = None, fpir: Fpir = None, threshold: 
     with session.open() as system:
         put = system.set_policy(target)
         reports = system.policy()
-    _show(session.output, (report for report in reports if report.policy.policy_id in put))
+    _show(session.output, (one for one in reports if one.policy is not None and one.policy.policy_id in put))
 
 
 @app.command("history")
@@ -125,15 +125,15 @@ def import_(
 def _show(output: Output, reports: Iterable[PolicyReport]) -> None:
     for report in reports:
         output.emit(report)
-        policy = report.policy
-        who = {
-            "gallery": f"policy {policy.policy_id}, in force since {report.since}",
-            "default": "the default",
-        }
-        output.line(
-            f"{'verify, compare' if report.decides == 'verify' else 'identify'}: {who[policy.source]}"
-        )
-        output.line(f"  {in_force(policy)}")
+        command = "verify, compare" if report.decides == "verify" else "identify"
+        if report.policy is None:
+            output.line(f"{command}: no threshold")
+            if report.problem is not None:
+                output.problem(report.problem, command)
+            continue
+        stored = f"policy {report.policy.policy_id}, in force since {report.since}"
+        output.line(f"{command}: {stored if report.policy.source == 'gallery' else 'the default'}")
+        output.line(f"  {in_force(report.policy)}")
         if report.data is not None:
             output.line(
                 f"  FMR {report.fmr_low:.2e} .. {report.fmr_high:.2e} (95 %) by {report.data}:"

@@ -158,6 +158,19 @@ def test_people_see_words(faceid: Faceid, photo: Photo) -> None:
     assert "the card's data" in out
 
 
+def test_a_network_that_nobody_calibrated_gets_a_distance(
+    faceid: Faceid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("faceid.backends.calibration_of", lambda model: None)
+    ran = faceid("policy", "show")
+    assert (ran.code, ran.out.count("no threshold")) == (0, 2)
+    assert "no calibration" in ran.err
+    assert faceid("policy", "set", "--fpir", "0.1").code == 2
+    ran = faceid("policy", "set", "--threshold", "0.5")
+    assert (ran.code, ran.out.count("threshold 0.500 by hand")) == (0, 2)
+    assert ran.err == ""
+
+
 def test_there_is_no_policy_without_a_gallery(faceid: Faceid, db: Path) -> None:
     db.unlink()
     assert faceid("--json", "policy", "show").code == 4

@@ -305,6 +305,20 @@ def test_a_report_says_what_the_rates_rest_on(gallery: Gallery) -> None:
     assert identify.since
 
 
+def test_a_report_says_where_there_is_no_threshold(gallery: Gallery) -> None:
+    for report in policies(gallery, None).reports():
+        assert (report.policy, report.data) == (None, None)
+        assert report.problem is not None
+        assert report.problem.code == "not_calibrated"
+    short = replace(OWN, points=OWN.points[2:])
+    put(gallery, MODEL, Target(fpir=0.1), short)
+    verify, identify = policies(gallery, None).reports()
+    assert verify.problem is not None
+    assert verify.problem.code == "beyond_calibration"
+    assert identify.policy is not None
+    assert identify.policy.target == 0.1
+
+
 def test_the_interval_between_two_points_holds_both() -> None:
     assert fmr_interval_at_distance(CARD, 0.25) == pytest.approx((5e-5, 2e-3))
     assert fmr_interval_at_distance(CARD, 0.3) == pytest.approx((5e-4, 2e-3))
