@@ -11,6 +11,7 @@ DatabaseError                 the gallery file cannot be used as asked
 ├── OtherModel                templates of one network offered to, or found in, a gallery of another
 ├── UnknownIdentity           no such name
 ├── UnknownTemplate           no such template id
+├── UnknownPolicy             no such policy id, or none that is in force
 ├── NameTaken                 a rename onto another identity
 ├── BadName                   a name that cannot be stored
 └── BadTemplate               a vector or a hash that is not what it must be
@@ -94,6 +95,12 @@ class UnknownTemplate(DatabaseError):
     """No template has this id."""
 
     default_code = "unknown_template"
+
+
+class UnknownPolicy(DatabaseError):
+    """There is no policy with this id, or it is not in force."""
+
+    default_code = "unknown_policy"
 
 
 class NameTaken(DatabaseError):

@@ -15,6 +15,7 @@ from enrollment_db.names import clean_name
 from enrollment_db.records import Census, Identity, Listed, Model, Policy, TargetKind, Template
 from enrollment_db.rows import (
     MODEL_COLUMNS,
+    POLICY_COLUMNS,
     model_parameters,
     to_digest,
     to_ids,
@@ -33,11 +34,7 @@ _IDENTITIES = f"""
            i.created_at
     FROM identities i
 """
-_POLICIES = f"""
-    SELECT p.id, p.kind, p.target, p.threshold, p.data, p.mated, p.non_mated, p.low, p.high, p.created_at,
-           p.active, {MODEL_COLUMNS}
-    FROM policies p JOIN models m ON m.id = p.model_id
-"""
+_POLICIES = f"SELECT {POLICY_COLUMNS}, {MODEL_COLUMNS} FROM policies p JOIN models m ON m.id = p.model_id"
 _SAME_MODEL = f"({MODEL_COLUMNS}) = (?, ?, ?, ?, ?)"
 
 SHOWN = f"""

@@ -208,7 +208,9 @@ class NewPolicy:
 
     `target` is the promised rate of `kind`, `threshold` the greatest distance that is a match, in the model's
     metric. `data` says what it was measured on, with `mated` and `non_mated` comparisons; the rate lies
-    between `low` and `high` with 95 % confidence.
+    between `low` and `high` with 95 % confidence. `calibration`, which is not looked into, is what the threshold is
+    worked out from, where that is of the gallery's own. A `by_hand` threshold is a distance that somebody chose: it
+    promises nothing, and `target` is the rate that was expected of it then.
     """
 
     model: Model
@@ -220,12 +222,20 @@ class NewPolicy:
     non_mated: int
     low: float
     high: float
+    calibration: str | None = None
+    by_hand: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy(NewPolicy):
-    """A stored policy. One policy of a model and kind is `active` at a time."""
+    """A stored policy. At most one of a model and kind is `active` at a time.
+
+    `follows` is the id of the one that was in force before this was put, None where there was none; `since` is when
+    this was last put in force.
+    """
 
     id: int
     created_at: str
     active: bool
+    follows: int | None
+    since: str

@@ -14,6 +14,24 @@ from enrollment_db.records import Batch, Box, Model, Policy, Template
 
 MODEL_COLUMNS = "m.name, m.weights_sha256, m.aligner, m.dim, m.metric"
 
+_POLICY_FIELDS = (
+    *(
+        "id",
+        "kind",
+        "target",
+        "threshold",
+        "data",
+        "mated",
+        "non_mated",
+        "low",
+        "high",
+        "calibration",
+        "by_hand",
+    ),
+    *("created_at", "active", "follows", "since"),
+)
+POLICY_COLUMNS = ", ".join(f"p.{name}" for name in _POLICY_FIELDS)
+
 _STORED = np.dtype("<f4")
 # float32 rounding of a unit vector is below 1e-6; beyond this somebody forgot to normalise.
 _NORM_TOLERANCE = 1e-3
@@ -135,19 +153,7 @@ def to_template(row: Sequence[Any]) -> Template:
 
 
 def to_policy(row: Sequence[Any]) -> Policy:
-    """A Policy of its columns in the order of its table without the model, then MODEL_COLUMNS."""
-    id_, kind, target, threshold, data, mated, non_mated, low, high, created_at, active, *model = row
-    return Policy(
-        id=id_,
-        model=to_model(model),
-        kind=kind,
-        target=target,
-        threshold=threshold,
-        data=data,
-        mated=mated,
-        non_mated=non_mated,
-        low=low,
-        high=high,
-        created_at=created_at,
-        active=bool(active),
-    )
+    """A Policy of POLICY_COLUMNS, then MODEL_COLUMNS."""
+    fields = dict(zip(_POLICY_FIELDS, row, strict=False))
+    fields["by_hand"], fields["active"] = bool(fields["by_hand"]), bool(fields["active"])
+    return Policy(model=to_model(row[len(_POLICY_FIELDS) :]), **fields)

@@ -163,11 +163,32 @@ def m004_marks(db: Database) -> None:
     )
 
 
+def m005_policies_follow(db: Database) -> None:
+    """What a policy's threshold is worked out from, and which one it took the place of.
+
+    `calibration` is NULL where it is that of the model's card; `since` is when the policy was last put in force, and
+    `follows` the one that was in force before it was put.
+    """
+    db.executescript(
+        """
+        ALTER TABLE policies ADD COLUMN calibration TEXT;
+        ALTER TABLE policies ADD COLUMN by_hand INTEGER NOT NULL DEFAULT 0 CHECK (by_hand IN (0, 1));
+        ALTER TABLE policies ADD COLUMN follows INTEGER REFERENCES policies (id);
+        ALTER TABLE policies ADD COLUMN since TEXT;
+        UPDATE policies SET since = created_at, follows = (
+            SELECT max(p.id) FROM policies p
+            WHERE p.model_id = policies.model_id AND p.kind = policies.kind AND p.id < policies.id
+        );
+        """
+    )
+
+
 MIGRATIONS: tuple[Callable[[Database], None], ...] = (
     m001_gallery,
     m002_policies,
     m003_models_side_by_side,
     m004_marks,
+    m005_policies_follow,
 )
 
 SCHEMA_VERSION = len(MIGRATIONS)

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeAlias
 
+from enrollment_db import policies
 from enrollment_db.bulk import CACHE_KIB, Part, insert_part, logged_together
 from enrollment_db.changeover import Changeover
 from enrollment_db.errors import NameTaken, OtherModel, UnknownTemplate
@@ -183,30 +184,20 @@ class Store(Reader):
     def put_policy(self, policy: NewPolicy) -> int:
         """Put a threshold in force; returns its id. The one of the same model and kind before it is kept."""
         with self._session.write() as connection:
-            model_id = _model_id(connection, policy.model)
-            connection.execute(
-                "UPDATE policies SET active = 0 WHERE model_id = ? AND kind = ?", (model_id, policy.kind)
-            )
-            cursor = connection.execute(
-                """
-                INSERT INTO policies (model_id, kind, target, threshold, data, mated, non_mated, low, high,
-                                      created_at, active)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)
-                """,
-                (
-                    model_id,
-                    policy.kind,
-                    policy.target,
-                    policy.threshold,
-                    policy.data,
-                    policy.mated,
-                    policy.non_mated,
-                    policy.low,
-                    policy.high,
-                    now(),
-                ),
-            )
-        return _inserted(cursor)
+            return policies.insert(connection, _model_id(connection, policy.model), policy)
+
+    def restore_policy(self, policy_id: int) -> None:
+        """Put a stored policy in force again, in place of the one of its model and kind. Raises UnknownPolicy."""
+        with self._session.write() as connection:
+            policies.restore(connection, policy_id, self.path)
+
+    def withdraw_policy(self, policy_id: int) -> None:
+        """Put what was in force before this policy in force again: an older policy, or none.
+
+        Raises UnknownPolicy for one that is not in force.
+        """
+        with self._session.write() as connection:
+            policies.withdraw(connection, policy_id, self.path)
 
     def changeover(self, model: Model) -> Changeover:
         """The gallery's way to another model. Raises Locked, ReadOnly or DiskFull."""

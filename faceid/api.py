@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import astuple, replace
+from dataclasses import replace
 from functools import cache, cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, TypeAlias, Union
+from typing import TYPE_CHECKING, Literal, TypeAlias, Union
 
 from faceid import backends, maintenance
 from faceid.config import Settings
-from faceid.decide import IDENTIFY_FPIR, VERIFY_FMR, Policy, Target, decide_claim, decide_identity, policy_for
+from faceid.decide import Policy, Target, decide_claim, decide_identity
 from faceid.enrolment import MIN_QUALITY, Enrolment, not_one_face
 from faceid.gallery import Gallery, clean_name, other_model
 from faceid.imaging import from_array, read
+from faceid.in_force import Policies
 from faceid.pipeline import Look, Observation, Pipeline, Source
+from faceid.policy import history, rollback, state_of
 from faceid.results import (
     CompareResult,
     EnrollResult,
@@ -26,6 +28,9 @@ from faceid.results import (
     IndexResult,
     IndexStatus,
     IndexVerification,
+    PolicyReport,
+    PolicyRow,
+    PolicyTransfer,
     Problem,
     ReembedFailure,
     ReembedResult,
@@ -35,7 +40,7 @@ from faceid.results import (
     TransferResult,
     VerifyResult,
 )
-from faceid.types import Decision, Embedding, Image
+from faceid.types import ClaimDecision, Decision, Embedding, Image, ModelKey
 
 if TYPE_CHECKING:
     from faceid.calibrate.health import Examination
@@ -86,7 +91,6 @@ class FaceID:
         self._min_face = min_face
         self._notify = notify or (lambda message: None)
         self._gallery: Gallery | None = None
-        self._warned = False
 
     def __enter__(self) -> FaceID:
         return self
@@ -105,7 +109,10 @@ class FaceID:
     # -- decisions ---------------------------------------------------------------------------------------------
 
     def identify(self, image: ImageLike, target: Target | None = None, *, top: int = 5) -> IdentifyResult:
-        """Who is in this picture? `target` defaults to FPIR 1 %; `top` candidates are listed for each face."""
+        """Who is in this picture? `top` candidates are listed for each face.
+
+        `target` defaults to the gallery's policy for searches, else to FPIR 1 %.
+        """
         return next(iter(self.identify_each([image], target, top=top)))
 
     def identify_each(
@@ -120,20 +127,22 @@ class FaceID:
         """`identify_each`, with what was seen beside what was decided."""
         gallery = self.gallery()
         self._check_model_name(gallery)
-        wanted = _or_default(target, Target(fpir=IDENTIFY_FPIR))
         # Before the first picture is read: a target that cannot be met is the user's to mend.
-        self._search_policy(wanted)
+        self.policies.for_search(target)
+        gallery.guard(self.embedder.model)
         for look in self.pipeline.look(_source(image) for image in images):
             started = time.perf_counter()
-            policy = self._search_policy(wanted)
+            policy = self.policies.for_search(target)
             found = gallery.search(look.embeddings, max(2, top))
             decisions = [decide_identity(candidates, policy) for candidates in found]
             timing = {**look.timing_ms, "search": (time.perf_counter() - started) * 1e3}
             timing["total"] = sum(timing.values())
-            yield look, _identified(look, decisions, timing, top)
+            yield look, _identified(look, decisions, policy, timing, top)
 
     def verify(self, name: str, image: ImageLike, target: Target | None = None) -> VerifyResult:
-        """Does this picture show the enrolled person `name`? `target` defaults to FMR 1e-4.
+        """Does this picture show the enrolled person `name`?
+
+        `target` defaults to the gallery's policy for comparisons, else to FMR 1e-4.
 
         Raises InputError where the picture cannot be read or does not show exactly one face.
         """
@@ -141,19 +150,23 @@ class FaceID:
         self._check_model_name(gallery)
         name = clean_name(name)
         gallery.require(name)
-        policy = self._search_policy(_or_default(target, Target(fmr=VERIFY_FMR)))
+        policy = self.policies.for_claim(target)
+        gallery.guard(self.embedder.model)
         path, probe = self._one_face(image)
         similarity = gallery.similarity_to(name, probe)
         decision = decide_claim(similarity, probe.model.metric, policy)
-        return VerifyResult(path, name, *astuple(decision))
+        return VerifyResult(path, name, *_said(decision), state_of(policy))
 
     def compare(self, first: ImageLike, second: ImageLike, target: Target | None = None) -> CompareResult:
-        """Do two pictures show one person? Needs no gallery. `target` defaults to FMR 1e-4."""
-        policy = policy_for(_or_default(target, Target(fmr=VERIFY_FMR)), self.calibration)
+        """Do two pictures show one person? Needs no gallery.
+
+        `target` defaults to the policy for comparisons of the gallery, where there is one, else to FMR 1e-4.
+        """
+        policy = self.policies.for_claim(target)
         (path, probe), (other_path, other) = self._one_face(first), self._one_face(second)
         similarity = float(probe.vector @ other.vector)
         decision = decide_claim(similarity, probe.model.metric, policy)
-        return CompareResult((path, other_path), *astuple(decision))
+        return CompareResult((path, other_path), *_said(decision), state_of(policy))
 
     # -- enrolment ---------------------------------------------------------------------------------------------
 
@@ -251,6 +264,43 @@ class FaceID:
 
         return export_templates(self.gallery(), Path(path), progress)
 
+    def policy(self) -> tuple[PolicyReport, PolicyReport]:
+        """What decides for verify (and compare) and for identify at present, and what it gives."""
+        self._check_model_name(self.gallery())
+        return self.policies.reports()
+
+    def set_policy(self, target: Target) -> list[int]:
+        """Put `target` in force in the gallery; the ids of the new policies (see `faceid.policy.put`).
+
+        Rates are read from the calibration of the policy in force, else from the model's. A gallery is created
+        where there is none.
+        """
+        self._check_model_name(self.gallery(create=True))
+        return self.policies.put(target)
+
+    def policy_history(self) -> list[PolicyRow]:
+        """All policies that were ever put, oldest first."""
+        return history(self.gallery())
+
+    def rollback_policy(self, policy_id: int | None = None) -> None:
+        """Put a stored policy in force again, or take back the one that was put in force last."""
+        self._check_model_name(self.gallery())
+        rollback(self.gallery(), self._model_key, policy_id)
+
+    def export_policies(self, path: str | Path) -> PolicyTransfer:
+        """Write the policies in force to a JSON file (see `faceid.policy_file`)."""
+        from faceid.policy_file import export_policies
+
+        self._check_model_name(self.gallery())
+        return export_policies(self.gallery(), self._model_key, Path(path))
+
+    def import_policies(self, path: str | Path) -> PolicyTransfer:
+        """Put the policies of a JSON file in force, all of them or none; those of another model are refused."""
+        from faceid.policy_file import import_policies
+
+        self._check_model_name(self.gallery(create=True))
+        return import_policies(self.gallery(), self._model_key, Path(path))
+
     def index_status(self) -> IndexStatus:
         """Which index a search uses, why, and the snapshot of it that lies on the disk."""
         return maintenance.index_status(self.gallery())
@@ -308,7 +358,7 @@ class FaceID:
         ).run(report, progress)
         if result.status != "incomplete":
             self.settings = replace(self.settings, model=None)
-            for part in ("model_name", "embedder", "calibration", "pipeline"):
+            for part in ("model_name", "embedder", "calibration", "pipeline", "_gallery_policies"):
                 self.__dict__.pop(part, None)
         return result
 
@@ -357,9 +407,18 @@ class FaceID:
     def pipeline(self) -> Pipeline:
         """Detector, aligner and network."""
         detector = backends.make_detector(self.model_name, self.device, self._min_face)
-        if self._gallery is not None:
-            self._gallery.guard(self.embedder.model)
         return Pipeline(detector, self.embedder)
+
+    @property
+    def policies(self) -> Policies:
+        """Which policy counts: in the gallery, where there is one."""
+        if self._gallery is None and not self.settings.db.exists():
+            return Policies(None, None, self.calibration)
+        return self._gallery_policies
+
+    @cached_property
+    def _gallery_policies(self) -> Policies:
+        return Policies(self.gallery(), self._model_key, self.calibration, self._note)
 
     # ----------------------------------------------------------------------------------------------------------
 
@@ -369,16 +428,14 @@ class FaceID:
         if self.settings.model is not None and pinned is not None and pinned.name != self.settings.model:
             raise other_model(pinned, self.settings.model)
 
-    def _search_policy(self, target: Target) -> Policy:
-        identities = self.gallery().identity_count()
-        policy = policy_for(target, self.calibration, identities=identities)
-        if not policy.held and not self._warned:
-            self._warned = True
-            self._notify(
-                f"with {identities:,} identities the calibration cannot hold FPIR {target.fpir:g}: at the strictest"
-                f" measured threshold expect up to {policy.expected_fpir:.2g}"
-            )
-        return policy
+    @property
+    def _model_key(self) -> ModelKey:
+        """The model in use. The gallery's own is known before its weights are loaded."""
+        pinned = self.gallery().model
+        return pinned if pinned is not None and pinned.name == self.model_name else self.embedder.model
+
+    def _note(self, message: str) -> None:
+        self._notify(message)
 
     def _look_closer(self, image: Image) -> bool:
         """Whether there is a face of half the size that is looked for by default."""
@@ -394,8 +451,18 @@ class FaceID:
         return look.source, look.embeddings[0]
 
 
-def _or_default(target: Target | None, default: Target) -> Target:
-    return default if target is None or target == Target() else target
+def _said(
+    decision: ClaimDecision,
+) -> tuple[Literal["match", "no_match"], bool, float, float, float, float | None, float | None]:
+    return (
+        decision.verdict,
+        decision.verified,
+        decision.distance,
+        decision.similarity,
+        decision.threshold,
+        decision.fmr,
+        decision.llr,
+    )
 
 
 def _source(image: ImageLike) -> Source:
@@ -406,19 +473,21 @@ def _source(image: ImageLike) -> Source:
 
 
 def _identified(
-    look: Look, decisions: Sequence[Decision], timing: dict[str, float], top: int
+    look: Look, decisions: Sequence[Decision], policy: Policy, timing: dict[str, float], top: int
 ) -> IdentifyResult:
+    state = state_of(policy)
     if look.error is not None:
         problem = Problem(look.error.code, str(look.error), look.error.hint)
-        return IdentifyResult(look.source, "unreadable", (), timing, problem)
+        return IdentifyResult(look.source, "unreadable", (), timing, problem, state)
     if not look.observations:
         error = not_one_face(0, look.source)
-        return IdentifyResult(look.source, "no_face", (), timing, Problem(error.code, str(error), error.hint))
+        problem = Problem(error.code, str(error), error.hint)
+        return IdentifyResult(look.source, "no_face", (), timing, problem, state)
     faces = tuple(
         _face_result(observation, decision, top)
         for observation, decision in zip(look.observations, decisions, strict=True)
     )
-    return IdentifyResult(look.source, "ok", faces, timing)
+    return IdentifyResult(look.source, "ok", faces, timing, policy=state)
 
 
 def _face_result(observation: Observation, decision: Decision, top: int) -> FaceResult:
@@ -434,5 +503,6 @@ def _face_result(observation: Observation, decision: Decision, top: int) -> Face
         similarity=decision.similarity,
         threshold=decision.threshold,
         fmr=decision.fmr,
+        llr=decision.llr,
         candidates=decision.candidates[:top],
     )

@@ -1,16 +1,18 @@
 """Candidates + Policy -> Decision. Pure functions: nothing here reads a file, a clock or a network.
 
 Vocabulary (ISO/IEC 19795-1): FMR is the share of non-mated comparisons that a threshold accepts; FPIR is the
-share of searches by people who are not enrolled that return somebody.
+share of searches by people who are not enrolled that return somebody; FNMR is the share of mated comparisons that
+a threshold misses.
 """
 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from faceid.errors import UsageError
 from faceid.types import Candidate, ClaimDecision, Decision, Metric
@@ -26,6 +28,10 @@ VERIFY_FMR = 1e-4
 
 IDENTIFY_FPIR = 1e-2
 """What a search may return for a stranger, at any size of gallery, where nothing else is asked for."""
+
+
+PolicySource: TypeAlias = Literal["asked", "gallery", "default"]
+"""Who set a threshold: this call, the gallery's policy, or nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,28 +59,48 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A threshold in force and where it comes from.
+    """A threshold and where it comes from.
 
     `kind` and `target` say what was asked for: `fmr` or `fpir` with a rate, or `threshold` as given by hand.
-    `held` is false where the calibration does not reach down to the FMR that the target needs in a gallery of
-    this size: then `threshold` is the strictest that was measured and `expected_fpir` says what it gives.
+    `identities` is the size of the gallery that is searched, None for a comparison with one claim. `held` is false
+    where the calibration does not reach down to the FMR that the target needs in a gallery of this size: then
+    `threshold` is the strictest that was measured and `fpir` says what it gives.
+
+    `source` is `asked` for a target of this call, `gallery` for the stored policy `policy_id`, else `default`.
     """
 
     threshold: float
     kind: Literal["fmr", "fpir", "threshold"]
     target: float
     calibration: Calibration | None
+    identities: int | None = None
     held: bool = True
-    expected_fpir: float | None = None
+    source: PolicySource = "asked"
+    policy_id: int | None = None
 
     @property
     def ambiguity_margin(self) -> float:
         """Two identities whose distances differ by less are not told apart; 0 without calibration."""
         return self.calibration.ambiguity_margin if self.calibration else 0.0
 
+    @property
+    def fpir(self) -> float | None:
+        """How often a search by a stranger returns somebody; None without calibration or search."""
+        rate = self.fmr(self.threshold)
+        return None if rate is None or self.identities is None else fpir_of(rate, self.identities)
+
+    @property
+    def miss_rate(self) -> float | None:
+        """How often a photo of somebody with one template is farther than the threshold; None where unknown."""
+        return fnmr_at_distance(self.calibration, self.threshold) if self.calibration else None
+
     def fmr(self, distance: float) -> float | None:
         """The chance that one stranger comes as close as `distance`; None without calibration."""
         return fmr_at_distance(self.calibration, distance) if self.calibration else None
+
+    def llr(self, distance: float) -> float | None:
+        """What `distance` is worth as evidence: log10 of the likelihood ratio; None where it was not measured."""
+        return log10_lr_at_distance(self.calibration, distance) if self.calibration else None
 
 
 def distance_from_similarity(similarity: float, metric: Metric) -> float:
@@ -138,20 +164,75 @@ def fmr_at_distance(calibration: Calibration, distance: float) -> float:
     return points[-1].fmr
 
 
-def policy_for(target: Target, calibration: Calibration | None, *, identities: int = 1) -> Policy:
-    """The policy that meets `target` in a gallery of `identities`.
+def fmr_interval_at_distance(calibration: Calibration, distance: float) -> tuple[float, float]:
+    """The 95 % interval of `fmr_at_distance`: from the lower bound of the stricter measured point to the upper bound
+    of the laxer one.
+    """
+    points = calibration.points
+    place = bisect_left(points, distance, key=lambda point: point.distance)
+    laxer = points[min(place, len(points) - 1)]
+    stricter = laxer if laxer.distance == distance else points[max(place - 1, 0)]
+    # Closer than the strictest point, and farther than the laxest, nothing bounds the rate from one side.
+    low = stricter.low if distance >= points[0].distance else 0.0
+    return low, laxer.high if distance <= points[-1].distance else 1.0
 
-    FPIR is spread evenly: FMR = FPIR / identities, the union bound, exact for small rates and independent
-    comparisons. Without a target, `identities` > 1 or not, the caller passes the default of its command.
+
+def fnmr_at_distance(calibration: Calibration, distance: float) -> float | None:
+    """The share of mated comparisons farther than `distance`, linear between the measured points.
+
+    None closer than the strictest of them, and where a point beside `distance` has no FNMR. Beyond the laxest it is
+    at most the one returned.
+    """
+    points = calibration.points
+    place = bisect_right(points, distance, key=lambda point: point.distance)
+    if place == 0:
+        return None
+    left = points[place - 1]
+    if place == len(points) or left.distance == distance:
+        return left.fnmr
+    right = points[place]
+    if left.fnmr is None or right.fnmr is None:
+        return None
+    share = (distance - left.distance) / (right.distance - left.distance)
+    return left.fnmr + share * (right.fnmr - left.fnmr)
+
+
+def log10_lr_at_distance(calibration: Calibration, distance: float) -> float | None:
+    """log10 of the likelihood ratio of `distance`: one person against two.
+
+    Linear between the measured points, constant beyond them; None where there are none.
+    """
+    curve = calibration.evidence
+    if not curve:
+        return None
+    place = bisect_left(curve, distance, key=lambda point: point.distance)
+    if place == 0 or place == len(curve):
+        return curve[min(place, len(curve) - 1)].log10_lr
+    left, right = curve[place - 1], curve[place]
+    share = (distance - left.distance) / (right.distance - left.distance)
+    return left.log10_lr + share * (right.log10_lr - left.log10_lr)
+
+
+def fpir_of(fmr: float, identities: int) -> float:
+    """1 - (1 - FMR)^N: how often at least one of N independent comparisons with a stranger matches falsely.
+
+    An empty gallery counts as one identity. Look-alikes in the gallery make the true rate smaller, since their false
+    matches come together; it is never more than N FMR, whatever depends on what.
+    """
+    return 1.0 if fmr >= 1.0 else -math.expm1(max(1, identities) * math.log1p(-fmr))
+
+
+def policy_for(target: Target, calibration: Calibration | None, *, identities: int | None = None) -> Policy:
+    """The policy that meets `target` in a search of `identities`, or in one comparison where that is None.
+
+    FPIR is shared out evenly: FMR = FPIR / identities, the union bound, which holds however comparisons depend on
+    each other. Without a target it is FMR `VERIFY_FMR`.
 
     Raises UsageError where a rate is asked of a model without calibration, or one that was asked for by name
     is below what the calibration reaches.
     """
     if target.threshold is not None:
-        expected = None
-        if calibration is not None:
-            expected = min(1.0, fmr_at_distance(calibration, target.threshold) * identities)
-        return Policy(target.threshold, "threshold", target.threshold, calibration, expected_fpir=expected)
+        return Policy(target.threshold, "threshold", target.threshold, calibration, identities)
     if calibration is None:
         raise UsageError(
             "this model has no calibration, so no rate of error can be turned into a threshold",
@@ -159,28 +240,13 @@ def policy_for(target: Target, calibration: Calibration | None, *, identities: i
             hint="set the distance yourself with --threshold",
         )
     if target.fpir is not None:
-        wanted = target.fpir / max(1, identities)
-        lowest = calibration.points[0]
-        if wanted < lowest.fmr:
-            return Policy(
-                lowest.distance,
-                "fpir",
-                target.fpir,
-                calibration,
-                held=False,
-                expected_fpir=min(1.0, lowest.fmr * identities),
-            )
-        return Policy(
-            threshold_at_fmr(calibration, wanted), "fpir", target.fpir, calibration, expected_fpir=target.fpir
-        )
+        wanted = target.fpir / max(1, identities or 1)
+        strictest = calibration.points[0]
+        held = wanted >= strictest.fmr
+        threshold = threshold_at_fmr(calibration, wanted) if held else strictest.distance
+        return Policy(threshold, "fpir", target.fpir, calibration, identities, held=held)
     fmr = VERIFY_FMR if target.fmr is None else target.fmr
-    return Policy(
-        threshold_at_fmr(calibration, fmr),
-        "fmr",
-        fmr,
-        calibration,
-        expected_fpir=min(1.0, fmr * max(1, identities)),
-    )
+    return Policy(threshold_at_fmr(calibration, fmr), "fmr", fmr, calibration, identities)
 
 
 def decide_identity(candidates: Sequence[Candidate], policy: Policy) -> Decision:
@@ -190,7 +256,7 @@ def decide_identity(candidates: Sequence[Candidate], policy: Policy) -> Decision
     farther by less than the policy's ambiguity margin; else `unknown`.
     """
     if not candidates:
-        return Decision("unknown", None, None, None, policy.threshold, None)
+        return Decision("unknown", None, None, None, policy.threshold, None, None)
     nearest = candidates[0]
     verdict: Literal["match", "unknown", "ambiguous"] = "unknown"
     if nearest.distance <= policy.threshold:
@@ -207,6 +273,7 @@ def decide_identity(candidates: Sequence[Candidate], policy: Policy) -> Decision
         nearest.similarity,
         policy.threshold,
         policy.fmr(nearest.distance),
+        policy.llr(nearest.distance),
         tuple(candidates),
     )
 
@@ -222,4 +289,5 @@ def decide_claim(similarity: float, metric: Metric, policy: Policy) -> ClaimDeci
         similarity,
         policy.threshold,
         policy.fmr(distance),
+        policy.llr(distance),
     )

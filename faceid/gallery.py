@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from enrollment_db import names
-from enrollment_db.errors import BadName, DatabaseError, NameTaken, UnknownIdentity, UnknownTemplate
+from enrollment_db.errors import (
+    BadName,
+    DatabaseError,
+    NameTaken,
+    UnknownIdentity,
+    UnknownPolicy,
+    UnknownTemplate,
+)
 from enrollment_db.index import GPU_FROM
 from enrollment_db.records import Model, NewTemplate
 from enrollment_db.store import Store
@@ -349,6 +356,7 @@ _KINDS: dict[type[DatabaseError], type[FaceIDError]] = {
     BadName: UsageError,
     NameTaken: Refused,
     UnknownIdentity: Refused,
+    UnknownPolicy: Refused,
     UnknownTemplate: Refused,
 }
 

@@ -56,8 +56,93 @@ class EnrollSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class PolicyState:
+    """What a threshold was chosen for, by whom, and what it gives here and now.
+
+    `source`: `asked` by the call, `gallery` for the stored policy `policy_id`, or `default`. `kind` and `target`: `fmr`
+    or `fpir` with a rate, or `threshold` with a distance. `identities` that are searched, None for a comparison with
+    one. `fmr`, and `fpir` for a search, are those of the threshold; `miss_rate` is how often a photo of somebody with
+    one template is missed. They are None where nobody measured. `held` is false where the calibration does not reach
+    far enough down to keep the target.
+    """
+
+    source: Literal["asked", "gallery", "default"]
+    policy_id: int | None
+    kind: Literal["fmr", "fpir", "threshold"]
+    target: float
+    threshold: float
+    identities: int | None
+    fmr: float | None
+    fpir: float | None
+    miss_rate: float | None
+    held: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyReport:
+    """What decides for a command at present, and what that rests on.
+
+    `fmr_low`..`fmr_high` is the 95 % interval of `policy.fmr`. `data`, with so many `mated` and `non_mated`
+    comparisons, was measured on day `measured_at` with `software`; all None without a calibration. `since` is when the
+    stored policy was put in force, None where none is. Where there is no threshold, `policy` is None and `problem` says
+    why: nobody measured, or not far enough down for the default.
+    """
+
+    decides: Literal["verify", "identify"]
+    policy: PolicyState | None
+    fmr_low: float | None
+    fmr_high: float | None
+    data: str | None
+    mated: int | None
+    non_mated: int | None
+    measured_at: str | None
+    software: str | None
+    since: str | None
+    model: str
+    problem: Problem | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyRow:
+    """A stored policy, in force or not. `threshold` is as of when it was put, as are `low`..`high`.
+
+    A policy with `own_calibration` was measured by the gallery's owner, else it is by the model's card.
+    """
+
+    policy_id: int
+    decides: Literal["verify", "identify"]
+    kind: Literal["fmr", "fpir", "threshold"]
+    target: float
+    threshold: float
+    low: float
+    high: float
+    data: str
+    mated: int
+    non_mated: int
+    own_calibration: bool
+    model: str
+    created_at: str
+    in_force: bool
+    since: str
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyTransfer:
+    """Policies brought in from or written to a file; `policies` counts them."""
+
+    status: Literal["imported", "exported"]
+    path: str
+    policies: int
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
 class FaceResult:
-    """One face of an identified picture, with the decision and all that is needed to answer for it."""
+    """One face of an identified picture, with the decision and all that is needed to answer for it.
+
+    `fmr` is the chance that one stranger comes as close; `llr` what that is worth as evidence, log10 of the likelihood
+    ratio of one person against two. Both are None without a calibration.
+    """
 
     box: Box
     landmarks: tuple[Point, ...]
@@ -69,6 +154,7 @@ class FaceResult:
     similarity: float | None
     threshold: float
     fmr: float | None
+    llr: float | None
     candidates: tuple[Candidate, ...]
 
 
@@ -76,7 +162,7 @@ class FaceResult:
 class IdentifyResult:
     """One picture: its faces from left to right. `timing_ms` has `read`, `detect`, `embed`, `search`, `total`.
 
-    Pictures that were worked on together share the batch's time evenly.
+    Pictures that were worked on together share the batch's time evenly. `policy` is what decided.
     """
 
     path: str
@@ -84,11 +170,12 @@ class IdentifyResult:
     faces: tuple[FaceResult, ...]
     timing_ms: dict[str, float]
     problem: Problem | None = None
+    policy: PolicyState | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class VerifyResult:
-    """Whether one picture shows the person it is said to show."""
+    """Whether one picture shows the person it is said to show. `llr` as in FaceResult; `policy` is what decided."""
 
     path: str
     name: str
@@ -98,11 +185,13 @@ class VerifyResult:
     similarity: float
     threshold: float
     fmr: float | None
+    llr: float | None
+    policy: PolicyState
 
 
 @dataclass(frozen=True, slots=True)
 class CompareResult:
-    """Whether two pictures show one person."""
+    """Whether two pictures show one person. `llr` as in FaceResult; `policy` is what decided."""
 
     paths: tuple[str, str]
     decision: Literal["match", "no_match"]
@@ -111,6 +200,8 @@ class CompareResult:
     similarity: float
     threshold: float
     fmr: float | None
+    llr: float | None
+    policy: PolicyState
 
 
 @dataclass(frozen=True, slots=True)

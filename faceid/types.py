@@ -128,7 +128,8 @@ class Decision:
     """What a one-to-many search decided about a probe, and all that is needed to answer for it.
 
     `distance` and `similarity` are those of the nearest candidate, None where there was none to compare with.
-    `fmr` is the chance that one stranger comes this close, None where the model is not calibrated.
+    `fmr` is the chance that one stranger comes this close, and `llr` what the distance is worth as evidence (log10 of
+    the likelihood ratio); both are None where the model is not calibrated.
     """
 
     verdict: Literal["match", "unknown", "ambiguous"]
@@ -137,12 +138,13 @@ class Decision:
     similarity: float | None
     threshold: float
     fmr: float | None
+    llr: float | None
     candidates: tuple[Candidate, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimDecision:
-    """What a one-to-one comparison decided. `fmr` as in Decision; `verified` says the verdict in a bool."""
+    """What a one-to-one comparison decided. `fmr`, `llr` as in Decision; `verified` says the verdict in a bool."""
 
     verdict: Literal["match", "no_match"]
     verified: bool
@@ -150,3 +152,4 @@ class ClaimDecision:
     similarity: float
     threshold: float
     fmr: float | None
+    llr: float | None

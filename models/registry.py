@@ -10,7 +10,7 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-from models.calibration import Calibration, CalibrationPoint, write_calibration
+from models.calibration import Calibration, CalibrationPoint, EvidencePoint, write_calibration
 from models.card import Accuracy, Card, TensorFormat, Weights, read_card
 from models.errors import BadCard, UnknownModel, WeightsMissing
 from models.weights import Status, status
@@ -20,6 +20,7 @@ __all__ = [
     "Calibration",
     "CalibrationPoint",
     "Card",
+    "EvidencePoint",
     "Status",
     "TensorFormat",
     "Weights",

@@ -64,6 +64,29 @@ class Table:
         """The string, or None where the key is absent."""
         return self.text(key) if key in self._values else None
 
+    def boolean(self, key: str) -> bool:
+        """True or false."""
+        value = self._take(key)
+        if not isinstance(value, bool):
+            raise self.bad(key, "must be true or false")
+        return value
+
+    def optional_number(self, key: str) -> float | None:
+        """The number, or None where the key is absent."""
+        return self.number(key) if key in self._values else None
+
+    def pairs(self, key: str) -> list[tuple[float, float]]:
+        """An array of two finite numbers each; empty where the key is absent."""
+        value = self._values.pop(key, [])
+        if not isinstance(value, list):
+            raise self.bad(key, "must be an array of pairs")
+        pairs = []
+        for item in value:
+            if not isinstance(item, list) or len(item) != 2 or not all(_is_number(number) for number in item):
+                raise self.bad(key, "must be an array of two numbers each")
+            pairs.append((float(item[0]), float(item[1])))
+        return pairs
+
     def table(self, key: str) -> Table:
         """The table at `key`."""
         value = self._take(key)
@@ -85,7 +108,7 @@ class Table:
     def expect_nothing_else(self) -> None:
         """Raise BadCard where a key was not taken: most likely a slip of the pen."""
         for key in self._values:
-            raise self.bad(key, "is not a key of a model card")
+            raise self.bad(key, "is not a known key")
 
     def bad(self, key: str, complaint: str) -> BadCard:
         """An error about `key`, to be raised."""

@@ -2,33 +2,26 @@
 
     python scripts/calibrate_card.py dlib-resnet [--data DIR] [--dry-run]
 
-From all pairs of the photos of View 1: the distance at FMR 1e-6 ... 1, each with its count of false matches and
-the 95 % interval of the rate, and the margin below which two identities cannot be told apart.
+From all pairs of the photos of View 1: the distance at FMR 1e-6 ... 1, each with its count of false matches, the 95 %
+interval of the rate and the share of mated pairs that are missed (FNMR); what a distance is worth as evidence; and the
+margin below which two identities cannot be told apart.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Iterator
-from datetime import datetime, timezone
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 import lfw
-from faceid.calibrate.intervals import wilson
+from faceid.calibrate.measured import measure
 from faceid.calibrate.metrics import threshold_at_fmr
 from faceid.calibrate.scores import distances
 from faceid.types import Metric
-from models.registry import Calibration, CalibrationPoint, card_path, write_calibration
-
-RATES = (
-    *(mantissa * 10.0**exponent for exponent in range(-6, -2) for mantissa in (1, 2, 5)),
-    *(0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 0.9, 1.0),
-)
+from models.registry import Calibration, card_path, write_calibration
 
 AMBIGUOUS_FMR = 1e-3
 SAME_SHARE = 0.9
@@ -54,7 +47,12 @@ def main() -> None:
 
     calibration = calibrate(templates.vectors, templates.identity, templates.model.metric)
     for point in calibration.points:
-        print(f"FMR {point.fmr:8.1e}  distance {point.distance:.4f}  {point.count:>9,} false matches")
+        print(
+            f"FMR {point.fmr:8.1e}  distance {point.distance:.4f}"
+            f"  {point.count:>10,} false matches  FNMR {point.fnmr:.4f}"
+        )
+    for knot in calibration.evidence:
+        print(f"distance {knot.distance:.4f}  likelihood ratio 10^{knot.log10_lr:.2f}")
     print(f"mated {calibration.mated:,}, non-mated {calibration.non_mated:,}")
     print(f"ambiguity margin {calibration.ambiguity_margin:.4f}")
     if not arguments.dry_run:
@@ -64,36 +62,19 @@ def main() -> None:
 
 def calibrate(vectors: NDArray[np.float32], identity: NDArray[np.int64], metric: Metric) -> Calibration:
     """The calibration from all pairs of (n, d) unit vectors with (n,) identities."""
-    parts = [(distances(similarities, metric), mated) for similarities, mated in blocks(vectors, identity)]
-    non_mated = np.concatenate([part[~mated] for part, mated in parts])
-    mated_count = sum(int(mated.sum()) for _, mated in parts)
-    points = []
-    for rate in RATES:
-        # Rounded towards strictness.
-        threshold = math.floor(threshold_at_fmr(non_mated, rate) * 1e6) / 1e6
-        count = int(np.count_nonzero(non_mated <= threshold))
-        interval = wilson(count, non_mated.size)
-        points.append(
-            CalibrationPoint(
-                fmr=rate,
-                distance=threshold,
-                low=significant(min(interval.low, rate)),
-                high=significant(max(interval.high, rate)),
-                count=count,
-            )
-        )
+    parts = [(distances(similarities, metric), same) for similarities, same in blocks(vectors, identity)]
+    mated = np.concatenate([part[same] for part, same in parts])
+    non_mated = np.concatenate([part[~same] for part, same in parts])
     threshold = threshold_at_fmr(non_mated, AMBIGUOUS_FMR)
-    return Calibration(
+    return measure(
+        mated,
+        non_mated,
         data=(
             f"LFW View 1, deep-funnelled, {len(vectors):,} photos of {len(set(identity.tolist())):,} identities,"
             " all pairs, label errors mended; intervals take comparisons as independent"
         ),
-        date=datetime.now(timezone.utc).date().isoformat(),
-        software=f"faceid {version('faceid')}, scripts/calibrate_card.py",
-        mated=mated_count,
-        non_mated=int(non_mated.size),
-        points=tuple(points),
         ambiguity_margin=round(ambiguity_margin(vectors, identity, metric, threshold), 4),
+        program="scripts/calibrate_card.py",
     )
 
 
@@ -146,11 +127,6 @@ def list_closest(templates: lfw.Templates, count: int) -> None:
     for flat in np.argsort(similarities, axis=None)[::-1][:count]:
         first, second = divmod(int(flat), len(templates.paths))
         print(f"{similarities[first, second]:.4f}", templates.paths[first].name, templates.paths[second].name)
-
-
-def significant(value: float) -> float:
-    """`value` with 4 significant digits."""
-    return float(f"{value:.4g}")
 
 
 if __name__ == "__main__":

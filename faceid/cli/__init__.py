@@ -19,6 +19,7 @@ from faceid.cli import (
     index_,
     list_,
     models_,
+    policy,
     reembed,
     remove,
     rename,
@@ -58,6 +59,7 @@ for command in (
     app.command(command.NAME)(command.run)
 app.add_typer(models_.app, name=models_.NAME)
 app.add_typer(index_.app, name=index_.NAME)
+app.add_typer(policy.app, name=policy.NAME)
 
 
 def _print_version(value: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as jsonlib
+import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from faceid.errors import FaceIDError
-from faceid.results import Problem
+from faceid.results import PolicyState, Problem
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -185,8 +186,32 @@ def shown(cell: object, column: str) -> str:
     if cell is None:
         return "-"
     if isinstance(cell, float):
-        return f"{cell:.1e}" if column == "fmr" and cell < 1e-3 else f"{cell:.3f}"
+        return f"{cell:.1e}" if column == "fmr" and 0.0 < cell < 1e-3 else f"{cell:.3f}"
     return str(cell)
+
+
+def in_force(policy: PolicyState) -> str:
+    """What a threshold is and gives at present, in one line."""
+    asked = "by hand" if policy.kind == "threshold" else f"for {policy.kind.upper()} {policy.target:g}"
+    if policy.identities is not None:
+        asked += f" with {counted(policy.identities, 'identity', 'identities')}"
+    rates = [f"FMR {shown(policy.fmr, 'fmr')}"] if policy.fmr is not None else ["no calibration"]
+    if policy.fpir is not None:
+        rates.append(f"FPIR {shown(policy.fpir, 'fmr')}")
+    if policy.miss_rate is not None:
+        rates.append(f"misses {policy.miss_rate:.1%} of photos")
+    if not policy.held:
+        rates.append("which is more than asked for: the calibration reaches no farther")
+    return f"threshold {policy.threshold:.3f} {asked}: {', '.join(rates)}"
+
+
+def as_evidence(llr: float | None) -> str | None:
+    """A log10 likelihood ratio in words; None where there is none."""
+    if llr is None:
+        return None
+    from faceid.calibrate.evidence import in_words
+
+    return f"likelihood ratio 10^{llr:.1f}: {in_words(llr * math.log(10.0))}"
 
 
 def counted(number: int, singular: str, plural: str | None = None) -> str:

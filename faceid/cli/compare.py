@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from faceid.cli._options import Fmr, MinFace, Threshold, session_of
+from faceid.cli._render import as_evidence, in_force
 from faceid.decide import Target
 
 NAME = "compare"
@@ -20,7 +21,11 @@ def run(
     fmr: Fmr = None,
     min_face: MinFace = None,
 ) -> None:
-    """Compare two photos; needs no gallery. By default one pair of strangers in 10,000 passes (FMR 1e-4)."""
+    """Compare two photos; needs no gallery.
+
+    By the gallery's policy (`faceid policy`) where there is one; else one pair of strangers in 10,000 passes (FMR
+    1e-4).
+    """
     target = Target(threshold=threshold, fmr=fmr)
     session = session_of(context)
     with session.open(min_face=min_face) as system:
@@ -30,4 +35,7 @@ def run(
         ["first", "second", "decision", "distance", "threshold", "fmr"],
         [(*result.paths, result.decision, result.distance, result.threshold, result.fmr)],
     )
+    if words := as_evidence(result.llr):
+        session.output.line(words)
+    session.output.line(in_force(result.policy))
     raise typer.Exit(0 if result.verified else 1)

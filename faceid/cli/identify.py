@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from faceid.cli._options import Fmr, Fpir, MinFace, Paths, Threshold, session_of, writable_directory
-from faceid.cli._render import Output
+from faceid.cli._render import Output, in_force
 from faceid.decide import Target
 from faceid.results import IdentifyResult
 
@@ -39,8 +39,8 @@ def run(
 ) -> None:
     """Find every face and say who it is, or that it is nobody enrolled.
 
-    The default threshold holds FPIR at 1 % for the present number of identities: of a hundred searches for
-    strangers, one may return somebody.
+    By the gallery's policy (`faceid policy`); where there is none, the threshold holds FPIR at 1 % for the present
+    number of identities: of a hundred searches for strangers, one may return somebody.
     """
     target = Target(threshold=threshold, fmr=fmr, fpir=fpir)
     session = session_of(context)
@@ -63,6 +63,8 @@ def run(
         ["photo", "face", "decision", "name", "distance", "threshold", "fmr", "quality"],
         [row for result in seen for row in rows_of(result)],
     )
+    if seen and seen[-1].policy is not None:
+        output.line(in_force(seen[-1].policy))
     raise typer.Exit(output.exit_code)
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from faceid.cli._options import Fmr, Fpir, MinFace, Threshold, session_of
+from faceid.cli._render import as_evidence, in_force
 from faceid.decide import Target
 
 NAME = "verify"
@@ -21,7 +22,10 @@ def run(
     fpir: Fpir = None,
     min_face: MinFace = None,
 ) -> None:
-    """Check one photo against one enrolled person. By default one stranger in 10,000 passes (FMR 1e-4)."""
+    """Check one photo against one enrolled person.
+
+    By the gallery's policy (`faceid policy`); where there is none, one stranger in 10,000 passes (FMR 1e-4).
+    """
     target = Target(threshold=threshold, fmr=fmr, fpir=fpir)
     session = session_of(context)
     with session.open(min_face=min_face) as system:
@@ -31,4 +35,7 @@ def run(
         ["photo", "name", "decision", "distance", "threshold", "fmr"],
         [(result.path, result.name, result.decision, result.distance, result.threshold, result.fmr)],
     )
+    if words := as_evidence(result.llr):
+        session.output.line(words)
+    session.output.line(in_force(result.policy))
     raise typer.Exit(0 if result.verified else 1)

@@ -8,6 +8,7 @@ a little, as their pixels do (cosine about 0.98); vectors of two people are abou
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Final
@@ -16,7 +17,7 @@ import numpy as np
 
 from faceid.embed.crops import check_crops
 from faceid.types import Crop, ModelKey
-from models.calibration import Calibration, CalibrationPoint
+from models.calibration import Calibration, CalibrationPoint, EvidencePoint
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,8 +31,23 @@ DIM: Final = 64
 NOISE: Final = 0.15
 """Length of what a photo adds to its person's unit vector."""
 
-# The cosine of random directions is close to normal, of variance 1 / DIM.
-_DEVIATION: Final = DIM**-0.5
+# The cosine of random directions is close to normal, of variance 1 / DIM. Photos of one person add two of them, each
+# of length NOISE, to a vector of length 1.
+_STRANGERS: Final = NormalDist(0.0, DIM**-0.5)
+_ONE_PERSON: Final = NormalDist(1.0 / (1.0 + NOISE**2), NOISE * (2.0 / DIM) ** 0.5 / (1.0 + NOISE**2))
+
+
+def _point(fmr: float) -> CalibrationPoint:
+    cosine = _STRANGERS.inv_cdf(1.0 - fmr)
+    return CalibrationPoint(fmr, 1.0 - cosine, low=fmr, high=fmr, count=0, fnmr=_ONE_PERSON.cdf(cosine))
+
+
+def _evidence(distance: float) -> EvidencePoint:
+    parts = ((law.mean - (1.0 - distance)) / law.stdev for law in (_STRANGERS, _ONE_PERSON))
+    strangers, one_person = (part**2 / 2.0 for part in parts)
+    log_ratio = strangers - one_person + math.log(_STRANGERS.stdev / _ONE_PERSON.stdev)
+    return EvidencePoint(distance, max(-6.0, min(6.0, log_ratio / math.log(10.0))))
+
 
 CALIBRATION: Final = Calibration(
     data="computed: random directions in 64 dimensions",
@@ -39,11 +55,9 @@ CALIBRATION: Final = Calibration(
     software="faceid.embed.fake",
     mated=0,
     non_mated=0,
-    points=tuple(
-        CalibrationPoint(fmr, 1.0 - _DEVIATION * NormalDist().inv_cdf(1.0 - fmr), low=fmr, high=fmr, count=0)
-        for fmr in (1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
-    ),
+    points=tuple(_point(fmr) for fmr in (1e-6, 1e-5, 1e-4, 1e-3, 1e-2)),
     ambiguity_margin=0.05,
+    evidence=tuple(_evidence(step / 20.0) for step in range(21)),
 )
 """At which distance strangers are taken for each other, so that tests can ask for rates as users do."""
 

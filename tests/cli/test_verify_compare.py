@@ -4,7 +4,9 @@ import pytest
 
 from cli_runs import ALICE, BOB, Faceid, Photo
 
-VERIFY_FIELDS = ["path", "name", "decision", "verified", "distance", "similarity", "threshold", "fmr"]
+VERIFY_FIELDS = [
+    *("path", "name", "decision", "verified", "distance", "similarity", "threshold", "fmr", "llr", "policy"),
+]
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from enrollment_db.errors import UnknownPolicy
 from enrollment_db.records import Model, NewPolicy
 from enrollment_db.store import Store
 
@@ -61,3 +62,49 @@ def test_a_new_policy_takes_the_place_of_its_like_only(store):
 def test_a_policy_does_not_pin_the_gallery(store):
     store.put_policy(POLICY)
     assert store.model() is None
+
+
+def in_force(store):
+    policy = store.active_policy(MODEL, "fmr")
+    return None if policy is None else policy.id
+
+
+def test_a_policy_may_carry_its_calibration(store):
+    id_ = store.put_policy(replace(POLICY, calibration='{"points": []}', by_hand=True))
+    policy = store.active_policy(MODEL, "fmr")
+    assert (policy.id, policy.calibration, policy.by_hand) == (id_, '{"points": []}', True)
+
+
+def test_withdrawing_goes_back_the_way_it_came(store):
+    first, second = store.put_policy(POLICY), store.put_policy(POLICY)
+    store.withdraw_policy(second)
+    assert in_force(store) == first
+    # What follows the first now goes back to it, not to the second.
+    third = store.put_policy(POLICY)
+    store.withdraw_policy(third)
+    assert in_force(store) == first
+    store.withdraw_policy(first)
+    assert in_force(store) is None
+    assert len(store.policies()) == 3
+
+
+def test_any_policy_can_be_put_in_force_again(store):
+    first, second = store.put_policy(POLICY), store.put_policy(POLICY)
+    other = store.put_policy(replace(POLICY, kind="fpir"))
+    store.put_policy(POLICY)
+    store.restore_policy(second)
+    assert in_force(store) == second
+    assert store.active_policy(MODEL, "fpir").id == other
+    store.withdraw_policy(second)
+    assert in_force(store) == first
+
+
+def test_what_is_not_in_force_cannot_be_withdrawn(store):
+    first = store.put_policy(POLICY)
+    store.put_policy(POLICY)
+    for wrong in (first, 99):
+        with pytest.raises(UnknownPolicy):
+            store.withdraw_policy(wrong)
+    with pytest.raises(UnknownPolicy):
+        store.restore_policy(99)
+    assert in_force(store) == 2

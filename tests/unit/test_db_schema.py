@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import sqlite_utils
 
 from enrollment_db import schema
 from enrollment_db.records import Model, NewPolicy, NewTemplate
@@ -57,6 +58,31 @@ def test_an_old_gallery_can_be_written_to(old):
         assert added[0].template_id == 4
         store.put_policy(NewPolicy(MODEL, "fmr", 1e-4, 0.5, "LFW", 1, 1, 0.0, 1.0))
         assert store.remove("José") == 1
+        assert store.check() == []
+
+
+def test_policies_of_an_old_gallery_know_what_they_followed(old):
+    with closing(sqlite3.connect(old)) as connection:
+        # As the version before the fifth migration left them.
+        connection.execute("PRAGMA user_version = 2")
+        schema.m002_policies(sqlite_utils.Database(connection))
+        connection.execute(
+            "INSERT INTO _sqlite_migrations (migration_set, name, applied_at)"
+            " VALUES ('enrollment_db', 'm002_policies', '2025-01-02')"
+        )
+        for kind, active in (("fmr", 0), ("fpir", 1), ("fmr", 1)):
+            connection.execute(
+                "INSERT INTO policies (model_id, kind, target, threshold, data, mated, non_mated, low, high,"
+                " created_at, active) VALUES (1, ?, 0.01, 0.5, 'LFW', 1, 1, 0.0, 1.0, '2025-01-02', ?)",
+                (kind, active),
+            )
+        connection.commit()
+    with Store.open(old) as store:
+        assert [policy.follows for policy in store.policies()] == [None, None, 1]
+        newest = store.active_policy(MODEL, "fmr")
+        assert (newest.id, newest.since, newest.calibration, newest.by_hand) == (3, "2025-01-02", None, False)
+        store.withdraw_policy(3)
+        assert store.active_policy(MODEL, "fmr").id == 1
         assert store.check() == []
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from models import registry
-from models.calibration import HEADER
+from models.calibration import HEADER, from_json, to_json
 from models.card import read_card
 from models.errors import BadCard, UnknownModel, WeightsAltered, WeightsMissing
-from models.registry import Calibration, CalibrationPoint, write_calibration
+from models.registry import Calibration, CalibrationPoint, EvidencePoint, write_calibration
 
 CALIBRATION = Calibration(
     data='View 1, "quoted" – and a dash',
@@ -22,10 +22,12 @@ CALIBRATION = Calibration(
     mated=1100,
     non_mated=12_000_000,
     points=(
-        CalibrationPoint(fmr=1e-6, distance=0.31, low=5e-7, high=2e-6, count=12),
-        CalibrationPoint(fmr=1e-3, distance=0.52, low=9e-4, high=1.1e-3, count=12_000),
+        CalibrationPoint(fmr=1e-6, distance=0.31, low=5e-7, high=2e-6, count=12, fnmr=0.4),
+        CalibrationPoint(fmr=1e-3, distance=0.52, low=9e-4, high=1.1e-3, count=12_000, fnmr=0.0),
     ),
     ambiguity_margin=0.02,
+    evidence=(EvidencePoint(0.1, 4.25), EvidencePoint(0.4, 0.0), EvidencePoint(1.2, -3.5)),
+    data_sha256="0" * 64,
 )
 
 
@@ -121,6 +123,48 @@ def test_a_calibration_comes_back_as_it_was_written(tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["card.toml"]
 
 
+def without_misses_and_evidence() -> Calibration:
+    points = tuple(replace(point, fnmr=None) for point in CALIBRATION.points)
+    return replace(CALIBRATION, points=points, evidence=(), data_sha256=None)
+
+
+def test_a_calibration_may_know_nothing_of_misses_and_evidence(tmp_path: Path) -> None:
+    path = tmp_path / "card.toml"
+    path.write_text(registry.card_path("mobilefacenet").read_text("utf-8"), encoding="utf-8")
+    write_calibration(path, without_misses_and_evidence())
+    assert read_card(path.read_text("utf-8"), "card.toml").calibration == without_misses_and_evidence()
+
+
+@pytest.mark.parametrize("calibration", [CALIBRATION, without_misses_and_evidence()])
+def test_a_calibration_as_json_comes_back_as_it_was(calibration: Calibration) -> None:
+    assert from_json(to_json(calibration), "x") == calibration
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"data": NaN}', to_json(CALIBRATION).replace('"fmr"', '"far"')]
+)
+def test_what_is_no_calibration_as_json(text: str) -> None:
+    with pytest.raises(BadCard):
+        from_json(text, "policy 3")
+
+
+@pytest.mark.parametrize(
+    "evidence",
+    [
+        (EvidencePoint(0.2, 1.0), EvidencePoint(0.1, 0.0)),
+        (EvidencePoint(0.1, 0.0), EvidencePoint(0.2, 1.0)),
+        (EvidencePoint(0.1, float("inf")),),
+    ],
+)
+def test_evidence_that_grows_with_distance_is_not_written(
+    evidence: tuple[EvidencePoint, ...], tmp_path: Path
+) -> None:
+    path = tmp_path / "card.toml"
+    path.write_text(registry.card_path("mobilefacenet").read_text("utf-8"), encoding="utf-8")
+    with pytest.raises(BadCard):
+        write_calibration(path, replace(CALIBRATION, evidence=evidence))
+
+
 @pytest.mark.parametrize(
     "points",
     [
@@ -128,6 +172,8 @@ def test_a_calibration_comes_back_as_it_was_written(tmp_path: Path) -> None:
         CALIBRATION.points[::-1],
         (CALIBRATION.points[0], replace(CALIBRATION.points[1], distance=0.1)),
         (replace(CALIBRATION.points[0], low=0.5),),
+        (replace(CALIBRATION.points[0], fnmr=1.5),),
+        (CALIBRATION.points[0], replace(CALIBRATION.points[1], fnmr=0.5)),
         (replace(CALIBRATION.points[0], distance=float("nan")),),
     ],
 )

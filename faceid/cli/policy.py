@@ -1,0 +1,143 @@
+"""`faceid policy`: which threshold decides, what it gives at present, and what was in force before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from faceid.cli._options import Fmr, Fpir, Threshold, session_of
+from faceid.cli._render import Output, counted, in_force
+from faceid.decide import Target
+from faceid.errors import UsageError
+from faceid.results import PolicyReport
+
+NAME = "policy"
+
+app = typer.Typer(
+    help="Look at the thresholds in force, put others in force, or take them back.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.command("show")
+def show(context: typer.Context) -> None:
+    """What decides at present: the threshold, its error rates in a gallery of this size, and where it comes from."""
+    session = session_of(context)
+    with session.open() as system:
+        reports = system.policy()
+    _show(session.output, reports)
+
+
+@app.command("set")
+def set_(context: typer.Context, fmr: Fmr = None, fpir: Fpir = None, threshold: Threshold = None) -> None:
+    """Put a policy in force: an FMR for verify and compare, an FPIR for identify, or a distance for all of them.
+
+    An FPIR is kept as the gallery grows, by a stricter threshold; a distance stays as it is. Rates are those of the
+    gallery's own calibration, else of the model's.
+    """
+    target = Target(threshold=threshold, fmr=fmr, fpir=fpir)
+    if target == Target():
+        raise UsageError("nothing to put in force", hint="give one of --fmr, --fpir and --threshold")
+    session = session_of(context)
+    with session.open() as system:
+        put = system.set_policy(target)
+        reports = system.policy()
+    _show(session.output, (one for one in reports if one.policy is not None and one.policy.policy_id in put))
+
+
+@app.command("history")
+def history(context: typer.Context) -> None:
+    """List all policies that were ever put, oldest first, of all models."""
+    session = session_of(context)
+    with session.open() as system:
+        rows = system.policy_history()
+    for row in rows:
+        session.output.emit(row)
+    session.output.table(
+        ["id", "for", "target", "threshold", "in force since", "put at", "measured on", "model"],
+        [
+            (
+                row.policy_id,
+                row.decides,
+                f"{row.kind} {row.target:g}",
+                row.threshold,
+                row.since if row.in_force else "",
+                row.created_at,
+                "own data" if row.own_calibration else "the card's data",
+                row.model,
+            )
+            for row in rows
+        ],
+    )
+
+
+@app.command("rollback")
+def rollback(
+    context: typer.Context,
+    policy: Annotated[
+        int | None,
+        typer.Argument(
+            metavar="ID", help="The policy to put in force again: see the history.", show_default=False
+        ),
+    ] = None,
+) -> None:
+    """Take back the policy that was put in force last: what it followed counts again, or the default.
+
+    With ID, put that policy in force again instead.
+    """
+    session = session_of(context)
+    with session.open() as system:
+        system.rollback_policy(policy)
+        reports = system.policy()
+    _show(session.output, reports)
+
+
+@app.command("export")
+def export(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE.json", help="The file to write.")],
+) -> None:
+    """Write the policies in force, with their calibrations, to a JSON file."""
+    session = session_of(context)
+    with session.open() as system:
+        result = system.export_policies(file)
+    session.output.emit(result)
+    session.output.line(f"exported {counted(result.policies, 'policy', 'policies')} to {result.path}")
+
+
+@app.command("import")
+def import_(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE.json", help="As written by `faceid policy export`.")],
+) -> None:
+    """Put the policies of a JSON file in force. Those of another model than the gallery's are refused."""
+    session = session_of(context)
+    with session.open() as system:
+        result = system.import_policies(file)
+    session.output.emit(result)
+    session.output.line(f"imported {counted(result.policies, 'policy', 'policies')} from {result.path}")
+
+
+def _show(output: Output, reports: Iterable[PolicyReport]) -> None:
+    for report in reports:
+        output.emit(report)
+        command = "verify, compare" if report.decides == "verify" else "identify"
+        if report.policy is None:
+            output.line(f"{command}: no threshold")
+            if report.problem is not None:
+                output.problem(report.problem, command)
+            continue
+        stored = f"policy {report.policy.policy_id}, in force since {report.since}"
+        output.line(f"{command}: {stored if report.policy.source == 'gallery' else 'the default'}")
+        output.line(f"  {in_force(report.policy)}")
+        if report.data is not None:
+            output.line(
+                f"  FMR {report.fmr_low:.2e} .. {report.fmr_high:.2e} (95 %) by {report.data}:"
+                f" {report.mated:,} mated and {report.non_mated:,} non-mated comparisons, {report.measured_at},"
+                f" {report.software}"
+            )
+        output.line(f"  {report.model}")
