@@ -9,8 +9,8 @@
   two names, or twins.
 - `single_template`: nothing to compare it with, and one photo recognises a person less well than two.
 - `low_quality`: below what enrolment asks for. Not a percentile: that names one template in twenty of any gallery.
-- `stale`: enrolled long ago. Mated scores fall with the years between two photos; of repeat offenders 99 % were still
-  recognised after six years, and fewer later (Best-Rowden and Jain 2018). Five years are a choice on the safe side.
+- `stale`: enrolled long ago. Mated scores fall as people age, slowly at first (Best-Rowden and Jain 2018); five years
+  are a choice.
 """
 
 from __future__ import annotations
