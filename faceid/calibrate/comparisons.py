@@ -75,7 +75,8 @@ class Side:
             return self.distance
         counts = np.concatenate([[0], np.cumsum(self.histogram)])
         rising = np.concatenate([[True], np.diff(counts) > 0])
-        return np.interp((np.arange(KEEP) + 0.5) / KEEP * self.total, counts[rising], self.edges[rising])
+        even = (np.arange(KEEP) + 0.5) / KEEP * self.total
+        return np.asarray(np.interp(even, counts[rising], self.edges[rising]), dtype=np.float64)
 
     def rate(self, threshold: float, people: Resample | None) -> Interval:
         """The share of errors at `threshold`: FMR of non-mated, FNMR of mated comparisons."""
@@ -124,7 +125,9 @@ class Comparisons:
     @cached_property
     def curve(self) -> Curve:
         """Both errors at every distance that is held."""
-        thresholds = np.unique(np.concatenate([self.mated.sample, self.non_mated.distance, self.non_mated.sample]))
+        thresholds = np.unique(
+            np.concatenate([self.mated.sample, self.non_mated.distance, self.non_mated.sample])
+        )
         return Curve(
             thresholds=np.concatenate([[-np.inf], thresholds]),
             false_matches=np.concatenate([[0], self.non_mated.at_most(thresholds)]),
@@ -211,9 +214,7 @@ def of_pairs(
         if identities is not None and people is not None:
             first, second = identities[0][chosen], identities[1][chosen]
             totals = people.count(first, second)
-        return Side(
-            kind, held, held.size, np.inf, edges, np.histogram(held, edges)[0], first, second, totals
-        )
+        return Side(kind, held, held.size, np.inf, edges, np.histogram(held, edges)[0], first, second, totals)
 
     return Comparisons(side(True), side(False), people, mated_lost, non_mated_lost)
 

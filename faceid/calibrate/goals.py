@@ -44,9 +44,7 @@ class Goal:
     prior: float | None = None
 
     def __post_init__(self) -> None:
-        given = [
-            name for name in ("fmr", "fpir", "max_fnmr", "cost") if getattr(self, name) is not None
-        ]
+        given = [name for name in ("fmr", "fpir", "max_fnmr", "cost") if getattr(self, name) is not None]
         if len(given) > 1:
             first, second = (f"--{name.replace('_', '-')}" for name in given[:2])
             raise UsageError(
@@ -56,7 +54,8 @@ class Goal:
             value = getattr(self, name)
             if value is not None and not 0.0 < value < 1.0:
                 raise UsageError(
-                    f"--{name.replace('_', '-')} {value:g} is not a rate", hint="give a number between 0 and 1"
+                    f"--{name.replace('_', '-')} {value:g} is not a rate",
+                    hint="give a number between 0 and 1",
                 )
         if self.cost is not None and not (math.isfinite(self.cost) and self.cost > 0.0):
             raise UsageError(f"--cost {self.cost:g} is not a cost", hint="give a number above 0")
@@ -66,6 +65,12 @@ class Goal:
             raise UsageError("--prior goes with --cost", hint="the other goals do not depend on it")
         if self.identities is not None and self.identities < 1:
             raise UsageError(f"--identities {self.identities} is no gallery", hint="give 1 or more")
+
+    @property
+    def promised_fmr(self) -> float | None:
+        """The FMR that the goal names, or goes without naming; None for a goal of another kind."""
+        others = (self.fpir, self.max_fnmr, self.cost)
+        return self.fmr if any(value is not None for value in others) else self.fmr or DEFAULT_FMR
 
 
 def meet(goal: Goal, data: Comparisons, rng: np.random.Generator, *, identities: int) -> OperatingRow:
@@ -83,8 +88,7 @@ def meet(goal: Goal, data: Comparisons, rng: np.random.Generator, *, identities:
         size = goal.identities or identities
         # As faceid.decide does: the union bound, exact for small rates and independent comparisons.
         return at_fmr(data, goal.fpir / size, rng, asked=f"FPIR {goal.fpir:g} among {size:,}")
-    fmr = DEFAULT_FMR if goal.fmr is None else goal.fmr
-    return at_fmr(data, fmr, rng, asked=f"FMR {fmr:g}")
+    return at_fmr(data, goal.promised_fmr or DEFAULT_FMR, rng)
 
 
 def at_fmr(
@@ -106,9 +110,7 @@ def at_fmr(
         edge = int(np.searchsorted(counts, allowed, side="right")) - 1
         return row(asked, float(data.non_mated.edges[edge]), data)
     try:
-        fit = fit_tail(
-            held[: min(held.size, 4 * MAX_EXCEEDANCES)], total, rng, resampled=_over_people(data)
-        )
+        fit = fit_tail(held[: min(held.size, 4 * MAX_EXCEEDANCES)], total, rng, resampled=_over_people(data))
         strict = fit.threshold_at(fmr)
     except TailRefused as refused:
         raise InputError(
@@ -202,7 +204,12 @@ def _around(data: Comparisons, fmr: float) -> tuple[float, float]:
     """A 95 % interval of the threshold at `fmr`: by people where they are known, else by the count's own interval."""
     side = data.non_mated
     last = side.distance.size - 1
-    if data.people is not None and side.first is not None and side.second is not None and side.totals is not None:
+    if (
+        data.people is not None
+        and side.first is not None
+        and side.second is not None
+        and side.totals is not None
+    ):
         people = type(data.people)(data.people.draws[:_REPLICATES])
         places = places_of(people, side.first, side.second, fmr * side.totals[:_REPLICATES])
         thresholds = side.distance[np.minimum(places, last)]

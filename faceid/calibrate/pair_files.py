@@ -64,12 +64,12 @@ def read_pairs(path: Path, images: Path) -> list[Pair]:
     listed = _csv(path, lines) if path.suffix.lower() == ".csv" else _lfw(path, lines)
     if not listed:
         raise InputError(f"{path} lists no pairs", code="no_pairs", path=str(path))
-    return [replace(pair, first=str(images / pair.first), second=str(images / pair.second)) for pair in listed]
+    return [
+        replace(pair, first=str(images / pair.first), second=str(images / pair.second)) for pair in listed
+    ]
 
 
-def from_pairs(
-    path: Path, images: Path, pipeline: Pipeline, progress: Progress | None = None
-) -> PairSet:
+def from_pairs(path: Path, images: Path, pipeline: Pipeline, progress: Progress | None = None) -> PairSet:
     """Look at the photos of a pairs file, each once. InputError where one is not there, or no pair is left."""
     pairs = read_pairs(path, images)
     photos = list(dict.fromkeys(photo for pair in pairs for photo in (pair.first, pair.second)))
@@ -81,14 +81,15 @@ def from_pairs(
             path=str(path),
         )
     seen = look_at(pipeline, photos, progress)
-    compared = [pair for pair in pairs if all(seen[photo].vector is not None for photo in (pair.first, pair.second))]
+    vectors = {photo: one.vector for photo, one in seen.items() if one.vector is not None}
+    compared = [pair for pair in pairs if {pair.first, pair.second} <= vectors.keys()]
     lost: dict[str, int] = {}
     for one in seen.values():
         if one.reason is not None:
             lost[one.reason] = lost.get(one.reason, 0) + 1
     if not compared:
         raise InputError(f"of no pair of {path} both photos show one face", code="no_face", path=str(path))
-    vectors = np.stack([[seen[photo].vector for photo in (pair.first, pair.second)] for pair in compared])
+    similarity = np.array([vectors[pair.first] @ vectors[pair.second] for pair in compared], dtype=np.float32)
     people = people_of(pairs)
     first = np.array([people[pair.first] for pair in compared])
     second = np.array([people[pair.second] for pair in compared])
@@ -99,7 +100,7 @@ def from_pairs(
         source=str(path),
         model=pipeline.embedder.model,
         paths=tuple((pair.first, pair.second) for pair in compared),
-        similarity=np.einsum("nd,nd->n", vectors[:, 0], vectors[:, 1]),
+        similarity=similarity,
         mated=mated,
         folds=np.array([labels.index(pair.fold or "") for pair in compared]) if len(labels) > 1 else None,
         first=first,

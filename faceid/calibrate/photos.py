@@ -58,9 +58,7 @@ class Collection:
     repeated: int
 
 
-def look_at(
-    pipeline: Pipeline, paths: Sequence[str], progress: Progress | None = None
-) -> dict[str, Seen]:
+def look_at(pipeline: Pipeline, paths: Sequence[str], progress: Progress | None = None) -> dict[str, Seen]:
     """What is seen on each photo. A photo with several faces has no template: nobody says whose it would be."""
     found = {}
     for done, look in enumerate(pipeline.look((path, partial(read, path)) for path in paths), start=1):
@@ -83,13 +81,12 @@ def from_folders(root: Path, pipeline: Pipeline, progress: Progress | None = Non
         raise UsageError(
             f"{root} has no sub-folders", hint="wanted is one folder of photos a person", path=str(root)
         )
-    whose = {
-        path: folder.name for folder in folders for path in walk([str(folder)]) if Path(path) != folder
-    }
+    whose = {path: folder.name for folder in folders for path in walk([str(folder)]) if Path(path) != folder}
     if not whose:
         raise InputError(f"{root} holds no pictures", code="no_images", path=str(root))
     seen = look_at(pipeline, list(whose), progress)
-    return _collected("folders", str(root), pipeline.embedder.model, [(whose[path], path, seen[path]) for path in whose])
+    rows = [(name, path, seen[path]) for path, name in whose.items()]
+    return _collected("folders", str(root), pipeline.embedder.model, rows)
 
 
 def from_gallery(gallery: Gallery, source: str) -> Collection:
@@ -99,16 +96,22 @@ def from_gallery(gallery: Gallery, source: str) -> Collection:
     with database_errors():
         for part in gallery.store.list_all():
             model = key_of(part.model)
-            seen = [Seen(vector, None, digest) for vector, digest in zip(part.vectors, part.digests, strict=True)]
+            seen = [
+                Seen(vector, None, digest) for vector, digest in zip(part.vectors, part.digests, strict=True)
+            ]
             rows += zip(part.names, part.sources, seen, strict=True)
     if model is None:
-        raise InputError("nothing is enrolled, so there is nothing to evaluate", code="empty", hint="enrol first")
+        raise InputError(
+            "nothing is enrolled, so there is nothing to evaluate", code="empty", hint="enrol first"
+        )
     return _collected("gallery", source, model, rows)
 
 
 def digest_of(rows: Iterable[tuple[str, str]]) -> str:
     """The SHA-256 of a list of (hash or value, name), in any order."""
-    return hashlib.sha256("\n".join(sorted(f"{digest}\t{name}" for digest, name in rows)).encode()).hexdigest()
+    return hashlib.sha256(
+        "\n".join(sorted(f"{digest}\t{name}" for digest, name in rows)).encode()
+    ).hexdigest()
 
 
 def _collected(
@@ -133,10 +136,10 @@ def _collected(
         there.add(seen.sha256)
         kept.append((name, path, seen))
     if not kept:
-        reasons = ", ".join(f"{count:,} {reason}" for reason, count in lost.most_common()) or "all are duplicates"
-        raise InputError(
-            f"no photo of {source} shows one face: {reasons}", code="no_face", path=source
+        reasons = (
+            ", ".join(f"{count:,} {reason}" for reason, count in lost.most_common()) or "all are duplicates"
         )
+        raise InputError(f"no photo of {source} shows one face: {reasons}", code="no_face", path=source)
     return Collection(
         kind=kind,
         source=source,

@@ -66,7 +66,9 @@ def read_scores(path: Path, metric: Metric) -> ScoreSet:
         raise _bad(path, f"holds {kinds[0]} of type {values.dtype} and mated of type {mated.dtype}")
     values = values.astype(np.float64)
     if (wrong := np.flatnonzero(~np.isfinite(values))).size:
-        raise _bad(path, f"holds {wrong.size:,} scores that are not finite, the first is number {wrong[0] + 1:,}")
+        raise _bad(
+            path, f"holds {wrong.size:,} scores that are not finite, the first is number {wrong[0] + 1:,}"
+        )
     if (wrong := np.flatnonzero((mated != 0) & (mated != 1))).size:
         raise _bad(path, f"has mated {mated[wrong[0]]} at number {wrong[0] + 1:,}")
     if kinds[0] == "similarity":

@@ -9,9 +9,11 @@ from typing import Annotated
 import typer
 
 from faceid.cli import (
+    calibrate,
     compare,
     doctor,
     enroll,
+    evaluate,
     export_,
     identify,
     import_,
@@ -51,9 +53,11 @@ for command in (
     import_,
     export_,
     reembed,
+    calibrate,
     doctor,
 ):
     app.command(command.NAME)(command.run)
+app.add_typer(evaluate.app, name=evaluate.NAME)
 app.add_typer(models_.app, name=models_.NAME)
 app.add_typer(index_.app, name=index_.NAME)
 
