@@ -147,10 +147,8 @@ def tell_searches(output: Output, findings: Findings) -> None:
                 f"{point.identities:,}",
                 f"{point.threshold:.4f}",
                 "observed" if point.observed else "predicted",
-                rate(point.fpir.rate),
-                span(point.fpir),
-                None if point.fnir is None else rate(point.fnir.rate),
-                None if point.fnir is None else span(point.fnir),
+                *cells(point.fpir),
+                *((None, None) if point.fnir is None else cells(point.fnir)),
             )
             for point in findings.by_size
         ],
@@ -158,23 +156,31 @@ def tell_searches(output: Output, findings: Findings) -> None:
 
 
 def rate(value: float) -> str:
-    """A rate of any size, to two significant digits."""
-    return f"{value:.1e}" if 0 < value < 1e-3 else f"{value:.2%}"
+    """A rate by itself."""
+    return _rate(value, value)
+
+
+def cells(interval: Interval) -> tuple[str, str]:
+    """A rate and the ends of its interval, alike: in per cent, or in powers of ten where all are small."""
+    low, high = (_rate(bound, interval.high) for bound in (interval.low, interval.high))
+    return _rate(interval.rate, interval.high), f"{low} .. {high}"
 
 
 def span(interval: Interval) -> str:
     """The ends of an interval."""
-    return f"{rate(interval.low)} .. {rate(interval.high)}"
+    return cells(interval)[1]
+
+
+def _rate(value: float, largest: float) -> str:
+    return f"{value:.1e}" if 0 < largest < 5e-3 else f"{value:.2%}"
 
 
 def _operating(row: OperatingRow) -> tuple[object, ...]:
     return (
         row.asked,
         f"{row.threshold:.4f}",
-        rate(row.fmr.rate),
-        span(row.fmr),
-        rate(row.fnmr.rate),
-        span(row.fnmr),
+        *cells(row.fmr),
+        *cells(row.fnmr),
         rate(row.frr),
         "fit, strict end" if row.extrapolated else "counted",
     )

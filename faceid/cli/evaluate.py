@@ -194,10 +194,8 @@ def cohorts(
                 f"{row.identities:,}",
                 f"{row.mated:,}" if row.against is None else None,
                 f"{row.non_mated:,}",
-                shared.rate(row.fmr.rate),
-                shared.span(row.fmr),
-                None if row.fnmr is None else shared.rate(row.fnmr.rate),
-                None if row.fnmr is None else shared.span(row.fnmr),
+                *shared.cells(row.fmr),
+                *((None, None) if row.fnmr is None else shared.cells(row.fnmr)),
             )
             for row in findings.cohorts
         ],
