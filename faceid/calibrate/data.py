@@ -127,14 +127,13 @@ def of_collection(collection: Collection, rng: np.random.Generator) -> Material:
         caveats.append(
             Caveat(
                 "duplicates",
-                f"{len(collection.duplicates):,} files are in two identities and left out, the first in {first} and"
+                f"{_files(len(collection.duplicates))} in two identities and left out, the first in {first} and"
                 f" {second}",
             )
         )
     if collection.repeated:
-        caveats.append(
-            Caveat("repeated", f"{collection.repeated:,} files are further copies of a photo and left out")
-        )
+        copies = "a further copy" if collection.repeated == 1 else "further copies"
+        caveats.append(Caveat("repeated", f"{_files(collection.repeated)} {copies} of a photo and left out"))
     data = Data(
         source=collection.source,
         kind=collection.kind,
@@ -242,3 +241,7 @@ def of_scores(scores: ScoreSet, model: str | None, metric: Metric, rng: np.rando
         distance=scores.distance,
         mated=scores.mated,
     )
+
+
+def _files(count: int) -> str:
+    return "1 file is" if count == 1 else f"{count:,} files are"

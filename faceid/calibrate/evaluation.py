@@ -98,7 +98,9 @@ def describe(
     data = material.comparisons
     same, other = data.mated.sample, data.non_mated.sample
     smallest = rule_of_3(data.non_mated.total)
-    rows = tuple(at_fmr(data, fmr, rng) for fmr in LADDER if fmr >= smallest)
+    rows = tuple(
+        row for fmr in LADDER if fmr >= smallest if (row := at_fmr(data, fmr, rng)).asked != proposed.asked
+    )
     curve = data.curve
     place = int(np.argmin(np.abs(curve.fnmr - curve.fmr)))
     closer = other.mean() - same.mean() > 1e-6 * max(abs(same).max(), abs(other).max())
@@ -106,7 +108,7 @@ def describe(
     varies = min(same.size, other.size) > 1 and same.var() + other.var() > 0
     false_matches = int(data.non_mated.at_most(proposed.threshold))
     false_non_matches = data.mated.total - int(data.mated.at_most(proposed.threshold))
-    sizes = sorted({*SIZES, identities})
+    sizes = sorted({*SIZES, max(identities, SIZES[0])})
     points = [predicted(proposed.fmr, proposed.threshold, size) for size in sizes]
     by_threshold = [predicted(row.fmr, row.threshold, identities) for row in (*rows, proposed)]
     if (observed := searched(material)) is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -86,7 +87,10 @@ def _columns(path: Path) -> dict[str, NDArray[np.float64]]:
         wanted = [index for index, name in enumerate(head) if name in ("distance", "similarity", "mated")]
         if not wanted:
             return dict.fromkeys(head, np.empty(0))
-        table = np.loadtxt(file, delimiter=",", usecols=wanted, ndmin=2)
+        text = file.read()
+    if not text.strip():
+        return dict.fromkeys(head, np.empty(0))
+    table = np.loadtxt(io.StringIO(text), delimiter=",", usecols=wanted, ndmin=2)
     return {head[index]: table[:, place] for place, index in enumerate(wanted)}
 
 
