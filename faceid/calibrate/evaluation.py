@@ -108,16 +108,16 @@ def describe(
     varies = min(same.size, other.size) > 1 and same.var() + other.var() > 0
     false_matches = int(data.non_mated.at_most(proposed.threshold))
     false_non_matches = data.mated.total - int(data.mated.at_most(proposed.threshold))
-    sizes = sorted({*SIZES, max(identities, SIZES[0])})
-    points = [predicted(proposed.fmr, proposed.threshold, size) for size in sizes]
+    sizes = {*SIZES, max(identities, SIZES[0])}
     by_threshold = [predicted(row.fmr, row.threshold, identities) for row in (*rows, proposed)]
-    if (observed := searched(material)) is not None:
-        searches, owners, enrolled = observed
-        at_each = [
+    observed = []
+    if (found_at := searched(material)) is not None:
+        searches, owners, enrolled = found_at
+        observed = [
             observe(searches, owners, data.people, row.threshold, enrolled) for row in (*rows, proposed)
         ]
-        by_threshold += at_each
-        points.append(at_each[-1])
+        sizes.add(enrolled)
+    by_size = [predicted(proposed.fmr, proposed.threshold, size) for size in sorted(sizes)]
     return replace(
         found,
         caveats=(
@@ -139,8 +139,8 @@ def describe(
         d_prime=metrics.d_prime(same, other) if varies else None,
         cllr=None if evidence is None else evidence.cllr_after,
         min_cllr=None if evidence is None else evidence.min_cllr,
-        by_size=tuple(points),
-        by_threshold=tuple(by_threshold),
+        by_size=(*by_size, *observed[-1:]),
+        by_threshold=(*by_threshold, *observed),
         nearest=notable(material, mated=False),
         farthest=notable(material, mated=True),
     )

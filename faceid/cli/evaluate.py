@@ -9,6 +9,7 @@ import typer
 
 from faceid.cli import _evaluation as shared
 from faceid.cli._options import Fmr, Fpir, MinFace, Threshold, session_of
+from faceid.cli._render import counted
 from faceid.decide import IDENTIFY_FPIR, Target
 
 if TYPE_CHECKING:
@@ -109,7 +110,8 @@ def identification(
     shared.tell_searches(output, findings)
     if (found := findings.open_set) is not None:
         output.line(
-            f"{found.identities:,} people enrolled with {found.photos:,} photos each, in {found.draws:,} draws:"
+            f"{found.identities:,} people enrolled with {counted(found.photos, 'photo')} each, in"
+            f" {counted(found.draws, 'draw')}:"
             f" {found.mated:,} mated and {found.non_mated:,} non-mated searches, rank 1 {found.rank_1:.2%}"
         )
 
