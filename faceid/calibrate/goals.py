@@ -115,7 +115,7 @@ def at_fmr(
     except TailRefused as refused:
         raise InputError(
             f"with {total:,} non-mated comparisons nothing below FMR {rule_of_3(total):.2g} can be claimed,"
-            f" and no tail can be fitted for FMR {fmr:.2g}: {refused}",
+            f" and a fit to their tail does not reach FMR {fmr:.2g}: {refused}",
             code="unclaimable",
             hint="bring more people, or ask for a higher rate",
         ) from refused
