@@ -74,7 +74,7 @@ def resample(identities: int, rng: np.random.Generator, replicates: int = 1000) 
 def rate_interval(people: Resample, first: Ints, second: Ints, errors: NDArray[np.bool_]) -> Interval:
     """The share of errors (n,) among comparisons of identities `first` and `second` (n,), all of one kind."""
     totals = people.count(first, second)
-    return _interval(int(errors.sum()), errors.size, people.count(first[errors], second[errors]), totals)
+    return share_interval(int(errors.sum()), errors.size, people.count(first[errors], second[errors]), totals)
 
 
 def fmr_interval(people: Resample, pairs: AllPairs, threshold: float) -> Interval:
@@ -84,7 +84,7 @@ def fmr_interval(people: Resample, pairs: AllPairs, threshold: float) -> Interva
     errors = int(np.searchsorted(pairs.nearest.distance, threshold, side="right"))
     first, second = _identities(pairs, pairs.nearest, slice(0, errors))
     totals = people.non_mated_total(np.bincount(pairs.identity))
-    return _interval(errors, pairs.non_mated, people.count(first, second), totals)
+    return share_interval(errors, pairs.non_mated, people.count(first, second), totals)
 
 
 def fnmr_interval(people: Resample, pairs: AllPairs, threshold: float) -> Interval:
@@ -94,7 +94,7 @@ def fnmr_interval(people: Resample, pairs: AllPairs, threshold: float) -> Interv
     start = int(np.searchsorted(pairs.farthest.distance, threshold, side="right"))
     first, second = _identities(pairs, pairs.farthest, slice(start, None))
     totals = people.mated_total(np.bincount(pairs.identity))
-    return _interval(first.size, pairs.mated, people.count(first, second), totals)
+    return share_interval(first.size, pairs.mated, people.count(first, second), totals)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ def at_fmr(people: Resample, pairs: AllPairs, rate: float) -> OperatingPoint:
         raise ValueError(f"{total:,} non-mated comparisons are too few for an FMR of {rate:g}")
     templates = np.bincount(pairs.identity)
     budget = rate * people.non_mated_total(templates)
-    places = _places_of(people, *_identities(pairs, pairs.nearest, slice(None)), budget)
+    places = places_of(people, *_identities(pairs, pairs.nearest, slice(None)), budget)
     if max(int(places.max()), allowed) >= distance.size:
         raise ValueError("too few of the nearest non-mated pairs were kept: keep more")
     thresholds = np.nextafter(distance[places], -np.inf)
@@ -143,12 +143,15 @@ def at_fmr(people: Resample, pairs: AllPairs, rate: float) -> OperatingPoint:
         threshold=threshold,
         threshold_low=min(float(low), threshold),
         threshold_high=max(float(high), threshold),
-        tmr=_interval(found, pairs.mated, matched, people.mated_total(templates)),
+        tmr=share_interval(found, pairs.mated, matched, people.mated_total(templates)),
     )
 
 
-def _places_of(people: Resample, first: Ints, second: Ints, budget: Floats) -> Ints:
-    """For each replicate, the index of the first pair with which the weighted count exceeds `budget` (b,)."""
+def places_of(people: Resample, first: Ints, second: Ints, budget: Floats) -> Ints:
+    """For each replicate, the index of the first pair (n,) with which the weighted count exceeds `budget` (b,).
+
+    n where it never does.
+    """
     places = np.full(len(budget), first.size, dtype=np.int64)
     spent = np.zeros(len(budget))
     step = max(1, _CHUNK // len(budget))
@@ -168,7 +171,8 @@ def _identities(pairs: AllPairs, part: Pairs, chosen: slice) -> tuple[Ints, Ints
     return pairs.identity[part.first[chosen]], pairs.identity[part.second[chosen]]
 
 
-def _interval(count: int, total: int, counts: Floats, totals: Floats) -> Interval:
+def share_interval(count: int, total: int, counts: Floats, totals: Floats) -> Interval:
+    """The share `count` / `total`, and its interval from the replicates' `counts` / `totals` (b,)."""
     plain = wilson(count, total)
     # A replicate that drew no such comparison says nothing about the rate.
     rates = counts[totals > 0] / totals[totals > 0]

@@ -28,6 +28,44 @@ def caveats(
     rule of 30 asks for.
     """
     same, other = checked(mated), checked(non_mated)
+    return (
+        *about_labels(same, other),
+        *too_few(
+            int(np.count_nonzero(other <= threshold)),
+            int(np.count_nonzero(same > threshold)),
+            other.size,
+            fmr,
+        ),
+    )
+
+
+def too_few(
+    false_matches: int, false_non_matches: int, non_mated: int, fmr: float | None = None
+) -> tuple[Caveat, ...]:
+    """Those of `caveats` that counts alone tell: `unclaimable`, `few_false_matches`, `few_false_non_matches`."""
+    found = []
+    smallest = rule_of_3(non_mated)
+    if fmr is not None and fmr < smallest:
+        found.append(
+            Caveat(
+                "unclaimable",
+                f"with {non_mated:,} non-mated comparisons nothing below FMR {smallest:.2g} can be claimed",
+            )
+        )
+    for code, name, errors in (
+        ("few_false_matches", "false matches", false_matches),
+        ("few_false_non_matches", "false non-matches", false_non_matches),
+    ):
+        if not rule_of_30(errors):
+            found.append(
+                Caveat(code, f"{errors} {name} at this threshold: 30 are needed for a rate within 30 %")
+            )
+    return tuple(found)
+
+
+def about_labels(mated: Distances, non_mated: Distances) -> tuple[Caveat, ...]:
+    """Those of `caveats` that no threshold changes: `swapped` and `constant`."""
+    same, other = checked(mated), checked(non_mated)
     found = []
     if looks_swapped(same, other):
         found.append(
@@ -37,20 +75,4 @@ def caveats(
         )
     if min(same.min(), other.min()) == max(same.max(), other.max()):
         found.append(Caveat("constant", "all distances are equal: nothing was measured"))
-    smallest = rule_of_3(other.size)
-    if fmr is not None and fmr < smallest:
-        found.append(
-            Caveat(
-                "unclaimable",
-                f"with {other.size:,} non-mated comparisons nothing below FMR {smallest:.2g} can be claimed",
-            )
-        )
-    for code, name, errors in (
-        ("few_false_matches", "false matches", int(np.count_nonzero(other <= threshold))),
-        ("few_false_non_matches", "false non-matches", int(np.count_nonzero(same > threshold))),
-    ):
-        if not rule_of_30(errors):
-            found.append(
-                Caveat(code, f"{errors} {name} at this threshold: 30 are needed for a rate within 30 %")
-            )
     return tuple(found)

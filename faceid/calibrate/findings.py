@@ -95,7 +95,7 @@ class CohortRow:
 
 @dataclass(frozen=True, slots=True)
 class Differential:
-    """Worst group to best (ISO/IEC 19795-10): the ratio of FMR, and of FNMR; None where the best has no errors."""
+    """Worst to best group (ISO/IEC 19795-10): the ratio of FMR, and of FNMR; None where the best has no errors."""
 
     attribute: str
     fmr_ratio: float | None
@@ -129,6 +129,43 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
+class FoldAccuracy:
+    """LFW's protocol: accuracy (0..1) and threshold of each fold, mean accuracy and its standard error over folds."""
+
+    accuracy: tuple[float, ...]
+    threshold: tuple[float, ...]
+    mean: float
+    standard_error: float
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSet:
+    """Open-set identification: `draws` galleries of `identities` people with `photos` templates each, on average.
+
+    Searches are summed over the draws. `rank_1` is the closed-set rate, whatever the threshold.
+    """
+
+    identities: int
+    photos: int
+    draws: int
+    mated: int
+    non_mated: int
+    rank_1: float
+    fpir: Interval
+    fnir: Interval | None
+
+
+@dataclass(frozen=True, slots=True)
+class OneShot:
+    """N-way one-shot recognition: the share of `episodes` that were right; `people` had the two photos it takes."""
+
+    ways: int
+    episodes: int
+    people: int
+    accuracy: Interval
+
+
+@dataclass(frozen=True, slots=True)
 class Findings:
     """A whole evaluation. Parts that were not asked for, or that the data cannot carry, are None or empty."""
 
@@ -156,3 +193,6 @@ class Findings:
     nearest: tuple[NotablePair, ...]
     farthest: tuple[NotablePair, ...]
     health: tuple[Health, ...]
+    folds: FoldAccuracy | None = None
+    open_set: OpenSet | None = None
+    one_shot: OneShot | None = None

@@ -133,7 +133,7 @@ def tiles(
             )
 
 
-def distances(similarities: NDArray[np.float32], metric: Metric) -> NDArray[np.float64]:
+def distances(similarities: NDArray[np.floating], metric: Metric) -> NDArray[np.float64]:
     """`faceid.decide.distance_from_similarity` for arrays."""
     gap = np.maximum(0.0, 1.0 - similarities.astype(np.float64))
     return gap if metric == "cosine" else np.sqrt(2.0 * gap)

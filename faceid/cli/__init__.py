@@ -9,9 +9,11 @@ from typing import Annotated
 import typer
 
 from faceid.cli import (
+    calibrate,
     compare,
     doctor,
     enroll,
+    evaluate,
     export_,
     gallery_health,
     identify,
@@ -53,10 +55,12 @@ for command in (
     import_,
     export_,
     reembed,
+    calibrate,
     gallery_health,
     doctor,
 ):
     app.command(command.NAME)(command.run)
+app.add_typer(evaluate.app, name=evaluate.NAME)
 app.add_typer(models_.app, name=models_.NAME)
 app.add_typer(index_.app, name=index_.NAME)
 app.add_typer(policy.app, name=policy.NAME)

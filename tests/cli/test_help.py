@@ -69,7 +69,7 @@ def commands() -> dict[str, list[str]]:
 def documented() -> dict[str, set[str]]:
     """The command table of the README: options by the first words of each row."""
     rows = re.findall(
-        r"^\| `([a-z]+(?:-[a-z]+)*(?: [a-z]+)*)[^|`]*` \|[^|]*\|([^|]*)\|$",
+        r"^\| `([a-z]+(?:-[a-z]+)*(?: [a-z]+(?:-[a-z]+)*)*)[^|`]*` \|[^|]*\|([^|]*)\|$",
         README.read_text(encoding="utf-8"),
         re.MULTILINE,
     )

@@ -1,0 +1,196 @@
+"""What `faceid calibrate` and `faceid evaluate` share: options, reading DATA, and telling what was found."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from faceid.cli._options import Session
+from faceid.cli._render import Output, plain
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from faceid.api import FaceID
+    from faceid.calibrate.data import Material
+    from faceid.calibrate.findings import Findings, OperatingRow
+    from faceid.calibrate.intervals import Interval
+    from faceid.types import Metric
+
+DataSet = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="DATA",
+        help="A folder per identity, a pairs file (LFW's format, or CSV file1,file2,same), scores (CSV or NPZ:"
+        " distance or similarity, and mated), or `gallery`: the gallery itself, which is the default.",
+        show_default=False,
+    ),
+]
+Images = Annotated[
+    Path | None,
+    typer.Option(
+        "--images",
+        metavar="ROOT",
+        help="Where the photos of a pairs file are. Default: beside it.",
+        show_default=False,
+    ),
+]
+Report = Annotated[
+    Path | None,
+    typer.Option(
+        "--report",
+        metavar="FILE",
+        help="Write a report: HTML, or JSON by the suffix .json.",
+        show_default=False,
+    ),
+]
+Seed = Annotated[
+    int, typer.Option("--seed", metavar="N", min=0, help="What is drawn at random follows from it.")
+]
+
+
+def load(
+    session: Session, system: FaceID, what: str | None, rng: np.random.Generator, images: Path | None
+) -> Material:
+    """Read DATA, with a progress bar while photos are looked at."""
+    from faceid.calibrate import data
+
+    asked = session.settings.model
+    tools = data.Tools(
+        pipeline=lambda: system.pipeline,
+        gallery=system.gallery,
+        model=asked,
+        metric=lambda: _metric(asked),
+    )
+    with session.output.progress("looking") as advance:
+        return data.load(what, tools, rng, images=images, progress=advance)
+
+
+def command_line() -> str:
+    """The command as it was typed."""
+    return shlex.join(["faceid", *sys.argv[1:]])
+
+
+def write_report(findings: Findings, path: Path | None, output: Output) -> None:
+    """Write the report where one was asked for. Raises UsageError where it cannot be written."""
+    if path is None:
+        return
+    from faceid.calibrate.report import write_report as write
+    from faceid.errors import UsageError
+
+    try:
+        write(findings, path)
+    except OSError as error:
+        raise UsageError(
+            f"cannot write {path}: {error.strerror}", hint="name a file that can be written", path=str(path)
+        ) from error
+    output.note(f"wrote {path}")
+
+
+def summary(findings: Findings, **extra: Any) -> dict[str, Any]:
+    """The findings for programs, without what only a report draws: curve, histogram, thumbnails."""
+    fields = plain(findings)
+    for name in ("det", "histogram"):
+        del fields[name]
+    for name in ("nearest", "farthest"):
+        for pair in fields[name]:
+            del pair["thumbnails"]
+    return {**fields, **extra}
+
+
+def tell_data(output: Output, findings: Findings) -> None:
+    """What was evaluated, and what stands against it."""
+    data = findings.data
+    if data.photos:
+        lost = ", ".join(f"{count:,} {reason}" for reason, count in sorted(data.lost.items()))
+        output.line(
+            f"{data.identities:,} identities, {data.photos:,} photos, {data.templates:,} templates"
+            f"{f' (lost: {lost})' if lost else ''}"
+        )
+    output.line(f"{data.mated:,} mated and {data.non_mated:,} non-mated comparisons of {findings.model}")
+    for caveat in findings.caveats:
+        output.line(f"! {caveat.message}")
+
+
+def tell_rates(output: Output, findings: Findings) -> None:
+    """The operating points, and the measures that need no threshold."""
+    rows = findings.rows if findings.proposed is None else (*findings.rows, findings.proposed)
+    output.table(
+        ["asked for", "threshold", "FMR", "95 %", "FNMR", "95 % ", "FRR", "from"],
+        [_operating(row) for row in rows],
+    )
+    parts = [
+        f"{name} {value:.{digits}f}"
+        for name, value, digits in (
+            ("EER", findings.eer, 4),
+            ("AUC", findings.auc, 5),
+            ("d'", findings.d_prime, 2),
+            ("Cllr", findings.cllr, 4),
+            ("least Cllr", findings.min_cllr, 4),
+        )
+        if value is not None
+    ]
+    if parts:
+        output.line(", ".join(parts))
+
+
+def tell_searches(output: Output, findings: Findings) -> None:
+    """FPIR by the size of the gallery, predicted and observed."""
+    output.table(
+        ["gallery of", "threshold", "", "FPIR", "95 %", "FNIR", "95 % "],
+        [
+            (
+                f"{point.identities:,}",
+                f"{point.threshold:.4f}",
+                "observed" if point.observed else "predicted",
+                *cells(point.fpir),
+                *((None, None) if point.fnir is None else cells(point.fnir)),
+            )
+            for point in findings.by_size
+        ],
+    )
+
+
+def rate(value: float) -> str:
+    """A rate by itself."""
+    return _rate(value, value)
+
+
+def cells(interval: Interval) -> tuple[str, str]:
+    """A rate and the ends of its interval, alike: in per cent, or in powers of ten where all are small."""
+    low, high = (_rate(bound, interval.high) for bound in (interval.low, interval.high))
+    return _rate(interval.rate, interval.high), f"{low} .. {high}"
+
+
+def span(interval: Interval) -> str:
+    """The ends of an interval."""
+    return cells(interval)[1]
+
+
+def _rate(value: float, largest: float) -> str:
+    return f"{value:.1e}" if 0 < largest < 5e-3 else f"{value:.2%}"
+
+
+def _operating(row: OperatingRow) -> tuple[object, ...]:
+    return (
+        row.asked,
+        f"{row.threshold:.4f}",
+        *cells(row.fmr),
+        *cells(row.fnmr),
+        rate(row.frr),
+        "fit, strict end" if row.extrapolated else "counted",
+    )
+
+
+def _metric(model: str | None) -> Metric:
+    from faceid import backends
+    from models import registry
+
+    if model is None or model == backends.FAKE:
+        return "cosine"
+    with backends.models_errors():
+        return registry.card(model).metric

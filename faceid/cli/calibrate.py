@@ -1,0 +1,108 @@
+"""`faceid calibrate`: the threshold that a goal needs, measured on one's own people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from faceid.cli import _evaluation as shared
+from faceid.cli._options import Fmr, Fpir, MinFace, session_of
+
+if TYPE_CHECKING:
+    from faceid.api import FaceID
+
+NAME = "calibrate"
+
+
+def run(
+    context: typer.Context,
+    data: shared.DataSet = None,
+    fmr: Fmr = None,
+    fpir: Fpir = None,
+    identities: Annotated[
+        int | None,
+        typer.Option(
+            "--identities",
+            metavar="N",
+            help="The gallery that --fpir is to hold in. Default: as many as are enrolled, else as DATA has.",
+            show_default=False,
+        ),
+    ] = None,
+    max_fnmr: Annotated[
+        float | None,
+        typer.Option(
+            "--max-fnmr",
+            metavar="F",
+            help="Miss one mated comparison in 1/F at most (false non-match rate), whatever that lets in.",
+            show_default=False,
+        ),
+    ] = None,
+    cost: Annotated[
+        float | None,
+        typer.Option(
+            "--cost",
+            metavar="C",
+            help="A false match costs C times a false non-match: find the least expected cost.",
+            show_default=False,
+        ),
+    ] = None,
+    prior: Annotated[
+        float | None,
+        typer.Option(
+            "--prior",
+            metavar="P",
+            help="With --cost: the share of attempts that are by somebody else. Default: 0.5.",
+            show_default=False,
+        ),
+    ] = None,
+    images: shared.Images = None,
+    put: Annotated[
+        bool, typer.Option("--put", help="Put the threshold in force for this gallery and its model.")
+    ] = False,
+    report: shared.Report = None,
+    seed: shared.Seed = 0,
+    min_face: MinFace = None,
+) -> None:
+    """Find the threshold that meets a goal, with what it costs, on photos or scores of your own.
+
+    Without a goal, FMR 1e-4. A rate that DATA is too small to count is fitted to the tail, read at its strict end and
+    marked as such, or refused.
+    """
+    import numpy as np
+
+    from faceid.calibrate.evaluation import calibrate
+    from faceid.calibrate.goals import Goal
+    from faceid.calibrate.policies import put_in_force
+    from faceid.errors import UsageError
+
+    goal = Goal(fmr=fmr, fpir=fpir, max_fnmr=max_fnmr, cost=cost, identities=identities, prior=prior)
+    session = session_of(context)
+    output = session.output
+    rng = np.random.default_rng(seed)
+    with session.open(min_face=min_face) as system:
+        if put:
+            # Before the photos are looked at: a gallery that is not there is the user's to mend.
+            system.gallery()
+        material = shared.load(session, system, data, rng, images)
+        size = identities or enrolled(system) or material.data.identities
+        if fpir is not None and not size:
+            raise UsageError("--fpir needs a size of gallery", hint="give --identities N")
+        findings = calibrate(material, goal, rng, command=shared.command_line(), identities=max(1, size))
+        policy = (
+            put_in_force(system.gallery(), material, goal, findings, identities=max(1, size)) if put else None
+        )
+    shared.write_report(findings, report, output)
+    output.emit(shared.summary(findings, policy=policy))
+    if not output.json:
+        shared.tell_data(output, findings)
+        shared.tell_rates(output, findings)
+        shared.tell_searches(output, findings)
+        if policy is not None:
+            assert findings.proposed is not None
+            output.line(f"in force: policy {policy}, threshold {findings.proposed.threshold:.6g}")
+
+
+def enrolled(system: FaceID) -> int:
+    """How many identities the gallery has; 0 where there is none."""
+    return system.gallery().identity_count() if system.settings.db.exists() else 0

@@ -1,0 +1,220 @@
+"""`faceid evaluate`: how well does it work, by the protocols of the field?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from faceid.cli import _evaluation as shared
+from faceid.cli._options import Fmr, Fpir, MinFace, Threshold, session_of
+from faceid.cli._render import counted
+from faceid.decide import IDENTIFY_FPIR, Target
+
+if TYPE_CHECKING:
+    from faceid.calibrate.findings import Findings
+    from faceid.cli._render import Output
+
+NAME = "evaluate"
+
+app = typer.Typer(
+    help="Measure verification, identification, one-shot recognition, or differences between groups.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.command("verification")
+def verification(
+    context: typer.Context,
+    data: shared.DataSet = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            "--folds",
+            metavar="K",
+            help="Deal pairs that have no folds of their own out to K at random. Default: 10.",
+            show_default=False,
+        ),
+    ] = None,
+    images: shared.Images = None,
+    report: shared.Report = None,
+    seed: shared.Seed = 0,
+    min_face: MinFace = None,
+) -> None:
+    """Verify listed pairs in K folds, as LFW does: each at the threshold that is best on the others."""
+    import numpy as np
+
+    from faceid.calibrate import experiments
+
+    session = session_of(context)
+    output = session.output
+    rng = np.random.default_rng(seed)
+    with session.open(min_face=min_face) as system:
+        material = shared.load(session, system, data, rng, images)
+        findings = experiments.verification(material, folds, rng, command=shared.command_line())
+    _tell(output, findings, report)
+    if findings.folds is not None:
+        output.line(
+            f"accuracy {findings.folds.mean:.2%}, standard error {findings.folds.standard_error:.2%}"
+            f" over {len(findings.folds.accuracy)} folds"
+        )
+    shared.tell_rates(output, findings)
+
+
+@app.command("identification")
+def identification(
+    context: typer.Context,
+    data: shared.DataSet = None,
+    gallery_photos: Annotated[
+        int, typer.Option("--gallery-photos", metavar="K", min=1, help="Photos enrolled of each person.")
+    ] = 1,
+    strangers: Annotated[
+        float,
+        typer.Option(
+            "--strangers", metavar="S", min=0.0, max=0.99, help="Share of people who are not enrolled."
+        ),
+    ] = 0.5,
+    draws: Annotated[
+        int, typer.Option("--draws", metavar="N", min=1, help="Galleries drawn at random.")
+    ] = 10,
+    threshold: Threshold = None,
+    fmr: Fmr = None,
+    fpir: Fpir = None,
+    report: shared.Report = None,
+    seed: shared.Seed = 0,
+    min_face: MinFace = None,
+) -> None:
+    """Search an open set: enrolled people by their other photos, and strangers. By default at FPIR 1 %."""
+    import numpy as np
+
+    from faceid.calibrate import experiments
+
+    target = Target(threshold=threshold, fmr=fmr, fpir=fpir)
+    session = session_of(context)
+    output = session.output
+    rng = np.random.default_rng(seed)
+    with session.open(min_face=min_face) as system:
+        material = shared.load(session, system, data, rng, None)
+        findings = experiments.identification(
+            material,
+            Target(fpir=IDENTIFY_FPIR) if target == Target() else target,
+            rng,
+            photos=gallery_photos,
+            strangers=strangers,
+            draws=draws,
+            command=shared.command_line(),
+        )
+    _tell(output, findings, report)
+    shared.tell_searches(output, findings)
+    if (found := findings.open_set) is not None:
+        output.line(
+            f"{found.identities:,} people enrolled with {counted(found.photos, 'photo')} each, in"
+            f" {counted(found.draws, 'draw')}:"
+            f" {found.mated:,} mated and {found.non_mated:,} non-mated searches, rank 1 {found.rank_1:.2%}"
+        )
+
+
+@app.command("one-shot")
+def one_shot(
+    context: typer.Context,
+    data: shared.DataSet = None,
+    ways: Annotated[
+        int, typer.Option("--ways", metavar="N", min=2, help="People to choose from, one photo each.")
+    ] = 20,
+    episodes: Annotated[
+        int, typer.Option("--episodes", metavar="E", min=1, help="How often that is asked.")
+    ] = 1000,
+    report: shared.Report = None,
+    seed: shared.Seed = 0,
+    min_face: MinFace = None,
+) -> None:
+    """Name a photo among N people of whom one photo each is known (N-way one-shot recognition)."""
+    import numpy as np
+
+    from faceid.calibrate import experiments
+
+    session = session_of(context)
+    output = session.output
+    rng = np.random.default_rng(seed)
+    with session.open(min_face=min_face) as system:
+        material = shared.load(session, system, data, rng, None)
+        findings = experiments.one_shot(
+            material, rng, ways=ways, episodes=episodes, command=shared.command_line()
+        )
+    _tell(output, findings, report)
+    if (found := findings.one_shot) is not None:
+        output.line(
+            f"{found.ways}-way one-shot: {found.accuracy.rate:.2%} ({shared.span(found.accuracy)}) in"
+            f" {found.episodes:,} episodes"
+        )
+
+
+@app.command("cohorts")
+def cohorts(
+    context: typer.Context,
+    attributes: Annotated[
+        Path,
+        typer.Option(
+            "--attributes",
+            metavar="FILE.csv",
+            help="What is known of people: columns identity and one an attribute.",
+            show_default=False,
+        ),
+    ],
+    data: shared.DataSet = None,
+    threshold: Threshold = None,
+    fmr: Fmr = None,
+    report: shared.Report = None,
+    seed: shared.Seed = 0,
+    min_face: MinFace = None,
+) -> None:
+    """Compare error rates between groups of people, and across them (demographic differentials).
+
+    One threshold for all, by default that of FMR 1e-4 over everybody.
+    """
+    import numpy as np
+
+    from faceid.calibrate import experiments
+
+    target = Target(threshold=threshold, fmr=fmr)
+    session = session_of(context)
+    output = session.output
+    rng = np.random.default_rng(seed)
+    with session.open(min_face=min_face) as system:
+        material = shared.load(session, system, data, rng, None)
+        findings = experiments.cohorts(material, attributes, target, rng, command=shared.command_line())
+    _tell(output, findings, report)
+    output.table(
+        ["attribute", "group", "against", "people", "mated", "non-mated", "FMR", "95 %", "FNMR", "95 % "],
+        [
+            (
+                row.attribute,
+                row.group,
+                row.against,
+                f"{row.identities:,}",
+                f"{row.mated:,}" if row.against is None else None,
+                f"{row.non_mated:,}",
+                *shared.cells(row.fmr),
+                *((None, None) if row.fnmr is None else shared.cells(row.fnmr)),
+            )
+            for row in findings.cohorts
+        ],
+    )
+    for found in findings.differentials:
+        for kind, ratio, worst in (
+            ("FMR", found.fmr_ratio, found.fmr_worst),
+            ("FNMR", found.fnmr_ratio, found.fnmr_worst),
+        ):
+            if worst:
+                times = (
+                    "no errors in the best group" if ratio is None else f"{ratio:.1f} times the best group's"
+                )
+                output.line(f"{found.attribute}: worst {kind} in {worst}, {times}")
+
+
+def _tell(output: Output, findings: Findings, report: Path | None) -> None:
+    shared.write_report(findings, report, output)
+    output.emit(shared.summary(findings))
+    shared.tell_data(output, findings)
