@@ -1,24 +1,44 @@
-"""A calibrated threshold, put in force in a gallery."""
+"""A calibration of one's own data, put in force in a gallery."""
 
 from __future__ import annotations
 
-from enrollment_db.records import NewPolicy, TargetKind
+import math
+from datetime import datetime, timezone
+from importlib.metadata import version
+
+import numpy as np
+
+from faceid import backends, policy
 from faceid.calibrate.data import Material
-from faceid.calibrate.findings import Findings
-from faceid.calibrate.goals import Goal, predicted
+from faceid.calibrate.evidence import fit_evidence
+from faceid.calibrate.findings import Findings, OperatingRow
+from faceid.calibrate.goals import Goal, at_fmr
+from faceid.calibrate.intervals import rule_of_3
+from faceid.calibrate.measured import RATES, thinned
+from faceid.decide import Target
 from faceid.errors import GalleryError, InputError, UsageError
-from faceid.gallery import Gallery, database_errors, other_model, record_of
+from faceid.gallery import Gallery, other_model
 from faceid.types import ModelKey
+from models.calibration import Calibration, CalibrationPoint
+
+# Rates that an FPIR may need when the gallery has grown, as far as a fit to the tail carries.
+_STRICTER = (0.1, 0.01)
 
 
 def put_in_force(
-    gallery: Gallery, material: Material, goal: Goal, findings: Findings, *, identities: int
+    gallery: Gallery,
+    material: Material,
+    goal: Goal,
+    findings: Findings,
+    rng: np.random.Generator,
+    *,
+    identities: int,
 ) -> int:
-    """Store the proposed threshold as the gallery's policy, of FPIR for `identities`; its id.
+    """Put the goal in force on the calibration that the data amount to, which is stored with it; the policy's id.
 
-    A goal other than FPIR is stored as the FMR that was found for it, or, where none matched falsely, as its upper
-    bound. GalleryError (`model_mismatch`) for data of another model than the gallery's, UsageError where nobody knows
-    of which they are, InputError where mated pairs look worse than non-mated ones.
+    A goal other than FMR or FPIR is put as the FMR that was found for it, or, where none matched falsely, as its
+    upper bound. GalleryError (`model_mismatch`) for data of another model than the gallery's, UsageError where nobody
+    knows of which they are, InputError where mated pairs look worse than non-mated ones.
     """
     proposed = findings.proposed
     assert proposed is not None
@@ -30,25 +50,62 @@ def put_in_force(
                 code=caveat.code,
                 path=material.data.source,
             )
-    interval = proposed.fmr
-    kind: TargetKind = "fmr"
-    target = goal.promised_fmr or interval.rate or interval.high
-    if goal.fpir is not None:
-        kind, target = "fpir", goal.fpir
-        interval = predicted(proposed.fmr, proposed.threshold, identities).fpir
-    policy = NewPolicy(
-        model=record_of(model),
-        kind=kind,
-        target=target,
-        threshold=proposed.threshold,
-        data=f"{material.data.source} ({material.data.sha256[:12]})",
-        mated=material.data.mated,
-        non_mated=material.data.non_mated,
-        low=interval.low,
-        high=interval.high,
+    if goal.fpir is None:
+        rate = goal.promised_fmr or proposed.fmr.rate or proposed.fmr.high
+        target = Target(fmr=rate)
+    else:
+        rate = goal.fpir / (goal.identities or identities)
+        target = Target(fpir=goal.fpir)
+    (policy_id,) = policy.put(gallery, model, target, _calibration(material, model, proposed, rate, rng))
+    return policy_id
+
+
+def _calibration(
+    material: Material, model: ModelKey, proposed: OperatingRow, rate: float, rng: np.random.Generator
+) -> Calibration:
+    """What the data say at the usual rates, at `rate` as proposed, and beyond as far as a fit carries."""
+    data = material.comparisons
+    rows = {rate: proposed}
+    for stricter in (rate * factor for factor in _STRICTER):
+        try:
+            rows[stricter] = at_fmr(data, stricter, rng)
+        except InputError:
+            break
+    counted = rule_of_3(data.non_mated.total)
+    rows |= {usual: at_fmr(data, usual, rng) for usual in RATES if usual >= counted and usual not in rows}
+    points: list[CalibrationPoint] = []
+    for fmr, row in sorted(rows.items()):
+        point = _point(fmr, row, int(data.non_mated.at_most(row.threshold)))
+        if not points or (point.distance > points[-1].distance and point.fnmr <= points[-1].fnmr):  # type: ignore[operator]
+            points.append(point)
+        elif fmr == rate:
+            # What was asked for counts, whatever chance made of its neighbours.
+            points = [*(other for other in points if other.distance < point.distance), point]
+    own = backends.calibration_of(model.name)
+    source, photos, people = material.data.source, material.data.photos, material.data.identities
+    return Calibration(
+        data=f"{source}, {photos:,} photos of {people:,} identities" if photos else source,
+        date=datetime.now(timezone.utc).date().isoformat(),
+        software=f"faceid {version('faceid')}",
+        mated=data.mated.total,
+        non_mated=data.non_mated.total,
+        points=tuple(points),
+        ambiguity_margin=0.0 if own is None else own.ambiguity_margin,
+        evidence=thinned(fit_evidence(data.mated.sample, data.non_mated.sample)),
+        data_sha256=material.data.sha256,
     )
-    with database_errors():
-        return gallery.store.put_policy(policy)
+
+
+def _point(fmr: float, row: OperatingRow, count: int) -> CalibrationPoint:
+    return CalibrationPoint(
+        fmr=fmr,
+        # Rounded towards strictness.
+        distance=math.floor(row.threshold * 1e9) / 1e9,
+        low=min(row.fmr.low, fmr),
+        high=max(row.fmr.high, fmr),
+        count=count,
+        fnmr=row.fnmr.rate,
+    )
 
 
 def _model(gallery: Gallery, material: Material) -> ModelKey:

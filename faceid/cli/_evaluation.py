@@ -75,19 +75,14 @@ def command_line() -> str:
     return shlex.join(["faceid", *sys.argv[1:]])
 
 
-def write_report(findings: Findings, path: Path | None, output: Output) -> None:
-    """Write the report where one was asked for. Raises UsageError where it cannot be written."""
+def write_report(findings: Findings, path: Path | None, output: Output, system: FaceID) -> None:
+    """Write the report where one was asked for, with the faces. Raises UsageError where it cannot be written."""
     if path is None:
         return
     from faceid.calibrate.report import write_report as write
-    from faceid.errors import UsageError
+    from faceid.calibrate.thumbnails import with_thumbnails
 
-    try:
-        write(findings, path)
-    except OSError as error:
-        raise UsageError(
-            f"cannot write {path}: {error.strerror}", hint="name a file that can be written", path=str(path)
-        ) from error
+    write(with_thumbnails(findings, lambda: system.pipeline.detector), path)
     output.note(f"wrote {path}")
 
 

@@ -90,9 +90,11 @@ def run(
             raise UsageError("--fpir needs a size of gallery", hint="give --identities N")
         findings = calibrate(material, goal, rng, command=shared.command_line(), identities=max(1, size))
         policy = (
-            put_in_force(system.gallery(), material, goal, findings, identities=max(1, size)) if put else None
+            put_in_force(system.gallery(), material, goal, findings, rng, identities=max(1, size))
+            if put
+            else None
         )
-    shared.write_report(findings, report, output)
+    shared.write_report(findings, report, output, system)
     output.emit(shared.summary(findings, policy=policy))
     if not output.json:
         shared.tell_data(output, findings)

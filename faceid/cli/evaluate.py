@@ -13,6 +13,7 @@ from faceid.cli._render import counted
 from faceid.decide import IDENTIFY_FPIR, Target
 
 if TYPE_CHECKING:
+    from faceid.api import FaceID
     from faceid.calibrate.findings import Findings
     from faceid.cli._render import Output
 
@@ -54,7 +55,7 @@ def verification(
     with session.open(min_face=min_face) as system:
         material = shared.load(session, system, data, rng, images)
         findings = experiments.verification(material, folds, rng, command=shared.command_line())
-    _tell(output, findings, report)
+    _tell(output, findings, report, system)
     if findings.folds is not None:
         output.line(
             f"accuracy {findings.folds.mean:.2%}, standard error {findings.folds.standard_error:.2%}"
@@ -106,7 +107,7 @@ def identification(
             draws=draws,
             command=shared.command_line(),
         )
-    _tell(output, findings, report)
+    _tell(output, findings, report, system)
     shared.tell_searches(output, findings)
     if (found := findings.open_set) is not None:
         output.line(
@@ -143,7 +144,7 @@ def one_shot(
         findings = experiments.one_shot(
             material, rng, ways=ways, episodes=episodes, command=shared.command_line()
         )
-    _tell(output, findings, report)
+    _tell(output, findings, report, system)
     if (found := findings.one_shot) is not None:
         output.line(
             f"{found.ways}-way one-shot: {found.accuracy.rate:.2%} ({shared.span(found.accuracy)}) in"
@@ -185,7 +186,7 @@ def cohorts(
     with session.open(min_face=min_face) as system:
         material = shared.load(session, system, data, rng, None)
         findings = experiments.cohorts(material, attributes, target, rng, command=shared.command_line())
-    _tell(output, findings, report)
+    _tell(output, findings, report, system)
     output.table(
         ["attribute", "group", "against", "people", "mated", "non-mated", "FMR", "95 %", "FNMR", "95 % "],
         [
@@ -214,7 +215,7 @@ def cohorts(
                 output.line(f"{found.attribute}: worst {kind} in {worst}, {times}")
 
 
-def _tell(output: Output, findings: Findings, report: Path | None) -> None:
-    shared.write_report(findings, report, output)
+def _tell(output: Output, findings: Findings, report: Path | None, system: FaceID) -> None:
+    shared.write_report(findings, report, output, system)
     output.emit(shared.summary(findings))
     shared.tell_data(output, findings)

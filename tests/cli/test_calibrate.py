@@ -3,9 +3,7 @@ from __future__ import annotations
 import itertools
 import json
 import shutil
-import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -13,7 +11,6 @@ import pytest
 
 from cli_runs import ALICE, BOB, CAROL, Faceid, Photo
 from enrollment_db.store import Store
-from faceid.calibrate.findings import Findings
 
 DAVE, ERIN, FRANK = (208, 208, 80), (80, 208, 208), (208, 80, 208)
 PEOPLE = {"alice": ALICE, "bob": BOB, "carol": CAROL, "dave": DAVE, "erin": ERIN, "frank": FRANK}
@@ -163,6 +160,12 @@ def test_a_policy_is_put_in_force(faceid: Faceid, people: Path, scores: Path, db
     assert fmr.low < 0.001 < fmr.high
     assert fpir is not None
     assert (fpir.target, fpir.non_mated) == (0.3, 135)
+    # What was measured decides from now on, not the card.
+    assert all(row["own_calibration"] for row in faceid("--json", "policy", "history").objects)
+    found = faceid("--json", "identify", next(people.rglob("*.png"))).object["policy"]
+    assert (found["source"], found["policy_id"]) == ("gallery", fpir.id)
+    threshold = faceid("--json", "calibrate", people, "--fpir", "0.3").object["proposed"]["threshold"]
+    assert found["threshold"] == pytest.approx(threshold, rel=1e-6)
 
 
 def test_another_models_data_are_not_put_in_force(
@@ -269,31 +272,20 @@ def test_requests_that_make_no_sense(faceid: Faceid, people: Path, scores: Path,
     assert faceid("calibrate").code == 4
 
 
-def test_a_report_is_written(
-    faceid: Faceid, people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    written: list[tuple[Findings, Path]] = []
-
-    class Report(ModuleType):
-        @staticmethod
-        def write_report(findings: Findings, path: Path) -> None:
-            if path.parent == tmp_path:
-                written.append((findings, path))
-                return
-            raise FileNotFoundError(2, "No such file or directory")
-
-    monkeypatch.setitem(sys.modules, "faceid.calibrate.report", Report("report"))
-    ran = faceid("--json", "calibrate", people, "--fmr", "0.05", "--report", tmp_path / "r.html")
-    assert ran.code == 0
-    ((findings, path),) = written
-    assert path == tmp_path / "r.html"
-    assert findings.det is not None
-    assert findings.command.startswith("faceid")
-    assert [pair["distance"] for pair in ran.object["nearest"]] == pytest.approx(
-        [pair.distance for pair in findings.nearest]
-    )
+def test_a_report_is_written(faceid: Faceid, people: Path, tmp_path: Path) -> None:
+    page, document = tmp_path / "r.html", tmp_path / "r.json"
+    ran = faceid("--json", "calibrate", people, "--fmr", "0.05", "--report", page)
+    assert ran.code == 0, ran.err
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith("<!DOCTYPE html>")
+    # The faces of the nearest and the farthest pairs are in it.
+    assert text.count("data:image/jpeg;base64,") >= 2 * len(ran.object["nearest"])
+    assert faceid("calibrate", people, "--fmr", "0.05", "--report", document).code == 0
+    told = json.loads(document.read_text(encoding="utf-8"))
+    assert told["proposed"]["threshold"] == pytest.approx(ran.object["proposed"]["threshold"], rel=1e-6)
+    assert all(pair["thumbnails"][0] for pair in told["nearest"])
     ran = faceid("calibrate", people, "--fmr", "0.05", "--report", tmp_path / "gone" / "r.html")
-    assert (ran.code, "cannot write" in ran.err) == (2, True)
+    assert (ran.code, "cannot" in ran.err, ran.err.count("\n")) == (2, True, 1)
 
 
 # -- evaluate --------------------------------------------------------------------------------------------------
