@@ -29,7 +29,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from enrollment_db.index.kept import PLACES, CannotErase, Kept, Trace, traces
+from enrollment_db.index.kept import SIGNPOSTS, TABLES, CannotErase, Kept, find
 from enrollment_db.records import Model, Place
 
 FORMAT = 2
@@ -200,15 +200,20 @@ def erase_from(file: BinaryIO, header: Header, ids: NDArray[np.int64]) -> None:
         arrays = _mapped(file, header, "r+")
         crcs = _crcs(file, header, "r+")
         parts = {part.name: part for part in header.parts}
-        _check_chunks(arrays, parts, crcs, _every_chunk(part for part in header.parts if part.name in PLACES))
+        _check_chunks(arrays, parts, crcs, _every_chunk(part for part in header.parts if part.name in TABLES))
         try:
-            found = traces(_kept(header, arrays), ids)
+            found, consulted, certain = find(_kept(header, arrays), ids)
         except CannotErase as error:
             raise BadSnapshot(str(error)) from error
+        signposts = {(name, chunk) for name, at in consulted for chunk in _chunks(parts[name], at)}
+        if not certain:
+            # Whoever is not found may be hidden by damage.
+            signposts |= set(_every_chunk(part for part in header.parts if part.name in SIGNPOSTS))
+        _check_chunks(arrays, parts, crcs, signposts)
         if not found:
             return
         touched = sorted(
-            {(trace.array, chunk) for trace in found for chunk in _chunks(parts[trace.array], trace)}
+            {(trace.array, chunk) for trace in found for chunk in _chunks(parts[trace.array], trace.element)}
         )
         # What somebody before was interrupted at, or the disk lost, must not get a checksum that is right.
         _check_chunks(arrays, parts, crcs, touched)
@@ -216,7 +221,7 @@ def erase_from(file: BinaryIO, header: Header, ids: NDArray[np.int64]) -> None:
             arrays[name][element] = 0 if others is None else arrays[name][element] & others
         for name, chunk in touched:
             crcs[name][chunk] = _crc_of(_bytes(arrays[name], parts[name]), chunk)
-        for array in (*arrays.values(), *crcs.values()):
+        for array in (*(arrays[name] for name in {name for name, _ in touched}), *crcs.values()):
             if isinstance(array.base, np.memmap):
                 array.base.flush()
         os.fsync(file.fileno())
@@ -253,9 +258,9 @@ def _bytes(array: NDArray[Any], part: Part) -> memoryview:
     return array.data.cast("B")[: part.size] if part.size else memoryview(b"")
 
 
-def _chunks(part: Part, trace: Trace) -> range:
+def _chunks(part: Part, element: int) -> range:
     """The chunks of an array in which an element lies."""
-    start = trace.element * part.element
+    start = element * part.element
     return range(start // _CHUNK, -(-(start + part.element) // _CHUNK))
 
 

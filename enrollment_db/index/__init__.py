@@ -17,8 +17,8 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 SWITCH_AT = 50_000
 """How many vectors `auto` compares exactly on a CPU before it compresses them.
 
-Measured on one thread with 128 floats: one probe of 30,000 / 50,000 / 100,000 vectors takes 1.7 / 2.7 / 5.3 ms exactly and
-1.5 / 2.1 / 2.1 ms compressed. Below, what is gained does not pay for the import of faiss, 0.3 s.
+Measured on one thread with 128 floats: one probe of 30,000 / 50,000 / 100,000 vectors takes 1.7 / 2.7 / 5.3 ms exactly
+and 1.5 / 2.1 / 2.1 ms compressed. Below, what is gained does not pay for the import of faiss, 0.3 s.
 """
 
 GPU_FROM = 20_000

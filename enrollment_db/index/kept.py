@@ -17,7 +17,7 @@ class Kept:
     Each array of `by_row` has one element a row, of which the first `count` are meant; when it is taken up it has
     more, room for what is added later. One of them is `ids` (int64, -1 where a row holds nothing); in each of the
     others, what is kept of a vector is never all zeros. The arrays of `whole` are the index's own; those of `LISTS` and
-    `ABOUT_ALL` are known to `traces`.
+    `ABOUT_ALL` are known to `find`.
     """
 
     count: int
@@ -37,13 +37,18 @@ list by list, (entries,) int64; the blocks, list by list, (blocks, bytes) uint8;
 block, (entries a block, bytes) uint8 masks. Each list begins with a block of its own."""
 
 
-PLACES = ("ids", "list_sizes", "list_rows", "list_lanes")
-"""The arrays by which `traces` finds its way through the others: damaged ones would lead it astray."""
+SIGNPOSTS = ("ids", "list_rows")
+"""The arrays in which `find` looks for a template: damage elsewhere in them does no harm to what was found."""
+
+TABLES = ("list_sizes", "list_lanes")
+"""The arrays by which `find` computes its way from there: they must be whole before it is called."""
 
 ABOUT_ALL = ("trained", "rotation", "made_for")
 """Arrays that say nothing of a single row: what training learned of many together, and settings."""
 
 _MOST_ERASED = 10_000
+# So many rows are looked for one by one: to sort a million others costs more.
+_FEW = 8
 
 
 class CannotErase(Exception):
@@ -58,7 +63,19 @@ class Trace(NamedTuple):
     others: NDArray[np.uint8] | None
 
 
-def traces(kept: Kept, ids: NDArray[np.int64]) -> list[Trace]:
+class Found(NamedTuple):
+    """What the arrays say of some templates, and what led there.
+
+    `consulted` are elements of `SIGNPOSTS` that say where the traces are; `certain`, that every template was found by
+    them, so that no other element of these arrays matters.
+    """
+
+    traces: list[Trace]
+    consulted: list[tuple[str, int]]
+    certain: bool
+
+
+def find(kept: Kept, ids: NDArray[np.int64]) -> Found:
     """All that the arrays say of (n,) ids, apart from the ids themselves; less what is zero already.
 
     Raises CannotErase where that cannot be told, or is so much that a file is better written anew.
@@ -66,6 +83,7 @@ def traces(kept: Kept, ids: NDArray[np.int64]) -> list[Trace]:
     foreign = set(kept.whole) - set(LISTS) - set(ABOUT_ALL)
     if foreign:
         raise CannotErase(f"{', '.join(sorted(foreign))} cannot be blanked in part")
+    ids = np.unique(ids)
     rows = _rows_of(kept.ids, ids)
     if len(rows) > _MOST_ERASED:
         raise CannotErase(f"{len(rows)} templates are too many to erase one by one")
@@ -76,9 +94,14 @@ def traces(kept: Kept, ids: NDArray[np.int64]) -> list[Trace]:
         for row in rows.tolist()
         if np.any(array[row])
     ]
+    consulted = [("ids", row) for row in rows.tolist()]
+    certain = len(rows) == len(ids)
     if "list_rows" in kept.whole:
-        found += _entries(kept.whole, rows)
-    return found
+        entries = _entries_of(kept.whole["list_rows"], rows)
+        found += _codes(kept.whole, entries)
+        consulted += [("list_rows", entry) for entry in entries]
+        certain = certain and len(entries) == len(rows)
+    return Found(found, consulted, certain)
 
 
 def blanked(kept: Kept) -> NDArray[np.int64]:
@@ -104,10 +127,18 @@ def _rows_of(held: NDArray[np.int64], ids: NDArray[np.int64]) -> NDArray[np.int6
     return found if len(found) == len(ids) else np.flatnonzero(np.isin(held, ids))
 
 
-def _entries(whole: Mapping[str, NDArray[Any]], rows: NDArray[np.int64]) -> Iterator[Trace]:
+def _entries_of(list_rows: NDArray[np.int64], rows: NDArray[np.int64]) -> list[int]:
+    """Where (n,) rows are in the lists."""
+    if len(rows) > _FEW:
+        several: list[int] = np.flatnonzero(np.isin(list_rows, rows)).tolist()
+        return several
+    return [entry for row in rows for entry in np.flatnonzero(list_rows == row).tolist()]
+
+
+def _codes(whole: Mapping[str, NDArray[Any]], entries: list[int]) -> Iterator[Trace]:
     sizes, blocks, lanes = whole["list_sizes"], whole["list_blocks"], whole["list_lanes"]
     ends, block_ends = np.cumsum(sizes), np.cumsum(-(-sizes // len(lanes)))
-    for entry in np.flatnonzero(np.isin(whole["list_rows"], rows)).tolist():
+    for entry in entries:
         of_list = int(np.searchsorted(ends, entry, side="right"))
         in_list = entry - int(ends[of_list] - sizes[of_list])
         first_block = int(block_ends[of_list]) - -(-int(sizes[of_list]) // len(lanes))

@@ -178,12 +178,11 @@ def spec_of(name: str) -> Spec:
         return rival
     what, _, kind = name.partition(":")
     # Compressed indexes promise nothing; what they reach is in the table.
-    least = 1.0 if kind in ("", "auto", "numpy", "faiss") else 0.9
+    least = 1.0 if kind in ("numpy", "faiss") else 0.9
     if what == "faceid":
         means = (
             "Store and Mirror, as faceid has them; each change is a commit with fsync, and the index has followed "
-            "it; a removal also overwrites the vector and discards the snapshot; open maps the snapshot, or "
-            "reads the store where there is none"
+            "it; a removal also overwrites the vector, in the snapshot too; open maps the snapshot"
         )
         return Spec(name, "gallery_contenders.ours", means, {"kind": kind or "auto"}, least_exact=least)
     if what == "index" and kind:

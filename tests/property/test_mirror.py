@@ -19,7 +19,7 @@ from enrollment_db.index.choice import hnsw, rabitq
 from enrollment_db.index.faiss import FaissFlatIndex
 from enrollment_db.index.flat import FlatIndex
 from enrollment_db.index.growing import GrowingIndex
-from enrollment_db.index.kept import traces
+from enrollment_db.index.kept import find
 from enrollment_db.mirror import Mirror
 from enrollment_db.records import Model, NewTemplate, Twin
 from enrollment_db.snapshot import map_kept, read_header
@@ -168,7 +168,7 @@ class Gallery(RuleBasedStateMachine):
                 kept = map_kept(file, read_header(file))
             gone = set(kept.ids.tolist()) - held - {-1}
             # What cannot be erased from has been removed.
-            assert not gone or traces(kept, np.array(sorted(gone))) == []
+            assert not gone or find(kept, np.array(sorted(gone))).traces == []
 
     @rule(number=st.integers(0, 20))
     def search(self, number: int) -> None:

@@ -10,7 +10,7 @@ from enrollment_db.index import VectorIndex
 from enrollment_db.index import kept as kept_module
 from enrollment_db.index.choice import hnsw
 from enrollment_db.index.flat import FlatIndex
-from enrollment_db.index.kept import CannotErase, Kept, blanked, traces
+from enrollment_db.index.kept import CannotErase, Kept, blanked, find
 from enrollment_db.index.lists import Lists
 from enrollment_db.index.refined import RefinedIndex
 
@@ -57,7 +57,7 @@ def dumped(index: VectorIndex) -> Kept:
 def erase(kept: Kept, ids: np.ndarray) -> int:
     """As snapshots do; how much there was to erase."""
     arrays = {**kept.by_row, **kept.whole}
-    found = traces(kept, ids)
+    found = find(kept, ids).traces
     for name, element, others in found:
         arrays[name][element] = 0 if others is None else arrays[name][element] & others
     return len(found)
@@ -160,16 +160,16 @@ def test_nobody_is_held_or_asked_for():
     index = FlatIndex(DIM)
     index.add(np.array([4, 9]), units(2))
     kept = dumped(index)
-    assert traces(kept, np.empty(0, np.int64)) == []
-    assert traces(kept, np.array([5])) == []
-    assert traces(Kept(0, kept.by_row, {}), np.array([4])) == []
+    assert find(kept, np.empty(0, np.int64)).traces == []
+    assert find(kept, np.array([5])).traces == []
+    assert find(Kept(0, kept.by_row, {}), np.array([4])).traces == []
 
 
 def test_what_cannot_be_blanked_in_part_is_refused():
     index = graph()
     index.add(np.arange(50), units(50))
     with pytest.raises(CannotErase, match="graph, graph_rows cannot be blanked"):
-        traces(dumped(index), np.array([1]))
+        find(dumped(index), np.array([1]))
 
 
 def test_so_many_that_a_file_is_better_written_anew(monkeypatch):
@@ -178,6 +178,6 @@ def test_so_many_that_a_file_is_better_written_anew(monkeypatch):
     index.add(np.arange(50), units(50))
     kept = dumped(index)
     # Those that it does not hold do not count.
-    assert len(traces(kept, np.arange(45, 90))) == 5
+    assert len(find(kept, np.arange(45, 90)).traces) == 5
     with pytest.raises(CannotErase, match="6 templates are too many"):
-        traces(kept, np.arange(44, 90))
+        find(kept, np.arange(44, 90))

@@ -27,7 +27,7 @@ from enrollment_db.index.choice import hnsw, ivf, rabitq
 from enrollment_db.index.faiss import FaissFlatIndex
 from enrollment_db.index.flat import FlatIndex
 from enrollment_db.index.growing import GrowingIndex
-from enrollment_db.index.kept import Kept, blanked, traces
+from enrollment_db.index.kept import Kept, blanked, find
 from enrollment_db.mirror import Mirror
 from enrollment_db.records import Model, NewTemplate, Place
 from enrollment_db.snapshot_directory import SnapshotDirectory
@@ -384,7 +384,7 @@ def test_an_empty_gallery_has_none(path):
 def assert_erased(path: Path, *ids: int) -> None:
     kept = content(path)
     assert blanked(kept).tolist() == list(ids)
-    assert traces(kept, np.array(ids)) == []
+    assert find(kept, np.array(ids)).traces == []
 
 
 @pytest.mark.parametrize("kind", ["numpy", "rabitq", "ivf"])
