@@ -67,22 +67,6 @@ def blank(material: Material, title: str, command: str) -> Findings:
         metric=material.metric,
         data=material.data,
         caveats=material.caveats,
-        proposed=None,
-        rows=(),
-        det=None,
-        histogram=None,
-        eer=None,
-        auc=None,
-        d_prime=None,
-        cllr=None,
-        min_cllr=None,
-        by_size=(),
-        by_threshold=(),
-        cohorts=(),
-        differentials=(),
-        nearest=(),
-        farthest=(),
-        health=(),
     )
 
 

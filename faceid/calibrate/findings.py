@@ -177,22 +177,22 @@ class Findings:
     metric: str
     data: Data
     caveats: tuple[Caveat, ...]
-    proposed: OperatingRow | None
-    rows: tuple[OperatingRow, ...]
-    det: DetCurve | None
-    histogram: Histogram | None
-    eer: float | None
-    auc: float | None
-    d_prime: float | None
-    cllr: float | None
-    min_cllr: float | None
-    by_size: tuple[GalleryPoint, ...]
-    by_threshold: tuple[GalleryPoint, ...]
-    cohorts: tuple[CohortRow, ...]
-    differentials: tuple[Differential, ...]
-    nearest: tuple[NotablePair, ...]
-    farthest: tuple[NotablePair, ...]
-    health: tuple[Health, ...]
+    proposed: OperatingRow | None = None
+    rows: tuple[OperatingRow, ...] = ()
+    det: DetCurve | None = None
+    histogram: Histogram | None = None
+    eer: float | None = None
+    auc: float | None = None
+    d_prime: float | None = None
+    cllr: float | None = None
+    min_cllr: float | None = None
+    by_size: tuple[GalleryPoint, ...] = ()
+    by_threshold: tuple[GalleryPoint, ...] = ()
+    cohorts: tuple[CohortRow, ...] = ()
+    differentials: tuple[Differential, ...] = ()
+    nearest: tuple[NotablePair, ...] = ()
+    farthest: tuple[NotablePair, ...] = ()
+    health: tuple[Health, ...] = ()
     folds: FoldAccuracy | None = None
     open_set: OpenSet | None = None
     one_shot: OneShot | None = None
