@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import sys
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -213,6 +214,7 @@ def test_rates(value: float | None, told: str) -> None:
 
 
 def test_other_numbers() -> None:
+    assert number(sys.float_info.max) == "1.80e+308"
     assert [one_in(value) for value in (1e-4, 0.9e-4, 0.3, 1.0)] == ["10,000", "11,000", "3.3", "1.0"]
     assert [number(value) for value in (4.456, 0.0, 2201.5, 0.05)] == ["4.46", "0", "2,200", "0.0500"]
     assert between(Interval(0.1, 0.05, 0.15)).replace("\N{NO-BREAK SPACE}", " ") == "5.00 .. 15.0 %"

@@ -152,8 +152,9 @@ def _digits(value: float, digits: int) -> str:
     """So many significant digits, without an exponent and without a decimal point where none is needed."""
     if value == 0.0:
         return "0"
-    value = float(f"{value:.{digits - 1}e}")
-    decimals = digits - 1 - math.floor(math.log10(abs(value)))
+    scientific = f"{value:.{digits - 1}e}"
+    decimals = digits - 1 - int(scientific.partition("e")[2])
     if not -15 <= decimals <= 15:
-        return f"{value:.{digits - 1}e}"
+        return scientific
+    value = float(scientific)
     return f"{value:,.{max(decimals, 0)}f}"
