@@ -13,7 +13,7 @@ from enrollment_db.records import FaceCrop
 from faceid.align import ALIGNERS, extent
 from faceid.errors import InputError
 from faceid.imaging import decode
-from faceid.types import Face, Image
+from faceid.types import Encoded, Face, Image
 
 LONGEST_SIDE = 320
 """Pixels; a larger part is reduced to it."""
@@ -61,4 +61,4 @@ def make_stored_crop(image: Image, face: Face) -> FaceCrop:
 
 def open_stored_crop(crop: FaceCrop) -> tuple[Image, Face]:
     """The picture and the face in it, ready for `align`. Raises UnreadableImage where it is damaged."""
-    return decode(crop.picture, "stored crop"), Face(crop.box, crop.landmarks, 1.0)
+    return decode(Encoded.of(crop.picture), "stored crop"), Face(crop.box, crop.landmarks, 1.0)

@@ -1,6 +1,6 @@
 """The values that flow through faceid, in the order in which they are made.
 
-bytes -> Image -> Face -> Crop -> Embedding -> Candidate -> Decision
+Encoded -> Image -> Face -> Crop -> Embedding -> Candidate -> Decision
 
 All are frozen. Pixels are RGB, `uint8`, height first. Coordinates are pixels of the upright image (EXIF
 orientation applied), x to the right and y down, with the centre of the first pixel at (0, 0).
@@ -8,6 +8,7 @@ orientation applied), x to the right and y down, with the centre of the first pi
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -24,6 +25,19 @@ Box: TypeAlias = tuple[float, float, float, float]
 
 Metric: TypeAlias = Literal["cosine", "euclidean"]
 """How a model measures distance between unit vectors: 1 - cosine (0..2), or Euclidean (0..2)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Encoded:
+    """A picture file, read and not yet decoded; `sha256` is the hex digest of `data`."""
+
+    data: bytes
+    sha256: str
+
+    @classmethod
+    def of(cls, data: bytes) -> Encoded:
+        """`data` with its digest."""
+        return cls(data, hashlib.sha256(data).hexdigest())
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,7 +4,7 @@ Importing this room loads Pillow and NumPy, nothing heavier.
 """
 
 from faceid.imaging.decoder import decode, from_array
-from faceid.imaging.files import STDIN, SUFFIXES, read, walk
+from faceid.imaging.files import STDIN, SUFFIXES, fetch, read, walk
 from faceid.imaging.limits import DEFAULT_LIMITS, Limits
 
-__all__ = ["DEFAULT_LIMITS", "STDIN", "SUFFIXES", "Limits", "decode", "from_array", "read", "walk"]
+__all__ = ["DEFAULT_LIMITS", "STDIN", "SUFFIXES", "Limits", "decode", "fetch", "from_array", "read", "walk"]

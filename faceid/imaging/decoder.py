@@ -22,7 +22,7 @@ from faceid.imaging.limits import DEFAULT_LIMITS, Limits
 from faceid.imaging.quiet import quiet_pillow
 from faceid.imaging.refusal import detail, refuse
 from faceid.imaging.upright import deep_gray_strips, upright_pixels
-from faceid.types import Image
+from faceid.types import Encoded, Image
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,14 +49,15 @@ _ORIENTATION_TAG = 0x0112
 _DEEP_GRAY_MODES = frozenset({"I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
 
 
-def decode(data: bytes, source: str, limits: Limits = DEFAULT_LIMITS) -> Image:
-    """The first picture in an encoded file, upright (EXIF), RGB; `sha256` is that of `data`.
+def decode(encoded: Encoded, source: str, limits: Limits = DEFAULT_LIMITS) -> Image:
+    """The first picture in an encoded file, upright (EXIF), RGB.
 
     Transparency is composited onto white, 16-bit gray is scaled to 8, colour profiles are ignored. Files that
     break off before their last pixel are refused, those that lack only what follows it are not.
 
     Raises UnreadableImage with the cause for everything that is not a whole picture within `limits`.
     """
+    data = encoded.data
     if not data:
         raise refuse(source, "the file is empty")
     limits.check_bytes(len(data), source)
@@ -72,7 +73,7 @@ def decode(data: bytes, source: str, limits: Limits = DEFAULT_LIMITS) -> Image:
             pixels = _decode_avif(data, source, limits)
         else:
             pixels = _decode_pillow(data, fmt, source, limits)
-    return Image(pixels=pixels, source=source, sha256=hashlib.sha256(data).hexdigest())
+    return Image(pixels=pixels, source=source, sha256=encoded.sha256)
 
 
 def from_array(pixels: NDArray[Any], source: str = "array") -> Image:

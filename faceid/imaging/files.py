@@ -12,7 +12,7 @@ from faceid.errors import UnreadableImage
 from faceid.imaging.decoder import decode
 from faceid.imaging.limits import DEFAULT_LIMITS, Limits
 from faceid.imaging.refusal import refuse
-from faceid.types import Image
+from faceid.types import Encoded, Image
 
 STDIN = "-"
 """The path that means standard input; a file of that name is `./-`."""
@@ -27,11 +27,16 @@ SUFFIXES = frozenset({
 
 
 def read(path: str, limits: Limits = DEFAULT_LIMITS) -> Image:
-    """Read and decode one picture; `-` is standard input. Never reads more than the limit on bytes.
+    """Fetch and decode one picture. Raises as `fetch` and `decode` do."""
+    return decode(fetch(path, limits), path, limits)
+
+
+def fetch(path: str, limits: Limits = DEFAULT_LIMITS) -> Encoded:
+    """The bytes of one picture; `-` is standard input. Never reads more than the limit on bytes.
 
     Raises UnreadableImage: code `no_images` for a directory without pictures, else `unreadable`.
     """
-    return decode(_read_stdin(limits) if path == STDIN else _read_file(path, limits), path, limits)
+    return Encoded.of(_read_stdin(limits) if path == STDIN else _read_file(path, limits))
 
 
 def walk(paths: Iterable[str]) -> Iterator[str]:

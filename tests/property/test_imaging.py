@@ -14,6 +14,7 @@ from PIL import features
 from faceid.errors import UnreadableImage
 from faceid.imaging import Limits, decode
 from faceid.imaging.formats import Format, sniff
+from faceid.types import Encoded
 
 LIMITS = Limits(max_pixels=1_000_000)
 STARTS = [
@@ -65,7 +66,7 @@ def specimens() -> list[bytes]:
 
 def check(data: bytes) -> None:
     try:
-        image = decode(data, "photo", LIMITS)
+        image = decode(Encoded.of(data), "photo", LIMITS)
     except UnreadableImage as error:
         message = str(error)
     else:

@@ -14,8 +14,10 @@ import pytest
 from PIL import Image as Pillow
 from PIL import features
 
+from faceid import imaging
 from faceid.errors import InputError, UnreadableImage
-from faceid.imaging import DEFAULT_LIMITS, Limits, decode, from_array
+from faceid.imaging import DEFAULT_LIMITS, Limits, from_array
+from faceid.types import Encoded, Image
 
 WIDTH, HEIGHT = 48, 32
 ORIENTATION = 0x0112
@@ -45,6 +47,10 @@ def encoded_heif(image: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     pillow_heif.from_pillow(Pillow.fromarray(image)).save(buffer, quality=95)
     return buffer.getvalue()
+
+
+def decode(data: bytes, source: str, limits: Limits = DEFAULT_LIMITS) -> Image:
+    return imaging.decode(Encoded.of(data), source, limits)
 
 
 def off_by(decoded: np.ndarray, expected: np.ndarray) -> float:
