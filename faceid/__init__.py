@@ -12,10 +12,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from faceid.admission import Rules
     from faceid.api import FaceID
     from faceid.decide import Target
 
-__all__ = ["FaceID", "Target"]
+__all__ = ["FaceID", "Rules", "Target"]
 
 
 def __getattr__(name: str) -> Any:
@@ -24,6 +25,10 @@ def __getattr__(name: str) -> Any:
         from faceid.api import FaceID
 
         return FaceID
+    if name == "Rules":
+        from faceid.admission import Rules
+
+        return Rules
     if name == "Target":
         from faceid.decide import Target
 

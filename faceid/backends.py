@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from faceid.config import Settings
 from faceid.errors import DeviceError, ModelError
+from faceid.streaming import Crew
 from models import registry
 from models.errors import ModelsError
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
     from faceid.ports import Detector, Embedder
     from models.registry import Calibration
+
+GPU_WORKERS, GPU_BATCH, GPU_BATCH_PIXELS = 4, 32, 32_000_000
+"""Threads beside a GPU, and pictures and pixels that each gives it at once."""
 
 FAKE = "fake"
 """The model of tests: no network, no weights, faces are coloured squares (faceid/detect/fake.py)."""
@@ -67,6 +71,49 @@ def make_embedder(model: str, device: str, settings: Settings) -> Embedder:
         card = registry.card(model)
     module = import_module(f"faceid.embed.{kind}")
     return cast("Embedder", module.open_embedder(card, device=device, weights_dir=settings.weights_dir))
+
+
+def make_crew(model: str, device: str) -> Crew:
+    """The threads for many pictures: one a core, each with single-threaded networks.
+
+    That keeps every core busy; threads inside a layer of these networks mostly wait for each other. On a GPU a few
+    threads, each with a stream of its own, decode and launch while it computes.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if model == FAKE:
+        return Crew(workers=min(2, cores))
+    if device == "cpu":
+        return Crew(workers=cores, readers=2 * cores, working=_single_threaded)
+    return Crew(
+        workers=min(GPU_WORKERS, cores),
+        readers=2 * cores,
+        batch=GPU_BATCH,
+        batch_weight=GPU_BATCH_PIXELS,
+        weight=4 * GPU_WORKERS * GPU_BATCH_PIXELS,
+        working=lambda: _on_own_stream(device),
+    )
+
+
+@contextmanager
+def _single_threaded() -> Iterator[None]:
+    """Inside, networks called by this thread run on it alone."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def _on_own_stream(device: str) -> Iterator[None]:
+    """Inside, what this thread launches on the GPU waits for nothing that other threads launched."""
+    import torch
+
+    with torch.cuda.stream(torch.cuda.Stream(device)):  # type: ignore[no-untyped-call]
+        yield
 
 
 def calibration_of(model: str) -> Calibration | None:

@@ -92,3 +92,15 @@ class DeviceError(ModelError):
     """The device that was asked for cannot be used."""
 
     default_code = "device"
+
+
+def not_one_face(count: int, path: str) -> FaceCountError:
+    """The error for `count` faces where one is needed."""
+    if count:
+        return FaceCountError(
+            f"{count} faces where one is needed",
+            code="multiple_faces",
+            hint="crop the photo to one person",
+            path=path,
+        )
+    return FaceCountError("no face found", code="no_face", hint="use a photo that shows a face", path=path)

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from enrollment_db import names
 from enrollment_db.errors import (
     BadName,
@@ -22,12 +24,11 @@ from enrollment_db.store import Store
 from faceid.decide import distance_from_similarity, identity_similarity
 from faceid.errors import DeviceError, FaceIDError, GalleryError, Refused, UsageError
 from faceid.results import IdentityInfo, RemoveResult, RenameResult, TemplateInfo
-from faceid.types import Candidate, Embedding, Face, Image, ModelKey, Quality
+from faceid.types import Candidate, Embedding, Face, ModelKey, Quality
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from enrollment_db.changeover import Changeover
@@ -128,25 +129,34 @@ class Gallery:
         with database_errors():
             return self.store.holders_of(sha256, record_of(model))
 
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Make all additions inside one: they are stored together, or none is."""
+        with database_errors(), self.store.transaction():
+            yield
+
     def add(
         self,
         name: str,
         embedding: Embedding,
         *,
-        image: Image,
+        sha256: str,
+        source: str,
         face: Face,
         quality: Quality,
         crop: FaceCrop | None = None,
     ) -> int:
-        """Store one template, with the crop if there is one, on disk when this returns, and give its id.
+        """Store the template of a photo, with the crop if there is one, and give its id.
+
+        It is on disk when this returns, or when the transaction that it is part of is committed.
 
         Raises GalleryError (`model_mismatch` for a vector of another model), UsageError.
         """
         self._admit([embedding])
         template = NewTemplate(
             vector=embedding.vector,
-            sha256=image.sha256,
-            source=image.source,
+            sha256=sha256,
+            source=source,
             box=face.box,
             landmarks=face.landmarks,
             quality=quality.score,
@@ -220,6 +230,16 @@ class Gallery:
                 hint="see `faceid show`; enrol a photo, or run `faceid re-embed` again where the old one is back",
             )
         return identity_similarity(probe.vector, templates)
+
+    def vectors_of(self, name: str, model: ModelKey) -> NDArray[np.float32]:
+        """The templates (n, d) of an identity; (0, d) where there is nobody of that name."""
+        with database_errors():
+            try:
+                identity = self.store.identity(name)
+            except UnknownIdentity:
+                return np.empty((0, model.dim), np.float32)
+            found = self.store.vectors_of([identity.id], record_of(model)).get(identity.id)
+        return np.empty((0, model.dim), np.float32) if found is None else found
 
     def indexed_count(self) -> int:
         """How many templates the index holds once it has caught up with the database."""

@@ -1,23 +1,50 @@
-"""The chain, spelled once: image -> faces -> aligned crops -> embeddings, streaming and batched."""
+"""The chain, spelled once: picture -> faces -> aligned crops -> embeddings, for one picture and for a million."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import islice
-from typing import TYPE_CHECKING, TypeAlias
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
 
 from faceid.align import align
 from faceid.errors import InputError
+from faceid.imaging import decode, pixel_count
 from faceid.quality import assess
-from faceid.types import Crop, Embedding, Face, Image, Quality
+from faceid.streaming import Crew, Stages, in_order
+from faceid.types import Crop, Embedding, Encoded, Face, Image, Quality
 
 if TYPE_CHECKING:
     from faceid.ports import Detector, Embedder
 
-BATCH = 8
-"""Images worked on together: past this neither detector nor network gets faster on a CPU."""
+Picture: TypeAlias = Encoded | Image
+"""A picture as it comes: a file's bytes, or pixels."""
+Closer: TypeAlias = Callable[[Image], bool]
+
+
+class Origin(Protocol):
+    """Where a picture comes from."""
+
+    @property
+    def source(self) -> str:
+        """What the picture is called in results."""
+        ...
+
+    @property
+    def load(self) -> Callable[[], Picture]:
+        """Gets the picture; called once, on any thread. Raises UnreadableImage."""
+        ...
+
+
+O = TypeVar("O", bound=Origin)  # noqa: E741
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """A picture and how to get it: the plainest Origin."""
+
+    source: str
+    load: Callable[[], Picture]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,71 +57,98 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Look:
-    """What was seen at one source: an image with its faces left to right, or why there is none.
+class Look(Generic[O]):
+    """What was seen at one origin: an image with its faces left to right, or why there is none.
 
-    `image` and `error`: exactly one is set. `embeddings` go with `observations`, one for one. `timing_ms` has
-    `read`, `detect`, `embed`; images of one batch share its time evenly.
+    Where `image` is None there is an `error`, or nobody wanted the picture. `sha256` is None where nothing could be
+    read. `embeddings` go with `observations`, one for one. `too_small` says that a look for smaller faces, where one
+    was asked for, found what the first had not. `timing_ms` has `read`, `detect`, `embed`; images of one batch share
+    its time evenly.
     """
 
-    source: str
-    image: Image | None
+    origin: O
+    sha256: str | None = None
+    image: Image | None = None
+    error: InputError | None = None
+    observations: tuple[Observation, ...] = ()
+    embeddings: tuple[Embedding, ...] = ()
+    too_small: bool = False
+    timing_ms: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def source(self) -> str:
+        """What the picture is called in results."""
+        return self.origin.source
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Fetched:
+    picture: Picture | None
     error: InputError | None
-    observations: tuple[Observation, ...]
-    embeddings: tuple[Embedding, ...]
-    timing_ms: dict[str, float]
-
-
-Loader: TypeAlias = Callable[[], Image]
-Source: TypeAlias = tuple[str, Loader]
-Wanted: TypeAlias = Callable[[Image], bool]
+    read_ms: float
 
 
 class Pipeline:
-    """Detector, aligner and network, chained."""
+    """Detector, aligner and network, chained; `crew` are the threads that many pictures are worked on by."""
 
-    def __init__(self, detector: Detector, embedder: Embedder) -> None:
+    def __init__(self, detector: Detector, embedder: Embedder, crew: Crew | None = None) -> None:
         self.detector = detector
         self.embedder = embedder
+        self._crew = Crew() if crew is None else crew
 
-    def look(self, sources: Iterable[Source], wanted: Wanted | None = None) -> Iterator[Look]:
-        """What is at each source, in order: each as soon as it is known, in batches that grow from 1 to BATCH.
+    def look(
+        self,
+        origins: Iterable[O | None],
+        wanted: Callable[[O, str], bool] | None = None,
+        closer: Closer | None = None,
+    ) -> Iterator[Look[O]]:
+        """What is at each origin, in order, each as soon as it is known (see `streaming.in_order`).
 
-        `wanted` says whether an image is worth working on (default: all are); the others come out as they were
-        read. A source that cannot be read comes out as a Look with its InputError: the stream goes on.
+        `wanted` says of an origin and the SHA-256 of its picture whether it is worth working on (default: all are).
+        `closer` is asked of each image without a face whether it has a smaller one, on a worker. An origin that
+        cannot be read comes out as a Look with its InputError: the stream goes on.
         """
-        remaining = iter(sources)
-        size = 1
-        while batch := list(islice(remaining, size)):
-            yield from self._look_at(batch, wanted)
-            size = min(2 * size, BATCH)
 
-    def _look_at(self, batch: Sequence[Source], wanted: Wanted | None) -> Iterator[Look]:
-        loaded = [_load(source, loader) for source, loader in batch]
-        worked_on = [
-            look.image for look in loaded if look.image is not None and (wanted is None or wanted(look.image))
-        ]
+        def settle(origin: O, fetched: _Fetched) -> Look[O] | None:
+            timing_ms = _timing(read=fetched.read_ms)
+            if fetched.picture is None:
+                return Look(origin, error=fetched.error, timing_ms=timing_ms)
+            sha256 = fetched.picture.sha256
+            if wanted is None or wanted(origin, sha256):
+                return None
+            return Look(origin, sha256, timing_ms=timing_ms)
+
+        stages = Stages(
+            fetch=_fetch, settle=settle, weigh=_weigh, work=lambda batch: self._look_at(batch, closer)
+        )
+        return in_order(origins, stages, self._crew)
+
+    def _look_at(self, batch: Sequence[tuple[O, _Fetched]], closer: Closer | None) -> list[Look[O]]:
+        looks = [_decoded(origin, fetched) for origin, fetched in batch]
+        images = [look.image for look in looks if look.image is not None]
         started = time.perf_counter()
-        observed = self._observe(worked_on)
-        detect_ms = _share_ms(started, len(worked_on))
+        observed = self._observe(images)
+        detect_ms = _share_ms(started, len(images))
 
         started = time.perf_counter()
         crops = [observation.crop for observations in observed for observation in observations]
         vectors = iter(self.embedder.embed(crops)) if crops else iter(())
-        embed_ms = _share_ms(started, len(worked_on))
+        embed_ms = _share_ms(started, len(images))
 
-        found = {id(image): observations for image, observations in zip(worked_on, observed, strict=True)}
-        for look in loaded:
-            if look.image is None or id(look.image) not in found:
-                yield look
-                continue
-            observations = found[id(look.image)]
-            yield replace(
-                look,
-                observations=observations,
-                embeddings=tuple(Embedding(next(vectors), self.embedder.model) for _ in observations),
-                timing_ms={**look.timing_ms, "detect": detect_ms, "embed": embed_ms},
-            )
+        found = iter(observed)
+        seen = []
+        for look in looks:
+            if look.image is not None:
+                observations = next(found)
+                look = replace(
+                    look,
+                    observations=observations,
+                    embeddings=tuple(Embedding(next(vectors), self.embedder.model) for _ in observations),
+                    too_small=not observations and closer is not None and closer(look.image),
+                    timing_ms=_timing(look.timing_ms["read"], detect_ms, embed_ms),
+                )
+            seen.append(look)
+        return seen
 
     def _observe(self, images: Sequence[Image]) -> list[tuple[Observation, ...]]:
         if not images:
@@ -109,15 +163,38 @@ class Pipeline:
         return Observation(face, crop, assess(crop, face))
 
 
-def _load(source: str, loader: Loader) -> Look:
+def _fetch(origin: Origin) -> _Fetched:
+    started = time.perf_counter()
+    try:
+        picture = origin.load()
+    except InputError as problem:
+        return _Fetched(None, problem, _share_ms(started, 1))
+    return _Fetched(picture, None, _share_ms(started, 1))
+
+
+def _weigh(fetched: _Fetched) -> int:
+    """Pixels."""
+    picture = fetched.picture
+    if isinstance(picture, Image):
+        return picture.width * picture.height
+    return 0 if picture is None else pixel_count(picture)
+
+
+def _decoded(origin: O, fetched: _Fetched) -> Look[O]:
+    picture = fetched.picture
+    assert picture is not None
     started = time.perf_counter()
     image, error = None, None
     try:
-        image = loader()
+        image = picture if isinstance(picture, Image) else decode(picture, origin.source)
     except InputError as problem:
         error = problem
-    timing_ms = {"read": _share_ms(started, 1), "detect": 0.0, "embed": 0.0}
-    return Look(source, image, error, (), (), timing_ms)
+    timing_ms = _timing(read=fetched.read_ms + _share_ms(started, 1))
+    return Look(origin, picture.sha256, image, error, timing_ms=timing_ms)
+
+
+def _timing(read: float, detect: float = 0.0, embed: float = 0.0) -> dict[str, float]:
+    return {"read": read, "detect": detect, "embed": embed}
 
 
 def _share_ms(started: float, among: int) -> float:

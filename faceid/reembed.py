@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from enrollment_db.records import Pending, Twin
 from faceid.align import align
-from faceid.enrolment import not_one_face
-from faceid.errors import GalleryError, InputError, UnreadableImage
+from faceid.errors import GalleryError, InputError, UnreadableImage, not_one_face
 from faceid.gallery import Gallery, database_errors
 from faceid.imaging import STDIN, read
 from faceid.results import Problem, ReembedFailure, ReembedReason, ReembedResult

@@ -15,6 +15,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import files
 from pathlib import Path
 
@@ -28,7 +29,8 @@ from rich.table import Table
 import lfw
 from faceid.api import FaceID
 from faceid.calibrate.metrics import accuracy, best_threshold, eer
-from faceid.imaging import read
+from faceid.imaging import fetch
+from faceid.pipeline import Source
 
 Vectors = dict[str, NDArray[np.float64]]
 
@@ -107,7 +109,7 @@ def main() -> None:
 
 
 def run_faceid(system: FaceID, paths: Sequence[str], outcome: Outcome) -> None:
-    for look in system.pipeline.look((path, lambda path=path: read(path)) for path in paths):
+    for look in system.pipeline.look(Source(path, partial(fetch, path)) for path in paths):
         for part, milliseconds in look.timing_ms.items():
             outcome.parts[part] = outcome.parts.get(part, 0.0) + milliseconds
         if look.image is None or not look.observations:

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from faceid.errors import InputError, UsageError
 from faceid.gallery import Gallery, database_errors, key_of
-from faceid.imaging import read, walk
-from faceid.pipeline import Pipeline
+from faceid.imaging import fetch, walk
+from faceid.pipeline import Pipeline, Source
 from faceid.types import ModelKey
 
 if TYPE_CHECKING:
@@ -61,8 +61,9 @@ class Collection:
 def look_at(pipeline: Pipeline, paths: Sequence[str], progress: Progress | None = None) -> dict[str, Seen]:
     """What is seen on each photo. A photo with several faces has no template: nobody says whose it would be."""
     found = {}
-    for done, look in enumerate(pipeline.look((path, partial(read, path)) for path in paths), start=1):
-        digest = None if look.image is None else look.image.sha256
+    sources = (Source(path, partial(fetch, path)) for path in paths)
+    for done, look in enumerate(pipeline.look(sources), start=1):
+        digest = look.sha256
         if look.error is not None:
             found[look.source] = Seen(None, look.error.code, digest)
         elif len(look.embeddings) != 1:

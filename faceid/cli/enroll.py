@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -13,6 +14,9 @@ from faceid.cli._options import MinFace, session_of
 from faceid.cli._render import Output, counted, plain
 from faceid.errors import UsageError
 from faceid.results import EnrollResult, EnrollSummary
+
+if TYPE_CHECKING:
+    from faceid.admission import OnConflict
 
 NAME = "enroll"
 
@@ -81,26 +85,26 @@ def run(
         raise UsageError(f"unknown value {on_conflict!r} of --on-conflict", hint="choose refuse or accept")
     session = session_of(context)
     output = session.output
-    with session.open(min_face=min_face) as system:
-        from faceid.imaging import walk
+    from faceid.gallery import clean_name
+    from faceid.imaging import walk
 
-        batches: list[tuple[str, list[str]]]
-        if each_folder is not None:
-            batches = [(folder.name, list(walk([str(folder)]))) for folder in sub_folders(each_folder)]
-        else:
-            assert name is not None
-            batches = [(name, list(walk(paths or [])))]
-        results = (
-            result
-            for person, photos in batches
-            for result in system.enroll_each(
-                person,
-                photos,
-                min_quality=min_quality,
-                accept_conflicts=on_conflict == "accept",
-                store_crops=store_crops,
-            )
+    batches: list[tuple[str, list[str]]]
+    if each_folder is not None:
+        folders = sub_folders(each_folder)
+        batches = [(clean_name(folder.name), list(walk([str(folder)]))) for folder in folders]
+    else:
+        batches = [(clean_name(name or ""), list(walk(paths or [])))]
+    with session.open(min_face=min_face) as system:
+        from faceid.admission import MIN_QUALITY, Rules
+        from faceid.enrolment import Photo
+        from faceid.imaging import fetch
+
+        rules = Rules(
+            min_quality=MIN_QUALITY if min_quality is None else min_quality,
+            on_conflict=cast("OnConflict", on_conflict),
         )
+        listed = (Photo(path, person, partial(fetch, path)) for person, photos in batches for path in photos)
+        results = system.enroll_each(listed, rules, store_crops=store_crops)
         total = sum(len(photos) for _, photos in batches)
         seen = list(report(output, output.follow(results, "enrolling", total), named=each_folder is not None))
         summary = summarise(seen, name, templates=system.gallery().template_count(name))

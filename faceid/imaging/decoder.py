@@ -16,7 +16,7 @@ from PIL import UnidentifiedImageError
 
 from faceid.errors import InputError
 from faceid.imaging.formats import SUPPORTED, Format, describe_foreign, sniff
-from faceid.imaging.heif import decode_heif
+from faceid.imaging.heif import decode_heif, heif_size
 from faceid.imaging.jpeg import decode_without_end, has_more_scans
 from faceid.imaging.limits import DEFAULT_LIMITS, Limits
 from faceid.imaging.quiet import quiet_pillow
@@ -74,6 +74,23 @@ def decode(encoded: Encoded, source: str, limits: Limits = DEFAULT_LIMITS) -> Im
         else:
             pixels = _decode_pillow(data, fmt, source, limits)
     return Image(pixels=pixels, source=source, sha256=encoded.sha256)
+
+
+def pixel_count(encoded: Encoded) -> int:
+    """How many pixels `decode` would give, by the header alone; 0 where that cannot be told."""
+    fmt = sniff(encoded.data)
+    if fmt is None:
+        return 0
+    try:
+        if fmt is Format.HEIF:
+            width, height = heif_size(encoded.data)
+        else:
+            with quiet_pillow(), Pillow.open(BytesIO(encoded.data), formats=(fmt.name,)) as picture:
+                width, height = picture.size
+    # The exceptions that `decode` will turn into a refusal.
+    except (*_DECODER_ERRORS, MemoryError, Pillow.DecompressionBombError, UnidentifiedImageError):
+        return 0
+    return max(0, width * height)
 
 
 def from_array(pixels: NDArray[Any], source: str = "array") -> Image:

@@ -42,3 +42,13 @@ def decode_heif(data: bytes, source: str, limits: Limits) -> Pixels:
         return Pillow.frombuffer(picture.mode, size, rows[top:bottom], "raw", picture.mode, picture.stride, 1)
 
     return upright_pixels((width, height), strip, orientation=1)
+
+
+def heif_size(data: bytes) -> tuple[int, int]:
+    """Width and height by the header; 0, 0 without the extra `heif`. Raises what pillow-heif raises."""
+    try:
+        import pillow_heif
+    except ImportError:
+        return 0, 0
+    width, height = pillow_heif.open_heif(data).size
+    return int(width), int(height)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from faceid import FaceID
+from faceid.admission import Rules
 
 DATA = Path(os.environ.get("FACEID_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
 
@@ -26,7 +27,7 @@ def test_a_photo_of_somebody_else_is_found(tmp_path: Path) -> None:
             system.enroll(folder.name, sorted(folder.glob("*.jpg"))[:5])
         # Some photos show a second face, and are refused.
         for photo in sorted(stranger.glob("*.jpg")):
-            (wrong,) = system.enroll(chosen[3].name, [str(photo)], accept_conflicts=True)
+            (wrong,) = system.enroll(chosen[3].name, [str(photo)], Rules(on_conflict="accept"))
             if wrong.status == "enrolled":
                 break
         assert wrong.template_id is not None

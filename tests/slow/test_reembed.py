@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from faceid import FaceID
+from faceid.admission import Rules
 from faceid.config import Settings
 from models import registry
 
@@ -36,7 +37,7 @@ def people() -> dict[str, list[str]]:
 
 def enrol(system: FaceID, people: dict[str, list[str]], *, store_crops: bool) -> None:
     for name, photos in people.items():
-        for result in system.enroll(name, photos[:-1], store_crops=store_crops, accept_conflicts=True):
+        for result in system.enroll(name, photos[:-1], Rules(on_conflict="accept"), store_crops=store_crops):
             assert result.status == "enrolled", result
 
 

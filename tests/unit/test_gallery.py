@@ -13,7 +13,7 @@ from enrollment_db.records import Twin
 from faceid.errors import FaceIDError, GalleryError, Refused, UsageError
 from faceid.gallery import Gallery, record_of
 from faceid.transfer import import_templates
-from faceid.types import Embedding, Face, Image, ModelKey, Quality
+from faceid.types import Embedding, Face, ModelKey, Quality
 
 MODEL = ModelKey("net", "a" * 64, "dlib-150-v1", 8, "cosine")
 FACE = Face((0, 0, 50, 50), np.zeros((5, 2), np.float32), 0.9)
@@ -34,8 +34,9 @@ def vector(*values: float) -> np.ndarray:
 
 
 def add(gallery: Gallery, name: str, values: np.ndarray, photo: int, model: ModelKey = MODEL) -> int:
-    image = Image(np.zeros((1, 1, 3), np.uint8), f"{photo}.jpg", f"{photo:064x}")
-    return gallery.add(name, Embedding(values, model), image=image, face=FACE, quality=QUALITY)
+    embedding = Embedding(values, model)
+    source, sha256 = f"{photo}.jpg", f"{photo:064x}"
+    return gallery.add(name, embedding, sha256=sha256, source=source, face=FACE, quality=QUALITY)
 
 
 OTHERS = {

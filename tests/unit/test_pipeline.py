@@ -1,16 +1,18 @@
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from io import BytesIO
 
 import numpy as np
 import pytest
+from PIL import Image as Pillow
 
 from faceid.detect.fake import FakeDetector, draw_face
 from faceid.embed.fake import FakeEmbedder
 from faceid.errors import UnreadableImage
 from faceid.imaging import from_array
-from faceid.pipeline import BATCH, Pipeline, Source
-from faceid.types import Face, Image
+from faceid.pipeline import Pipeline, Source
+from faceid.types import Encoded, Face, Image
 
 RED, GREEN = (208, 80, 80), (80, 208, 80)
 
@@ -23,14 +25,14 @@ def picture(*people: tuple[int, int, int]) -> Image:
 
 
 def source(name: str, image: Image) -> Source:
-    return name, lambda: image
+    return Source(name, lambda: image)
 
 
 def broken(name: str) -> Source:
     def fail() -> Image:
         raise UnreadableImage("no picture", path=name)
 
-    return name, fail
+    return Source(name, fail)
 
 
 class CountingDetector(FakeDetector):
@@ -85,30 +87,45 @@ def test_one_picture_given_twice_is_two_sources(pipeline: Pipeline) -> None:
     assert [(look.source, len(look.embeddings)) for look in looks] == [("a", 1), ("b", 1), ("c", 1)]
 
 
-def test_the_first_answer_needs_only_the_first_source(pipeline: Pipeline) -> None:
-    taken = []
+def test_unwanted_pictures_are_not_looked_at(pipeline: Pipeline) -> None:
+    asked = []
 
-    def sources() -> Iterator[Source]:
-        for index in range(100):
-            taken.append(index)
-            yield source(str(index), picture(RED))
+    def wanted(origin: Source, sha256: str) -> bool:
+        asked.append((origin.source, sha256))
+        return origin.source == "b"
 
-    looks = pipeline.look(sources())
-    next(looks)
-    assert taken == [0]
-    for _ in looks:
-        pass
-    assert pipeline.detector.batches[:4] == [1, 2, 4, 8]  # type: ignore[attr-defined]
-    assert max(pipeline.detector.batches) == BATCH  # type: ignore[attr-defined]
+    red, green = picture(RED), picture(GREEN)
+    looks = list(pipeline.look([source("a", red), source("b", green)], wanted))
+    assert asked == [("a", red.sha256), ("b", green.sha256)]
+    assert [(look.sha256, look.image, len(look.observations)) for look in looks] == [
+        (red.sha256, None, 0),
+        (green.sha256, green, 1),
+    ]
+    assert pipeline.detector.batches == [1]  # type: ignore[attr-defined]
 
 
-def test_unwanted_images_come_out_as_they_were_read(pipeline: Pipeline) -> None:
-    looks = list(
-        pipeline.look([source("a", picture(RED)), source("b", picture(GREEN))], wanted=lambda image: False)
-    )
-    assert [look.observations for look in looks] == [(), ()]
-    assert all(look.image is not None for look in looks)
-    assert pipeline.detector.batches == []  # type: ignore[attr-defined]
+def test_a_closer_look_is_for_images_without_a_face(pipeline: Pipeline) -> None:
+    asked = []
+
+    def closer(image: Image) -> bool:
+        asked.append(image.source)
+        return True
+
+    looks = list(pipeline.look([source("a", picture(RED)), source("b", picture())], closer=closer))
+    assert [look.too_small for look in looks] == [False, True]
+    assert len(asked) == 1
+
+
+def test_files_are_decoded_on_the_way() -> None:
+    buffer = BytesIO()
+    Pillow.fromarray(picture(RED).pixels).save(buffer, "PNG")
+    good, cut = Encoded.of(buffer.getvalue()), Encoded.of(buffer.getvalue()[:200])
+    pipeline = Pipeline(CountingDetector(), FakeEmbedder())
+    looks = list(pipeline.look([Source("good", lambda: good), Source("cut", lambda: cut)]))
+    assert [look.sha256 for look in looks] == [good.sha256, cut.sha256]
+    assert len(looks[0].observations) == 1
+    assert isinstance(looks[1].error, UnreadableImage)
+    assert all(set(look.timing_ms) == {"read", "detect", "embed"} for look in looks)
 
 
 def test_nothing_in_nothing_out(pipeline: Pipeline) -> None:

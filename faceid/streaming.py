@@ -1,0 +1,202 @@
+"""A stream of work in order, on every core, in bounded memory. Knows nothing of faces."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from itertools import chain, islice
+from typing import Any, Generic, TypeVar
+
+Origin = TypeVar("Origin")
+Fetched = TypeVar("Fetched")
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """The threads that a stream runs on.
+
+    `readers` fetch. `workers` compute, up to `batch` items of up to `batch_weight` at once, inside `working`, which
+    keeps them out of each other's way. Items of up to `weight` are held between fetching and the answer's being
+    taken; a single item may weigh more.
+    """
+
+    workers: int = 1
+    readers: int = 2
+    batch: int = 8
+    batch_weight: int = 4_000_000
+    weight: int = 64_000_000
+    working: Callable[[], AbstractContextManager[object]] = nullcontext
+
+
+@dataclass(frozen=True, slots=True)
+class Stages(Generic[Origin, Fetched, Answer]):
+    """What is done to an item on its way.
+
+    `fetch` waits for a disk or a network, on a reader. `settle`, in the caller's thread, gives the answer where it
+    is known without work. `weigh` says what an item costs to hold. `work` answers the others, on a worker, in
+    batches and in their order.
+    """
+
+    fetch: Callable[[Origin], Fetched]
+    settle: Callable[[Origin, Fetched], Answer | None]
+    weigh: Callable[[Fetched], int]
+    work: Callable[[Sequence[tuple[Origin, Fetched]]], Sequence[Answer]]
+
+
+def in_order(
+    origins: Iterable[Origin | None], stages: Stages[Origin, Fetched, Answer], crew: Crew
+) -> Iterator[Answer]:
+    """The answer for each origin, in order, each as soon as it and those before it are known.
+
+    `origins` are taken in the caller's thread, some ahead of the answers. A source that has to wait for its next
+    origin may give None meanwhile: then answers get out. An only origin is answered in the caller's thread, without
+    `working`: it has the machine for itself. What a stage raises ends the stream.
+    """
+    remaining = iter(origins)
+    first = list(islice(remaining, 2))
+    only = first[0] if len(first) == 1 else None
+    if only is not None:
+        fetched = stages.fetch(only)
+        settled = stages.settle(only, fetched)
+        yield stages.work([(only, fetched)])[0] if settled is None else settled
+    elif first:
+        yield from _Stream(chain(first, remaining), stages, crew).run()
+
+
+@dataclass(slots=True, eq=False)
+class _Item(Generic[Origin, Fetched, Answer]):
+    """One origin on its way: fetched, then settled or the `place`-th of a batch."""
+
+    origin: Origin
+    fetched: Future[Fetched]
+    settled: Answer | None = None
+    batch: Future[Sequence[Answer]] | None = None
+    place: int = 0
+    weight: int = 0
+
+    @property
+    def answered(self) -> bool:
+        """Whether the answer, or an error in its place, is there."""
+        return self.settled is not None or (self.batch is not None and self.batch.done())
+
+    def answer(self) -> Answer:
+        """The answer. Raises what a stage raised."""
+        if self.settled is not None:
+            return self.settled
+        assert self.batch is not None
+        return self.batch.result()[self.place]
+
+
+@dataclass(slots=True, eq=False)
+class _Stream(Generic[Origin, Fetched, Answer]):
+    origins: Iterator[Origin | None]
+    stages: Stages[Origin, Fetched, Answer]
+    crew: Crew
+    ended: bool = False
+    paused: bool = False
+    submitted: int = 0
+    held: int = 0
+    """The weight of the items that were handed to workers and not taken yet."""
+    items: deque[_Item[Origin, Fetched, Answer]] = field(default_factory=deque)
+    waiting: deque[_Item[Origin, Fetched, Answer]] = field(default_factory=deque)
+    """Those of `items` that no worker has yet."""
+    running: list[Future[Sequence[Answer]]] = field(default_factory=list)
+    missing: list[Future[Fetched]] = field(default_factory=list)
+    """What the next batch waits for, where it does."""
+
+    def run(self) -> Iterator[Answer]:
+        readers = ThreadPoolExecutor(self.crew.readers, "faceid-read")
+        workers = ThreadPoolExecutor(self.crew.workers, "faceid-work")
+        try:
+            while True:
+                self._take(readers)
+                while self._hand_on(workers):
+                    pass
+                if self.items and self.items[0].answered:
+                    item = self.items.popleft()
+                    self.held -= item.weight
+                    yield item.answer()
+                elif not self.items and self.ended:
+                    return
+                elif not self.paused:
+                    self._wait()
+        finally:
+            readers.shutdown(cancel_futures=True)
+            workers.shutdown(cancel_futures=True)
+
+    def _take(self, readers: ThreadPoolExecutor) -> None:
+        """Have the next origins fetched, so many that no worker has to wait for one."""
+        self.paused = False
+        ahead = 2 * self.crew.workers * self.crew.batch
+        while not self.ended and len(self.waiting) < ahead and len(self.items) < 4 * ahead:
+            try:
+                origin = next(self.origins)
+            except StopIteration:
+                self.ended = True
+                return
+            if origin is None:
+                self.paused = True
+                return
+            item = _Item[Origin, Fetched, Answer](origin, readers.submit(self.stages.fetch, origin))
+            self.items.append(item)
+            self.waiting.append(item)
+
+    def _hand_on(self, workers: ThreadPoolExecutor) -> bool:
+        """Give the workers one more batch; False where there is none, or they have enough to do."""
+        self.running = [batch for batch in self.running if not batch.done()]
+        self.missing = []
+        if len(self.running) >= 2 * self.crew.workers:
+            return False
+        # The first batches are small: the first answers come soon, and all workers begin at once.
+        size = min(self.crew.batch, 1 << min(30, self.submitted // self.crew.workers))
+        batch, stopped = self._gather(size)
+        # A batch that could still grow waits for as long as all workers are busy.
+        if not batch or (not stopped and len(batch) < size and len(self.running) >= self.crew.workers):
+            return False
+        for _ in batch:
+            self.waiting.popleft()
+        # Bytes go with the job and not with the item: once it is done nothing holds them.
+        work = [(item.origin, item.fetched.result()) for item in batch]
+        future = workers.submit(self._work, work)
+        for place, item in enumerate(batch):
+            item.fetched, item.batch, item.place = Future(), future, place
+            self.held += item.weight
+        self.running.append(future)
+        self.submitted += 1
+        return True
+
+    def _gather(self, size: int) -> tuple[list[_Item[Origin, Fetched, Answer]], bool]:
+        """The next up to `size` items that need work, and whether something else than fetching ends the batch."""
+        batch: list[_Item[Origin, Fetched, Answer]] = []
+        weight = 0
+        while len(batch) < size and len(batch) < len(self.waiting):
+            item = self.waiting[len(batch)]
+            if not item.fetched.done():
+                self.missing = [item.fetched]
+                return batch, False
+            if not item.weight:
+                item.settled = self.stages.settle(item.origin, item.fetched.result())
+                if item.settled is not None:
+                    del self.waiting[len(batch)]
+                    continue
+                item.weight = max(1, self.stages.weigh(item.fetched.result()))
+            if batch and weight + item.weight > self.crew.batch_weight:
+                return batch, True
+            if self.held + weight and self.held + weight + item.weight > self.crew.weight:
+                return batch, True
+            batch.append(item)
+            weight += item.weight
+        return batch, self.ended or len(batch) == size
+
+    def _work(self, batch: Sequence[tuple[Origin, Fetched]]) -> Sequence[Answer]:
+        with self.crew.working():
+            return self.stages.work(batch)
+
+    def _wait(self) -> None:
+        """Until something has happened: a batch is done, or what the next one waits for is fetched."""
+        pending: list[Future[Any]] = [*self.running, *self.missing]
+        wait(pending, return_when=FIRST_COMPLETED)
