@@ -9,6 +9,7 @@ from contextlib import closing
 import numpy as np
 from numpy.typing import NDArray
 
+from enrollment_db import outcomes
 from enrollment_db.errors import UnknownIdentity
 from enrollment_db.log import Log
 from enrollment_db.names import clean_name
@@ -117,6 +118,21 @@ class Reader(Log):
                 f"nobody is enrolled as {cleaned}", hint="see `faceid list`", path=self.path
             )
         return Identity(*rows[0])
+
+    def outcomes(self, run: str) -> dict[tuple[str, str], str]:
+        """What is kept of the outcomes of an unfinished run, by name and SHA-256."""
+        return dict(
+            outcomes.told(
+                self._session.query("SELECT name, sha256, outcome FROM outcomes WHERE run = ?", (run,))
+            )
+        )
+
+    def attributes(self, name: str) -> dict[str, str]:
+        """What is known of a person beside the name. Raises UnknownIdentity or BadName."""
+        ((stored,),) = self._session.query(
+            "SELECT attributes FROM identities WHERE id = ?", (self.identity(name).id,)
+        )
+        return {} if stored is None else dict(json.loads(stored))
 
     def templates(self, name: str) -> list[Template]:
         """The templates of an identity, one a photo, by id. Raises UnknownIdentity or BadName.

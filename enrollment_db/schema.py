@@ -183,12 +183,37 @@ def m005_policies_follow(db: Database) -> None:
     )
 
 
+def m006_unfinished_enrolment(db: Database) -> None:
+    """What an enrolment that has not come to its end decided about the photos that it did not store.
+
+    `run` says by which rules. Rows are of no use once a run has ended, and are removed then.
+    """
+    db.executescript(
+        """
+        CREATE TABLE outcomes (
+            sha256 BLOB NOT NULL CHECK (typeof(sha256) = 'blob' AND length(sha256) = 32),
+            name TEXT NOT NULL,
+            run TEXT NOT NULL,
+            outcome TEXT NOT NULL,
+            PRIMARY KEY (run, name, sha256)
+        ) WITHOUT ROWID;
+        """
+    )
+
+
+def m007_attributes(db: Database) -> None:
+    """What is known of a person beside the name: a JSON object of strings, or NULL."""
+    db.executescript("ALTER TABLE identities ADD COLUMN attributes TEXT;")
+
+
 MIGRATIONS: tuple[Callable[[Database], None], ...] = (
     m001_gallery,
     m002_policies,
     m003_models_side_by_side,
     m004_marks,
     m005_policies_follow,
+    m006_unfinished_enrolment,
+    m007_attributes,
 )
 
 SCHEMA_VERSION = len(MIGRATIONS)

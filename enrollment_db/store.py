@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TypeAlias
 
-from enrollment_db import policies
+from enrollment_db import outcomes, policies
 from enrollment_db.bulk import CACHE_KIB, Part, insert_part, logged_together
 from enrollment_db.changeover import Changeover
 from enrollment_db.errors import NameTaken, OtherModel, UnknownTemplate
@@ -144,6 +145,7 @@ class Store(Reader):
                 "SELECT count(DISTINCT sha256) FROM templates WHERE identity_id = ?", (identity.id,)
             ).fetchone()
             connection.execute("DELETE FROM identities WHERE id = ?", (identity.id,))
+            outcomes.forget_person(connection, identity.name)
             self._after_removal(connection)
         return int(photos)
 
@@ -180,6 +182,27 @@ class Store(Reader):
             )
             self._after_removal(connection)
         return str(name)
+
+    def keep_outcomes(self, run: str, name: str, decided: Iterable[tuple[str, str]]) -> None:
+        """Keep what an unfinished `run` decided about photos of `name`: pairs of SHA-256 and outcome."""
+        with self._session.write() as connection:
+            outcomes.insert(connection, run, clean_name(name), decided)
+
+    def forget_outcomes(self) -> None:
+        """Remove what unfinished runs decided."""
+        with self._session.write() as connection:
+            outcomes.forget(connection)
+
+    def set_attributes(self, name: str, attributes: Mapping[str, str]) -> None:
+        """Say what is known of a person, in place of what was. Raises UnknownIdentity or BadName."""
+        with self._session.write() as connection:
+            connection.execute(
+                "UPDATE identities SET attributes = ? WHERE id = ?",
+                (
+                    json.dumps(dict(attributes), ensure_ascii=False) if attributes else None,
+                    self.identity(name).id,
+                ),
+            )
 
     def put_policy(self, policy: NewPolicy) -> int:
         """Put a threshold in force; returns its id. The one of the same model and kind before it is kept."""
