@@ -64,7 +64,8 @@ def tar_entries(path: str, limits: Limits, wanted: Callable[[str], bool]) -> Ite
         if error is not None:
             yield Entry(inner, 0, failing(error))
             continue
-        data = cast("IO[bytes]", archive.extractfile(info)).read()
+        with _translated(path):
+            data = cast("IO[bytes]", archive.extractfile(info)).read()
         yield Entry(inner, len(data), partial(Encoded.of, data))
 
 
