@@ -97,9 +97,9 @@ def expand_braces(pattern: str) -> list[str]:
 
 def _options(inside: str) -> list[str]:
     span = _RANGE.fullmatch(inside)
-    if span is None:
+    first, last = (int(span[1]), int(span[2])) if span else (1, 0)
+    if span is None or last < first:
         return inside.split(",") if "," in inside else [f"{{{inside}}}"]
-    first, last = int(span[1]), int(span[2])
     if last - first >= _MOST_SHARDS:
         raise _too_many(inside)
     return [str(number).zfill(len(span[1])) for number in range(first, last + 1)]

@@ -36,11 +36,13 @@ def outcome(photo: Photo) -> bytes | str:
     try:
         loaded = photo.load()
     except UnreadableImage as error:
-        assert error.path == photo.source
-        assert str(error).isprintable()
-        return str(error)
-    assert isinstance(loaded, Encoded)
-    return loaded.data
+        refusal = error
+    else:
+        assert isinstance(loaded, Encoded)
+        return loaded.data
+    assert refusal.path == photo.source
+    assert str(refusal).isprintable()
+    return str(refusal)
 
 
 def names_and_bytes(photos: Iterable[Photo]) -> list[tuple[str | None, bytes | str]]:

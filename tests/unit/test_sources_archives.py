@@ -33,20 +33,35 @@ class TestAnyArchive:
         assert sources(photos, tmp_path) == [f"a{suffix}/2.jpg", f"a{suffix}/deep/in/1.PNG"]
 
     def test_what_a_directory_walk_skips_is_skipped(self, tmp_path: Path, pack: Pack, suffix: str) -> None:
-        names = ["__MACOSX/._a.jpg", "__MACOSX/b.jpg", ".hidden.jpg", ".cache/c.jpg", "a.jpg", "notes", "dir/"]
+        names = [
+            "__MACOSX/._a.jpg",
+            "__MACOSX/b.jpg",
+            ".hidden.jpg",
+            ".cache/c.jpg",
+            "a.jpg",
+            "notes",
+            "dir/",
+        ]
         path = pack(tmp_path / f"a{suffix}", dict.fromkeys(names, b""))
         assert sources(of_person("alice", [path]), tmp_path) == [f"a{suffix}/a.jpg"]
 
     def test_names_that_lead_out_lead_nowhere(self, tmp_path: Path, pack: Pack, suffix: str) -> None:
-        path = pack(tmp_path / f"a{suffix}", {"../../up.jpg": b"1", "/etc/root.jpg": b"2", "./here.jpg": b"3"})
+        path = pack(
+            tmp_path / f"a{suffix}", {"../../up.jpg": b"1", "/etc/root.jpg": b"2", "./here.jpg": b"3"}
+        )
         photos = of_person("alice", [path])
         assert [outcome(photo) for photo in photos] == [b"1", b"2", b"3"]
-        assert sources(photos, tmp_path) == [f"a{suffix}/up.jpg", f"a{suffix}/etc/root.jpg", f"a{suffix}/here.jpg"]
+        assert sources(photos, tmp_path) == [
+            f"a{suffix}/up.jpg",
+            f"a{suffix}/etc/root.jpg",
+            f"a{suffix}/here.jpg",
+        ]
         assert sorted(entry.name for entry in tmp_path.iterdir()) == [f"a{suffix}"]
 
     def test_the_same_member_twice_is_there_twice(self, tmp_path: Path, pack: Pack, suffix: str) -> None:
         if pack is as_zip:
-            pytest.warns(UserWarning, pack, tmp_path / f"a{suffix}", [("1.jpg", b"a"), ("1.jpg", b"b")])
+            with pytest.warns(UserWarning, match="Duplicate name"):
+                pack(tmp_path / f"a{suffix}", [("1.jpg", b"a"), ("1.jpg", b"b")])
         else:
             pack(tmp_path / f"a{suffix}", [("1.jpg", b"a"), ("1.jpg", b"b")])
         photos = of_person("alice", [str(tmp_path / f"a{suffix}")])
@@ -67,7 +82,7 @@ class TestAnyArchive:
         path = tmp_path / f"a{suffix}"
         path.write_bytes(data)
         (photo,) = of_person("alice", [str(path)])
-        with pytest.raises(UnreadableImage, match="a damaged or incomplete .* archive") as caught:
+        with pytest.raises(UnreadableImage, match=r"a damaged or incomplete .* archive") as caught:
             photo.load()
         assert (caught.value.code, caught.value.path) == ("unreadable", str(path))
         assert caught.value.hint
@@ -121,7 +136,11 @@ class TestZip:
     def test_the_total_is_known(self, tmp_path: Path) -> None:
         files = {"1.jpg": b"", "2.jpg": b"", "3.txt": b""}
         (tmp_path / "broken.zip").write_bytes(b"broken")
-        paths = [as_zip(tmp_path / "a.zip", files), as_zip(tmp_path / "b.zip", {}), str(tmp_path / "broken.zip")]
+        paths = [
+            as_zip(tmp_path / "a.zip", files),
+            as_zip(tmp_path / "b.zip", {}),
+            str(tmp_path / "broken.zip"),
+        ]
         photos = of_person("alice", paths)
         assert photos.total == len(list(photos)) == 4
 
@@ -171,7 +190,9 @@ class TestZip:
         assert "a link inside an archive" in str(outcome(photo))
 
     def test_names_of_programs_that_do_not_follow_the_standard(self, tmp_path: Path) -> None:
-        path = Path(as_zip(tmp_path / "a.zip", {"Ren\u00e9/1.jpg": b"1", "caf\u00e9/2.jpg": b"2", "x!y!3.jpg": b"3"}))
+        path = Path(
+            as_zip(tmp_path / "a.zip", {"Ren\u00e9/1.jpg": b"1", "caf\u00e9/2.jpg": b"2", "x!y!3.jpg": b"3"})
+        )
         data = path.read_bytes().replace(b"x!y!3.jpg", b"x\\y\\3.jpg")
         for at in (index for index in range(len(data)) if data.startswith(b"PK\x01\x02", index)):
             # What macOS leaves out: the flag that says UTF-8.
@@ -212,7 +233,11 @@ class TestTar:
         with tarfile.open(tmp_path / "a.tar", "w") as archive:
             for name, kind in (
                 *(("hard.jpg", tarfile.LNKTYPE), ("soft.jpg", tarfile.SYMTYPE)),
-                *(("pipe.jpg", tarfile.FIFOTYPE), ("disk.jpg", tarfile.BLKTYPE), ("folder.jpg", tarfile.DIRTYPE)),
+                *(
+                    ("pipe.jpg", tarfile.FIFOTYPE),
+                    ("disk.jpg", tarfile.BLKTYPE),
+                    ("folder.jpg", tarfile.DIRTYPE),
+                ),
             ):
                 info = tarfile.TarInfo(name)
                 info.type, info.linkname = kind, "/etc/passwd"
