@@ -1,0 +1,157 @@
+"""Archives of photos: those of one person, and those with a folder a person."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import takewhile
+
+from faceid.errors import UnreadableImage, UsageError
+from faceid.imaging import Limits
+from faceid.imaging.refusal import refuse
+from faceid.sources.entry import Entry, folders_of, is_directory, is_picture
+from faceid.sources.photo import Photo, Photos, refused
+from faceid.sources.shards import PairSpotter, sample_photos
+from faceid.sources.tars import tar_entries, tar_names
+from faceid.sources.zips import zip_pictures
+
+_ZIP = ".zip"
+# fmt: off
+_TAR = (
+    ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".tzst",
+)
+# fmt: on
+
+
+def is_zip(path: str) -> bool:
+    """By its suffix."""
+    return path.lower().endswith(_ZIP) and not is_directory(path)
+
+
+def is_tar(path: str) -> bool:
+    """By its suffix, compressed or not."""
+    return path.lower().endswith(_TAR) and not is_directory(path)
+
+
+def person_in_archive(path: str, name: str, limits: Limits) -> Photos:
+    """All pictures of a ZIP or TAR archive, as photos of one person."""
+
+    def stream() -> Iterator[Photo]:
+        pictures = zip_pictures(path, limits) if is_zip(path) else tar_entries(path, limits, is_picture)
+        for entry in pictures:
+            yield Photo(f"{path}/{entry.inner}", name, entry.load)
+
+    total = len(_inside(path, limits)) or 1 if is_zip(path) else None
+    return Photos(partial(_with_end, path, name, stream), total)
+
+
+def people_in_zip(path: str, limits: Limits) -> Photos:
+    """A folder a person: see `root_of`. The photos of one person come together.
+
+    Raises UsageError where no picture lies in a folder.
+    """
+    inside = _inside(path, limits)
+    root = root_of(inside)
+    if root is None:
+        raise _no_folders(path)
+
+    def stream() -> Iterator[Photo]:
+        places: dict[str | None, int] = {}
+        photos = [_photo_below(root, path, entry) for entry in zip_pictures(path, limits)]
+        yield from sorted(photos, key=lambda photo: places.setdefault(photo.name, len(places)))
+
+    return Photos(partial(_with_end, path, None, stream), len(inside) or 1)
+
+
+def people_in_tars(paths: Sequence[str], limits: Limits) -> Photos:
+    """A folder a person, over all archives together (see `root_of`), or WebDataset shards.
+
+    They are shards where a picture and a label of the same key stand next to each other. To know that, and the
+    root, the headers of the archives are read once beforehand. Raises UsageError where no picture lies in a
+    folder, and there is no label either.
+    """
+    spotter = PairSpotter()
+
+    def pictures() -> Iterator[str]:
+        for path in paths:
+            for inner in tar_names(path, limits):
+                if spotter.completes_a_pair(inner):
+                    return
+                if is_picture(inner):
+                    yield inner
+
+    root = root_of(pictures())
+    if root is None and not spotter.found:
+        raise _no_folders(paths[0])
+
+    def stream(path: str) -> Iterator[Photo]:
+        if spotter.found:
+            return sample_photos(path, limits)
+        entries = tar_entries(path, limits, is_picture)
+        return (_photo_below(root or (), path, entry) for entry in entries)
+
+    def streams() -> Iterator[Photo]:
+        for path in paths:
+            yield from _with_end(path, None, partial(stream, path))
+
+    return Photos(streams, None)
+
+
+def root_of(pictures: Iterable[str]) -> tuple[str, ...] | None:
+    """The folder whose sub-folders are the people: the innermost one that holds all pictures.
+
+    Where they all lie directly in that one, it is a person's itself, and the root is the folder above. () is the
+    archive as a whole, and what there is without any picture; None says that no picture lies in a folder.
+    """
+    common: tuple[str, ...] | None = None
+    deepest = 0
+    for inner in pictures:
+        folders = folders_of(inner)
+        deepest = max(deepest, len(folders))
+        common = folders if common is None else _shared(common, folders)
+    if common is None:
+        return ()
+    if deepest > len(common):
+        return common
+    return common[:-1] if common else None
+
+
+def _shared(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
+    """The folders that both begin with."""
+    pairs = zip(one, other, strict=False)
+    return tuple(folder for folder, _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
+def _no_folders(path: str) -> UsageError:
+    return UsageError(
+        f"{path} has no folders", hint="--each-folder wants one folder a person in an archive", path=path
+    )
+
+
+def _photo_below(root: tuple[str, ...], path: str, entry: Entry) -> Photo:
+    source = f"{path}/{entry.inner}"
+    if len(entry.folders) > len(root):
+        return Photo(source, entry.folders[len(root)], entry.load)
+    return refused(refuse(source, "it lies in no person's folder", hint="one folder a person"), None)
+
+
+def _inside(path: str, limits: Limits) -> list[str]:
+    """The pictures of a ZIP archive; none of what cannot be read, which is said when the stream gets there."""
+    try:
+        return [entry.inner for entry in zip_pictures(path, limits)]
+    except UnreadableImage:
+        return []
+
+
+def _with_end(path: str, name: str | None, stream: Callable[[], Iterator[Photo]]) -> Iterator[Photo]:
+    """The photos of an archive, and what is to be said where it breaks off, or holds none."""
+    found = False
+    try:
+        for photo in stream():
+            found = True
+            yield photo
+    except UnreadableImage as error:
+        yield refused(error, name)
+        return
+    if not found:
+        yield refused(refuse(path, "no pictures in this archive", code="no_images"), name)

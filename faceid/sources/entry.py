@@ -1,0 +1,66 @@
+"""A file inside an archive, whatever the archive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from faceid.imaging import SUFFIXES
+from faceid.types import Encoded
+
+DAMAGED_HINT = "copy or download it again; what could be read of it was taken"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entry:
+    """`inner` is its path inside the archive, `size` the bytes it holds in memory until it is dropped.
+
+    `load` raises UnreadableImage.
+    """
+
+    inner: str
+    size: int
+    load: Callable[[], Encoded]
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """The folders it lies in, outermost first."""
+        return folders_of(self.inner)
+
+
+def visible(path: str) -> str | None:
+    """The path of a member without what leads out of the archive; None for what a directory walk skips too.
+
+    Nothing is written under these names, so `/` in front and `..` are not dangerous, only in the way.
+    """
+    parts = [part for part in path.split("/") if part not in ("", ".", "..")]
+    if not parts or any(part.startswith(".") or part == "__MACOSX" for part in parts):
+        return None
+    return "/".join(parts)
+
+
+def is_picture(inner: str) -> bool:
+    """By its suffix, as in a directory."""
+    return PurePosixPath(inner).suffix.lower() in SUFFIXES
+
+
+def folders_of(inner: str) -> tuple[str, ...]:
+    """The folders of a member's path, outermost first."""
+    return tuple(inner.split("/")[:-1])
+
+
+def is_directory(path: str) -> bool:
+    """Whether it is one; what no path can be is none."""
+    try:
+        return Path(path).is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def is_file(path: str) -> bool:
+    """Whether it is one; what no path can be is none."""
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,116 @@
+"""What is piped in: one picture, or a list of paths. The first bytes tell which."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BufferedReader
+from typing import cast
+
+from faceid.errors import UnreadableImage
+from faceid.imaging import STDIN, Limits
+from faceid.imaging.formats import Format, sniff
+from faceid.imaging.refusal import refuse
+from faceid.types import Encoded
+
+_ENOUGH = 16
+"""Every picture format shows within so many bytes that it is no text."""
+
+_CHUNK = 1 << 16
+_LONGEST_PATH = 1 << 13
+"""Twice what a path may have on Linux; of longer ones only this much is kept, which is refused as too long."""
+
+_CONTROL = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_MAY_BE_TEXT = (None, Format.BMP, Format.GIF)
+"""A path may begin with BM or GIF89a as well; pictures that do are told by the bytes that follow."""
+
+
+def separator_of(head: bytes) -> bytes | None:
+    r"""What stands between the paths that `head`, the first bytes of a stream, is the beginning of.
+
+    b"\0" as `find -print0` writes it, or b"\n"; None where it is one picture, or nothing: what `sniff` knows,
+    what is not UTF-8, holds control characters, or a NUL that ends no path.
+    """
+    if not head or sniff(head) not in _MAY_BE_TEXT:
+        return None
+    try:
+        # Not final: the head may end within a character.
+        text = codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return None
+    if _CONTROL.search(text):
+        return None
+    if "\0" not in text:
+        return b"\n"
+    return None if "" in text.split("\0")[:-1] else b"\0"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Piped:
+    """Standard input, of which the first bytes have been read as `head`."""
+
+    head: bytes
+    rest: BufferedReader
+
+    @classmethod
+    def peek(cls) -> Piped | None:
+        """Wait for the first bytes. None where nothing is piped in; raises UnreadableImage where that fails."""
+        # None in a process without standard input (pythonw, some services).
+        if sys.stdin is None or sys.stdin.isatty():
+            return None
+        rest = cast("BufferedReader", sys.stdin.buffer)
+        head = b""
+        while len(head) < _ENOUGH or (len(head) < _CHUNK and b"\n" not in head and b"\0" not in head):
+            chunk = _read(rest)
+            if not chunk:
+                break
+            head += chunk
+        return cls(head, rest)
+
+    def image(self, limits: Limits) -> Encoded:
+        """All of it, as one picture. Raises UnreadableImage where it is larger than `limits`."""
+        try:
+            data = self.head + self.rest.read(max(0, limits.max_bytes + 1 - len(self.head)))
+        except OSError as error:
+            raise _unreadable(error) from error
+        limits.check_bytes(len(data), STDIN)
+        return Encoded.of(data)
+
+    def paths(self, separator: bytes) -> Iterator[str]:
+        """The paths, each as soon as it has come; empty lines are none.
+
+        Raises UnreadableImage where reading fails, after those that came before.
+        """
+        for piece in self._pieces(separator):
+            path = piece.removesuffix(b"\r") if separator == b"\n" else piece
+            if path.strip():
+                # In a list `-` is a file.
+                yield os.fsdecode(path) if path != STDIN.encode() else f"./{STDIN}"
+
+    def _pieces(self, separator: bytes) -> Iterator[bytes]:
+        pending = self.head.removeprefix(codecs.BOM_UTF8)
+        while True:
+            *whole, pending = pending.split(separator)
+            for piece in whole:
+                yield piece[:_LONGEST_PATH]
+            chunk = _read(self.rest)
+            if not chunk:
+                break
+            # What is beyond the longest path is dropped as it comes: a line may be endless.
+            pending = pending[:_LONGEST_PATH] + chunk
+        yield pending[:_LONGEST_PATH]
+
+
+def _read(stream: BufferedReader) -> bytes:
+    try:
+        return stream.read1(_CHUNK)
+    except OSError as error:
+        raise _unreadable(error) from error
+
+
+def _unreadable(error: OSError) -> UnreadableImage:
+    return refuse(STDIN, (error.strerror or "cannot be read").lower())
