@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 import numpy as np
 
 from faceid.decide import Policy, Target, decide_identity, identity_similarity, policy_for
-from faceid.errors import InputError, PhotoRefused, UnreadableImage, not_one_face
+from faceid.errors import InputError, PhotoRefused, UnreadableImage, UsageError, not_one_face
 from faceid.gallery import Gallery
 from faceid.results import EnrollResult, Problem, Reason
 from faceid.types import Candidate, Embedding, Face, ModelKey, Quality
@@ -26,6 +26,9 @@ Of sharp frontal photos it refuses under 0.5 % (LFW) and 1 % (CelebA); of the sa
 """
 
 
+STRICT_QUALITY = 0.7
+
+
 CONFLICT_FPIR, CONFLICT_FMR = 1e-3, 1e-4
 """A photo is somebody else's where it matches that person under both: one honest photo in a thousand is refused.
 
@@ -35,6 +38,22 @@ The search for a probe may be laxer: there a false name costs more than a missed
 CONFLICT_HINT = "check whose face it is; --on-conflict accept where they truly are two people"
 
 OnConflict: TypeAlias = Literal["refuse", "accept"]
+
+
+def quality_from(level: str) -> float:
+    """The least quality that `off`, `standard`, `strict` or a number 0..1 stands for. Raises UsageError."""
+    levels = {"off": 0.0, "standard": MIN_QUALITY, "strict": STRICT_QUALITY}
+    if level in levels:
+        return levels[level]
+    try:
+        least = float(level)
+    except ValueError:
+        least = -1.0
+    if not 0.0 <= least <= 1.0:
+        raise UsageError(
+            f"unknown quality {level!r}", hint="choose off, standard, strict or a number from 0 to 1"
+        )
+    return least
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +79,7 @@ class Seen:
     """What was seen on a photo, without its pixels: a whole group of these is held.
 
     `sha256` is None where nothing could be read. `too_small` says that there is a face, and why it is not in `faces`.
+    Nobody `looked` at a photo whose bytes are known.
     """
 
     source: str
@@ -67,6 +87,7 @@ class Seen:
     error: InputError | None
     faces: tuple[SeenFace, ...]
     too_small: bool
+    looked: bool
 
 
 @dataclass(slots=True, eq=False)
@@ -95,15 +116,13 @@ class Admission:
     calibration: Calibration | None
     rules: Rules = field(default_factory=Rules)
 
-    def decide(self, name: str, group: Sequence[Seen]) -> list[Case]:
-        """One case for each photo of `name`, in order; those with a `face` are let in."""
-        cases = [Case(seen) for seen in group]
+    def decide(self, name: str, cases: Sequence[Case]) -> None:
+        """Decide the cases of `name` that have no result: afterwards they have one, or a `face`, which is let in."""
         self._find_copies(name, cases)
         self._each(name, cases, self._choose_face)
         if self.rules.on_conflict == "refuse":
             self._each(name, cases, self._check_holders)
             self._refuse_conflicts(name, _admitted(cases))
-        return cases
 
     def _each(self, name: str, cases: Iterable[Case], check: Callable[[str, Case], None]) -> None:
         """Apply a check to the cases that are open: those that it raises InputError for are rejected."""
@@ -118,10 +137,11 @@ class Admission:
         first: dict[str, Case] = {}
         for case in cases:
             digest = case.seen.sha256
-            if digest is None:
+            if digest is None or case.result is not None:
                 continue
             template_id = self.gallery.holders_of(digest, self.model).get(name)
-            if template_id is not None:
+            # What nobody looked at and nobody holds any more was held when it was read.
+            if template_id is not None or not case.seen.looked:
                 case.result = EnrollResult(case.seen.source, "duplicate", template_id=template_id, name=name)
             elif first.setdefault(digest, case) is not case:
                 case.copy_of = first[digest]
@@ -146,7 +166,7 @@ class Admission:
             raise PhotoRefused(
                 f"quality {quality.score:.2f} is below {least:.2f}, mostly for {quality.worst}"
                 f" ({quality.factors[quality.worst]:.2f})",
-                hint="take a sharp, evenly lit photo from the front, or lower --min-quality",
+                hint="take a sharp, evenly lit photo from the front, or lower --quality",
                 path=seen.source,
             )
 
@@ -219,6 +239,7 @@ def _reject(name: str, case: Case, error: InputError) -> None:
         box=face.face.box if face else None,
         quality=face.quality.score if face else None,
         quality_factors=dict(face.quality.factors) if face else None,
-        name=name,
+        faces=len(case.seen.faces) if case.seen.looked and case.seen.error is None else None,
+        name=name or None,
         problem=Problem(error.code, str(error), error.hint),
     )

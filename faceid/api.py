@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, Union, cast
@@ -12,13 +12,14 @@ from faceid.administration import Administration
 from faceid.admission import Rules
 from faceid.answers import identified, said
 from faceid.decide import Target, decide_claim, decide_identity
-from faceid.enrolment import Enrolment, Photo
+from faceid.enrolment import Enrolment
 from faceid.errors import not_one_face
 from faceid.gallery import clean_name
 from faceid.imaging import fetch, from_array
 from faceid.pipeline import Look, Source
 from faceid.policy import state_of
 from faceid.results import CompareResult, EnrollResult, IdentifyResult, VerifyResult
+from faceid.sources import Photo
 from faceid.types import Embedding
 
 if TYPE_CHECKING:
@@ -125,11 +126,17 @@ class FaceID(Administration):
         )
 
     def enroll_each(
-        self, photos: Iterable[Photo | None], rules: Rules | None = None, *, store_crops: bool = False
+        self,
+        photos: Iterable[Photo],
+        rules: Rules | None = None,
+        *,
+        attributes: Mapping[str, Mapping[str, str]] | None = None,
+        store_crops: bool = False,
     ) -> Iterator[EnrollResult]:
-        """`enroll` for photos of many people, each result as soon as it is stored: what was yielded is on disk.
+        """`enroll` for photos of many people (see `faceid.sources`), each result as soon as it is stored.
 
-        Photos of one person are best given one after the other: they are decided on together.
+        Photos of one person are best given one after the other: they are decided on together. `attributes` by name are
+        stored with those of whom a photo is let in. A run that was cut short goes on where it was when it is repeated.
         """
         gallery = self.gallery(create=True)
         self._check_model_name(gallery)
@@ -141,7 +148,7 @@ class FaceID(Administration):
             look_closer=self._look_closer,
             store_crops=store_crops,
         )
-        return enrolment.run(photos)
+        return enrolment.run(photos, attributes)
 
     def _one_face(self, image: ImageLike) -> tuple[str, Embedding]:
         (look,) = self.pipeline.look([_source(image)])

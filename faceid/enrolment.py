@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
 
 from faceid.admission import Admission, Case, Rules, Seen, SeenFace
+from faceid.errors import InputError, UnreadableImage, UsageError
 from faceid.gallery import Gallery, clean_name
-from faceid.pipeline import Closer, Look, Picture, Pipeline
-from faceid.results import EnrollResult
+from faceid.pipeline import Closer, Look, Pipeline
+from faceid.results import EnrollResult, Problem
+from faceid.sources import Photo
 from faceid.stored_crop import make_stored_crop
 
 if TYPE_CHECKING:
@@ -19,22 +24,15 @@ GROUP = 256
 """Photos of one person that are decided on together, at most."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Photo:
-    """A photo and whose it is; `load` as of `pipeline.Origin`."""
-
-    source: str
-    name: str
-    load: Callable[[], Picture]
-
-
 @dataclass(frozen=True, slots=True)
 class Enrolment:
     """One run of enrolling people into a gallery.
 
     Consecutive photos of one person are a group: all are looked at, then it is decided which are let in, then those
-    are stored in one transaction. `look_closer` says whether an image without a face holds one that is only too
-    small. With `store_crops`, the part of each photo around the face is kept.
+    are stored in one transaction, with what was decided about the others. A run by the same rules that was cut short
+    goes on from there: it neither reads the pixels of a photo twice nor decides twice. `look_closer` says whether an
+    image without a face holds one that is only too small. With `store_crops`, the part of each photo around the face
+    is kept.
     """
 
     gallery: Gallery
@@ -44,33 +42,67 @@ class Enrolment:
     look_closer: Closer | None = None
     store_crops: bool = False
 
-    def run(self, photos: Iterable[Photo | None]) -> Iterator[EnrollResult]:
-        """What became of each photo, in order; all of a group is on disk before the first of it is yielded."""
+    def run(
+        self, photos: Iterable[Photo], attributes: Mapping[str, Mapping[str, str]] | None = None
+    ) -> Iterator[EnrollResult]:
+        """What became of each photo, in order; all of a group is on disk before the first of it is yielded.
+
+        `attributes` by name are stored with those of whom a photo is let in.
+        """
         model = self.pipeline.embedder.model
         self.gallery.guard(model)
         admission = Admission(self.gallery, model, self.calibration, self.rules)
-        looks = self.pipeline.look(photos, wanted=self._is_new, closer=self.look_closer)
+        known: dict[str, dict[str, str]] = {}
+        for raw, values in (attributes or {}).items():
+            known.setdefault(_cleaned(raw), {}).update(values)
+        run = self._run_id()
+        before = {key: _from_json(outcome) for key, outcome in self.gallery.outcomes(run).items()}
+        kept = bool(before)
+
+        def is_new(photo: Photo, sha256: str) -> bool:
+            name = _cleaned(photo.name)
+            return (name, sha256) not in before and name not in self.gallery.holders_of(sha256, model)
+
+        looks = self.pipeline.look(photos, wanted=is_new, closer=self.look_closer)
         for name, group in self._groups(looks):
-            cases = admission.decide(name, group)
+            cases = [Case(seen, result=_again(before.get((name, seen.sha256 or "")), seen)) for seen in group]
+            undecided = [case.result is None for case in cases]
+            admission.decide(name, cases)
             with self.gallery.transaction():
                 for case in cases:
                     self._store(name, case)
-            yield from (_result(case) for case in cases)
+                results = [_result(case) for case in cases]
+                if known.get(name) and any(result.status == "enrolled" for result in results):
+                    self.gallery.set_attributes(name, known[name])
+                refused = [
+                    (case.seen.sha256, json.dumps(asdict(result)))
+                    for case, result, here in zip(cases, results, undecided, strict=True)
+                    if here and result.status == "rejected" and case.seen.sha256
+                ]
+                if refused and name:
+                    self.gallery.keep_outcomes(run, name, refused)
+                    kept = True
+            yield from results
+        if kept:
+            self.gallery.forget_outcomes()
 
-    def _is_new(self, photo: Photo, sha256: str) -> bool:
-        return clean_name(photo.name) not in self.gallery.holders_of(sha256, self.pipeline.embedder.model)
+    def _run_id(self) -> str:
+        """What decides about a photo beside the photo and the gallery."""
+        what = [asdict(self.rules), asdict(self.pipeline.embedder.model)]
+        return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
     def _groups(self, looks: Iterable[Look[Photo]]) -> Iterator[tuple[str, Sequence[Seen]]]:
-        name, group = "", list[Seen]()
-        for look in looks:
-            whose = clean_name(look.origin.name)
-            if group and (whose != name or len(group) == GROUP):
+        """Consecutive photos of one person, at most GROUP of them. Those of nobody are of the name ""."""
+        group: list[Seen] = []
+        for name, looks_of_one in groupby(looks, key=lambda look: _cleaned(look.origin.name)):
+            for look in looks_of_one:
+                group.append(self._without_pixels(look))
+                if len(group) == GROUP:
+                    yield name, group
+                    group = []
+            if group:
                 yield name, group
                 group = []
-            name = whose
-            group.append(self._without_pixels(look))
-        if group:
-            yield name, group
 
     def _without_pixels(self, look: Look[Photo]) -> Seen:
         faces = tuple(
@@ -84,7 +116,9 @@ class Enrolment:
             )
             for observation, embedding in zip(look.observations, look.embeddings, strict=True)
         )
-        return Seen(look.source, look.sha256, look.error, faces, look.too_small)
+        error = look.error or _bad_name(look.origin)
+        looked = look.image is not None or error is not None
+        return Seen(look.source, look.sha256, error, faces, look.too_small, looked)
 
     def _store(self, name: str, case: Case) -> None:
         seen, chosen = case.seen, case.face
@@ -107,6 +141,7 @@ class Enrolment:
             box=chosen.face.box,
             quality=chosen.quality.score,
             quality_factors=dict(chosen.quality.factors),
+            faces=len(seen.faces),
             name=name,
         )
 
@@ -120,3 +155,35 @@ def _result(case: Case) -> EnrollResult:
     if first.status == "enrolled":
         return EnrollResult(case.seen.source, "duplicate", template_id=first.template_id, name=first.name)
     return replace(first, path=case.seen.source)
+
+
+def _cleaned(name: str | None) -> str:
+    """The name that photos of `name` are stored under; "" for none, or one that cannot be."""
+    try:
+        return "" if name is None else clean_name(name)
+    except UsageError:
+        return ""
+
+
+def _bad_name(photo: Photo) -> InputError | None:
+    try:
+        if photo.name is not None:
+            clean_name(photo.name)
+    except UsageError as error:
+        return UnreadableImage(str(error), code=error.code, hint=error.hint, path=photo.source)
+    return None
+
+
+def _again(outcome: EnrollResult | None, seen: Seen) -> EnrollResult | None:
+    """What was decided about the same bytes before the run was cut short."""
+    return None if outcome is None or seen.looked else replace(outcome, path=seen.source)
+
+
+def _from_json(outcome: str) -> EnrollResult:
+    told: dict[str, Any] = json.loads(outcome)
+    problem, box = told.pop("problem"), told.pop("box")
+    return EnrollResult(
+        **told,
+        box=None if box is None else tuple(box),
+        problem=None if problem is None else Problem(**problem),
+    )

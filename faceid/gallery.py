@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -134,6 +134,31 @@ class Gallery:
         """Make all additions inside one: they are stored together, or none is."""
         with database_errors(), self.store.transaction():
             yield
+
+    def outcomes(self, run: str) -> dict[tuple[str, str], str]:
+        """What an enrolment that was cut short decided, by name and SHA-256 (see `enrollment_db.outcomes`)."""
+        with database_errors():
+            return self.store.outcomes(run)
+
+    def keep_outcomes(self, run: str, name: str, decided: Sequence[tuple[str, str]]) -> None:
+        """Keep what `run` decided about photos of `name` until it ends: pairs of SHA-256 and outcome."""
+        with database_errors():
+            self.store.keep_outcomes(run, name, decided)
+
+    def forget_outcomes(self) -> None:
+        """Remove what unfinished enrolments decided."""
+        with database_errors():
+            self.store.forget_outcomes()
+
+    def attributes(self, name: str) -> dict[str, str]:
+        """What is known of a person beside the name. Raises Refused for an unknown name."""
+        with database_errors():
+            return self.store.attributes(name)
+
+    def set_attributes(self, name: str, attributes: Mapping[str, str]) -> None:
+        """Say what is known of a person, in place of what was. Raises Refused for an unknown name."""
+        with database_errors():
+            self.store.set_attributes(name, attributes)
 
     def add(
         self,

@@ -98,7 +98,7 @@ class Pipeline:
 
     def look(
         self,
-        origins: Iterable[O | None],
+        origins: Iterable[O],
         wanted: Callable[[O, str], bool] | None = None,
         closer: Closer | None = None,
     ) -> Iterator[Look[O]]:

@@ -27,7 +27,8 @@ class Problem:
 class EnrollResult:
     """What became of one photo. `reason` and `problem` are set where it was rejected.
 
-    `quality` is 0..1 and `quality_factors` what it is made of; both None where no face was assessed.
+    `quality` is 0..1 and `quality_factors` what it is made of; both None where no face was assessed. `faces` counts
+    those that were found, None where nobody looked.
     """
 
     path: str
@@ -37,6 +38,7 @@ class EnrollResult:
     box: Box | None = None
     quality: float | None = None
     quality_factors: dict[str, float] | None = None
+    faces: int | None = None
     name: str | None = None
     problem: Problem | None = None
 

@@ -48,18 +48,17 @@ class Stages(Generic[Origin, Fetched, Answer]):
 
 
 def in_order(
-    origins: Iterable[Origin | None], stages: Stages[Origin, Fetched, Answer], crew: Crew
+    origins: Iterable[Origin], stages: Stages[Origin, Fetched, Answer], crew: Crew
 ) -> Iterator[Answer]:
     """The answer for each origin, in order, each as soon as it and those before it are known.
 
-    `origins` are taken in the caller's thread, some ahead of the answers. A source that has to wait for its next
-    origin may give None meanwhile: then answers get out. An only origin is answered in the caller's thread, without
+    `origins` are taken in the caller's thread, some ahead of the answers. An only origin is answered there too, without
     `working`: it has the machine for itself. What a stage raises ends the stream.
     """
     remaining = iter(origins)
     first = list(islice(remaining, 2))
-    only = first[0] if len(first) == 1 else None
-    if only is not None:
+    if len(first) == 1:
+        (only,) = first
         fetched = stages.fetch(only)
         settled = stages.settle(only, fetched)
         yield stages.work([(only, fetched)])[0] if settled is None else settled
@@ -93,11 +92,10 @@ class _Item(Generic[Origin, Fetched, Answer]):
 
 @dataclass(slots=True, eq=False)
 class _Stream(Generic[Origin, Fetched, Answer]):
-    origins: Iterator[Origin | None]
+    origins: Iterator[Origin]
     stages: Stages[Origin, Fetched, Answer]
     crew: Crew
     ended: bool = False
-    paused: bool = False
     submitted: int = 0
     held: int = 0
     """The weight of the items that were handed to workers and not taken yet."""
@@ -122,7 +120,7 @@ class _Stream(Generic[Origin, Fetched, Answer]):
                     yield item.answer()
                 elif not self.items and self.ended:
                     return
-                elif not self.paused:
+                else:
                     self._wait()
         finally:
             readers.shutdown(cancel_futures=True)
@@ -130,16 +128,12 @@ class _Stream(Generic[Origin, Fetched, Answer]):
 
     def _take(self, readers: ThreadPoolExecutor) -> None:
         """Have the next origins fetched, so many that no worker has to wait for one."""
-        self.paused = False
         ahead = 2 * self.crew.workers * self.crew.batch
         while not self.ended and len(self.waiting) < ahead and len(self.items) < 4 * ahead:
             try:
                 origin = next(self.origins)
             except StopIteration:
                 self.ended = True
-                return
-            if origin is None:
-                self.paused = True
                 return
             item = _Item[Origin, Fetched, Answer](origin, readers.submit(self.stages.fetch, origin))
             self.items.append(item)

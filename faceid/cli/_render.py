@@ -16,6 +16,7 @@ from faceid.results import PolicyState, Problem
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import Progress
 
 T = TypeVar("T")
 
@@ -117,18 +118,23 @@ class Output:
         if self.quiet or not sys.stderr.isatty():
             yield lambda done, total: None
             return
+        with self.bar() as bar:
+            task = bar.add_task(what, total=total, said="")
+            yield lambda done, total: bar.update(task, completed=done, total=total)
+
+    def bar(self) -> Progress:
+        """A bar for stderr, which makes way for lines; the field `said` of a task is text behind it."""
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-        with Progress(
-            TextColumn(what),
+        return Progress(
+            TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
+            TextColumn("{task.fields[said]}"),
             console=self._stderr,
             transient=True,
-        ) as bar:
-            task = bar.add_task(what, total=total)
-            yield lambda done, total: bar.update(task, completed=done, total=total)
+        )
 
     @contextmanager
     def waiting(self, what: str) -> Iterator[None]:

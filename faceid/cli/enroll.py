@@ -1,22 +1,20 @@
-"""`faceid enroll`: store the templates of a person's photos."""
+"""`faceid enroll`: store the templates of people's photos."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import fields
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from faceid.cli._enrolling import Report, final_table, summary, told, watched
 from faceid.cli._options import MinFace, session_of
-from faceid.cli._render import Output, counted, plain
+from faceid.cli._render import counted, plain
 from faceid.errors import UsageError
-from faceid.results import EnrollResult, EnrollSummary
 
 if TYPE_CHECKING:
     from faceid.admission import OnConflict
+    from faceid.sources import Photos
 
 NAME = "enroll"
 
@@ -27,7 +25,8 @@ def run(
         list[str] | None,
         typer.Argument(
             metavar="PATH",
-            help="Photos of the person: files, directories (walked recursively), or - for one image on stdin.",
+            help="Photos of the person: files, directories (walked recursively), ZIP or TAR archives, or - for one "
+            "image or a list of paths on stdin.",
             show_default=False,
         ),
     ] = None,
@@ -36,26 +35,30 @@ def run(
         typer.Option("--name", "-n", metavar="NAME", help="Whose photos they are.", show_default=False),
     ] = None,
     each_folder: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--each-folder",
             metavar="ROOT",
-            help="Enrol every sub-folder of ROOT under the folder's name.",
+            help="Enrol every sub-folder of ROOT, a folder or archive, under the folder's name.",
+            show_default=False,
+        ),
+    ] = None,
+    table: Annotated[
+        str | None,
+        typer.Option(
+            "--table",
+            metavar="FILE",
+            help="Enrol the photos that a CSV or Parquet file lists: path, name, and attributes of the person.",
             show_default=False,
         ),
     ] = None,
     min_face: MinFace = None,
-    min_quality: Annotated[
-        float | None,
+    quality: Annotated[
+        str,
         typer.Option(
-            "--min-quality",
-            metavar="Q",
-            min=0.0,
-            max=1.0,
-            help="Refuse photos of less quality.",
-            show_default=False,
+            "--quality", metavar="off|standard|strict|Q", help="Refuse photos of less quality; Q is 0..1."
         ),
-    ] = None,
+    ] = "standard",
     on_conflict: Annotated[
         str,
         typer.Option(
@@ -71,86 +74,56 @@ def run(
             help="Keep the part of each photo around the face in the gallery, for `faceid re-embed`.",
         ),
     ] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "--report",
+            metavar="FILE",
+            help="Write what became of each photo to a CSV file.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
-    """Enrol a person: one face a photo, one template a face.
+    """Enrol people: one template for each photo of them.
 
     The same photo twice is a duplicate and stored once. Photos without a face, with several, too small, too
-    poor, or nearer to another identity are refused, each with its reason.
+    poor, or nearer to another identity are refused, each with its reason. A run that was cut short goes on where it
+    was when it is given again.
     """
-    if (each_folder is None) == (name is None):
-        raise UsageError("give either --name NAME with photos, or --each-folder ROOT")
-    if (each_folder is None) == (not paths):
-        raise UsageError("--name goes with photos, --each-folder stands alone")
+    if [each_folder, name, table].count(None) != 2:
+        raise UsageError("give one of --name NAME with photos, --each-folder ROOT, --table FILE")
+    if (name is None) == bool(paths):
+        raise UsageError("--name goes with photos, --each-folder and --table stand alone")
     if on_conflict not in ("refuse", "accept"):
         raise UsageError(f"unknown value {on_conflict!r} of --on-conflict", hint="choose refuse or accept")
+    from faceid.admission import Rules, quality_from
+
+    rules = Rules(min_quality=quality_from(quality), on_conflict=cast("OnConflict", on_conflict))
     session = session_of(context)
     output = session.output
-    from faceid.gallery import clean_name
-    from faceid.imaging import walk
-
-    batches: list[tuple[str, list[str]]]
-    if each_folder is not None:
-        folders = sub_folders(each_folder)
-        batches = [(clean_name(folder.name), list(walk([str(folder)]))) for folder in folders]
-    else:
-        batches = [(clean_name(name or ""), list(walk(paths or [])))]
+    photos = _photos(name, paths or [], each_folder, table)
     with session.open(min_face=min_face) as system:
-        from faceid.admission import MIN_QUALITY, Rules
-        from faceid.enrolment import Photo
-        from faceid.imaging import fetch
-
-        rules = Rules(
-            min_quality=MIN_QUALITY if min_quality is None else min_quality,
-            on_conflict=cast("OnConflict", on_conflict),
-        )
-        listed = (Photo(path, person, partial(fetch, path)) for person, photos in batches for path in photos)
-        results = system.enroll_each(listed, rules, store_crops=store_crops)
-        total = sum(len(photos) for _, photos in batches)
-        seen = list(report(output, output.follow(results, "enrolling", total), named=each_folder is not None))
-        summary = summarise(seen, name, templates=system.gallery().template_count(name))
-    output.emit({"summary": plain(summary)})
-    if not output.json:
-        rows = [(result.name, result.path, result.status, result.reason, result.quality) for result in seen]
-        output.table(["name", "photo", "status", "reason", "quality"], rows)
-        output.line(
-            f"{summary.enrolled} enrolled, {summary.skipped} skipped, {summary.failed} refused; "
-            f"{counted(summary.templates, 'template')}{f' of {name}' if name else ''}"
-        )
+        results = system.enroll_each(photos, rules, attributes=photos.attributes, store_crops=store_crops)
+        with Report.opened(report) as rows, watched(output, photos.total) as watch:
+            told(output, results, watch, rows, named=name is None)
+        totals = summary(watch.tally, name, templates=system.gallery().template_count(name))
+    output.emit({"summary": plain(totals)})
+    final_table(output, watch.tally)
+    output.line(
+        f"{totals.enrolled:,} enrolled, {totals.skipped:,} skipped, {totals.failed:,} refused; "
+        f"{counted(totals.templates, 'template')}{f' of {name}' if name else ''}"
+    )
     raise typer.Exit(output.exit_code)
 
 
-def sub_folders(root: Path) -> list[Path]:
-    """The folders in `root` that hold people, by name. Raises UsageError where there are none."""
-    if not root.is_dir():
-        raise UsageError(f"{root} is not a directory", code="not_found", path=str(root))
-    folders = sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-    if not folders:
-        raise UsageError(
-            f"{root} has no sub-folders", hint="--each-folder wants one folder a person", path=str(root)
-        )
-    return folders
+def _photos(name: str | None, paths: list[str], each_folder: str | None, table: str | None) -> Photos:
+    """The photos of the one source that was named. Raises UsageError and InputError before anything is enrolled."""
+    from faceid.gallery import clean_name
+    from faceid.sources import of_folders, of_person, of_table
 
-
-def report(output: Output, results: Iterable[EnrollResult], *, named: bool) -> Iterable[EnrollResult]:
-    """Say each result as it comes, and hand it on."""
-    for result in results:
-        output.emit(as_object(result, named=named))
-        if result.problem is not None:
-            output.count(3)
-            output.problem(result.problem, result.path)
-        yield result
-
-
-def as_object(result: EnrollResult, *, named: bool) -> dict[str, Any]:
-    """The JSON of one photo; `name` belongs to it where several people are enrolled at once."""
-    left_out = set() if named else {"name"}
-    full = plain(result)
-    return {field.name: full[field.name] for field in fields(result) if field.name not in left_out}
-
-
-def summarise(results: list[EnrollResult], name: str | None, *, templates: int) -> EnrollSummary:
-    """Count outcomes."""
-    counts = dict.fromkeys(("enrolled", "duplicate", "rejected"), 0)
-    for result in results:
-        counts[result.status] += 1
-    return EnrollSummary(name, counts["enrolled"], counts["duplicate"], counts["rejected"], templates)
+    if each_folder is not None:
+        return of_folders(each_folder)
+    if table is not None:
+        return of_table(table)
+    assert name is not None
+    return of_person(clean_name(name), paths)

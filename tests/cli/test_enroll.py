@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import csv
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -76,7 +78,7 @@ def test_refused_photos_have_reasons_and_the_good_one_is_kept(
 
 
 def test_low_quality_says_which_factor(faceid: Faceid, photo: Photo) -> None:
-    ran = faceid("--json", "enroll", "--name", "alice", "--min-quality", "1", photo(ALICE))
+    ran = faceid("--json", "enroll", "--name", "alice", "--quality", "1", photo(ALICE))
     assert ran.code == 3
     assert ran.objects[0]["reason"] == "low_quality"
     assert ran.objects[0]["quality"] < 1
@@ -142,7 +144,7 @@ def test_names_are_one_whatever_their_unicode_form(faceid: Faceid, photo: Photo)
         ["enroll", "--name", "alice", "--each-folder", "x"],
         ["enroll", "--each-folder", "nowhere"],
         ["enroll", "--name", "alice", "--on-conflict", "maybe", "photo.png"],
-        ["enroll", "--name", "alice", "--min-quality", "2", "photo.png"],
+        ["enroll", "--name", "alice", "--quality", "2", "photo.png"],
     ],
 )
 def test_usage(faceid: Faceid, arguments: list[str]) -> None:
@@ -171,3 +173,65 @@ def test_the_gallery_remembers_its_model(faceid: Faceid, photo: Photo) -> None:
     faceid("enroll", "--name", "alice", photo(ALICE))
     ran = faceid("--json", "identify", photo(ALICE), model=None)
     assert (ran.code, ran.object["faces"][0]["name"]) == (0, "alice")
+
+
+def test_a_report_has_a_row_for_each_photo(faceid: Faceid, photo: Photo, tmp_path: Path) -> None:
+    good, nobody = photo(ALICE), photo()
+    report = tmp_path / "report.csv"
+    ran = faceid("enroll", "--name", "alice", "--report", report, good, nobody, tmp_path / "missing.jpg")
+    assert ran.code == 3
+    with report.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["path"], row["name"], row["status"], row["reason"]) for row in rows] == [
+        (good, "alice", "enrolled", ""),
+        (nobody, "alice", "rejected", "no_face"),
+        (str(tmp_path / "missing.jpg"), "alice", "rejected", "unreadable"),
+    ]
+    assert [row["faces"] for row in rows] == ["1", "0", ""]
+    assert rows[0]["template_id"] == "1"
+    assert float(rows[0]["quality"]) > 0.4
+    assert float(rows[0]["x2"]) > float(rows[0]["x1"])
+    assert "no such file" in rows[2]["message"]
+
+
+def test_a_report_that_cannot_be_written(faceid: Faceid, photo: Photo, tmp_path: Path) -> None:
+    ran = faceid("enroll", "--name", "alice", "--report", tmp_path, photo(ALICE))
+    assert ran.code == 2
+    assert len(ran.err.splitlines()) == 1
+
+
+def test_a_table_of_people(faceid: Faceid, photo: Photo, tmp_path: Path) -> None:
+    photo(ALICE, name="a.png")
+    photo(BOB, name="b.png")
+    (tmp_path / "staff.csv").write_text("name,path,team\nalice,a.png,red\nbob,b.png,\n")
+    ran = faceid("--json", "enroll", "--table", tmp_path / "staff.csv")
+    assert ran.code == 0, ran.err
+    assert [item["name"] for item in ran.objects[:-1]] == ["alice", "bob"]
+
+
+def test_an_archive_of_people(faceid: Faceid, photo: Photo, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "staff.zip", "w") as archive:
+        archive.write(photo(ALICE), "staff/alice/1.png")
+        archive.write(photo(BOB), "staff/bob/1.png")
+    ran = faceid("--json", "enroll", "--each-folder", tmp_path / "staff.zip")
+    assert ran.code == 0, ran.err
+    assert [item["name"] for item in ran.objects[:-1]] == ["alice", "bob"]
+    assert ran.objects[0]["path"].endswith("staff.zip/staff/alice/1.png")
+
+
+def test_many_photos_are_told_in_numbers(faceid: Faceid, photo: Photo, tmp_path: Path) -> None:
+    for number in range(41):
+        photo(ALICE, name=f"alice/{number}.png")
+    (tmp_path / "alice" / "broken.png").write_bytes(b"no picture")
+    ran = faceid("enroll", "--name", "alice", tmp_path / "alice")
+    assert ran.code == 3
+    assert "42" in str(len(list((tmp_path / "alice").iterdir())))
+    lines = [line.split() for line in ran.out.splitlines() if "unreadable" in line]
+    assert lines == [["rejected", "unreadable", "1", "2.4%"]]
+    assert "alice/1.png" not in ran.out
+    assert "1 refused" in ran.out
+
+
+@pytest.mark.parametrize("level", ["off", "0", "standard", "0.2"])
+def test_quality_levels(faceid: Faceid, photo: Photo, level: str) -> None:
+    assert faceid("enroll", "--name", "alice", "--quality", level, photo(ALICE)).code == 0

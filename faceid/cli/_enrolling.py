@@ -1,0 +1,204 @@
+"""What `faceid enroll` says while it works and when it is done, for a photo or for a million."""
+
+from __future__ import annotations
+
+import csv
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from faceid.cli._render import Output, counted, plain
+from faceid.errors import UsageError
+from faceid.results import EnrollResult, EnrollSummary
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+SHOWN = 40
+"""Photos that the final table lists one by one. Of more it gives the numbers."""
+
+EVERY_S = 30.0
+"""Seconds between two lines of progress where there is no terminal."""
+
+COLUMNS = (
+    "path",
+    "name",
+    "status",
+    "reason",
+    "message",
+    "template_id",
+    "faces",
+    "quality",
+    "x1",
+    "y1",
+    "x2",
+    "y2",
+)
+
+
+@dataclass(slots=True, eq=False)
+class Tally:
+    """What became of the photos so far: counts by status and reason, faces, and the first results themselves."""
+
+    outcomes: Counter[tuple[str, str | None]] = field(default_factory=Counter)
+    faces: int = 0
+    first: list[EnrollResult] = field(default_factory=list)
+    began: float = field(default_factory=time.monotonic)
+
+    def add(self, result: EnrollResult) -> None:
+        """Count one more."""
+        self.outcomes[result.status, result.reason] += 1
+        self.faces += result.faces or 0
+        if len(self.first) <= SHOWN:
+            self.first.append(result)
+
+    @property
+    def done(self) -> int:
+        """Photos so far."""
+        return self.outcomes.total()
+
+    def of(self, status: str) -> int:
+        """Photos with this status."""
+        return sum(count for (found, _), count in self.outcomes.items() if found == status)
+
+    def refused(self) -> str:
+        """`31 refused (20 multiple_faces, 11 no_face)`."""
+        reasons = [
+            (count, reason) for (status, reason), count in self.outcomes.items() if status == "rejected"
+        ]
+        why = ", ".join(f"{count:,} {reason}" for count, reason in sorted(reasons, key=lambda pair: -pair[0]))
+        return f"{self.of('rejected'):,} refused" + (f" ({why})" if why else "")
+
+    def so_far(self, total: int | None) -> str:
+        """One line on how far it is, how fast, and how long it will take."""
+        took = max(1e-9, time.monotonic() - self.began)
+        parts = [f"{self.done:,}" + (f" of {total:,}" if total is not None else "") + " photos"]
+        parts.append(f"{self.done / took:,.1f} a second")
+        parts.append(f"{counted(self.faces, 'face')}")
+        parts.append(self.refused())
+        if total is not None and self.done:
+            parts.append(f"{_duration(took / self.done * (total - self.done))} left")
+        return ", ".join(parts)
+
+
+@contextmanager
+def watched(output: Output, total: int | None) -> Iterator[Watch]:
+    """Progress on stderr: a bar on a terminal, else a line now and then."""
+    watch = Watch(output, total)
+    with ExitStack() as stack:
+        if not output.quiet and sys.stderr.isatty():
+            watch.bar = stack.enter_context(output.bar())
+            watch.task = watch.bar.add_task("enrolling", total=total, said="")
+        yield watch
+
+
+@dataclass(slots=True, eq=False)
+class Watch:
+    """Counts results as they come, and says on stderr how it goes."""
+
+    output: Output
+    total: int | None
+    tally: Tally = field(default_factory=Tally)
+    bar: Progress | None = None
+    task: Any = None
+    said_at: float = field(default_factory=time.monotonic)
+
+    def add(self, result: EnrollResult) -> None:
+        """Count one more, and say so where it is time to."""
+        self.tally.add(result)
+        if self.bar is not None:
+            self.bar.update(self.task, completed=self.tally.done, said=self.tally.refused())
+        elif time.monotonic() - self.said_at >= EVERY_S:
+            self.said_at = time.monotonic()
+            self.output.note(self.tally.so_far(self.total))
+
+
+class Report:
+    """Every photo's outcome as a row of a CSV file, written as it is known."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self._rows = csv.writer(file)
+        self._rows.writerow(COLUMNS)
+        self._file = file
+
+    @classmethod
+    @contextmanager
+    def opened(cls, path: Path | None) -> Iterator[Report | None]:
+        """A new file at `path`; None for None. Raises UsageError where it cannot be written."""
+        if path is None:
+            yield None
+            return
+        try:
+            # Names of files may hold what is not UTF-8.
+            file = path.open("w", encoding="utf-8", errors="backslashreplace", newline="")
+        except OSError as error:
+            raise UsageError(f"cannot write {path}: {error.strerror}", path=str(path)) from error
+        with file:
+            yield cls(file)
+
+    def add(self, result: EnrollResult) -> None:
+        """Write one row."""
+        message = None if result.problem is None else result.problem.message
+        told = (
+            result.path,
+            result.name,
+            result.status,
+            result.reason,
+            message,
+            result.template_id,
+            result.faces,
+        )
+        quality = None if result.quality is None else f"{result.quality:.4f}"
+        box = (None,) * 4 if result.box is None else tuple(f"{side:.1f}" for side in result.box)
+        self._rows.writerow([*told, quality, *box])
+        self._file.flush()
+
+
+def told(
+    output: Output, results: Iterable[EnrollResult], watch: Watch, report: Report | None, *, named: bool
+) -> None:
+    """Say each result as it comes."""
+    for result in results:
+        output.emit(as_object(result, named=named))
+        if report is not None:
+            report.add(result)
+        if result.problem is not None:
+            output.count(3)
+            output.problem(result.problem, result.path)
+        watch.add(result)
+
+
+def as_object(result: EnrollResult, *, named: bool) -> dict[str, Any]:
+    """The JSON of one photo; `name` belongs to it where several people are enrolled at once."""
+    left_out = set() if named else {"name"}
+    full = plain(result)
+    return {field.name: full[field.name] for field in fields(result) if field.name not in left_out}
+
+
+def summary(tally: Tally, name: str | None, *, templates: int) -> EnrollSummary:
+    """Count outcomes."""
+    return EnrollSummary(name, tally.of("enrolled"), tally.of("duplicate"), tally.of("rejected"), templates)
+
+
+def final_table(output: Output, tally: Tally) -> None:
+    """The photos one by one, or how many had which outcome."""
+    if tally.done <= SHOWN:
+        rows = [(one.name, one.path, one.status, one.reason, one.quality) for one in tally.first]
+        output.table(["name", "photo", "status", "reason", "quality"], rows)
+        return
+    ordered = sorted(tally.outcomes.items(), key=lambda item: (item[0][0] != "enrolled", -item[1]))
+    output.table(
+        ["status", "reason", "photos", "share"],
+        [(status, reason, f"{count:,}", f"{count / tally.done:.1%}") for (status, reason), count in ordered],
+    )
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
