@@ -20,7 +20,7 @@ from faceid.sources.tars import tar_entries
 from faceid.types import Encoded
 
 _FIELDS = ("name", "label", "identity")
-"""The fields of a .json that do, in this order."""
+"""The fields of a .json that carry a name, in this order."""
 
 _LARGEST_LABEL = 1_000_000
 
