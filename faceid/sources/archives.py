@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from itertools import takewhile
 
 from faceid.errors import UnreadableImage, UsageError
 from faceid.imaging import Limits
 from faceid.imaging.refusal import refuse
-from faceid.sources.entry import Entry, folders_of, is_directory, is_picture
+from faceid.sources.entry import Entry, is_directory, is_picture
 from faceid.sources.photo import Photo, Photos, refused
-from faceid.sources.shards import PairSpotter, sample_photos
+from faceid.sources.shards import sample_photos
+from faceid.sources.survey import Survey
 from faceid.sources.tars import tar_entries, tar_names
 from faceid.sources.zips import zip_pictures
 
@@ -46,12 +46,14 @@ def person_in_archive(path: str, name: str, limits: Limits) -> Photos:
 
 
 def people_in_zip(path: str, limits: Limits) -> Photos:
-    """A folder a person: see `root_of`. The photos of one person come together.
+    """A folder a person: see `Survey.root`. The photos of one person come together.
 
     Raises UsageError where no picture lies in a folder.
     """
     inside = _inside(path, limits)
-    root = root_of(inside)
+    survey = Survey()
+    survey.add(inside)
+    root = survey.root
     if root is None:
         raise _no_folders(path)
 
@@ -64,28 +66,22 @@ def people_in_zip(path: str, limits: Limits) -> Photos:
 
 
 def people_in_tars(paths: Sequence[str], limits: Limits) -> Photos:
-    """A folder a person, over all archives together (see `root_of`), or WebDataset shards.
+    """A folder a person, over all archives together, or WebDataset shards.
 
-    They are shards where a picture and a label of the same key stand next to each other. To know that, and the
-    root, the headers of the archives are read once beforehand. Raises UsageError where no picture lies in a
-    folder, and there is no label either.
+    Which of the two, and where the root is, `Survey` tells: the headers of the archives are read once beforehand.
+    Raises UsageError where no picture lies in a folder, and most have no label either.
     """
-    spotter = PairSpotter()
-
-    def pictures() -> Iterator[str]:
-        for path in paths:
-            for inner in tar_names(path, limits):
-                if spotter.completes_a_pair(inner):
-                    return
-                if is_picture(inner):
-                    yield inner
-
-    root = root_of(pictures())
-    if root is None and not spotter.found:
+    survey = Survey()
+    for path in paths:
+        survey.add(tar_names(path, limits))
+        if survey.has_labels:
+            break
+    root, has_samples = survey.root, survey.has_samples
+    if root is None and not has_samples:
         raise _no_folders(paths[0])
 
     def stream(path: str) -> Iterator[Photo]:
-        if spotter.found:
+        if has_samples:
             return sample_photos(path, limits)
         entries = tar_entries(path, limits, is_picture)
         return (_photo_below(root or (), path, entry) for entry in entries)
@@ -95,31 +91,6 @@ def people_in_tars(paths: Sequence[str], limits: Limits) -> Photos:
             yield from _with_end(path, None, partial(stream, path))
 
     return Photos(streams, None)
-
-
-def root_of(pictures: Iterable[str]) -> tuple[str, ...] | None:
-    """The folder whose sub-folders are the people: the innermost one that holds all pictures.
-
-    Where they all lie directly in that one, it is a person's itself, and the root is the folder above. () is the
-    archive as a whole, and what there is without any picture; None says that no picture lies in a folder.
-    """
-    common: tuple[str, ...] | None = None
-    deepest = 0
-    for inner in pictures:
-        folders = folders_of(inner)
-        deepest = max(deepest, len(folders))
-        common = folders if common is None else _shared(common, folders)
-    if common is None:
-        return ()
-    if deepest > len(common):
-        return common
-    return common[:-1] if common else None
-
-
-def _shared(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
-    """The folders that both begin with."""
-    pairs = zip(one, other, strict=False)
-    return tuple(folder for folder, _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _no_folders(path: str) -> UsageError:

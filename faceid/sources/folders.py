@@ -17,7 +17,7 @@ def of_folders(root: str, limits: Limits = DEFAULT_LIMITS) -> Photos:
     """The photos below `root`, each of the person whose name is that of the first folder below it.
 
     `root` is a folder of folders, a ZIP or TAR archive of them (what is the root inside is told by
-    `archives.root_of`), or WebDataset shards: a TAR, a folder of TARs, or several by braces
+    `Survey.root`), or WebDataset shards: a TAR, a folder of TARs, or several by braces
     (`shards-{000..009}.tar`). Raises UsageError for what is none of these, or is not there.
     """
     if is_directory(root):

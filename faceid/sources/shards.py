@@ -1,7 +1,6 @@
 """WebDataset: TAR archives of samples, `key.jpg` next to `key.json`, `key.cls` or `key.txt` (Aizman et al. 2019).
 
-A key is the path up to the first dot of the file name, what follows is the kind of the file. The files of a
-sample stand next to each other in the archive.
+The files of a sample have one key and stand next to each other in the archive.
 """
 
 from __future__ import annotations
@@ -16,14 +15,12 @@ from faceid.imaging import Limits
 from faceid.imaging.refusal import refuse
 from faceid.sources.entry import Entry, is_picture
 from faceid.sources.photo import Photo, failing, refused
+from faceid.sources.survey import LABELS, belongs_to_sample, key_of, kind_of
 from faceid.sources.tars import tar_entries
 from faceid.types import Encoded
 
-_LABELS = ("json", "cls", "txt")
-"""The kinds of files that carry a name; the first that has one counts."""
-
 _FIELDS = ("name", "label", "identity")
-"""The fields of a .json that do, in this order."""
+"""The fields of a .json that carry a name, in this order."""
 
 _LARGEST_LABEL = 1_000_000
 
@@ -38,8 +35,8 @@ def sample_photos(path: str, limits: Limits) -> Iterator[Photo]:
     A sample is in memory as a whole, so together its files may be no larger than one file by `limits`. Raises
     UnreadableImage where the archive breaks off, after all that comes before.
     """
-    entries = tar_entries(path, limits, lambda inner: is_picture(inner) or _is_label(inner))
-    for _, sample in groupby(entries, key=lambda entry: _key(entry.inner)):
+    entries = tar_entries(path, limits, belongs_to_sample)
+    for _, sample in groupby(entries, key=lambda entry: key_of(entry.inner)):
         pictures: list[Entry] = []
         labels: dict[str, Entry] = {}
         held, broken = 0, None
@@ -49,7 +46,7 @@ def sample_photos(path: str, limits: Limits) -> Iterator[Photo]:
                 if is_picture(entry.inner):
                     pictures.append(entry if held <= limits.max_bytes else _too_large(path, entry, limits))
                 elif entry.size <= _LARGEST_LABEL:
-                    labels[_kind(entry.inner)] = entry
+                    labels[kind_of(entry.inner)] = entry
         except UnreadableImage as error:
             # The sample may be whole nevertheless: only the next header tells where one ends.
             broken = error
@@ -57,24 +54,6 @@ def sample_photos(path: str, limits: Limits) -> Iterator[Photo]:
         yield from (_labelled(f"{path}/{picture.inner}", name, picture) for picture in pictures)
         if broken is not None:
             raise broken
-
-
-class PairSpotter:
-    """Watches the paths of an archive go by for a picture and a label of the same key next to each other."""
-
-    def __init__(self) -> None:
-        self.found = False
-        self._key = ""
-        self._kinds: set[bool] = set()
-
-    def completes_a_pair(self, inner: str) -> bool:
-        """Whether one has been found, now or before."""
-        if is_picture(inner) or _is_label(inner):
-            if (key := _key(inner)) != self._key:
-                self._key, self._kinds = key, set()
-            self._kinds.add(is_picture(inner))
-            self.found = self.found or len(self._kinds) == 2
-        return self.found
 
 
 def expand_braces(pattern: str) -> list[str]:
@@ -109,21 +88,8 @@ def _too_many(pattern: str) -> UsageError:
     return UsageError(f"{pattern} stands for more than {_MOST_SHARDS:,} paths")
 
 
-def _key(inner: str) -> str:
-    folder, _, file = inner.rpartition("/")
-    return f"{folder}/{file.partition('.')[0]}"
-
-
-def _kind(inner: str) -> str:
-    return inner.rpartition("/")[2].partition(".")[2].lower()
-
-
-def _is_label(inner: str) -> bool:
-    return _kind(inner) in _LABELS
-
-
 def _name(labels: dict[str, Entry]) -> str | None:
-    for kind in _LABELS:
+    for kind in LABELS:
         if kind in labels:
             try:
                 encoded = labels[kind].load()

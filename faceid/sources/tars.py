@@ -21,7 +21,17 @@ from faceid.sources.entry import DAMAGED_HINT, Entry, visible
 from faceid.sources.photo import failing
 from faceid.types import Encoded
 
-_DAMAGE = (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, OverflowError)
+_DAMAGE = (
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    OSError,
+    ValueError,
+    OverflowError,
+    # Of headers that announce headers that announce headers.
+    RecursionError,
+)
 """What tarfile and the modules that inflate raise for malformed archives."""
 
 _COMPRESSIONS = (
@@ -88,7 +98,7 @@ def _members(path: str, limits: Limits) -> Iterator[tuple[TarFile, TarInfo]]:
     """Each member with the archive positioned at its data. Raises UnreadableImage where it breaks off."""
     with _translated(path), _opened(path, limits) as stream:
         with tarfile.open(fileobj=cast("IO[bytes]", stream), mode="r:") as archive:
-            while (info := archive.next()) is not None:
+            for info in archive:
                 yield archive, info
                 # tarfile remembers all that it has seen, for random access.
                 archive.members.clear()  # type: ignore[attr-defined]

@@ -300,6 +300,15 @@ class TestTar:
         (photo,) = of_person("alice", [str(tmp_path / "a.tar")])
         assert "a header of 4294967296 bytes" in str(outcome(photo))
 
+    def test_headers_that_announce_headers(self, tmp_path: Path) -> None:
+        header = tarfile.TarInfo("x")
+        header.type, header.size = tarfile.GNUTYPE_LONGNAME, 512
+        path = Path(as_tar(tmp_path / "a.tar", {"1.jpg": b"1"}))
+        path.write_bytes(path.read_bytes()[:1024] + (header.tobuf(tarfile.GNU_FORMAT) + b"x" * 512) * 5000)
+        one, last = of_person("alice", [str(path)])
+        assert outcome(one) == b"1"
+        assert "a damaged or incomplete TAR archive" in str(outcome(last))
+
     def test_a_large_one_goes_through_with_flat_memory(self, tmp_path: Path) -> None:
         def peak(members: int) -> int:
             path = as_tar(tmp_path / "a.tar", ((f"{number}.jpg", bytes(20_000)) for number in range(members)))

@@ -13,8 +13,8 @@ from archive_files import Files, as_tar, as_zip, names_and_bytes, outcome, sourc
 from faceid.errors import InputError, UsageError
 from faceid.imaging import Limits
 from faceid.sources import of_folders
-from faceid.sources.archives import root_of
 from faceid.sources.shards import expand_braces
+from faceid.sources.survey import Survey
 
 PEOPLE = {
     "alice/1.jpg": b"a1",
@@ -107,8 +107,32 @@ def test_an_archive_gives_what_its_folder_gives(tmp_path: Path, pack: Pack, suff
     ],
 )
 def test_the_root_inside_an_archive(pictures: list[str], root: tuple[str, ...] | None) -> None:
-    assert root_of(pictures) == root
-    assert root_of(reversed(pictures)) == root
+    for order in (pictures, pictures[::-1]):
+        survey = Survey()
+        survey.add(order)
+        assert survey.root == root
+        assert not survey.has_samples
+
+
+@pytest.mark.parametrize(
+    ("paths", "samples"),
+    [
+        (["0.jpg", "0.txt", "1.jpg", "1.txt"], True),
+        (["shard/0.jpg", "shard/0.txt"], True),
+        (["alice/0.jpg", "alice/0.txt", "bob/0.jpg", "bob/0.txt"], False),
+        (["alice/0.jpg", "alice/0.cls", "bob/0.jpg", "bob/0.cls"], True),
+        (["alice/0.jpg", "alice/0.json", "bob/0.jpg", "bob/1.jpg"], False),
+        (["0.jpg", "0.npy", "0.cls", "1.cls", "1.jpg", "2.jpg"], True),
+        (["0.jpg", "1.jpg", "0.cls", "1.cls"], False),
+        (["0.jpg", "names.txt"], False),
+        (["0.jpg", "0.jpg.json"], False),
+        (["0.cls"], False),
+    ],
+)
+def test_samples_are_told_from_folders_with_notes(paths: list[str], samples: bool) -> None:
+    survey = Survey()
+    survey.add(paths)
+    assert survey.has_samples == samples
 
 
 @pytest.mark.parametrize(("pack", "suffix"), [(as_zip, ".zip"), (as_tar, ".tar")])
