@@ -19,6 +19,7 @@ from enrollment_db.rows import (
     POLICY_COLUMNS,
     model_parameters,
     to_digest,
+    to_identity,
     to_ids,
     to_model,
     to_policy,
@@ -32,7 +33,7 @@ ACTIVE = "(SELECT pinned_model_id FROM settings)"
 _IDENTITIES = f"""
     SELECT i.id, i.name,
            (SELECT count(*) FROM templates t WHERE t.identity_id = i.id AND t.model_id = {ACTIVE}),
-           i.created_at
+           i.created_at, i.attributes
     FROM identities i
 """
 _POLICIES = f"SELECT {POLICY_COLUMNS}, {MODEL_COLUMNS} FROM policies p JOIN models m ON m.id = p.model_id"
@@ -107,7 +108,7 @@ class Reader(Log):
 
     def identities(self) -> list[Identity]:
         """Everybody, by name; an identity whose templates are all of other models has none to be found."""
-        return [Identity(*row) for row in self._session.query(f"{_IDENTITIES} ORDER BY i.name")]
+        return [to_identity(row) for row in self._session.query(f"{_IDENTITIES} ORDER BY i.name")]
 
     def identity(self, name: str) -> Identity:
         """The identity of this name. Raises UnknownIdentity or BadName."""
@@ -117,7 +118,7 @@ class Reader(Log):
             raise UnknownIdentity(
                 f"nobody is enrolled as {cleaned}", hint="see `faceid list`", path=self.path
             )
-        return Identity(*rows[0])
+        return to_identity(rows[0])
 
     def outcomes(self, run: str) -> dict[tuple[str, str], str]:
         """What is kept of the outcomes of an unfinished run, by name and SHA-256."""
@@ -126,13 +127,6 @@ class Reader(Log):
                 self._session.query("SELECT name, sha256, outcome FROM outcomes WHERE run = ?", (run,))
             )
         )
-
-    def attributes(self, name: str) -> dict[str, str]:
-        """What is known of a person beside the name. Raises UnknownIdentity or BadName."""
-        ((stored,),) = self._session.query(
-            "SELECT attributes FROM identities WHERE id = ?", (self.identity(name).id,)
-        )
-        return {} if stored is None else dict(json.loads(stored))
 
     def templates(self, name: str) -> list[Template]:
         """The templates of an identity, one a photo, by id. Raises UnknownIdentity or BadName.

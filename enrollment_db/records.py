@@ -103,12 +103,16 @@ class Added:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """An enrolled person; `templates` counts those of the active model, which may be none."""
+    """An enrolled person; `templates` counts those of the active model, which may be none.
+
+    `attributes` are what is known of the person beside the name.
+    """
 
     id: int
     name: str
     templates: int
     created_at: str
+    attributes: dict[str, str]
 
 
 class Census(NamedTuple):

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from enrollment_db.errors import BadTemplate, Corrupt
-from enrollment_db.records import Batch, Box, Model, Policy, Template
+from enrollment_db.records import Batch, Box, Identity, Model, Policy, Template
 
 MODEL_COLUMNS = "m.name, m.weights_sha256, m.aligner, m.dim, m.metric"
 
@@ -81,6 +81,12 @@ def to_digest(sha256: str) -> bytes:
     if len(digest) != 32:
         raise BadTemplate(f"{sha256[:80]!a} is no SHA-256", hint="give 64 hexadecimal digits")
     return digest
+
+
+def to_identity(row: tuple[Any, ...]) -> Identity:
+    """An identity from id, name, count of templates, time, and attributes as JSON or None."""
+    id_, name, templates, created_at, attributes = row
+    return Identity(id_, name, templates, created_at, {} if attributes is None else json.loads(attributes))
 
 
 def to_json(values: Sequence[float] | NDArray[np.float32] | None) -> str | None:

@@ -107,7 +107,10 @@ class Gallery:
     def identities(self) -> list[IdentityInfo]:
         """Everybody, by name."""
         with database_errors():
-            return [IdentityInfo(who.name, who.templates, who.created_at) for who in self.store.identities()]
+            return [
+                IdentityInfo(who.name, who.templates, who.created_at, who.attributes)
+                for who in self.store.identities()
+            ]
 
     def require(self, name: str) -> None:
         """Raise Refused (`unknown_identity`) unless somebody is enrolled under `name`."""
@@ -149,11 +152,6 @@ class Gallery:
         """Remove what unfinished enrolments decided."""
         with database_errors():
             self.store.forget_outcomes()
-
-    def attributes(self, name: str) -> dict[str, str]:
-        """What is known of a person beside the name. Raises Refused for an unknown name."""
-        with database_errors():
-            return self.store.attributes(name)
 
     def set_attributes(self, name: str, attributes: Mapping[str, str]) -> None:
         """Say what is known of a person, in place of what was. Raises Refused for an unknown name."""

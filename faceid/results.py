@@ -208,11 +208,12 @@ class CompareResult:
 
 @dataclass(frozen=True, slots=True)
 class IdentityInfo:
-    """An enrolled identity."""
+    """An enrolled identity; `attributes` are what a table said of the person when enrolling."""
 
     name: str
     templates: int
     created_at: str
+    attributes: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)

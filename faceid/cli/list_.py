@@ -16,7 +16,11 @@ def run(context: typer.Context) -> None:
         identities = system.identities()
     for identity in identities:
         session.output.emit(identity)
-    session.output.table(
-        ["name", "templates", "created at"],
-        [(item.name, item.templates, item.created_at) for item in identities],
-    )
+    columns = ["name", "templates", "created at"]
+    rows = [(item.name, item.templates, item.created_at) for item in identities]
+    if any(item.attributes for item in identities):
+        columns.append("attributes")
+        known = (", ".join(f"{key} {value}" for key, value in item.attributes.items()) for item in identities)
+        session.output.table(columns, [(*row, said or None) for row, said in zip(rows, known, strict=True)])
+    else:
+        session.output.table(columns, rows)

@@ -207,6 +207,8 @@ def test_a_table_of_people(faceid: Faceid, photo: Photo, tmp_path: Path) -> None
     ran = faceid("--json", "enroll", "--table", tmp_path / "staff.csv")
     assert ran.code == 0, ran.err
     assert [item["name"] for item in ran.objects[:-1]] == ["alice", "bob"]
+    assert [who["attributes"] for who in faceid("--json", "list").objects] == [{"team": "red"}, {}]
+    assert "team red" in faceid("list").out
 
 
 def test_an_archive_of_people(faceid: Faceid, photo: Photo, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("enrolled")
 
 def test_list(faceid: Faceid) -> None:
     people = faceid("--json", "list").objects
-    assert [list(person) for person in people] == 2 * [["name", "templates", "created_at"]]
+    assert [list(person) for person in people] == 2 * [["name", "templates", "created_at", "attributes"]]
     assert [(person["name"], person["templates"]) for person in people] == [("alice", 2), ("bob", 1)]
 
 

@@ -69,12 +69,12 @@ def test_outcomes_are_not_changes_of_the_gallery(store: Store) -> None:
 
 def test_attributes_are_of_a_person(store: Store) -> None:
     enrol(store, "ann", FIRST)
-    assert store.attributes("ann") == {}
+    assert store.identity("ann").attributes == {}
     store.set_attributes("ann", {"born": "1970", "département": "Zürich"})
-    assert store.attributes("ann") == {"born": "1970", "département": "Zürich"}
+    assert store.identity("ann").attributes == {"born": "1970", "département": "Zürich"}
     store.set_attributes("ann", {})
-    assert store.attributes("ann") == {}
+    assert store.identity("ann").attributes == {}
     with pytest.raises(UnknownIdentity):
         store.set_attributes("ben", {})
     with pytest.raises(BadName):
-        store.attributes("")
+        store.set_attributes("", {})
