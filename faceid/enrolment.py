@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 from faceid.decide import Target, decide_identity, policy_for
 from faceid.errors import FaceCountError, InputError, PhotoRefused, UnreadableImage
 from faceid.gallery import Gallery
+from faceid.guards.levels import QUALITY_LEVELS
 from faceid.pipeline import Look, Observation, Pipeline, Source
 from faceid.results import EnrollResult, Problem, Reason
 from faceid.stored_crop import make_stored_crop
@@ -17,11 +18,10 @@ from faceid.types import Image
 if TYPE_CHECKING:
     from models.registry import Calibration
 
-MIN_QUALITY = 0.4
+MIN_QUALITY = QUALITY_LEVELS["standard"]
 """Photos of less quality are refused where nothing else is asked for.
 
-Of sharp frontal photos it refuses under 0.5 % (LFW) and 1 % (CelebA); of the same photos made dark 99 %, overexposed
-66 %, reduced to 27 pixels 71 %, blurred by 3 pixels 100 % and by 2 pixels 35 %; of three-quarter views 12 to 27 %.
+It is the level `standard`; what it refuses is told at `faceid.guards.levels.QUALITY_LEVELS`.
 """
 
 
