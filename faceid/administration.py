@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from faceid import backends, maintenance
-from faceid.admission import MIN_QUALITY
+from faceid.guards.levels import QUALITY_LEVELS
 from faceid.decide import Target
 from faceid.parts import Parts
 from faceid.policy import history, rollback
@@ -139,7 +139,7 @@ class Administration(Parts):
         return Examination(
             gallery,
             self.calibration,
-            least_quality=MIN_QUALITY,
+            least_quality=QUALITY_LEVELS["standard"],
             stale_days=STALE_DAYS if stale_days is None else stale_days,
         )
 

@@ -8,60 +8,54 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 import numpy as np
 
-from faceid.decide import Policy, Target, decide_identity, identity_similarity, policy_for
-from faceid.errors import InputError, PhotoRefused, UnreadableImage, UsageError, not_one_face
+from faceid.claims import Claims
+from faceid.errors import FaceCountError, InputError, PhotoRefused, UnreadableImage, UsageError, not_one_face
 from faceid.gallery import Gallery
+from faceid.guards.group import Verdict, examine, largest_face
+from faceid.guards.levels import QUALITY_LEVELS
+from faceid.guards.selection import MAX_TEMPLATES
 from faceid.results import EnrollResult, Problem, Reason
-from faceid.types import Candidate, Embedding, Face, ModelKey, Quality
+from faceid.types import Embedding, Face, ModelKey, Quality
 
 if TYPE_CHECKING:
     from enrollment_db.records import FaceCrop
+    from faceid.guards.conflict import Namesake
     from models.registry import Calibration
 
-MIN_QUALITY = 0.4
-"""Photos of less quality are refused where nothing else is asked for.
+MultiFace: TypeAlias = Literal["reject", "largest", "all"]
+OnConflict: TypeAlias = Literal["refuse", "ask", "accept"]
 
-Of sharp frontal photos it refuses under 0.5 % (LFW) and 1 % (CelebA); of the same photos made dark 99 %, overexposed
-66 %, reduced to 27 pixels 71 %, blurred by 3 pixels 100 % and by 2 pixels 35 %; of three-quarter views 12 to 27 %.
-"""
-
-
-STRICT_QUALITY = 0.7
-
-
-CONFLICT_FPIR, CONFLICT_FMR = 1e-3, 1e-4
-"""A photo is somebody else's where it matches that person under both: one honest photo in a thousand is refused.
-
-The search for a probe may be laxer: there a false name costs more than a missed one, here it is the other way round.
-"""
-
-CONFLICT_HINT = "check whose face it is; --on-conflict accept where they truly are two people"
-
-OnConflict: TypeAlias = Literal["refuse", "accept"]
+CONFLICT_HINT = "check whose face it is; --on-conflict accept where that is known"
 
 
 def quality_from(level: str) -> float:
-    """The least quality that `off`, `standard`, `strict` or a number 0..1 stands for. Raises UsageError."""
-    levels = {"off": 0.0, "standard": MIN_QUALITY, "strict": STRICT_QUALITY}
-    if level in levels:
-        return levels[level]
+    """The least quality that a level (`faceid.guards.levels`) or a number 0..1 stands for. Raises UsageError."""
+    if level in QUALITY_LEVELS:
+        return QUALITY_LEVELS[level]
     try:
         least = float(level)
     except ValueError:
         least = -1.0
     if not 0.0 <= least <= 1.0:
-        raise UsageError(
-            f"unknown quality {level!r}", hint="choose off, standard, strict or a number from 0 to 1"
-        )
+        choices = ", ".join(QUALITY_LEVELS)
+        raise UsageError(f"unknown quality {level!r}", hint=f"choose {choices} or a number from 0 to 1")
     return least
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What is let in: photos of at least `min_quality`, 0..1, and those that conflict with other people, or not."""
+    """What is let in.
 
-    min_quality: float = MIN_QUALITY
+    Photos of at least `min_quality`, 0..1. Of several faces in a photo none (`reject`), the `largest` where it clearly
+    is, or the one that agrees with the person's other photos (`all`). `on_conflict`: whether faces are refused, asked
+    about or accepted that are somebody else's by the gallery, or unlike the person's other ones. At most
+    `max_templates` of a person are kept.
+    """
+
+    min_quality: float = QUALITY_LEVELS["standard"]
+    multi_face: MultiFace = "reject"
     on_conflict: OnConflict = "refuse"
+    max_templates: int = MAX_TEMPLATES
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,44 +88,70 @@ class Seen:
 class Case:
     """A photo and what is decided about it: the `face` that is to be stored, or a `result` without one.
 
-    `copy_of` is an earlier photo of the group with the same bytes, which decides for both.
+    `candidates` are the faces that are still in question. `copy_of` is an earlier photo of the group with the same
+    bytes, which decides for both.
     """
 
     seen: Seen
+    candidates: list[SeenFace] = field(default_factory=list)
     face: SeenFace | None = None
     result: EnrollResult | None = None
     copy_of: Case | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is still to be decided."""
+        return self.result is None and self.copy_of is None
 
 
 @dataclass(frozen=True, slots=True)
 class Admission:
     """The rules applied to the photos of one person after the other.
 
-    Without `calibration` of the model nobody's photo is taken for somebody else's, but for one that is enrolled
-    already.
+    Without `calibration` of the model nobody knows what is near: then only a photo that is enrolled already is taken
+    for somebody else's, and no photo for an outlier. `ask` is put a question about a photo that would be refused, and
+    says whether to let it in.
     """
 
     gallery: Gallery
     model: ModelKey
     calibration: Calibration | None
     rules: Rules = field(default_factory=Rules)
+    ask: Callable[[str], bool] = lambda question: False
 
-    def decide(self, name: str, cases: Sequence[Case]) -> None:
-        """Decide the cases of `name` that have no result: afterwards they have one, or a `face`, which is let in."""
+    def __post_init__(self) -> None:
+        if self.rules.max_templates < 1:
+            raise UsageError(f"at least one template has to be kept, not {self.rules.max_templates}")
+        if self.rules.multi_face == "all" and self.calibration is None:
+            raise UsageError(
+                f"nobody measured {self.model.name}: which of several faces is meant cannot be told",
+                code="no_calibration",
+                hint="use --multi-face largest, or a calibrated network",
+            )
+
+    def decide(self, name: str, cases: Sequence[Case]) -> Namesake | None:
+        """Decide the cases of `name` that have no result: afterwards they have one, or a `face`, which is let in.
+
+        Returns who the person seems to be enrolled as already, under another name.
+        """
         self._find_copies(name, cases)
-        self._each(name, cases, self._choose_face)
-        if self.rules.on_conflict == "refuse":
-            self._each(name, cases, self._check_holders)
-            self._refuse_conflicts(name, _admitted(cases))
-
-    def _each(self, name: str, cases: Iterable[Case], check: Callable[[str, Case], None]) -> None:
-        """Apply a check to the cases that are open: those that it raises InputError for are rejected."""
         for case in cases:
-            if case.result is None and case.copy_of is None:
-                try:
-                    check(name, case)
-                except InputError as error:
-                    _reject(name, case, error)
+            if case.is_open:
+                self._try(name, case, self._find_candidates)
+        in_question = [case for case in cases if case.is_open]
+        if not in_question:
+            return None
+        claims = Claims.of(
+            self.gallery,
+            name,
+            self.calibration,
+            self.model,
+            [face.embedding for case in in_question for face in case.candidates],
+        )
+        namesake = claims.namesake([case.candidates[0].embedding for case in in_question if _single(case)])
+        self._refuse_claimed(name, in_question, claims)
+        self._refuse_strangers(name, [case for case in in_question if case.is_open])
+        return namesake
 
     def _find_copies(self, name: str, cases: Sequence[Case]) -> None:
         first: dict[str, Case] = {}
@@ -146,8 +166,8 @@ class Admission:
             elif first.setdefault(digest, case) is not case:
                 case.copy_of = first[digest]
 
-    def _choose_face(self, name: str, case: Case) -> None:
-        """The only face of the photo, if it is good enough."""
+    def _find_candidates(self, name: str, case: Case) -> None:
+        """The faces of the photo that the rules allow for."""
         seen = case.seen
         if seen.error is not None:
             raise seen.error
@@ -158,80 +178,123 @@ class Admission:
                 hint="use a photo where the face is larger, or --min-face",
                 path=seen.source,
             )
-        if len(seen.faces) != 1:
+        faces = list(seen.faces)
+        if len(faces) > 1 and self.rules.multi_face == "largest":
+            main = largest_face([face.face.size for face in faces])
+            faces = faces if main is None else [faces[main]]
+        if not faces or (len(faces) > 1 and self.rules.multi_face != "all"):
             raise not_one_face(len(seen.faces), seen.source)
-        (case.face,) = seen.faces
-        quality, least = case.face.quality, self.rules.min_quality
-        if quality.score < least:
+        case.candidates = [face for face in faces if face.quality.score >= self.rules.min_quality]
+        if not case.candidates:
+            quality = max((face.quality for face in faces), key=lambda quality: quality.score)
             raise PhotoRefused(
-                f"quality {quality.score:.2f} is below {least:.2f}, mostly for {quality.worst}"
+                f"quality {quality.score:.2f} is below {self.rules.min_quality:.2f}, mostly for {quality.worst}"
                 f" ({quality.factors[quality.worst]:.2f})",
                 hint="take a sharp, evenly lit photo from the front, or lower --quality",
                 path=seen.source,
             )
 
-    def _check_holders(self, name: str, case: Case) -> None:
-        assert case.seen.sha256 is not None
-        holders = self.gallery.holders_of(case.seen.sha256, self.model)
-        if holders:
-            raise PhotoRefused(
-                f"the same photo is enrolled as {', '.join(holders)}",
-                code="identity_conflict",
-                hint=CONFLICT_HINT,
-                path=case.seen.source,
-            )
+    def _refuse_claimed(self, name: str, cases: Sequence[Case], claims: Claims) -> None:
+        """Refuse faces that are somebody else's by the gallery.
 
-    def _refuse_conflicts(self, name: str, cases: Sequence[Case]) -> None:
-        """Refuse faces that the gallery takes for somebody else, unless they are more like the person's other ones.
-
-        Those are the stored ones and the photos of the group that nobody else lays claim to.
+        A person's own are the stored ones and the photos of the group that nobody else lays claim to.
         """
-        if self.calibration is None or not cases:
+        if self.rules.on_conflict == "accept":
             return
-        policy = policy_for(
-            Target(fpir=CONFLICT_FPIR),
-            self.calibration,
-            identities=max(self.gallery.identity_count(), round(CONFLICT_FPIR / CONFLICT_FMR)),
-        )
-        found = self.gallery.search([_face(case).embedding for case in cases], top=3)
-        rivals = [_rival(name, candidates, policy) for candidates in found]
-        unclaimed = [
-            _face(case).embedding.vector for case, rival in zip(cases, rivals, strict=True) if rival is None
-        ]
-        own = np.array([*self.gallery.vectors_of(name, self.model), *unclaimed], np.float32)
-        for case, rival in zip(cases, rivals, strict=True):
-            if rival is None:
-                continue
-            if not len(own) or identity_similarity(_face(case).embedding.vector, own) <= rival.similarity:
-                refusal = PhotoRefused(
-                    f"the face matches {rival.name} (distance {rival.distance:.3f},"
-                    f" threshold {policy.threshold:.3f})",
-                    code="identity_conflict",
-                    hint=CONFLICT_HINT,
-                    path=case.seen.source,
+        for case in cases:
+            # A photo of several people may well be enrolled under several names.
+            if len(case.seen.faces) == 1 and (holders := self.gallery.holders_of(_digest(case), self.model)):
+                case.candidates = self._refuse(
+                    name, case, case.candidates, f"the same photo is enrolled as {', '.join(holders)}"
                 )
-                _reject(name, case, refusal)
+        faces = [(case, face) for case in cases if case.is_open for face in case.candidates]
+        unclaimed = [
+            face.embedding
+            for case, face in faces
+            if _single(case) and claims.rival(face.embedding, []) is None
+        ]
+        for case, face in faces:
+            rival = claims.rival(face.embedding, unclaimed)
+            if rival is not None:
+                case.candidates = self._refuse(name, case, [face], claims.said(rival))
+
+    def _refuse_strangers(self, name: str, cases: Sequence[Case]) -> None:
+        """Choose the face of each photo that agrees with the person's others, and refuse the rest."""
+        if self.calibration is None or (
+            self.rules.on_conflict == "accept" and all(_single(case) for case in cases)
+        ):
+            verdicts = [Verdict(0, None) for _ in cases]
+        else:
+            vectors = [np.stack([face.embedding.vector for face in case.candidates]) for case in cases]
+            enrolled = self.gallery.vectors_of(name, self.model)
+            verdicts = examine(vectors, enrolled, self.calibration, self.model.metric)
+        for case, verdict in zip(cases, verdicts, strict=True):
+            if verdict.face is not None:
+                case.face = case.candidates[verdict.face]
+            elif not _single(case):
+                _reject(name, case, _no_one_of_many(case, verdict))
+            elif self.rules.on_conflict == "accept" or self._refuse(
+                name, case, case.candidates, _unlike_the_others(verdict)
+            ):
+                case.face = case.candidates[0]
+
+    def _refuse(self, name: str, case: Case, faces: Sequence[SeenFace], why: str) -> list[SeenFace]:
+        """What is left of a case's candidates without `faces`; all where somebody says to let them in."""
+        if self.rules.on_conflict == "ask" and self.ask(f"{case.seen.source}: {why}. Enrol it as {name}?"):
+            return case.candidates
+        left = [face for face in case.candidates if face not in faces]
+        if not left:
+            error = PhotoRefused(why, code="identity_conflict", hint=CONFLICT_HINT, path=case.seen.source)
+            _reject(name, case, error)
+        return left
+
+    def _try(self, name: str, case: Case, check: Callable[[str, Case], None]) -> None:
+        """Apply a check, which rejects a case by raising InputError."""
+        try:
+            check(name, case)
+        except InputError as error:
+            _reject(name, case, error)
 
 
-def _rival(name: str, candidates: Sequence[Candidate], policy: Policy) -> Candidate | None:
-    """The nearest other identity, if the gallery would take the face for it."""
-    others = [candidate for candidate in candidates if candidate.name != name]
-    return others[0] if others and decide_identity(others, policy).verdict != "unknown" else None
+def redundant(case: Case, name: str, kept: int) -> EnrollResult:
+    """The result of a photo that adds nothing to the `kept` templates of its person."""
+    why = Problem("redundant", f"the {kept} templates that are kept of {name} are nearer to their mean")
+    return EnrollResult(case.seen.source, "duplicate", name=name, faces=len(case.seen.faces), problem=why)
 
 
-def _admitted(cases: Iterable[Case]) -> list[Case]:
-    return [case for case in cases if case.face is not None]
+def _single(case: Case) -> bool:
+    return len(case.candidates) == 1
 
 
-def _face(case: Case) -> SeenFace:
-    assert case.face is not None
-    return case.face
+def _digest(case: Case) -> str:
+    assert case.seen.sha256 is not None
+    return case.seen.sha256
+
+
+def _unlike_the_others(verdict: Verdict) -> str:
+    if verdict.refusal == "undecided":
+        return "the photos disagree, and none of them can be blamed"
+    near = "" if verdict.distance is None else f" (distance {verdict.distance:.3f} to them)"
+    return f"the face is not the one of the person's other photos{near}"
+
+
+def _no_one_of_many(case: Case, verdict: Verdict) -> InputError:
+    why = {
+        "no_face_agrees": "none of them is the one of the person's other photos",
+        "faces_too_alike": "two of them are like the person's other photos",
+    }.get(verdict.refusal or "", "nothing tells which of them is meant")
+    return FaceCountError(
+        f"{len(case.seen.faces)} faces, and {why}",
+        code="multiple_faces",
+        hint="crop the photo to one person",
+        path=case.seen.source,
+    )
 
 
 def _reject(name: str, case: Case, error: InputError) -> None:
     """Close a case. A photo that was seen keeps its box and quality: they show what to change."""
-    face = case.face or (case.seen.faces[0] if len(case.seen.faces) == 1 else None)
-    case.face = None
+    face = case.seen.faces[0] if len(case.seen.faces) == 1 else None
+    case.candidates = []
     case.result = EnrollResult(
         case.seen.source,
         "rejected",

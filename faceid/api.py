@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, Union, cast
@@ -18,7 +18,7 @@ from faceid.gallery import clean_name
 from faceid.imaging import fetch, from_array
 from faceid.pipeline import Look, Source
 from faceid.policy import state_of
-from faceid.results import CompareResult, EnrollResult, IdentifyResult, VerifyResult
+from faceid.results import AlreadyEnrolled, CompareResult, EnrollResult, IdentifyResult, VerifyResult
 from faceid.sources import Photo
 from faceid.types import Embedding
 
@@ -132,11 +132,15 @@ class FaceID(Administration):
         *,
         attributes: Mapping[str, Mapping[str, str]] | None = None,
         store_crops: bool = False,
+        ask: Callable[[str], bool] | None = None,
+        warn: Callable[[AlreadyEnrolled], None] | None = None,
     ) -> Iterator[EnrollResult]:
         """`enroll` for photos of many people (see `faceid.sources`), each result as soon as it is stored.
 
         Photos of one person are best given one after the other: they are decided on together. `attributes` by name are
-        stored with those of whom a photo is let in. A run that was cut short goes on where it was when it is repeated.
+        stored with those of whom a photo is let in. `ask` answers questions where the rules say so, and `warn` is told
+        who seems to be enrolled under another name (default: `notify` is). A run that was cut short goes on where it was
+        when it is repeated.
         """
         gallery = self.gallery(create=True)
         self._check_model_name(gallery)
@@ -147,6 +151,8 @@ class FaceID(Administration):
             rules or Rules(),
             look_closer=self._look_closer,
             store_crops=store_crops,
+            ask=ask or (lambda question: False),
+            warn=warn or (lambda warning: self._note(str(warning))),
         )
         return enrolment.run(photos, attributes)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -13,11 +13,12 @@ from faceid.admission import Admission, Case, Rules, Seen, SeenFace
 from faceid.errors import InputError, UnreadableImage, UsageError
 from faceid.gallery import Gallery, clean_name
 from faceid.pipeline import Closer, Look, Pipeline
-from faceid.results import EnrollResult, Problem
+from faceid.results import AlreadyEnrolled, EnrollResult, Problem
 from faceid.sources import Photo
 from faceid.stored_crop import make_stored_crop
 
 if TYPE_CHECKING:
+    from faceid.guards.conflict import Namesake
     from models.registry import Calibration
 
 GROUP = 256
@@ -32,7 +33,7 @@ class Enrolment:
     are stored in one transaction, with what was decided about the others. A run by the same rules that was cut short
     goes on from there: it neither reads the pixels of a photo twice nor decides twice. `look_closer` says whether an
     image without a face holds one that is only too small. With `store_crops`, the part of each photo around the face
-    is kept.
+    is kept. `ask` is as for `Admission`, and `warn` is told who seems to be enrolled already.
     """
 
     gallery: Gallery
@@ -41,6 +42,8 @@ class Enrolment:
     rules: Rules = field(default_factory=Rules)
     look_closer: Closer | None = None
     store_crops: bool = False
+    ask: Callable[[str], bool] = lambda question: False
+    warn: Callable[[AlreadyEnrolled], None] = lambda warning: None
 
     def run(
         self, photos: Iterable[Photo], attributes: Mapping[str, Mapping[str, str]] | None = None
@@ -51,7 +54,7 @@ class Enrolment:
         """
         model = self.pipeline.embedder.model
         self.gallery.guard(model)
-        admission = Admission(self.gallery, model, self.calibration, self.rules)
+        admission = Admission(self.gallery, model, self.calibration, self.rules, self.ask)
         known: dict[str, dict[str, str]] = {}
         for raw, values in (attributes or {}).items():
             known.setdefault(_cleaned(raw), {}).update(values)
@@ -63,24 +66,19 @@ class Enrolment:
             name = _cleaned(photo.name)
             return (name, sha256) not in before and name not in self.gallery.holders_of(sha256, model)
 
-        looks = self.pipeline.look(photos, wanted=is_new, closer=self.look_closer)
-        for name, group in self._groups(looks):
+        for name, group in self._groups(self.pipeline.look(photos, wanted=is_new, closer=self.look_closer)):
             cases = [Case(seen, result=_again(before.get((name, seen.sha256 or "")), seen)) for seen in group]
-            undecided = [case.result is None for case in cases]
-            admission.decide(name, cases)
+            open_cases = [case for case in cases if case.is_open]
+            if namesake := admission.decide(name, cases):
+                self.warn(_already_enrolled(name, namesake, open_cases))
             with self.gallery.transaction():
                 for case in cases:
                     self._store(name, case)
                 results = [_result(case) for case in cases]
                 if known.get(name) and any(result.status == "enrolled" for result in results):
                     self.gallery.set_attributes(name, known[name])
-                refused = [
-                    (case.seen.sha256, json.dumps(asdict(result)))
-                    for case, result, here in zip(cases, results, undecided, strict=True)
-                    if here and result.status == "rejected" and case.seen.sha256
-                ]
-                if refused and name:
-                    self.gallery.keep_outcomes(run, name, refused)
+                if outcomes := _outcomes(open_cases):
+                    self.gallery.keep_outcomes(run, name, outcomes)
                     kept = True
             yield from results
         if kept:
@@ -172,6 +170,26 @@ def _bad_name(photo: Photo) -> InputError | None:
     except UsageError as error:
         return UnreadableImage(str(error), code=error.code, hint=error.hint, path=photo.source)
     return None
+
+
+def _outcomes(cases: Sequence[Case]) -> list[tuple[str, str]]:
+    """What was decided about photos that are not stored, by their hash, as JSON."""
+    return [
+        (case.seen.sha256, json.dumps(asdict(case.result)))
+        for case in cases
+        if case.result is not None
+        and case.seen.sha256 is not None
+        and case.result.name
+        and case.result.status != "enrolled"
+        and case.seen.looked
+    ]
+
+
+def _already_enrolled(name: str, namesake: Namesake, cases: Sequence[Case]) -> AlreadyEnrolled:
+    photos = sum(1 for case in cases if case.seen.faces)
+    return AlreadyEnrolled(
+        name, namesake.name, namesake.distance, namesake.fmr, namesake.llr, namesake.photos, photos
+    )
 
 
 def _again(outcome: EnrollResult | None, seen: Seen) -> EnrollResult | None:

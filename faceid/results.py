@@ -44,10 +44,34 @@ class EnrollResult:
 
 
 @dataclass(frozen=True, slots=True)
+class AlreadyEnrolled:
+    """Somebody whose photos match, taken together, another identity of the gallery: `candidate`.
+
+    `distance` is between the two, `fmr` the share of strangers that comes as close and `llr` log10 of the likelihood
+    ratio, both None where nobody measured. So many `matches` of the new `photos` with a face match by themselves.
+    """
+
+    name: str
+    candidate: str
+    distance: float
+    fmr: float | None
+    llr: float | None
+    matches: int
+    photos: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name} may be enrolled already, as {self.candidate}: {self.matches} of {self.photos} photos match"
+            f" (distance {self.distance:.3f} together)"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class EnrollSummary:
     """Totals of one enrolment: photos by outcome, and the identity's templates afterwards.
 
-    `skipped` counts duplicates, `failed` rejected photos. `name` is None where several identities were enrolled.
+    `skipped` counts duplicates, and photos that add nothing to the templates that are kept; `failed` rejected photos.
+    `name` is None where several identities were enrolled.
     """
 
     name: str | None
@@ -55,6 +79,7 @@ class EnrollSummary:
     skipped: int
     failed: int
     templates: int
+    already_enrolled: tuple[AlreadyEnrolled, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

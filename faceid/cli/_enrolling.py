@@ -12,9 +12,11 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+import typer
+
 from faceid.cli._render import Output, counted, plain
 from faceid.errors import UsageError
-from faceid.results import EnrollResult, EnrollSummary
+from faceid.results import AlreadyEnrolled, EnrollResult, EnrollSummary
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -48,6 +50,7 @@ class Tally:
     outcomes: Counter[tuple[str, str | None]] = field(default_factory=Counter)
     faces: int = 0
     first: list[EnrollResult] = field(default_factory=list)
+    already_enrolled: list[AlreadyEnrolled] = field(default_factory=list)
     began: float = field(default_factory=time.monotonic)
 
     def add(self, result: EnrollResult) -> None:
@@ -108,6 +111,21 @@ class Watch:
     task: Any = None
     said_at: float = field(default_factory=time.monotonic)
 
+    def warn(self, warning: AlreadyEnrolled) -> None:
+        """Say who seems to be enrolled already."""
+        self.tally.already_enrolled.append(warning)
+        self.output.note(str(warning))
+
+    def ask(self, question: str) -> bool:
+        """Ask on the terminal."""
+        if self.bar is not None:
+            self.bar.stop()
+        try:
+            return typer.confirm(question, err=True)
+        finally:
+            if self.bar is not None:
+                self.bar.start()
+
     def add(self, result: EnrollResult) -> None:
         """Count one more, and say so where it is time to."""
         self.tally.add(result)
@@ -167,7 +185,7 @@ def told(
         output.emit(as_object(result, named=named))
         if report is not None:
             report.add(result)
-        if result.problem is not None:
+        if result.problem is not None and result.status == "rejected":
             output.count(3)
             output.problem(result.problem, result.path)
         watch.add(result)
@@ -182,7 +200,14 @@ def as_object(result: EnrollResult, *, named: bool) -> dict[str, Any]:
 
 def summary(tally: Tally, name: str | None, *, templates: int) -> EnrollSummary:
     """Count outcomes."""
-    return EnrollSummary(name, tally.of("enrolled"), tally.of("duplicate"), tally.of("rejected"), templates)
+    return EnrollSummary(
+        name,
+        tally.of("enrolled"),
+        tally.of("duplicate"),
+        tally.of("rejected"),
+        templates,
+        tuple(tally.already_enrolled),
+    )
 
 
 def final_table(output: Output, tally: Tally) -> None:

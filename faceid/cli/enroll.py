@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -11,9 +12,10 @@ from faceid.cli._enrolling import Report, final_table, summary, told, watched
 from faceid.cli._options import MinFace, session_of
 from faceid.cli._render import counted, plain
 from faceid.errors import UsageError
+from faceid.results import MAX_TEMPLATES
 
 if TYPE_CHECKING:
-    from faceid.admission import OnConflict
+    from faceid.admission import MultiFace, OnConflict
     from faceid.sources import Photos
 
 NAME = "enroll"
@@ -59,14 +61,26 @@ def run(
             "--quality", metavar="off|standard|strict|Q", help="Refuse photos of less quality; Q is 0..1."
         ),
     ] = "standard",
+    multi_face: Annotated[
+        str,
+        typer.Option(
+            "--multi-face",
+            metavar="reject|largest|all",
+            help="Of several faces in a photo take none, the largest, or the one that the person's other photos show.",
+        ),
+    ] = "reject",
     on_conflict: Annotated[
         str,
         typer.Option(
             "--on-conflict",
-            metavar="refuse|accept",
-            help="What to do with a photo that matches somebody else's templates better than its own.",
+            metavar="refuse|ask|accept",
+            help="What to do with a face that is somebody else's by the gallery, or unlike the person's other photos.",
         ),
     ] = "refuse",
+    max_templates: Annotated[
+        int,
+        typer.Option("--max-templates", metavar="K", min=1, help="Templates to keep of a person, at most."),
+    ] = MAX_TEMPLATES,
     store_crops: Annotated[
         bool,
         typer.Option(
@@ -84,27 +98,43 @@ def run(
         ),
     ] = None,
 ) -> None:
-    """Enrol people: one template for each photo of them.
+    """Enrol people: one template for each photo of them, up to a number.
 
     The same photo twice is a duplicate and stored once. Photos without a face, with several, too small, too
-    poor, or nearer to another identity are refused, each with its reason. A run that was cut short goes on where it
-    was when it is given again.
+    poor, nearer to another identity, or unlike the person's other photos are refused, each with its reason. A run that
+    was cut short goes on where it was when it is given again.
     """
     if [each_folder, name, table].count(None) != 2:
         raise UsageError("give one of --name NAME with photos, --each-folder ROOT, --table FILE")
     if (name is None) == bool(paths):
         raise UsageError("--name goes with photos, --each-folder and --table stand alone")
-    if on_conflict not in ("refuse", "accept"):
-        raise UsageError(f"unknown value {on_conflict!r} of --on-conflict", hint="choose refuse or accept")
+    if multi_face not in ("reject", "largest", "all"):
+        raise UsageError(f"unknown value {multi_face!r} of --multi-face", hint="choose reject, largest or all")
+    if on_conflict not in ("refuse", "ask", "accept"):
+        raise UsageError(f"unknown value {on_conflict!r} of --on-conflict", hint="choose refuse, ask or accept")
+    if on_conflict == "ask" and not sys.stdin.isatty():
+        raise UsageError("--on-conflict ask needs a terminal", hint="choose refuse or accept")
     from faceid.admission import Rules, quality_from
 
-    rules = Rules(min_quality=quality_from(quality), on_conflict=cast("OnConflict", on_conflict))
+    rules = Rules(
+        quality_from(quality),
+        cast("MultiFace", multi_face),
+        cast("OnConflict", on_conflict),
+        max_templates,
+    )
     session = session_of(context)
     output = session.output
     photos = _photos(name, paths or [], each_folder, table)
     with session.open(min_face=min_face) as system:
-        results = system.enroll_each(photos, rules, attributes=photos.attributes, store_crops=store_crops)
         with Report.opened(report) as rows, watched(output, photos.total) as watch:
+            results = system.enroll_each(
+                photos,
+                rules,
+                attributes=photos.attributes,
+                store_crops=store_crops,
+                ask=watch.ask,
+                warn=watch.warn,
+            )
             told(output, results, watch, rows, named=name is None)
         totals = summary(watch.tally, name, templates=system.gallery().template_count(name))
     output.emit({"summary": plain(totals)})

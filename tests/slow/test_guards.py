@@ -1,0 +1,167 @@
+"""Each guard on real photos: one case that it catches, and one that it must let pass."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from faceid import backends
+from faceid.config import Settings
+from faceid.decide import Target, distance_from_similarity, policy_for
+from faceid.guards.conflict import enrolled_as, is_somebody_elses
+from faceid.guards.group import examine, largest_face
+from faceid.guards.levels import QUALITY_LEVELS
+from faceid.guards.selection import select
+from faceid.imaging import read
+from faceid.pipeline import Pipeline
+from faceid.types import Candidate, Image
+
+DATA = Path(os.environ.get("FACEID_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
+LFW = DATA / "lfw" / "images"
+MODEL = "dlib-resnet"
+CALIBRATION = backends.calibration_of(MODEL)
+assert CALIBRATION is not None
+NOBODY = np.empty((0, 128), dtype=np.float32)
+
+Array = NDArray[np.float32]
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not LFW.is_dir(), reason=f"no LFW View 1 in {DATA}; set FACEID_TEST_DATA"),
+]
+
+
+@pytest.fixture(scope="module")
+def pipeline() -> Pipeline:
+    return Pipeline(
+        backends.make_detector(MODEL, "cpu"), backends.make_embedder(MODEL, "cpu", Settings.load())
+    )
+
+
+def faces(pipeline: Pipeline, photos: list[Path]) -> list[Array]:
+    """The faces (k, d) of each photo, left to right."""
+    looks = pipeline.look((str(path), lambda path=path: read(str(path))) for path in photos)
+    return [
+        np.stack([embedding.vector for embedding in look.embeddings]) if look.embeddings else NOBODY
+        for look in looks
+    ]
+
+
+def folder(name: str) -> list[Path]:
+    return sorted((LFW / name).glob("*.jpg"))
+
+
+def refusals(photos: list[Array], enrolled: Array = NOBODY) -> list[str | None]:
+    return [verdict.refusal for verdict in examine(photos, enrolled, CALIBRATION, "cosine")]
+
+
+def test_a_strangers_photo_in_a_folder_is_refused_and_the_others_are_not(pipeline: Pipeline) -> None:
+    own = faces(pipeline, folder("Amelie_Mauresmo"))
+    (stranger,) = faces(pipeline, folder("David_Beckham")[:1])
+    assert refusals(own) == [None] * len(own)
+    assert refusals([*own, stranger]) == [None] * len(own) + ["outlier"]
+    # Nearly half of them.
+    others = faces(pipeline, folder("Halle_Berry"))
+    several = [photo for photo in others if len(photo) == 1][: len(own) - 2]
+    assert refusals([*several, *own]) == ["outlier"] * len(several) + [None] * len(own)
+
+
+def test_two_photos_of_two_people_are_both_refused_and_of_one_neither_is(pipeline: Pipeline) -> None:
+    one, two = faces(pipeline, folder("Ian_Thorpe")[:2])
+    (other,) = faces(pipeline, folder("David_Beckham")[:1])
+    assert refusals([one, two]) == [None, None]
+    assert refusals([one, other]) == ["undecided", "undecided"]
+    assert refusals([one, other], two) == [None, "outlier"]
+
+
+def test_a_burst_of_a_stranger_does_not_take_a_folder_over(pipeline: Pipeline) -> None:
+    own = faces(pipeline, folder("George_HW_Bush")[:3])
+    path = folder("David_Beckham")[0]
+    picture = read(str(path))
+    frames: list[Image] = [
+        replace(picture, pixels=np.ascontiguousarray(np.roll(picture.pixels, step, axis=1)))
+        for step in range(6)
+    ]
+    looks = pipeline.look((f"{step}", lambda image=image: image) for step, image in enumerate(frames))
+    burst = [look.embeddings[0].vector[None, :] for look in looks]
+    assert refusals([*own, *burst]) == [None] * 3 + ["outlier"] * 6
+
+
+def test_the_person_is_found_among_several_faces_and_not_where_absent(pipeline: Pipeline) -> None:
+    own = faces(pipeline, folder("Charles_Moose"))
+    assert sorted(map(len, own)) == [1, 1, 1, 2, 2, 2]
+    verdicts = examine(own, NOBODY, CALIBRATION, "cosine")
+    assert [verdict.refusal for verdict in verdicts] == [None] * 6
+    chosen = [photo[verdict.face or 0] for photo, verdict in zip(own, verdicts, strict=True)]
+    alone = np.concatenate([photo for photo in own if len(photo) == 1])
+    assert all((alone @ face).min() > 0.85 for face in chosen)
+    crowd = next(photo for photo in own if len(photo) == 2)
+    assert refusals([*faces(pipeline, folder("Ian_Thorpe")[:3]), crowd])[3] == "no_face_agrees"
+
+
+def test_the_largest_face_is_taken_where_it_is_the_main_one(pipeline: Pipeline) -> None:
+    clear, unclear = (
+        [observation.face.size for observation in look.observations]
+        for look in pipeline.look(
+            (str(path), lambda path=path: read(str(path)))
+            for path in (
+                LFW / "Alex_Barros" / "Alex_Barros_0001.jpg",
+                LFW / "Bernard_Landry" / "Bernard_Landry_0002.jpg",
+            )
+        )
+    )
+    assert len(clear) == len(unclear) == 2
+    assert largest_face(clear) == int(np.argmax(clear))
+    assert largest_face(unclear) is None
+
+
+def test_somebody_enrolled_under_another_name_is_named_and_a_newcomer_is_not(pipeline: Pipeline) -> None:
+    people = ("Amelie_Mauresmo", "Ian_Thorpe", "David_Beckham", "Ari_Fleischer")
+    own = {name: np.concatenate(faces(pipeline, folder(name))) for name in people}
+    known = {name: own[name][:3] for name in people[:3]}
+    policy = policy_for(Target(fpir=1e-3), CALIBRATION, identities=10)
+
+    def candidates(face: Array) -> list[Candidate]:
+        found = []
+        for name, vectors in known.items():
+            mean = vectors.mean(axis=0)
+            similarity = float(face @ mean / np.sqrt(np.linalg.norm(mean)))
+            found.append(Candidate(name, distance_from_similarity(similarity, "cosine"), similarity))
+        return sorted(found, key=lambda candidate: candidate.distance)
+
+    again = own["Ian_Thorpe"][3:]
+    found = enrolled_as("thorpe", again, [candidates(face) for face in again], policy, "cosine")
+    assert found is not None
+    assert found.name == "Ian_Thorpe"
+    assert found.llr is not None
+    assert found.llr > 3
+    new = own["Ari_Fleischer"]
+    assert enrolled_as("new", new, [candidates(face) for face in new], policy, "cosine") is None
+    # The same photo by itself: conflict for somebody new, none for the person.
+    taken = [is_somebody_elses("thorpe", None, candidates(face), policy) for face in again]
+    assert any(taken)
+    assert not any(is_somebody_elses("Ian_Thorpe", None, candidates(face), policy) for face in again)
+
+
+def test_what_each_level_lets_in(pipeline: Pipeline) -> None:
+    sharp = read(str(folder("David_Beckham")[0]))
+    dark = replace(sharp, pixels=np.ascontiguousarray(sharp.pixels // 7))
+    good, bad = (
+        look.observations[0].quality.score
+        for look in pipeline.look([("sharp", lambda: sharp), ("dark", lambda: dark)])
+    )
+    assert good >= QUALITY_LEVELS["strict"]
+    assert QUALITY_LEVELS["off"] <= bad < QUALITY_LEVELS["standard"]
+
+
+def test_a_strangers_template_is_the_first_to_go(pipeline: Pipeline) -> None:
+    own = np.concatenate(faces(pipeline, folder("Amelie_Mauresmo")))
+    (stranger,) = faces(pipeline, folder("David_Beckham")[:1])
+    vectors = np.concatenate([own, stranger])
+    kept = select(vectors, [0.9] * len(vectors), len(own))
+    assert kept == list(range(len(own)))
