@@ -97,6 +97,16 @@ def in_use(vectors: Array, qualities: Array, keep: int, rng: np.random.Generator
     return select(vectors, qualities, keep)
 
 
+def one_by_one(vectors: Array, qualities: Array, keep: int, rng: np.random.Generator) -> list[int]:
+    """The same, but what is let go is gone: photos come one at a time."""
+    kept: list[int] = []
+    for place in range(len(vectors)):
+        candidates = [*kept, place]
+        chosen = select(vectors[candidates], qualities[candidates], keep, range(len(kept)))
+        kept = [candidates[index] for index in chosen]
+    return kept
+
+
 POLICIES: dict[str, Select] = {
     "random": at_random,
     "best quality": best_quality,
@@ -106,6 +116,7 @@ POLICIES: dict[str, Select] = {
     "same mean": same_mean,
     "quality and mean": quality_and_mean,
     IN_USE: in_use,
+    "in use, photo by photo": one_by_one,
 }
 
 
