@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from faceid import backends, maintenance
-from faceid.guards.levels import QUALITY_LEVELS
 from faceid.decide import Target
+from faceid.guards.levels import QUALITY_LEVELS
 from faceid.parts import Parts
 from faceid.policy import history, rollback
 from faceid.results import (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
@@ -12,8 +12,7 @@ from faceid.claims import Claims
 from faceid.errors import FaceCountError, InputError, PhotoRefused, UnreadableImage, UsageError, not_one_face
 from faceid.gallery import Gallery
 from faceid.guards.group import Verdict, examine, largest_face
-from faceid.guards.levels import QUALITY_LEVELS
-from faceid.guards.selection import MAX_TEMPLATES
+from faceid.guards.levels import MAX_TEMPLATES, QUALITY_LEVELS
 from faceid.results import EnrollResult, Problem, Reason
 from faceid.types import Embedding, Face, ModelKey, Quality
 

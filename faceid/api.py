@@ -139,8 +139,8 @@ class FaceID(Administration):
 
         Photos of one person are best given one after the other: they are decided on together. `attributes` by name are
         stored with those of whom a photo is let in. `ask` answers questions where the rules say so, and `warn` is told
-        who seems to be enrolled under another name (default: `notify` is). A run that was cut short goes on where it was
-        when it is repeated.
+        who seems to be enrolled under another name (default: `notify` is). A run that was cut short goes on where it
+        was when it is repeated.
         """
         gallery = self.gallery(create=True)
         self._check_model_name(gallery)

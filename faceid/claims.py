@@ -82,6 +82,4 @@ class Claims:
     def said(self, rival: Candidate) -> str:
         """Why a face is somebody else's."""
         assert self.policy is not None
-        return (
-            f"the face matches {rival.name} (distance {rival.distance:.3f}, threshold {self.policy.threshold:.3f})"
-        )
+        return f"the face matches {rival.name} (distance {rival.distance:.3f}, threshold {self.policy.threshold:.3f})"

@@ -12,7 +12,7 @@ from faceid.cli._enrolling import Report, final_table, summary, told, watched
 from faceid.cli._options import MinFace, session_of
 from faceid.cli._render import counted, plain
 from faceid.errors import UsageError
-from faceid.results import MAX_TEMPLATES
+from faceid.guards.levels import MAX_TEMPLATES
 
 if TYPE_CHECKING:
     from faceid.admission import MultiFace, OnConflict
@@ -109,9 +109,13 @@ def run(
     if (name is None) == bool(paths):
         raise UsageError("--name goes with photos, --each-folder and --table stand alone")
     if multi_face not in ("reject", "largest", "all"):
-        raise UsageError(f"unknown value {multi_face!r} of --multi-face", hint="choose reject, largest or all")
+        raise UsageError(
+            f"unknown value {multi_face!r} of --multi-face", hint="choose reject, largest or all"
+        )
     if on_conflict not in ("refuse", "ask", "accept"):
-        raise UsageError(f"unknown value {on_conflict!r} of --on-conflict", hint="choose refuse, ask or accept")
+        raise UsageError(
+            f"unknown value {on_conflict!r} of --on-conflict", hint="choose refuse, ask or accept"
+        )
     if on_conflict == "ask" and not sys.stdin.isatty():
         raise UsageError("--on-conflict ask needs a terminal", hint="choose refuse or accept")
     from faceid.admission import Rules, quality_from
@@ -137,7 +141,10 @@ def run(
             )
             told(output, results, watch, rows, named=name is None)
         totals = summary(watch.tally, name, templates=system.gallery().template_count(name))
-    output.emit({"summary": plain(totals)})
+    told_totals = plain(totals)
+    if not totals.already_enrolled:
+        del told_totals["already_enrolled"]
+    output.emit({"summary": told_totals})
     final_table(output, watch.tally)
     output.line(
         f"{totals.enrolled:,} enrolled, {totals.skipped:,} skipped, {totals.failed:,} refused; "

@@ -1,4 +1,4 @@
-"""What `--quality` may say."""
+"""What `--quality` may say, and `--max-templates` where it says nothing."""
 
 from __future__ import annotations
 
@@ -14,3 +14,6 @@ and by 3 pixels 100 %; of three-quarter views 26 %. `strict` refuses 5.5 % and 1
 at FMR 1e-3 half as many pairs of the CelebA photos that are left are missed (6.6 % for 12.9 %), of LFW hardly fewer.
 These are for the crops of the default network; a network that sees smaller ones blurs them itself and hides some.
 """
+
+MAX_TEMPLATES = 10
+"""Templates kept of an identity where nothing else is asked for (scripts/compare_template_policies.py)."""

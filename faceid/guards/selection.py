@@ -7,9 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-MAX_TEMPLATES = 10
-"""Templates kept of an identity where nothing else is asked for (scripts/compare_template_policies.py)."""
-
 # Rounding leaves the cosine of a float32 unit vector with its copy this near to 1.
 _COPY = 1.0 - 1e-6
 

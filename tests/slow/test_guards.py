@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,8 @@ from faceid.guards.conflict import enrolled_as, is_somebody_elses
 from faceid.guards.group import examine, largest_face
 from faceid.guards.levels import QUALITY_LEVELS
 from faceid.guards.selection import select
-from faceid.imaging import read
-from faceid.pipeline import Pipeline
+from faceid.imaging import fetch, read
+from faceid.pipeline import Pipeline, Source
 from faceid.types import Candidate, Image
 
 DATA = Path(os.environ.get("FACEID_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
@@ -45,7 +46,7 @@ def pipeline() -> Pipeline:
 
 def faces(pipeline: Pipeline, photos: list[Path]) -> list[Array]:
     """The faces (k, d) of each photo, left to right."""
-    looks = pipeline.look((str(path), lambda path=path: read(str(path))) for path in photos)
+    looks = pipeline.look(Source(str(path), partial(fetch, str(path))) for path in photos)
     return [
         np.stack([embedding.vector for embedding in look.embeddings]) if look.embeddings else NOBODY
         for look in looks

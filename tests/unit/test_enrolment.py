@@ -34,11 +34,11 @@ def photo(name: str, *people: str, number: int = 0) -> Photo:
 
 
 def photos() -> list[Photo]:
-    """Four people with six photos each: of every six one shows nobody, one two people, one somebody else."""
+    """Four people with six photos each: one shows nobody, one two people, and one somebody enrolled before, if any."""
     listed = []
     for at, name in enumerate(COLOURS):
-        other = list(COLOURS)[at - 1]
-        shown = [(name,), (name,), (), (name, other), (other,), (name,)]
+        other = list(COLOURS)[max(0, at - 1)]
+        shown = [(name,), (name,), (), (name, "dan"), (other,), (name,)]
         listed += [photo(name, *people, number=10 * at + k) for k, people in enumerate(shown)]
     return listed
 
