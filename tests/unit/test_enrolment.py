@@ -12,7 +12,9 @@ import pytest
 from faceid import FaceID, Rules
 from faceid.detect.fake import FakeDetector, draw_face
 from faceid.enrolment import GROUP
+from faceid.errors import UsageError
 from faceid.imaging import from_array
+from faceid.results import AlreadyEnrolled
 from faceid.sources import Photo
 from faceid.types import Face, Image
 
@@ -196,3 +198,97 @@ def test_a_photo_nearer_to_its_own_person_is_no_conflict(opened: Callable[[str],
         "ben", [picture("ben", number=3), picture("ann", number=4), picture("ben", number=5)]
     )
     assert [result.status for result in mixed] == ["enrolled", "rejected", "enrolled"]
+
+
+@pytest.fixture
+def varied(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Photos of one person that differ as much as real ones: otherwise they are one burst to the guards."""
+    monkeypatch.setattr("faceid.embed.fake.NOISE", 0.6)
+
+
+@pytest.mark.usefixtures("varied")
+def test_a_photo_of_somebody_unknown_is_found_in_a_folder(opened: Callable[[str], FaceID]) -> None:
+    system = opened("outlier")
+    photos = [picture("ann", number=k) for k in range(4)] + [picture("ben", number=9)]
+    results = system.enroll("ann", photos)
+    assert [result.status for result in results] == ["enrolled"] * 4 + ["rejected"]
+    assert results[-1].reason == "identity_conflict"
+    assert results[-1].problem is not None
+    assert "not the one of the person's other photos" in results[-1].problem.message
+    accepted = system.enroll("ann", [photos[-1]], Rules(on_conflict="accept"))
+    assert accepted[0].status == "enrolled"
+
+
+@pytest.mark.usefixtures("varied")
+@pytest.mark.parametrize("answer", [True, False])
+def test_somebody_is_asked(opened: Callable[[str], FaceID], answer: bool) -> None:
+    system = opened("ask")
+    photos = [photo("ann", "ann", number=k) for k in range(4)] + [photo("ann", "ben", number=9)]
+    asked: list[str] = []
+
+    def ask(question: str) -> bool:
+        asked.append(question)
+        return answer
+
+    results = list(system.enroll_each(photos, Rules(on_conflict="ask"), ask=ask))
+    assert results[-1].status == ("enrolled" if answer else "rejected")
+    (question,) = asked
+    assert question.startswith("ann/9.png: the face is not the one")
+    assert question.endswith("Enrol it as ann?")
+
+
+@pytest.mark.usefixtures("varied")
+def test_of_several_faces_the_persons_own_is_taken(opened: Callable[[str], FaceID]) -> None:
+    system = opened("all")
+    alone = [picture("ann", number=k) for k in range(3)]
+    together = [picture("ben", "ann", number=5), picture("ben", "cid", number=6)]
+    results = system.enroll("ann", alone + together, Rules(multi_face="all"))
+    assert [result.status for result in results] == ["enrolled"] * 4 + ["rejected"]
+    assert results[3].faces == 2
+    assert results[3].box is not None
+    assert results[3].box[0] > 160
+    assert results[4].reason == "multiple_faces"
+    assert system.verify("ann", picture("ann", number=7)).verified
+    # The same photo shows two people, and may be enrolled as both.
+    (other,) = system.enroll("ben", [picture("ben", "ann", number=5)], Rules(multi_face="all"))
+    assert (other.status, other.box is not None and other.box[0] < 160) == ("enrolled", True)
+
+
+def test_the_largest_face_is_taken_where_it_clearly_is(opened: Callable[[str], FaceID]) -> None:
+    system = opened("largest")
+    canvas = np.zeros((300, 500, 3), np.uint8)
+    draw_face(canvas, COLOURS["ann"], 20, 20, 200)
+    draw_face(canvas, COLOURS["ben"], 300, 20, 100)
+    rules = Rules(multi_face="largest")
+    (taken,) = system.enroll("ann", [canvas], rules)
+    assert taken.status == "enrolled"
+    assert taken.box is not None
+    assert taken.box[2] < 300
+    assert system.enroll("ann", [picture("ann", "ben")], rules)[0].reason == "multiple_faces"
+
+
+def test_who_is_enrolled_already_is_told(opened: Callable[[str], FaceID]) -> None:
+    system = opened("namesake")
+    system.enroll("ann", [picture("ann", number=k) for k in range(2)])
+    told: list[AlreadyEnrolled] = []
+    again = [photo("eve", "ann", number=k) for k in (4, 5, 6)]
+    results = list(system.enroll_each(again, warn=told.append))
+    assert [result.reason for result in results] == ["identity_conflict"] * 3
+    (warning,) = told
+    assert (warning.name, warning.candidate, warning.matches, warning.photos) == ("eve", "ann", 3, 3)
+    assert "3 of 3 photos match" in str(warning)
+    told.clear()
+    list(system.enroll_each([photo("ben", "ben")], warn=told.append))
+    assert told == []
+
+
+def test_rules_that_cannot_be(opened: Callable[[str], FaceID], monkeypatch: pytest.MonkeyPatch) -> None:
+    system = opened("rules")
+    with pytest.raises(UsageError):
+        system.enroll("ann", picture("ann"), Rules(max_templates=0))
+    monkeypatch.setattr(system, "calibration", None)
+    with pytest.raises(UsageError, match="which of several faces"):
+        system.enroll("ann", picture("ann"), Rules(multi_face="all"))
+    # Without a calibration the other guards hold their peace.
+    photos = [picture("ann"), picture("ben", number=1), picture("ben", number=2)]
+    assert [result.status for result in system.enroll("ann", photos)] == ["enrolled"] * 3
