@@ -139,6 +139,15 @@ class FoldAccuracy:
 
 
 @dataclass(frozen=True, slots=True)
+class SearchCurve:
+    """Searches at (p,) thresholds, rising: FPIR and FNIR, counted over all draws together."""
+
+    threshold: tuple[float, ...]
+    fpir: tuple[float, ...]
+    fnir: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class OpenSet:
     """Open-set identification: `draws` galleries of `identities` people with `photos` templates each, on average.
 
@@ -153,6 +162,7 @@ class OpenSet:
     rank_1: float
     fpir: Interval
     fnir: Interval | None
+    curve: SearchCurve
 
 
 @dataclass(frozen=True, slots=True)

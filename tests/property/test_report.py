@@ -15,11 +15,15 @@ from faceid.calibrate.findings import (
     DetCurve,
     Differential,
     Findings,
+    FoldAccuracy,
     GalleryPoint,
     Health,
     Histogram,
     NotablePair,
+    OneShot,
+    OpenSet,
     OperatingRow,
+    SearchCurve,
 )
 from faceid.calibrate.intervals import Interval
 from faceid.calibrate.report import to_html, to_json
@@ -70,6 +74,11 @@ pairs = st.builds(
     distances,
     st.tuples(maybe | st.binary(max_size=9), maybe | st.binary(max_size=9)),
 )
+folds = st.builds(lambda found, *rest: FoldAccuracy(*found, *rest), columns(rates, distances), rates, rates)
+curves = columns(distances, rates, rates).map(lambda found: SearchCurve(*found))
+open_sets = st.builds(
+    OpenSet, counts, counts, counts, counts, counts, rates, intervals, maybe | intervals, curves
+)
 kinds = st.sampled_from(
     ["outlier_template", "look_alike", "single_template", "low_quality", "stale", "new <kind>"]
 )
@@ -115,6 +124,9 @@ findings = st.builds(
     nearest=tuples(pairs),
     farthest=tuples(pairs),
     health=tuples(st.builds(Health, kinds, tuples(words), tuples(counts), maybe | distances, words)),
+    folds=maybe | folds,
+    open_set=maybe | open_sets,
+    one_shot=maybe | st.builds(OneShot, counts, counts, counts, intervals),
 )
 
 

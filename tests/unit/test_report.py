@@ -48,7 +48,7 @@ def test_the_page_is_sound_and_fetches_nothing(page: Page) -> None:
 def test_the_parts_come_in_the_order_of_reading(page: Page) -> None:
     sections = [attributes["id"] for attributes in page.all("section")]
     assert sections == [
-        *("summary", "caveats", "thresholds", "figures", "groups"),
+        *("summary", "caveats", "folds", "searches", "one-shot", "thresholds", "figures", "groups"),
         *("pairs", "health", "data", "method", "reproduce"),
     ]
 
@@ -59,6 +59,15 @@ def test_the_summary_says_it_in_words(page: Page) -> None:
         " and 16.7 % of genuine comparisons are refused (15.0 .. 18.0 %)."
     ) in page.text
     assert "12,424,404 comparisons of different people and 3,201 of the same person" in page.text
+
+
+def test_what_was_measured_on_is_said_as_far_as_it_is_known() -> None:
+    scores = replace(SAMPLE, data=replace(SAMPLE.data, templates=0, identities=0))
+    told = Page(to_html(scores)).text
+    assert "12,424,404 comparisons of different people and 3,201 of the same person." in told
+    assert "of 0 people" not in told
+    trials = Page(to_html(replace(bare(SAMPLE), one_shot=SAMPLE.one_shot))).text
+    assert "Measured with net (aaaaaaaa, dlib-150-v1) on 4,986 photos of 3,087 people." in trials
 
 
 def test_no_false_match_is_not_called_a_rate_of_zero() -> None:
@@ -108,11 +117,44 @@ def test_every_number_and_name_is_there(page: Page) -> None:
         assert item.advice.replace("`", "") in page.text
 
 
+def test_protocols_are_told_first_and_in_full(page: Page) -> None:
+    for told in (
+        "98.0 % of comparisons are decided rightly (standard error 1.07 %)",
+        "With 811 people enrolled, 1.20 % of searches for people who are not return a name (FPIR; 0.900 .. 1.61 %),"
+        " and 23.4 % of searches for people who are do not return theirs (FNIR; 21.1 .. 25.7 %).",
+        "Among 20 people of whom one photo each is known, the right one is nearest in 93.1 % of trials",
+    ):
+        assert told in page.text
+        assert page.text.index(told) < page.text.index("At distance ≤")
+    for cells in (
+        "2 0.0882 99.0 %",
+        "4,321 8,765 0.0863 98.8 % 1.20 %",
+        "20 1,234 345 93.1 %",
+        "0.0500 0.100 %",
+    ):
+        assert cells.replace(" ", "") in page.text.replace(" ", "")
+
+
+def test_without_an_open_set_predictions_are_drawn_over_each_other() -> None:
+    page = Page(to_html(replace(SAMPLE, open_set=None)))
+    page.assert_sound()
+    assert [chart["aria-labelledby"].split()[0] for chart in page.all("svg")][-1] == "trade-title"
+
+
+def test_the_proposed_threshold_stands_out_in_an_open_set() -> None:
+    assert SAMPLE.open_set is not None
+    points = (replace(SAMPLE.by_threshold[2], threshold=PROPOSED.threshold), SAMPLE.by_threshold[2])
+    page = Page(to_html(replace(SAMPLE, by_threshold=points)))
+    assert "Proposed: FPIR 8.80 %, FNIR 20.0 %." in page.text
+    marks = [attributes["class"] for attributes in page.all("circle")]
+    assert marks[:2] == ["proposed", "observed"]
+
+
 def test_charts_are_told_in_words_too(page: Page) -> None:
     charts = page.all("svg")
     assert [chart["aria-labelledby"].split()[0] for chart in charts] == [
-        *("det-title", "histogram-title"),
-        *("size-title", "trade-title"),
+        *("search-title", "det-title"),
+        *("histogram-title", "size-title"),
     ]
     assert all(chart["role"] == "img" for chart in charts)
     assert len(page.all("details")) == 4

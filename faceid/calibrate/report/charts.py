@@ -1,11 +1,11 @@
-"""The four charts of the report. Each is empty where there is nothing that could be drawn."""
+"""The charts of the report. Each is empty where there is nothing that could be drawn."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Iterable, Sequence
 
-from faceid.calibrate.findings import DetCurve, GalleryPoint, Histogram, OperatingRow
+from faceid.calibrate.findings import DetCurve, GalleryPoint, Histogram, OperatingRow, SearchCurve
 from faceid.calibrate.intervals import Interval
 from faceid.calibrate.report.axes import count_tick, linear, logarithmic, probit, rate_tick
 from faceid.calibrate.report.markup import Html, count, distance, rate
@@ -150,6 +150,43 @@ def trade_chart(points: Sequence[GalleryPoint]) -> Html:
     return plot.svg("Misses against false positives", drawn)
 
 
+def search_chart(curve: SearchCurve, points: Sequence[GalleryPoint], threshold: float | None) -> Html:
+    """FNIR over FPIR of an open set on logarithmic axes; `points` are marked, that at `threshold` filled."""
+    line = [
+        (fpir, fnir) for fpir, fnir in zip(curve.fpir, curve.fnir, strict=True) if fpir > 0.0 and fnir > 0.0
+    ]
+    marks = [(point, point.fnir) for point in points if point.fnir is not None]
+    shown = [(point, fnir) for point, fnir in marks if _finite(point.fpir, fnir)]
+    if not line and not shown:
+        return Html("")
+    reach_x = _rates(point.fpir for point, _ in shown) + [fpir for fpir, _ in line]
+    reach_y = _rates(fnir for _, fnir in shown) + [fnir for _, fnir in line]
+    plot = Plot(
+        "search",
+        logarithmic("FPIR", reach_x, rate_tick, highest=1.0),
+        logarithmic("FNIR", reach_y, rate_tick, highest=1.0),
+    )
+    plot.line(line, "curve")
+    words = f"{count(len(line))} points of the curve, {count(len(shown))} with intervals; the table has the numbers."
+    for point, fnir in shown:
+        at = _mark(plot, point.fpir, fnir, "proposed" if point.threshold == threshold else "observed")
+        if point.threshold == threshold:
+            plot.label(at, f"distance ≤ {distance(point.threshold)}", kind="strong", above=10, after=10)
+            words += f" Proposed: FPIR {rate(point.fpir.rate)}, FNIR {rate(fnir.rate)}."
+    return plot.svg("Misses against false positives in an open set", words)
+
+
+def _mark(plot: Plot, across: Interval, up: Interval, kind: str) -> Point:
+    """A mark with the bars of both intervals: a triangle at the upper bound where no error was seen; its place."""
+    plot.line([(across.rate, up.low), (across.rate, up.high)], "bar")
+    plot.line([(across.low, up.rate), (across.high, up.rate)], "bar")
+    if up.rate > 0.0:
+        plot.circle((across.rate, up.rate), kind)
+        return across.rate, up.rate
+    plot.triangle((across.rate, up.high))
+    return across.rate, up.high
+
+
 def _draw(
     plot: Plot,
     points: Sequence[GalleryPoint],
@@ -174,13 +211,7 @@ def _draw(
         plot.line([(x(point).rate, y(point).rate) for point in group], f"curve dash-{number}")
     for point in points:
         if point.observed:
-            across, up = x(point), y(point)
-            plot.line([(across.rate, up.low), (across.rate, up.high)], "bar")
-            plot.line([(across.low, up.rate), (across.high, up.rate)], "bar")
-            if up.rate > 0.0:
-                plot.circle((across.rate, up.rate))
-            else:
-                plot.triangle((across.rate, up.high))
+            _mark(plot, x(point), y(point), "observed")
     for number, group in enumerate(lines):
         # At different places, since lines may end close to one another.
         place = group[(len(group) - 1) * (2 * number + 3) // (2 * LINES + 3)]
