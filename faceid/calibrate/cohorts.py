@@ -106,7 +106,10 @@ def by_group(
             if row is not None:
                 found.append(row)
         rows += found
-        differentials.append(_differential(attribute, [row for row in found if row.against is None]))
+        within = [row for row in found if row.against is None]
+        # The ratio of one group to itself says nothing.
+        if len(within) > 1:
+            differentials.append(_differential(attribute, within))
     return tuple(rows), tuple(differentials), tuple(caveats)
 
 

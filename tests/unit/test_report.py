@@ -48,7 +48,7 @@ def test_the_page_is_sound_and_fetches_nothing(page: Page) -> None:
 def test_the_parts_come_in_the_order_of_reading(page: Page) -> None:
     sections = [attributes["id"] for attributes in page.all("section")]
     assert sections == [
-        *("summary", "caveats", "folds", "searches", "one-shot", "thresholds", "figures", "groups"),
+        *("summary", "caveats", "folds", "searches", "one-shot", "groups", "thresholds", "figures"),
         *("pairs", "health", "data", "method", "reproduce"),
     ]
 
@@ -128,8 +128,10 @@ def test_protocols_are_told_first_and_in_full(page: Page) -> None:
         assert page.text.index(told) < page.text.index("At distance ≤")
     for cells in (
         "2 0.0882 99.0 %",
-        "4,321 8,765 0.0863 98.8 % 1.20 %",
-        "20 1,234 345 93.1 %",
+        "non-mated searches 8,765",
+        "rank 1 98.8 %",
+        "trials 1,234",
+        "by chance 5.00 %",
         "0.0500 0.100 %",
     ):
         assert cells.replace(" ", "") in page.text.replace(" ", "")
@@ -153,8 +155,8 @@ def test_the_proposed_threshold_stands_out_in_an_open_set() -> None:
 def test_charts_are_told_in_words_too(page: Page) -> None:
     charts = page.all("svg")
     assert [chart["aria-labelledby"].split()[0] for chart in charts] == [
-        *("search-title", "det-title"),
-        *("histogram-title", "size-title"),
+        *("search-title", "size-title"),
+        *("det-title", "histogram-title"),
     ]
     assert all(chart["role"] == "img" for chart in charts)
     assert len(page.all("details")) == 4
@@ -168,6 +170,37 @@ def test_photos_are_in_the_page_with_whose_they_are(page: Page) -> None:
     assert first is not None
     assert images[0]["src"].endswith(base64.b64encode(first).decode())
     assert page.text.count("no photo") == 3
+
+
+def test_files_are_told_from_the_folder_that_holds_them_all() -> None:
+    def below(root: str) -> str:
+        pairs = [
+            replace(pair, paths=tuple(path and root + path for path in pair.paths)) for pair in SAMPLE.nearest
+        ]
+        return Page(to_html(replace(SAMPLE, nearest=tuple(pairs), farthest=()))).text
+
+    assert "Files are below /photos/of people/." in below("/photos/of people/")
+    assert "ann/1.jpg" in below("/photos/of people/")
+    assert "/photos/of people/ann" not in below("/photos/of people/")
+    assert "Files are below" not in below("/")
+
+
+def test_findings_that_differ_by_name_only_are_a_list() -> None:
+    alone = tuple(replace(SAMPLE.health[2], names=(who,), template_ids=(5,)) for who in ("gil", "hal"))
+    told = Page(to_html(replace(SAMPLE, health=alone))).text
+    assert "gil (5) · hal (5)" in told
+    assert told.count("enrol another") == 1
+
+
+def test_each_size_with_its_own_threshold_is_one_line_of_predictions() -> None:
+    sizes = tuple(
+        replace(point, identities=size, threshold=size / 1e4, observed=False)
+        for size, point in zip((10, 100, 1000), SAMPLE.by_size, strict=False)
+    )
+    page = Page(to_html(replace(SAMPLE, open_set=None, by_size=sizes)))
+    assert "Lines of predictions: 1. Observations: 0." in page.text
+    (alone,) = sizes[:1]
+    assert "size-title" not in to_html(replace(SAMPLE, by_size=(alone,)))
 
 
 def test_names_are_shown_and_never_obeyed(tmp_path: Path) -> None:

@@ -58,9 +58,9 @@ def to_html(findings: Findings) -> str:
         for part in (
             summary.summary,
             protocols.protocols,
+            sections.cohorts,
             sections.operating_points,
             figures.figures,
-            sections.cohorts,
             sections.notable,
             sections.health,
             summary.data,

@@ -106,10 +106,12 @@ def histogram_chart(histogram: Histogram, threshold: float | None) -> Html:
 
 
 def size_chart(points: Sequence[GalleryPoint]) -> Html:
-    """FPIR over the size of the gallery, a line for each threshold."""
+    """FPIR over the size of the gallery, a line for each threshold; one line where every size has its own."""
     shown = [point for point in points if _finite(point.fpir) and point.identities > 0]
-    if not shown:
+    if len({point.identities for point in shown}) < 2:
         return Html("")
+    expected = [point for point in shown if not point.observed]
+    each_its_own = len(expected) > 1 and len({point.threshold for point in expected}) == len(expected)
     plot = Plot(
         "size",
         logarithmic("identities in the gallery", [point.identities for point in shown], count_tick),
@@ -118,8 +120,8 @@ def size_chart(points: Sequence[GalleryPoint]) -> Html:
     drawn = _draw(
         plot,
         shown,
-        key=lambda point: point.threshold,
-        name=lambda point: f"distance ≤ {distance(point.threshold)}",
+        key=lambda point: None if each_its_own else point.threshold,
+        name=lambda point: "predicted" if each_its_own else f"distance ≤ {distance(point.threshold)}",
         x=lambda point: Interval(point.identities, point.identities, point.identities),
         y=lambda point: point.fpir,
         below=True,
@@ -207,19 +209,21 @@ def _draw(
         lower = [(x(point).rate, y(point).low) for point in group]
         upper = [(x(point).rate, y(point).high) for point in reversed(group)]
         plot.area(lower + upper, "band")
+    # A rate of 0 has no place on a logarithmic axis.
+    lines = [[point for point in group if y(point).rate > 0.0] for group in lines]
     for number, group in enumerate(lines):
         plot.line([(x(point).rate, y(point).rate) for point in group], f"curve dash-{number}")
     for point in points:
         if point.observed:
             _mark(plot, x(point), y(point), "observed")
-    for number, group in enumerate(lines):
+    for number, group in enumerate(filter(None, lines)):
         # At different places, since lines may end close to one another.
         place = group[(len(group) - 1) * (2 * number + 3) // (2 * LINES + 3)]
         plot.label(
             (x(place).rate, y(place).rate), name(place), kind="strong", above=-22 if below else 12, after=12
         )
     observed = sum(point.observed for point in points)
-    return f"{count(len(lines))} lines of predictions, {count(observed)} observations; the table has the numbers."
+    return f"Lines of predictions: {count(len(lines))}. Observations: {count(observed)}. The table has the numbers."
 
 
 def _rates(intervals: Iterable[Interval]) -> list[float]:

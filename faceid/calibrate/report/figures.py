@@ -26,7 +26,7 @@ ROWS = 20
 
 
 def figures(findings: Findings) -> Html:
-    """The charts, with what they show as tables. That of an open set stands with its experiment."""
+    """The charts, with what they show as tables."""
     parts = []
     threshold = findings.proposed.threshold if findings.proposed else None
     if findings.det is not None:
@@ -49,16 +49,9 @@ def figures(findings: Findings) -> Html:
                 _histogram_table(findings.histogram),
             )
         )
-    if findings.by_size:
-        parts.append(
-            figure(
-                charts.size_chart(findings.by_size),
-                "False positives and the size of the gallery.",
-                "FPIR: how often a search for somebody who is not enrolled returns a name. Lines: predicted, with 95 %"
-                " band. Marks: observed, with 95 % bars; a triangle is the upper bound where none was seen.",
-                gallery_table("Searches by size of the gallery", findings.by_size),
-            )
-        )
+    # Those of an open set stand with its experiment.
+    if findings.by_size and findings.open_set is None:
+        parts.append(size_figure(findings))
     if findings.by_threshold and findings.open_set is None:
         parts.append(
             figure(
@@ -71,6 +64,17 @@ def figures(findings: Findings) -> Html:
         )
     body = join(parts)
     return section("figures", "Figures", Html(f'<div class="chart-grid">{body}</div>')) if body else body
+
+
+def size_figure(findings: Findings) -> Html:
+    """FPIR by the size of the gallery."""
+    return figure(
+        charts.size_chart(findings.by_size),
+        "False positives and the size of the gallery.",
+        "FPIR: how often a search for somebody who is not enrolled returns a name. Lines: predicted, with 95 %"
+        " band. Marks: observed, with 95 % bars; a triangle is the upper bound where none was seen.",
+        gallery_table("Searches by size of the gallery", findings.by_size),
+    )
 
 
 def figure(chart: Html, title: str, caption: str, numbers: Html) -> Html:

@@ -11,6 +11,7 @@ from faceid.calibrate.intervals import Interval
 
 # What HTML does not allow in text, and halves of surrogate pairs, which a file name may hold.
 _NO_TEXT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+_NARROW = 3
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -136,8 +137,10 @@ def table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[object]]
     )
     if not body:
         return Html("")
+    # Few columns are easier to follow close together.
+    kind = "scroll narrow" if len(columns) <= _NARROW else "scroll"
     return Html(
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{text(caption)}">'
+        f'<div class="{kind}" tabindex="0" role="region" aria-label="{text(caption)}">'
         f"<table><caption><span>{text(caption)}</span></caption><thead><tr>{head}</tr></thead>\n"
         f"<tbody>\n{body}</tbody></table></div>\n"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from faceid.calibrate.findings import Findings, FoldAccuracy, OneShot, OpenSet
 from faceid.calibrate.report import charts
-from faceid.calibrate.report.figures import ROWS, figure, gallery_table
+from faceid.calibrate.report.figures import ROWS, figure, gallery_table, size_figure
 from faceid.calibrate.report.markup import (
     INTERVAL,
     Html,
@@ -12,6 +12,7 @@ from faceid.calibrate.report.markup import (
     count,
     distance,
     join,
+    number,
     rate,
     section,
     table,
@@ -50,6 +51,14 @@ def leads(findings: Findings) -> list[Html]:
                 f" {rate(shots.accuracy.rate)} of trials</strong> ({between(shots.accuracy)})."
             )
         )
+    found += [
+        Html(
+            f"By {text(row.attribute)}, the false match rate is highest for <strong>{text(row.fmr_worst)}: "
+            f"{number(row.fmr_ratio)} times the lowest</strong>."
+        )
+        for row in findings.differentials
+        if row.fmr_ratio is not None
+    ]
     return found
 
 
@@ -78,38 +87,18 @@ def _folds(found: FoldAccuracy) -> Html:
 
 def _open_set(findings: Findings, found: OpenSet) -> Html:
     threshold = findings.proposed.threshold if findings.proposed else None
-    body = table(
-        "The experiment",
-        [
-            "people enrolled",
-            "photos of each",
-            "draws",
-            "mated searches",
-            "non-mated searches",
-            "threshold",
-            "rank 1",
-            "FPIR",
-            INTERVAL,
-            "FNIR",
-            INTERVAL,
-        ],
-        [
-            (
-                count(found.identities),
-                count(found.photos),
-                count(found.draws),
-                count(found.mated),
-                count(found.non_mated),
-                distance(threshold),
-                rate(found.rank_1),
-                rate(found.fpir.rate),
-                between(found.fpir),
-                rate(found.fnir.rate if found.fnir else None),
-                between(found.fnir),
-            )
-        ],
-        words=0,
-    )
+    rows = [
+        ("people enrolled", count(found.identities), ""),
+        ("photos of each", count(found.photos), ""),
+        ("galleries drawn", count(found.draws), ""),
+        ("mated searches", count(found.mated), ""),
+        ("non-mated searches", count(found.non_mated), ""),
+        ("threshold", distance(threshold), ""),
+        ("rank 1", rate(found.rank_1), ""),
+        ("FPIR", rate(found.fpir.rate), between(found.fpir)),
+        ("FNIR", rate(found.fnir.rate if found.fnir else None), between(found.fnir)),
+    ]
+    body = table("The experiment", ["", "value", INTERVAL], rows)
     note = (
         "Searches are summed over all draws; intervals are as wide as one draw makes them, since drawing the same"
         " people again adds no people. Rank 1 is the share of mated searches whose nearest identity is the right one,"
@@ -119,7 +108,7 @@ def _open_set(findings: Findings, found: OpenSet) -> Html:
     drawn = figure(
         charts.search_chart(found.curve, observed, threshold),
         "Misses against false positives.",
-        "Line: FNIR over FPIR at every threshold. Marks: at the thresholds of the table below, with 95 % bars; the"
+        "Line: FNIR over FPIR at every threshold. Marks: at the thresholds that are listed below, with 95 % bars; the"
         " filled one is the proposed threshold. Nearer to the lower left corner is better.",
         join(
             [
@@ -128,9 +117,12 @@ def _open_set(findings: Findings, found: OpenSet) -> Html:
             ]
         ),
     )
-    chart = Html(f'<div class="chart-grid">{drawn}</div>') if drawn else drawn
+    charted = Html(f'<div class="chart-grid">{drawn}{size_figure(findings)}</div>')
+    by_size = gallery_table("Galleries of different sizes, each with its own threshold", findings.by_size)
     return section(
-        "searches", "Open-set identification", body + Html(f'<p class="note">{text(note)}</p>') + chart
+        "searches",
+        "Open-set identification",
+        body + Html(f'<p class="note">{text(note)}</p>') + by_size + charted,
     )
 
 
@@ -149,21 +141,14 @@ def _curve_table(found: OpenSet) -> Html:
 
 
 def _one_shot(found: OneShot) -> Html:
-    body = table(
-        "The experiment",
-        ["people to choose from", "trials", "people asked for", "accuracy", INTERVAL, "by chance"],
-        [
-            (
-                count(found.ways),
-                count(found.episodes),
-                count(found.people),
-                rate(found.accuracy.rate),
-                between(found.accuracy),
-                rate(1.0 / found.ways if found.ways else None),
-            )
-        ],
-        words=0,
-    )
+    rows = [
+        ("people to choose from", count(found.ways), ""),
+        ("trials", count(found.episodes), ""),
+        ("people with two photos", count(found.people), ""),
+        ("right", rate(found.accuracy.rate), between(found.accuracy)),
+        ("right by chance", rate(1.0 / found.ways if found.ways else None), ""),
+    ]
+    body = table("The experiment", ["", "value", INTERVAL], rows)
     note = (
         "Each trial draws one of the people with two photos, and others at random; a stranger who is as near as the"
         " right one counts as wrong. The interval takes trials as independent: it is about these people, not about"
