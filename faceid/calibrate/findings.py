@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from faceid.calibrate.claims import Caveat
-from faceid.calibrate.intervals import Interval
+from faceid.calibrate.intervals import Interval, Ratio
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +95,16 @@ class CohortRow:
 
 @dataclass(frozen=True, slots=True)
 class Differential:
-    """Worst to best group (ISO/IEC 19795-10): the ratio of FMR, and of FNMR; None where the best has no errors."""
+    """Worst to best group (ISO/IEC 19795-10): the ratio of FMR, and of FNMR; None where the best has no errors.
+
+    The intervals are of the two groups that turned out worst and best: among many groups of one true rate some pair
+    is far apart by chance.
+    """
 
     attribute: str
-    fmr_ratio: float | None
+    fmr_ratio: Ratio | None
     fmr_worst: str
-    fnmr_ratio: float | None
+    fnmr_ratio: Ratio | None
     fnmr_worst: str
 
 

@@ -15,6 +15,7 @@ from faceid.decide import IDENTIFY_FPIR, Target
 if TYPE_CHECKING:
     from faceid.api import FaceID
     from faceid.calibrate.findings import Findings
+    from faceid.calibrate.intervals import Ratio
     from faceid.cli._render import Output
 
 NAME = "evaluate"
@@ -209,10 +210,16 @@ def cohorts(
             ("FNMR", found.fnmr_ratio, found.fnmr_worst),
         ):
             if worst:
-                times = (
-                    "no errors in the best group" if ratio is None else f"{ratio:.1f} times the best group's"
+                told = (
+                    "no errors in the best group"
+                    if ratio is None
+                    else f"{ratio.value:.1f} times the best group's ({_ends(ratio)})"
                 )
-                output.line(f"{found.attribute}: worst {kind} in {worst}, {times}")
+                output.line(f"{found.attribute}: worst {kind} in {worst}, {told}")
+
+
+def _ends(ratio: Ratio) -> str:
+    return f"{ratio.low:.1f} .. {'unbounded' if ratio.high is None else f'{ratio.high:.1f}'}"
 
 
 def _tell(output: Output, findings: Findings, report: Path | None, system: FaceID) -> None:

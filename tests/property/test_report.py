@@ -25,7 +25,7 @@ from faceid.calibrate.findings import (
     OperatingRow,
     SearchCurve,
 )
-from faceid.calibrate.intervals import Interval
+from faceid.calibrate.intervals import Interval, Ratio
 from faceid.calibrate.report import to_html, to_json
 from faceid.calibrate.report.markup import text
 from html_check import Page
@@ -36,6 +36,7 @@ rates = st.one_of(st.floats(0, 1), st.sampled_from([0.0, 1.0, 1e-300, float("nan
 distances = st.floats(allow_nan=True, allow_infinity=True)
 intervals = st.builds(Interval, rates, rates, rates)
 maybe = st.none()
+ratios = st.builds(Ratio, distances, distances, maybe | distances)
 
 
 def tuples(strategy: st.SearchStrategy) -> st.SearchStrategy:
@@ -120,7 +121,7 @@ findings = st.builds(
             CohortRow, words, words, maybe | words, counts, counts, counts, intervals, maybe | intervals
         )
     ),
-    differentials=tuples(st.builds(Differential, words, maybe | distances, words, maybe | distances, words)),
+    differentials=tuples(st.builds(Differential, words, maybe | ratios, words, maybe | ratios, words)),
     nearest=tuples(pairs),
     farthest=tuples(pairs),
     health=tuples(st.builds(Health, kinds, tuples(words), tuples(counts), maybe | distances, words)),

@@ -23,7 +23,7 @@ from faceid.calibrate.findings import (
     OperatingRow,
     SearchCurve,
 )
-from faceid.calibrate.intervals import Interval
+from faceid.calibrate.intervals import Interval, Ratio
 
 
 def thumbnail(shade: int) -> bytes:
@@ -119,7 +119,7 @@ SAMPLE = Findings(
         ),
         CohortRow("sex", "men", "women", 3087, 0, 5_111_848, Interval(2.1e-6, 9e-7, 4e-6), None),
     ),
-    differentials=(Differential("sex", 2.42, "women", None, "men"),),
+    differentials=(Differential("sex", Ratio(2.42, 1.31, None), "women", None, "men"),),
     nearest=(
         NotablePair(("ann", "bea"), ("ann/1.jpg", "bea/1.jpg"), 0.0335, (thumbnail(40), thumbnail(80))),
         NotablePair(("cyd", "dot"), (None, None), 0.0341, (None, None)),

@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 
-from faceid.calibrate.intervals import Interval
+from faceid.calibrate.intervals import Interval, Ratio
 
 # What HTML does not allow in text, and halves of surrogate pairs, which a file name may hold.
 _NO_TEXT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
@@ -87,6 +87,13 @@ def between(interval: Interval | None) -> str:
     if high >= 0.000995 and (low == 0.0 or low >= 0.00001) and math.isfinite(high):
         return f"{_digits(100 * low, 2 if low < 0.001 else 3)} .. {_digits(100 * high, 3)}\N{NO-BREAK SPACE}%"
     return f"{rate(low)} .. {rate(high)}"
+
+
+def times(ratio: Ratio | None) -> str:
+    """The two ends of a ratio's 95 % interval."""
+    if ratio is None:
+        return "-"
+    return f"{number(ratio.low)} .. {'unbounded' if ratio.high is None else number(ratio.high)}"
 
 
 def one_in(value: float) -> str:

@@ -17,6 +17,7 @@ from faceid.calibrate.report.markup import (
     section,
     table,
     text,
+    times,
 )
 
 
@@ -54,7 +55,7 @@ def leads(findings: Findings) -> list[Html]:
     found += [
         Html(
             f"By {text(row.attribute)}, the false match rate is highest for <strong>{text(row.fmr_worst)}: "
-            f"{number(row.fmr_ratio)} times the lowest</strong>."
+            f"{number(row.fmr_ratio.value)} times the lowest</strong> ({times(row.fmr_ratio)} times)."
         )
         for row in findings.differentials
         if row.fmr_ratio is not None

@@ -23,6 +23,7 @@ from faceid.calibrate.report.markup import (
     section,
     table,
     text,
+    times,
     whole,
 )
 
@@ -108,8 +109,8 @@ def cohorts(findings: Findings) -> Html:
     )
     ratios = table(
         "Worst group against best group (ISO/IEC 19795-10)",
-        ["attribute", "highest FMR", "highest FNMR", "FMR, worst : best", "FNMR, worst : best"],
-        map(_differential_row, findings.differentials),
+        ["attribute", "rate", "highest in", "worst : best", INTERVAL],
+        (row for found in findings.differentials for row in _differential_rows(found)),
         words=3,
     )
     return section("groups", "Groups of people", by_group + ratios)
@@ -181,8 +182,21 @@ def _cohort_row(row: CohortRow) -> tuple[object, ...]:
     )
 
 
-def _differential_row(row: Differential) -> tuple[object, ...]:
-    return (row.attribute, row.fmr_worst, row.fnmr_worst, number(row.fmr_ratio), number(row.fnmr_ratio))
+def _differential_rows(found: Differential) -> list[tuple[object, ...]]:
+    return [
+        (
+            found.attribute,
+            kind,
+            worst,
+            number(ratio.value if ratio else None),
+            times(ratio),
+        )
+        for kind, ratio, worst in (
+            ("FMR", found.fmr_ratio, found.fmr_worst),
+            ("FNMR", found.fnmr_ratio, found.fnmr_worst),
+        )
+        if worst
+    ]
 
 
 def _kind(kind: str) -> tuple[str, str, Callable[[float | None], str]]:
