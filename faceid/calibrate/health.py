@@ -110,7 +110,7 @@ class Examination:
                 progress(done, people.templates)
         outlier = far_from(
             np.concatenate(apart),
-            threshold_at_fmr(self._calibration, VERIFY_FMR) if self._calibration else None,
+            self._at_fmr(VERIFY_FMR),
         )
         self.bounds = Bounds(int(people.identities.size), people.templates, outlier, bound, by_chance)
         if outlier is not None:
@@ -152,7 +152,13 @@ class Examination:
             return None, None
         pairs = identities * (identities - 1) / 2
         fmr = max(self._calibration.points[0].fmr, min(VERIFY_FMR, 1.0 / max(pairs, 1.0)))
-        return threshold_at_fmr(self._calibration, fmr), pairs * fmr
+        return self._at_fmr(fmr), pairs * fmr
+
+    def _at_fmr(self, fmr: float) -> float | None:
+        """The distance at `fmr`, or at the strictest rate that the calibration reaches."""
+        if self._calibration is None:
+            return None
+        return threshold_at_fmr(self._calibration, max(fmr, self._calibration.points[0].fmr))
 
 
 class Worst:
