@@ -11,7 +11,7 @@ import pytest
 
 from faceid.calibrate.claims import Caveat
 from faceid.calibrate.findings import Findings, Health, Histogram, NotablePair
-from faceid.calibrate.intervals import Interval
+from faceid.calibrate.intervals import Interval, Ratio
 from faceid.calibrate.report import to_html, to_json, write_report
 from faceid.calibrate.report.axes import linear, logarithmic, probit, rate_tick
 from faceid.calibrate.report.charts import joined
@@ -122,6 +122,7 @@ def test_protocols_are_told_first_and_in_full(page: Page) -> None:
         "98.0 % of comparisons are decided rightly (standard error 1.07 %)",
         "With 811 people enrolled, 1.20 % of searches for people who are not return a name (FPIR; 0.900 .. 1.61 %),"
         " and 23.4 % of searches for people who are do not return theirs (FNIR; 21.1 .. 25.7 %).",
+        "By sex, the false match rate is highest for women: 2.42 times the lowest (95 % interval: 1.31 .. unbounded).",
         "Among 20 people of whom one photo each is known, the right one is nearest in 93.1 % of trials",
     ):
         assert told in page.text
@@ -135,6 +136,13 @@ def test_protocols_are_told_first_and_in_full(page: Page) -> None:
         "0.0500 0.100 %",
     ):
         assert cells.replace(" ", "") in page.text.replace(" ", "")
+
+
+def test_a_ratio_that_may_be_one_is_called_that() -> None:
+    (differential,) = SAMPLE.differentials
+    unsure = replace(differential, fmr_ratio=Ratio(2.42, 0.8, 5.5))
+    told = Page(to_html(replace(SAMPLE, differentials=(unsure,)))).text
+    assert "2.42 times the lowest (95 % interval: 0.800 .. 5.50; the groups may be alike)." in told
 
 
 def test_without_an_open_set_predictions_are_drawn_over_each_other() -> None:

@@ -55,7 +55,8 @@ def leads(findings: Findings) -> list[Html]:
     found += [
         Html(
             f"By {text(row.attribute)}, the false match rate is highest for <strong>{text(row.fmr_worst)}: "
-            f"{number(row.fmr_ratio.value)} times the lowest</strong> ({times(row.fmr_ratio)} times)."
+            f"{number(row.fmr_ratio.value)} times the lowest</strong> (95 % interval: {times(row.fmr_ratio)}"
+            f"{'; the groups may be alike' if row.fmr_ratio.low <= 1.0 else ''})."
         )
         for row in findings.differentials
         if row.fmr_ratio is not None

@@ -173,7 +173,7 @@ def _cohort_row(row: CohortRow) -> tuple[object, ...]:
         row.group,
         row.against or "itself",
         count(row.identities),
-        count(row.mated),
+        count(row.mated) if row.against is None else "-",
         count(row.non_mated),
         rate(row.fmr.rate),
         between(row.fmr),
