@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Generator, Sequence
 from contextlib import closing
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from enrollment_db import outcomes
 from enrollment_db.errors import UnknownIdentity
 from enrollment_db.log import Log
 from enrollment_db.names import clean_name
-from enrollment_db.records import Census, Identity, Listed, Model, Policy, TargetKind, Template
+from enrollment_db.records import Census, Enrolled, Identity, Listed, Model, Policy, TargetKind, Template
 from enrollment_db.rows import (
     MODEL_COLUMNS,
     POLICY_COLUMNS,
@@ -200,6 +201,27 @@ class Reader(Log):
         for identity_id, blob in rows:
             blobs.setdefault(identity_id, []).append(blob)
         return {id_: to_vectors(own, wanted.dim, self.path) for id_, own in blobs.items()}
+
+    def enrolled(self, identity_ids: Sequence[int] | NDArray[np.int64], model: Model) -> dict[int, Enrolled]:
+        """All that is known of some identities' templates of `model`, in one query; who has none is left out."""
+        rows = self._session.query(
+            """
+            SELECT i.id, i.name, t.id, t.vector, t.quality, t.created_at
+            FROM templates t JOIN identities i ON i.id = t.identity_id
+            WHERE t.identity_id IN (SELECT value FROM json_each(?)) AND t.model_id = ? ORDER BY t.id
+            """,
+            (json.dumps([int(id_) for id_ in identity_ids]), self._model_id(model)),
+        )
+        own: dict[int, list[tuple[Any, ...]]] = {}
+        for row in rows:
+            own.setdefault(row[0], []).append(row)
+        found = {}
+        for id_, templates in own.items():
+            _, names, ids, blobs, qualities, times = zip(*templates, strict=True)
+            found[id_] = Enrolled(
+                names[0], to_ids(ids), to_vectors(blobs, model.dim, self.path), qualities, times
+            )
+        return found
 
     def list_all(self, batch_size: int = 16_384) -> Generator[Listed, None, None]:
         """All templates that can be found, by id, with whose they are, as of one moment.

@@ -143,6 +143,20 @@ class Template:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Enrolled:
+    """An identity with its templates of one model, by id: `template_ids` (n,) int64, `vectors` (n, d) float32.
+
+    `qualities` (n,) are None where a template was computed elsewhere, `created_at` (n,) are times.
+    """
+
+    name: str
+    template_ids: NDArray[np.int64]
+    vectors: NDArray[np.float32]
+    qualities: tuple[float | None, ...]
+    created_at: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Batch:
     """Templates of one model as arrays: ids (n,) int64, identity ids (n,) int64, vectors (n, d) float32.
 

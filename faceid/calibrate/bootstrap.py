@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from faceid.calibrate.intervals import Interval, wilson
+from faceid.calibrate.intervals import Interval, Ratio, katz, wilson
 from faceid.calibrate.scores import AllPairs, Pairs
 
 Floats = NDArray[np.float64]
@@ -180,3 +180,45 @@ def share_interval(count: int, total: int, counts: Floats, totals: Floats) -> In
         return plain
     low, high = np.quantile(rates, [0.025, 0.975])
     return Interval(plain.rate, min(plain.low, float(low)), max(plain.high, float(high)))
+
+
+@dataclass(frozen=True, eq=False)
+class Share:
+    """Errors out of `total` comparisons of one kind, and both again in each replicate: `counts`, `totals` (b,)."""
+
+    errors: int
+    total: int
+    counts: Floats
+    totals: Floats
+
+    @property
+    def rate(self) -> float:
+        """The share, 0..1."""
+        return self.errors / self.total
+
+    @property
+    def interval(self) -> Interval:
+        """The share with its interval."""
+        return share_interval(self.errors, self.total, self.counts, self.totals)
+
+
+def ratio_interval(one: Share, other: Share) -> Ratio | None:
+    """The rate of `one` over that of `other`, of the same replicates; None where there are no errors in one of them.
+
+    The percentiles over the replicates, and nowhere narrower than Katz's interval.
+    """
+    if min(one.errors, other.errors) == 0:
+        return None
+    plain = katz(one.errors, one.total, other.errors, other.total)
+    # A replicate without errors on both sides says nothing about their ratio.
+    told = (one.totals > 0) & (other.totals > 0) & ((one.counts > 0) | (other.counts > 0))
+    if not told.any():
+        return plain
+    with np.errstate(divide="ignore"):
+        ratios = (one.counts[told] / one.totals[told]) / (other.counts[told] / other.totals[told])
+    # Not between two of them: one may be infinite.
+    low, high = np.quantile(ratios, [0.025, 0.975], method="inverted_cdf")
+    bounded = plain.high is not None and np.isfinite(high)
+    return Ratio(
+        plain.value, min(plain.low, float(low)), max(plain.high or 0.0, float(high)) if bounded else None
+    )

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from faceid.calibrate.bootstrap import Resample, share_interval
+from faceid.calibrate.bootstrap import Resample, Share, ratio_interval
 from faceid.calibrate.claims import Caveat
 from faceid.calibrate.findings import CohortRow, Differential
-from faceid.calibrate.intervals import Interval
+from faceid.calibrate.intervals import Ratio
 from faceid.calibrate.scores import AllPairs
 from faceid.errors import InputError
 
@@ -100,13 +100,33 @@ def by_group(
                 Caveat("no_attribute", f"{silent:,} of {len(names):,} people have no {attribute}: left out")
             )
         member = {group: np.array([values.get(name) == group for name in names]) for group in groups}
-        found = []
+        within: dict[str, Share] = {}
+        missed: dict[str, Share] = {}
         for first, second in combinations_with_replacement(groups, 2):
-            row = errors.row(attribute, first, second, member[first], member[second])
-            if row is not None:
-                found.append(row)
-        rows += found
-        differentials.append(_differential(attribute, [row for row in found if row.against is None]))
+            same = first == second
+            fmr = errors.fmr(member[first], member[second], same)
+            fnmr = errors.fnmr(member[first]) if same else None
+            if fmr is None:
+                continue
+            rows.append(
+                CohortRow(
+                    attribute=attribute,
+                    group=first,
+                    against=None if same else second,
+                    identities=int(np.count_nonzero(member[first] | member[second])),
+                    mated=0 if fnmr is None else fnmr.total,
+                    non_mated=fmr.total,
+                    fmr=fmr.interval,
+                    fnmr=None if fnmr is None else fnmr.interval,
+                )
+            )
+            if same:
+                within[first] = fmr
+                if fnmr is not None:
+                    missed[first] = fnmr
+        # The ratio of one group to itself says nothing.
+        if len(within) > 1:
+            differentials.append(Differential(attribute, *_worst_to_best(within), *_worst_to_best(missed)))
     return tuple(rows), tuple(differentials), tuple(caveats)
 
 
@@ -123,25 +143,8 @@ class _Errors:
         )
         self._missed = pairs.identity[pairs.farthest.first[missed:]]
 
-    def row(self, attribute: str, group: str, other: str, one: Bools, two: Bools) -> CohortRow | None:
-        """FMR between two groups of people (k,), or within one, then with FNMR; None without a comparison."""
-        within = group == other
-        fmr, non_mated = self._fmr(one, two, within)
-        fnmr, mated = self._fnmr(one) if within else (None, 0)
-        if fmr is None:
-            return None
-        return CohortRow(
-            attribute=attribute,
-            group=group,
-            against=None if within else other,
-            identities=int(np.count_nonzero(one | two)),
-            mated=mated,
-            non_mated=non_mated,
-            fmr=fmr,
-            fnmr=fnmr,
-        )
-
-    def _fmr(self, one: Bools, two: Bools, within: bool) -> tuple[Interval | None, int]:
+    def fmr(self, one: Bools, two: Bools, within: bool) -> Share | None:
+        """False matches between two groups of people (k,), or within one; None without a comparison."""
         first, second = self._matches
         between = (one[first] & two[second]) | (two[first] & one[second])
         own, others = self._templates * one, self._templates * two
@@ -152,30 +155,23 @@ class _Errors:
             total = int(own.sum() * others.sum())
             totals = ((self._people.draws @ own) * (self._people.draws @ others)).astype(np.float64)
         if total == 0:
-            return None, 0
-        counts = self._people.count(first[between], second[between])
-        return share_interval(int(between.sum()), total, counts, totals), total
+            return None
+        return Share(int(between.sum()), total, self._people.count(first[between], second[between]), totals)
 
-    def _fnmr(self, one: Bools) -> tuple[Interval | None, int]:
+    def fnmr(self, one: Bools) -> Share | None:
+        """False non-matches within a group of people (k,); None without a mated comparison."""
         own = self._templates * one
         total = int((own * (own - 1)).sum() // 2)
         if total == 0:
-            return None, 0
+            return None
         missed = self._missed[one[self._missed]]
-        counts = self._people.count(missed, missed)
-        return share_interval(missed.size, total, counts, self._people.mated_total(own)), total
+        return Share(missed.size, total, self._people.count(missed, missed), self._people.mated_total(own))
 
 
-def _differential(attribute: str, rows: Sequence[CohortRow]) -> Differential:
-    """The highest rate of a group over the lowest, each kind of error by itself."""
-
-    def worst_to_best(rates: dict[str, float]) -> tuple[float | None, str]:
-        if not rates:
-            return None, ""
-        worst = max(rates, key=lambda group: rates[group])
-        best = min(rates.values())
-        return (rates[worst] / best if best > 0 else None), worst
-
-    fmr_ratio, fmr_worst = worst_to_best({row.group: row.fmr.rate for row in rows})
-    fnmr_ratio, fnmr_worst = worst_to_best({row.group: row.fnmr.rate for row in rows if row.fnmr is not None})
-    return Differential(attribute, fmr_ratio, fmr_worst, fnmr_ratio, fnmr_worst)
+def _worst_to_best(shares: dict[str, Share]) -> tuple[Ratio | None, str]:
+    """The highest rate of a group over the lowest, and whose the highest is."""
+    if not shares:
+        return None, ""
+    worst = max(shares, key=lambda group: shares[group].rate)
+    best = min(shares, key=lambda group: shares[group].rate)
+    return ratio_interval(shares[worst], shares[best]), worst

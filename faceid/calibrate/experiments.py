@@ -9,9 +9,10 @@ import numpy as np
 
 from faceid.calibrate import metrics, protocols
 from faceid.calibrate.cohorts import by_group, read_attributes
+from faceid.calibrate.curves import Curve
 from faceid.calibrate.data import Material
 from faceid.calibrate.evaluation import blank, describe
-from faceid.calibrate.findings import Findings, GalleryPoint, OpenSet, OperatingRow
+from faceid.calibrate.findings import Findings, GalleryPoint, OpenSet, OperatingRow, SearchCurve
 from faceid.calibrate.goals import DEFAULT_FMR, at_fmr, predicted, row
 from faceid.calibrate.identification import Searches, fnir, fpir, rank_k
 from faceid.calibrate.intervals import Interval, wilson
@@ -20,6 +21,8 @@ from faceid.decide import Target
 from faceid.errors import UsageError
 
 SIZES = (10, 100, 500, 1_000, 1_500, 5_000, 10_000, 50_000, 100_000)
+
+_CURVE_POINTS = 200
 
 
 def verification(
@@ -92,12 +95,14 @@ def identification(
         by_size += _both(material, at_target(material, target, rng, size), part, size)
     by_size += _both(material, at_work, whole, enrolled)
     found = describe(blank(material, "Identification", command), material, at_work, rng, identities=enrolled)
+    by_threshold = [point for at in (*found.rows, at_work) for point in _both(material, at, whole, enrolled)]
     final = by_size[-1]
     mated = sum(one.mated for one in whole)
     rank_1 = sum(rank_k(one, 1) * one.mated for one in whole if one.mated) / mated if mated else 0.0
     return replace(
         found,
         by_size=tuple(by_size),
+        by_threshold=tuple(by_threshold),
         open_set=OpenSet(
             identities=enrolled,
             photos=photos,
@@ -107,6 +112,7 @@ def identification(
             rank_1=rank_1,
             fpir=final.fpir,
             fnir=final.fnir,
+            curve=_curve(whole),
         ),
     )
 
@@ -165,6 +171,27 @@ def _both(material: Material, at_work: OperatingRow, drawn: list[Searches], size
             observed=True,
         ),
     ]
+
+
+def _curve(drawn: list[Searches]) -> SearchCurve:
+    """FPIR and FNIR of all draws together at every distance, thinned, without the point where nothing matches."""
+    nearest = np.sort(np.concatenate([one.nearest for one in drawn]))
+    right = np.sort(np.concatenate([one.distance for one in drawn]))
+    thresholds = np.unique(np.concatenate([nearest, right]))
+    steps = Curve(
+        thresholds=np.concatenate([[-np.inf], thresholds]),
+        false_matches=np.concatenate([[0], np.searchsorted(nearest, thresholds, side="right")]),
+        false_non_matches=np.concatenate(
+            [[right.size], right.size - np.searchsorted(right, thresholds, side="right")]
+        ),
+        mated=right.size,
+        non_mated=nearest.size,
+    ).thinned(_CURVE_POINTS)
+    return SearchCurve(
+        threshold=tuple(steps.thresholds[1:].tolist()),
+        fpir=tuple(steps.fmr[1:].tolist()),
+        fnir=tuple(steps.fnmr[1:].tolist()),
+    )
 
 
 def _averaged(rates: list[tuple[float, int]]) -> Interval:

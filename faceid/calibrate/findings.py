@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from faceid.calibrate.claims import Caveat
-from faceid.calibrate.intervals import Interval
+from faceid.calibrate.intervals import Interval, Ratio
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +95,16 @@ class CohortRow:
 
 @dataclass(frozen=True, slots=True)
 class Differential:
-    """Worst to best group (ISO/IEC 19795-10): the ratio of FMR, and of FNMR; None where the best has no errors."""
+    """Worst to best group (ISO/IEC 19795-10): the ratio of FMR, and of FNMR; None where the best has no errors.
+
+    The intervals are of the two groups that turned out worst and best: among many groups of one true rate some pair
+    is far apart by chance.
+    """
 
     attribute: str
-    fmr_ratio: float | None
+    fmr_ratio: Ratio | None
     fmr_worst: str
-    fnmr_ratio: float | None
+    fnmr_ratio: Ratio | None
     fnmr_worst: str
 
 
@@ -139,6 +143,15 @@ class FoldAccuracy:
 
 
 @dataclass(frozen=True, slots=True)
+class SearchCurve:
+    """Searches at (p,) thresholds, rising: FPIR and FNIR, counted over all draws together."""
+
+    threshold: tuple[float, ...]
+    fpir: tuple[float, ...]
+    fnir: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class OpenSet:
     """Open-set identification: `draws` galleries of `identities` people with `photos` templates each, on average.
 
@@ -153,6 +166,7 @@ class OpenSet:
     rank_1: float
     fpir: Interval
     fnir: Interval | None
+    curve: SearchCurve
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,6 @@ from faceid.calibrate.look_alikes import LookAlikes
 from faceid.calibrate.outliers import far_from, from_the_rest, peel
 from faceid.calibrate.people import GROUP, Ints, People, Person
 from faceid.decide import VERIFY_FMR, threshold_at_fmr
-from faceid.errors import Refused
 from faceid.gallery import Gallery
 
 if TYPE_CHECKING:
@@ -97,7 +96,7 @@ class Examination:
         done = 0
         for group in people.groups():
             for person in group.values():
-                yield from self._of_one(person, model)
+                yield from self._of_one(person)
                 if person.ids.size > 1:
                     own = from_the_rest(person.vectors, model.metric)
                     apart.append(own.astype(np.float32))
@@ -110,7 +109,7 @@ class Examination:
                 progress(done, people.templates)
         outlier = far_from(
             np.concatenate(apart),
-            threshold_at_fmr(self._calibration, VERIFY_FMR) if self._calibration else None,
+            self._at_fmr(VERIFY_FMR),
         )
         self.bounds = Bounds(int(people.identities.size), people.templates, outlier, bound, by_chance)
         if outlier is not None:
@@ -119,12 +118,7 @@ class Examination:
         if look_alikes is not None:
             yield from _alike(people, look_alikes.nearest_first())
 
-    def _of_one(self, person: Person, model: ModelKey) -> Iterator[Health]:
-        try:
-            templates = self._gallery.templates(person.name)
-        except Refused:
-            # Removed or renamed since the name was read.
-            return
+    def _of_one(self, person: Person) -> Iterator[Health]:
         who = (person.name,)
         if person.ids.size == 1:
             yield Health(
@@ -134,17 +128,16 @@ class Examination:
                 None,
                 "enrol one or two more photos of this person",
             )
-        for template in templates:
-            if template.model != str(model):
-                continue
-            which = (template.template_id,)
-            remove = f"then `faceid remove --template {template.template_id}`"
-            if template.quality is not None and template.quality < self._least_quality:
-                yield Health("low_quality", who, which, template.quality, f"enrol a better photo, {remove}")
-            created = datetime.fromisoformat(template.created_at.replace("Z", "+00:00"))
+        for template_id, quality, created_at in zip(
+            person.ids.tolist(), person.qualities, person.created_at, strict=True
+        ):
+            remove = f"then `faceid remove --template {template_id}`"
+            if quality is not None and quality < self._least_quality:
+                yield Health("low_quality", who, (template_id,), quality, f"enrol a better photo, {remove}")
+            created = datetime.fromisoformat(created_at.replace("Z", "+00:00"))
             days = (self._now - created).total_seconds() / 86_400
             if days > self._stale_days:
-                yield Health("stale", who, which, round(days, 1), f"enrol a recent photo, {remove}")
+                yield Health("stale", who, (template_id,), round(days, 1), f"enrol a recent photo, {remove}")
 
     def _look_alike_bound(self, identities: int) -> tuple[float | None, float | None]:
         """The distance, and how many pairs of strangers come within it: about one, where the calibration reaches."""
@@ -152,7 +145,13 @@ class Examination:
             return None, None
         pairs = identities * (identities - 1) / 2
         fmr = max(self._calibration.points[0].fmr, min(VERIFY_FMR, 1.0 / max(pairs, 1.0)))
-        return threshold_at_fmr(self._calibration, fmr), pairs * fmr
+        return self._at_fmr(fmr), pairs * fmr
+
+    def _at_fmr(self, fmr: float) -> float | None:
+        """The distance at `fmr`, or at the strictest rate that the calibration reaches."""
+        if self._calibration is None:
+            return None
+        return threshold_at_fmr(self._calibration, max(fmr, self._calibration.points[0].fmr))
 
 
 class Worst:

@@ -20,6 +20,15 @@ class Interval:
     high: float
 
 
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """One rate over another, and its 95 % confidence interval; `high` is None where nothing bounds it."""
+
+    value: float
+    low: float
+    high: float | None
+
+
 def wilson(count: int, total: int, z: float = 1.959964) -> Interval:
     """The share `count` / `total` with Wilson's score interval (Wilson 1927), for independent trials.
 
@@ -43,6 +52,20 @@ def clopper_pearson(count: int, total: int, confidence: float = 0.95) -> Interva
     low = 0.0 if count == 0 else _beta_quantile(tail, count, total - count + 1)
     high = 1.0 if count == total else 1.0 - _beta_quantile(tail, total - count, count + 1)
     return Interval(count / total, low, high)
+
+
+def katz(count: int, total: int, other: int, other_total: int, z: float = 1.959964) -> Ratio:
+    """The ratio of the shares `count` / `total` and `other` / `other_total` with Katz's interval (Katz et al. 1978).
+
+    The logarithm is taken as normal, and trials as independent. ValueError where one of the shares is 0.
+    """
+    _check(count, total)
+    _check(other, other_total)
+    if min(count, other) == 0:
+        raise ValueError("a share of 0 has no ratio to another")
+    value = (count / total) / (other / other_total)
+    reach = z * math.sqrt(1 / count - 1 / total + 1 / other - 1 / other_total)
+    return Ratio(value, value * math.exp(-reach), value * math.exp(reach))
 
 
 def rule_of_3(total: int) -> float:

@@ -22,12 +22,17 @@ GROUP = 256
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Person:
-    """An identity: `ids` (n,) of its templates, ascending, and their `vectors` (n, d)."""
+    """An identity: `ids` (n,) of its templates, ascending, and their `vectors` (n, d).
+
+    `qualities` (n,) 0..1 are None where they are not known; `created_at` (n,) are times as the database has them.
+    """
 
     identity: int
     name: str
     ids: Ints
     vectors: NDArray[np.float32]
+    qualities: tuple[float | None, ...]
+    created_at: tuple[str, ...]
 
     @property
     def mean(self) -> Floats:
@@ -74,13 +79,14 @@ class People:
     def of(self, identities: Ints) -> dict[int, Person]:
         """Some of them by identity. Raises GalleryError."""
         with database_errors():
-            names = self._store.names_of(identities)
-            vectors = self._store.vectors_of(identities, self._model)
+            enrolled = self._store.enrolled(identities, self._model)
         found = {}
         for identity in identities.tolist():
-            ids, own = self.ids_of(identity), vectors.get(identity)
-            if identity in names and own is not None and len(own) == ids.size:
-                found[identity] = Person(identity, names[identity], ids, own)
+            own = enrolled.get(identity)
+            if own is not None and np.array_equal(own.template_ids, self.ids_of(identity)):
+                found[identity] = Person(
+                    identity, own.name, own.template_ids, own.vectors, own.qualities, own.created_at
+                )
         return found
 
     def groups(self, identities: Ints | None = None) -> Iterator[dict[int, Person]]:

@@ -87,10 +87,12 @@ def write_report(findings: Findings, path: Path | None, output: Output, system: 
 
 
 def summary(findings: Findings, **extra: Any) -> dict[str, Any]:
-    """The findings for programs, without what only a report draws: curve, histogram, thumbnails."""
+    """The findings for programs, without what only a report draws: curves, histogram, thumbnails."""
     fields = plain(findings)
     for name in ("det", "histogram"):
         del fields[name]
+    if fields["open_set"] is not None:
+        del fields["open_set"]["curve"]
     for name in ("nearest", "farthest"):
         for pair in fields[name]:
             del pair["thumbnails"]

@@ -67,12 +67,14 @@ def run(
     """Find the threshold that meets a goal, with what it costs, on photos or scores of your own.
 
     Without a goal, FMR 1e-4. A rate that DATA is too small to count is fitted to the tail, read at its strict end and
-    marked as such, or refused.
+    marked as such, or refused. A report on the gallery itself also says what `gallery-health` finds.
     """
     import numpy as np
 
+    from faceid.calibrate.data import GALLERY
     from faceid.calibrate.evaluation import calibrate
     from faceid.calibrate.goals import Goal
+    from faceid.calibrate.health_report import with_health
     from faceid.calibrate.policies import put_in_force
     from faceid.errors import UsageError
 
@@ -94,6 +96,9 @@ def run(
             if put
             else None
         )
+        if report is not None and material.data.kind == GALLERY:
+            with output.progress("examining") as advance:
+                findings = with_health(findings, system.examination(), advance)
     shared.write_report(findings, report, output, system)
     output.emit(shared.summary(findings, policy=policy))
     if not output.json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,8 +14,11 @@ from faceid.cli._render import counted
 from faceid.decide import IDENTIFY_FPIR, Target
 
 if TYPE_CHECKING:
-    from faceid.api import FaceID
+    import numpy as np
+
+    from faceid.calibrate.data import Material
     from faceid.calibrate.findings import Findings
+    from faceid.calibrate.intervals import Ratio
     from faceid.cli._render import Output
 
 NAME = "evaluate"
@@ -45,17 +49,17 @@ def verification(
     min_face: MinFace = None,
 ) -> None:
     """Verify listed pairs in K folds, as LFW does: each at the threshold that is best on the others."""
-    import numpy as np
-
     from faceid.calibrate import experiments
 
-    session = session_of(context)
-    output = session.output
-    rng = np.random.default_rng(seed)
-    with session.open(min_face=min_face) as system:
-        material = shared.load(session, system, data, rng, images)
-        findings = experiments.verification(material, folds, rng, command=shared.command_line())
-    _tell(output, findings, report, system)
+    output, findings = _evaluated(
+        context,
+        lambda material, rng, command: experiments.verification(material, folds, rng, command=command),
+        data=data,
+        images=images,
+        report=report,
+        seed=seed,
+        min_face=min_face,
+    )
     if findings.folds is not None:
         output.line(
             f"accuracy {findings.folds.mean:.2%}, standard error {findings.folds.standard_error:.2%}"
@@ -88,26 +92,25 @@ def identification(
     min_face: MinFace = None,
 ) -> None:
     """Search an open set: enrolled people by their other photos, and strangers. By default at FPIR 1 %."""
-    import numpy as np
-
     from faceid.calibrate import experiments
 
     target = Target(threshold=threshold, fmr=fmr, fpir=fpir)
-    session = session_of(context)
-    output = session.output
-    rng = np.random.default_rng(seed)
-    with session.open(min_face=min_face) as system:
-        material = shared.load(session, system, data, rng, None)
-        findings = experiments.identification(
+    output, findings = _evaluated(
+        context,
+        lambda material, rng, command: experiments.identification(
             material,
             Target(fpir=IDENTIFY_FPIR) if target == Target() else target,
             rng,
             photos=gallery_photos,
             strangers=strangers,
             draws=draws,
-            command=shared.command_line(),
-        )
-    _tell(output, findings, report, system)
+            command=command,
+        ),
+        data=data,
+        report=report,
+        seed=seed,
+        min_face=min_face,
+    )
     shared.tell_searches(output, findings)
     if (found := findings.open_set) is not None:
         output.line(
@@ -132,19 +135,18 @@ def one_shot(
     min_face: MinFace = None,
 ) -> None:
     """Name a photo among N people of whom one photo each is known (N-way one-shot recognition)."""
-    import numpy as np
-
     from faceid.calibrate import experiments
 
-    session = session_of(context)
-    output = session.output
-    rng = np.random.default_rng(seed)
-    with session.open(min_face=min_face) as system:
-        material = shared.load(session, system, data, rng, None)
-        findings = experiments.one_shot(
-            material, rng, ways=ways, episodes=episodes, command=shared.command_line()
-        )
-    _tell(output, findings, report, system)
+    output, findings = _evaluated(
+        context,
+        lambda material, rng, command: experiments.one_shot(
+            material, rng, ways=ways, episodes=episodes, command=command
+        ),
+        data=data,
+        report=report,
+        seed=seed,
+        min_face=min_face,
+    )
     if (found := findings.one_shot) is not None:
         output.line(
             f"{found.ways}-way one-shot: {found.accuracy.rate:.2%} ({shared.span(found.accuracy)}) in"
@@ -175,18 +177,19 @@ def cohorts(
 
     One threshold for all, by default that of FMR 1e-4 over everybody.
     """
-    import numpy as np
-
     from faceid.calibrate import experiments
 
     target = Target(threshold=threshold, fmr=fmr)
-    session = session_of(context)
-    output = session.output
-    rng = np.random.default_rng(seed)
-    with session.open(min_face=min_face) as system:
-        material = shared.load(session, system, data, rng, None)
-        findings = experiments.cohorts(material, attributes, target, rng, command=shared.command_line())
-    _tell(output, findings, report, system)
+    output, findings = _evaluated(
+        context,
+        lambda material, rng, command: experiments.cohorts(
+            material, attributes, target, rng, command=command
+        ),
+        data=data,
+        report=report,
+        seed=seed,
+        min_face=min_face,
+    )
     output.table(
         ["attribute", "group", "against", "people", "mated", "non-mated", "FMR", "95 %", "FNMR", "95 % "],
         [
@@ -209,13 +212,38 @@ def cohorts(
             ("FNMR", found.fnmr_ratio, found.fnmr_worst),
         ):
             if worst:
-                times = (
-                    "no errors in the best group" if ratio is None else f"{ratio:.1f} times the best group's"
+                told = (
+                    "no errors in the best group"
+                    if ratio is None
+                    else f"{ratio.value:.1f} times the best group's ({_ends(ratio)})"
                 )
-                output.line(f"{found.attribute}: worst {kind} in {worst}, {times}")
+                output.line(f"{found.attribute}: worst {kind} in {worst}, {told}")
 
 
-def _tell(output: Output, findings: Findings, report: Path | None, system: FaceID) -> None:
+def _ends(ratio: Ratio) -> str:
+    return f"{ratio.low:.1f} .. {'unbounded' if ratio.high is None else f'{ratio.high:.1f}'}"
+
+
+def _evaluated(
+    context: typer.Context,
+    find: Callable[[Material, np.random.Generator, str], Findings],
+    *,
+    data: str | None,
+    report: Path | None,
+    seed: int,
+    min_face: float | None,
+    images: Path | None = None,
+) -> tuple[Output, Findings]:
+    """Read DATA and find what there is to find in it, with the command line; write the report, tell of the data."""
+    import numpy as np
+
+    session = session_of(context)
+    output = session.output
+    rng = np.random.default_rng(seed)
+    with session.open(min_face=min_face) as system:
+        material = shared.load(session, system, data, rng, images)
+        findings = find(material, rng, shared.command_line())
     shared.write_report(findings, report, output, system)
     output.emit(shared.summary(findings))
     shared.tell_data(output, findings)
+    return output, findings

@@ -15,9 +15,6 @@ NAME = "gallery-health"
 SHOWN = 20
 """How many findings of a kind the table has."""
 
-REPORTED = 500
-"""How many findings of a kind the report has."""
-
 
 def run(
     context: typer.Context,
@@ -50,6 +47,7 @@ def run(
     output = session.output
     with session.open() as system:
         from faceid.calibrate.health import Worst
+        from faceid.calibrate.health_report import REPORTED
 
         examination = system.examination(stale_days=stale_days)
         worst = Worst(REPORTED)

@@ -11,6 +11,7 @@ import pytest
 
 from cli_runs import ALICE, BOB, CAROL, Faceid, Photo
 from enrollment_db.store import Store
+from html_check import Page
 
 DAVE, ERIN, FRANK = (208, 208, 80), (80, 208, 208), (208, 80, 208)
 PEOPLE = {"alice": ALICE, "bob": BOB, "carol": CAROL, "dave": DAVE, "erin": ERIN, "frank": FRANK}
@@ -288,6 +289,24 @@ def test_a_report_is_written(faceid: Faceid, people: Path, tmp_path: Path) -> No
     assert (ran.code, "cannot" in ran.err, ran.err.count("\n")) == (2, True, 1)
 
 
+def test_a_report_on_the_gallery_has_its_health(
+    faceid: Faceid, people: Path, photo: Photo, tmp_path: Path
+) -> None:
+    faceid("enroll", "--each-folder", people)
+    faceid("enroll", "--name", "alias", "--on-conflict", "accept", photo(ALICE))
+    by_itself = faceid("--json", "gallery-health").objects[:-1]
+    document, page = tmp_path / "r.json", tmp_path / "r.html"
+    assert faceid("calibrate", "--fmr", "0.05", "--report", document).code == 0
+    told = json.loads(document.read_text("utf-8"))["health"]
+    assert sorted(item["kind"] for item in told) == sorted(item["kind"] for item in by_itself)
+    assert {"look_alike", "single_template"} <= {item["kind"] for item in told}
+    assert faceid("calibrate", "--fmr", "0.05", "--report", page).code == 0
+    assert "enrol one or two more photos of this person" in Page(page.read_text("utf-8")).text
+    # The photos in the folders are no gallery.
+    assert faceid("calibrate", people, "--fmr", "0.05", "--report", document).code == 0
+    assert json.loads(document.read_text("utf-8"))["health"] == []
+
+
 # -- evaluate --------------------------------------------------------------------------------------------------
 
 
@@ -324,6 +343,27 @@ def test_verification_by_lfws_protocol(faceid: Faceid, people: Path) -> None:
     assert (
         "accuracy 100.00%, standard error 0.00% over 2 folds" in faceid("evaluate", "verification", file).out
     )
+
+
+def test_every_protocol_has_its_page(faceid: Faceid, people: Path, tmp_path: Path) -> None:
+    table = tmp_path / "attributes.csv"
+    table.write_text("identity,shirt\n" + "".join(f"{name},{name[0] < 'd'}\n" for name in PEOPLE))
+    pairs = lfw_pairs(people)
+    for section, arguments in {
+        "folds": ("verification", pairs),
+        "searches": ("identification", people, "--fmr", "0.05", "--draws", "2"),
+        "one-shot": ("one-shot", people, "--ways", "3", "--episodes", "20"),
+        "groups": ("cohorts", people, "--attributes", table, "--fmr", "0.05"),
+    }.items():
+        file = tmp_path / f"{section}.html"
+        ran = faceid("evaluate", *arguments, "--report", file)
+        assert ran.code == 0, ran.err
+        page = Page(file.read_text("utf-8"))
+        page.assert_sound()
+        sections = [attributes["id"] for attributes in page.all("section")]
+        assert {"summary", section, "data", "method", "reproduce"} <= set(sections)
+        assert {"folds", "searches", "one-shot", "groups"} & set(sections) == {section}
+        assert any(attributes.get("class") == "lead" for attributes in page.all("p"))
 
 
 def test_verification_wants_pairs(faceid: Faceid, people: Path, scores: Path) -> None:

@@ -15,13 +15,17 @@ from faceid.calibrate.findings import (
     DetCurve,
     Differential,
     Findings,
+    FoldAccuracy,
     GalleryPoint,
     Health,
     Histogram,
     NotablePair,
+    OneShot,
+    OpenSet,
     OperatingRow,
+    SearchCurve,
 )
-from faceid.calibrate.intervals import Interval
+from faceid.calibrate.intervals import Interval, Ratio
 from faceid.calibrate.report import to_html, to_json
 from faceid.calibrate.report.markup import text
 from html_check import Page
@@ -32,6 +36,7 @@ rates = st.one_of(st.floats(0, 1), st.sampled_from([0.0, 1.0, 1e-300, float("nan
 distances = st.floats(allow_nan=True, allow_infinity=True)
 intervals = st.builds(Interval, rates, rates, rates)
 maybe = st.none()
+ratios = st.builds(Ratio, distances, distances, maybe | distances)
 
 
 def tuples(strategy: st.SearchStrategy) -> st.SearchStrategy:
@@ -69,6 +74,11 @@ pairs = st.builds(
     st.tuples(maybe | words, maybe | words),
     distances,
     st.tuples(maybe | st.binary(max_size=9), maybe | st.binary(max_size=9)),
+)
+folds = st.builds(lambda found, *rest: FoldAccuracy(*found, *rest), columns(rates, distances), rates, rates)
+curves = columns(distances, rates, rates).map(lambda found: SearchCurve(*found))
+open_sets = st.builds(
+    OpenSet, counts, counts, counts, counts, counts, rates, intervals, maybe | intervals, curves
 )
 kinds = st.sampled_from(
     ["outlier_template", "look_alike", "single_template", "low_quality", "stale", "new <kind>"]
@@ -111,10 +121,13 @@ findings = st.builds(
             CohortRow, words, words, maybe | words, counts, counts, counts, intervals, maybe | intervals
         )
     ),
-    differentials=tuples(st.builds(Differential, words, maybe | distances, words, maybe | distances, words)),
+    differentials=tuples(st.builds(Differential, words, maybe | ratios, words, maybe | ratios, words)),
     nearest=tuples(pairs),
     farthest=tuples(pairs),
     health=tuples(st.builds(Health, kinds, tuples(words), tuples(counts), maybe | distances, words)),
+    folds=maybe | folds,
+    open_set=maybe | open_sets,
+    one_shot=maybe | st.builds(OneShot, counts, counts, counts, intervals),
 )
 
 

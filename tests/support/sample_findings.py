@@ -13,13 +13,17 @@ from faceid.calibrate.findings import (
     DetCurve,
     Differential,
     Findings,
+    FoldAccuracy,
     GalleryPoint,
     Health,
     Histogram,
     NotablePair,
+    OneShot,
+    OpenSet,
     OperatingRow,
+    SearchCurve,
 )
-from faceid.calibrate.intervals import Interval
+from faceid.calibrate.intervals import Interval, Ratio
 
 
 def thumbnail(shade: int) -> bytes:
@@ -115,7 +119,7 @@ SAMPLE = Findings(
         ),
         CohortRow("sex", "men", "women", 3087, 0, 5_111_848, Interval(2.1e-6, 9e-7, 4e-6), None),
     ),
-    differentials=(Differential("sex", 2.42, "women", None, "men"),),
+    differentials=(Differential("sex", Ratio(2.42, 1.31, None), "women", None, "men"),),
     nearest=(
         NotablePair(("ann", "bea"), ("ann/1.jpg", "bea/1.jpg"), 0.0335, (thumbnail(40), thumbnail(80))),
         NotablePair(("cyd", "dot"), (None, None), 0.0341, (None, None)),
@@ -128,4 +132,17 @@ SAMPLE = Findings(
         Health("low_quality", ("cyd",), (13,), 0.31, "enrol a better one"),
         Health("stale", ("dot",), (17,), 2201.5, "enrol a recent one"),
     ),
+    folds=FoldAccuracy((0.97, 0.99), (0.0871, 0.0882), 0.9803, 0.0107),
+    open_set=OpenSet(
+        identities=811,
+        photos=2,
+        draws=7,
+        mated=4321,
+        non_mated=8765,
+        rank_1=0.9876,
+        fpir=Interval(0.012, 0.009, 0.0161),
+        fnir=Interval(0.234, 0.211, 0.257),
+        curve=SearchCurve((0.03, 0.05, 0.0863, 0.2), (0.0, 0.001, 0.012, 1.0), (0.7, 0.4, 0.234, 0.0)),
+    ),
+    one_shot=OneShot(20, 1234, 345, Interval(0.931, 0.915, 0.944)),
 )

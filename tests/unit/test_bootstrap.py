@@ -5,13 +5,15 @@ import pytest
 
 from faceid.calibrate.bootstrap import (
     Resample,
+    Share,
     at_fmr,
     fmr_interval,
     fnmr_interval,
     rate_interval,
+    ratio_interval,
     resample,
 )
-from faceid.calibrate.intervals import wilson
+from faceid.calibrate.intervals import katz, wilson
 from faceid.calibrate.metrics import fnmr, threshold_at_fmr
 from faceid.calibrate.scores import AllPairs, compare_all
 
@@ -162,3 +164,33 @@ def test_a_person_drawn_twice_is_not_compared_with_themselves() -> None:
     assert people.pair_weights(first, second).tolist() == [[2.0, 0.0, 0.0, 2.0]]
     assert people.non_mated_total(np.array([3, 2, 5])).tolist() == [2 * 3 * 2]
     assert people.mated_total(np.array([3, 2, 5])).tolist() == [2 * 3 + 1]
+
+
+def test_a_ratio_is_that_of_each_replicate() -> None:
+    rng = np.random.default_rng(3)
+    totals = rng.integers(50, 200, (2, 400)).astype(float)
+    counts = np.minimum(rng.poisson([[30], [10]], (2, 400)), totals)
+    one, other = (Share(errors, 100, counts[k], totals[k]) for k, errors in enumerate((30, 10)))
+    found = ratio_interval(one, other)
+    each = sorted(
+        (counts[0, k] / totals[0, k]) / (counts[1, k] / totals[1, k]) for k in range(400) if counts[1, k] > 0
+    )
+    plain = katz(30, 100, 10, 100)
+    assert found is not None
+    assert found.value == pytest.approx(3.0)
+    # The least value that 2.5 % and 97.5 % of them do not exceed.
+    assert found.low == pytest.approx(min(plain.low, each[9]))
+    assert found.high == pytest.approx(max(plain.high or 0, each[389]))
+
+
+def test_a_ratio_to_next_to_nothing_is_unbounded() -> None:
+    often, never = np.full(40, 5.0), np.zeros(40)
+    once = np.where(np.arange(40) < 30, 1.0, 0.0)
+    everybody = np.full(40, 10.0)
+    found = ratio_interval(Share(5, 10, often, everybody), Share(1, 10, once, everybody))
+    assert found is not None
+    assert (found.value, found.high) == (5.0, None)
+    assert ratio_interval(Share(5, 10, often, everybody), Share(0, 10, never, everybody)) is None
+    assert ratio_interval(Share(0, 10, never, everybody), Share(1, 10, once, everybody)) is None
+    nobody = Share(1, 10, never, never)
+    assert ratio_interval(nobody, nobody) == katz(1, 10, 1, 10)

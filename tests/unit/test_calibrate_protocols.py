@@ -180,7 +180,10 @@ def test_groups_against_a_loop(tmp_path: Path) -> None:
             assert row.mated == len(missed[row.group])
             assert row.fnmr.rate == pytest.approx(sum(missed[row.group]) / row.mated)
     within = {name: sum(counts[name, None]) / len(counts[name, None]) for name in ("old", "young")}
-    assert differential.fmr_ratio == pytest.approx(max(within.values()) / min(within.values()))
+    assert differential.fmr_ratio is not None
+    assert differential.fmr_ratio.value == pytest.approx(max(within.values()) / min(within.values()))
+    assert differential.fmr_ratio.low < differential.fmr_ratio.value
+    assert differential.fmr_ratio.high is None or differential.fmr_ratio.high > differential.fmr_ratio.value
     assert differential.fmr_worst == max(within, key=lambda name: within[name])
 
 
@@ -194,6 +197,17 @@ def test_a_differential_without_errors_in_the_best_group_has_no_ratio(tmp_path: 
     rows, (differential,), _ = by_group(pairs, people, list("abcd"), read_attributes(file), 0.1)
     assert (differential.fmr_ratio, differential.fmr_worst) == (None, "x")
     assert [row.fnmr is None for row in rows if row.against is None] == [False, True]
+
+
+def test_one_group_is_no_worse_than_itself(tmp_path: Path) -> None:
+    vectors, owner = people_and_photos(6)
+    names = list("abcdef")
+    file = tmp_path / "attributes.csv"
+    file.write_text("identity,kind\n" + "".join(f"{name},x\n" for name in names))
+    pairs = compare_all(vectors, np.array(names)[owner], "cosine")
+    people = resample(6, np.random.default_rng(0), 50)
+    rows, differentials, _ = by_group(pairs, people, names, read_attributes(file), 0.5)
+    assert (len(rows), differentials) == (1, ())
 
 
 @pytest.mark.parametrize(

@@ -285,6 +285,7 @@ def test_a_census_by_the_log_is_that_of_a_count(store):
         lambda store, before: store.identity("Ann"),
         lambda store, before: store.templates("Ann"),
         lambda store, before: store.vectors_of([1, 2]),
+        lambda store, before: store.enrolled([1, 2], OLD),
         lambda store, before: store.identity_ids_of([1, 5]),
         lambda store, before: store.holders_of(photo(2).sha256, OLD),
         lambda store, before: store.census(before),
@@ -292,7 +293,18 @@ def test_a_census_by_the_log_is_that_of_a_count(store):
         lambda store, before: store.remove_template(1),
         lambda store, before: store.remove("Bob"),
     ],
-    ids=["identity", "templates", "vectors", "owners", "holders", "census", "add", "remove one", "remove"],
+    ids=[
+        "identity",
+        "templates",
+        "vectors",
+        "enrolled",
+        "owners",
+        "holders",
+        "census",
+        "add",
+        "remove one",
+        "remove",
+    ],
 )
 def test_what_is_asked_of_few_does_not_read_all(store, path, ask):
     before = store.census()

@@ -120,6 +120,7 @@ def test_a_vector_of_another_length_is_corruption_not_nonsense(store, path):
         lambda: list(store.load_all()),
         lambda: list(store.changes(0)),
         lambda: store.vectors_of([1]),
+        lambda: store.enrolled([1], MODEL),
     ):
         with pytest.raises(Corrupt, match="wrong length"):
             read()

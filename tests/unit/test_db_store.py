@@ -89,6 +89,21 @@ def test_adding_nothing_creates_nobody(store):
     assert store.model() is None
 
 
+def test_several_people_are_read_at_once(store):
+    store.add("Ann", [photo(1, quality=0.8), photo(2)], MODEL)
+    store.add("Bob", [photo(3)], MODEL)
+    store.add("Cyd", [photo(4)], MODEL)
+    store.rename("Bob", "Rob")
+    found = store.enrolled(np.array([2, 1, 9]), MODEL)
+    assert {id_: own.name for id_, own in found.items()} == {1: "Ann", 2: "Rob"}
+    ann = found[1]
+    assert (ann.template_ids.dtype, ann.template_ids.tolist()) == (np.int64, [1, 2])
+    np.testing.assert_array_equal(ann.vectors, [photo(1).vector, photo(2).vector])
+    assert ann.qualities == (0.8, None)
+    assert ann.created_at == tuple(template.created_at for template in store.templates("Ann"))
+    assert store.enrolled([], MODEL) == store.enrolled([1], OTHER) == {}
+
+
 def test_ids_lead_to_identities_and_names(store):
     store.add("Ann", [photo(1), photo(2)], MODEL)
     store.add("Bob", [photo(3)], MODEL)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from enrollment_db.records import NewTemplate
+from faceid.calibrate import people as people_module
 from faceid.calibrate.findings import Health
 from faceid.calibrate.health import Examination, Worst
 from faceid.calibrate.outliers import ENOUGH, far_from, from_the_rest, peel
@@ -90,6 +91,24 @@ def test_a_gallery_in_order_has_no_findings(gallery: Gallery, photo: Callable) -
     assert bounds.look_alikes_by_chance == pytest.approx(66e-4)
     assert bounds.outlier_beyond is not None
     assert bounds.outlier_beyond >= 0.3
+
+
+def test_a_group_of_people_is_one_question_to_the_database(
+    gallery: Gallery, photo: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_order(gallery, photo, count=10, each=1)
+    monkeypatch.setattr(people_module, "GROUP", 4)
+    asked: list[str] = []
+    query = type(gallery.store._session).query
+
+    def counted(session, sql, *parameters):
+        asked.append(sql)
+        return query(session, sql, *parameters)
+
+    monkeypatch.setattr(type(gallery.store._session), "query", counted)
+    assert {item.kind for item in examined(gallery, None)} == {"single_template"}
+    assert sum("t.vector" in sql for sql in asked) == 3
+    assert len(asked) <= 3 + 4
 
 
 def test_an_empty_gallery(gallery: Gallery) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats.contingency import relative_risk
 
 from faceid.calibrate import intervals
 from faceid.calibrate.claims import caveats
@@ -18,6 +19,20 @@ def test_wilson_against_published_values() -> None:
         interval = intervals.wilson(count, total)
         assert (round(interval.low, 4), round(interval.high, 4)) == (low, high)
     assert intervals.wilson(5, 5).high == 1.0
+
+
+@pytest.mark.parametrize("counts", [(9, 100, 3, 80), (1, 7, 6, 7), (40, 40, 20, 21)])
+def test_katz_against_scipy(counts: tuple[int, int, int, int]) -> None:
+    found = intervals.katz(*counts)
+    told = relative_risk(*counts)
+    ends = told.confidence_interval(0.95)
+    assert (found.value, found.low, found.high) == pytest.approx((told.relative_risk, ends.low, ends.high))
+
+
+def test_a_share_of_nothing_has_no_ratio() -> None:
+    for counts in ((0, 9, 1, 9), (1, 9, 0, 9)):
+        with pytest.raises(ValueError, match="no ratio"):
+            intervals.katz(*counts)
 
 
 def test_clopper_pearson_against_published_values() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from faceid.calibrate.claims import Caveat
 from faceid.calibrate.findings import Findings, Health, Histogram, NotablePair
-from faceid.calibrate.intervals import Interval
+from faceid.calibrate.intervals import Interval, Ratio
 from faceid.calibrate.report import to_html, to_json, write_report
 from faceid.calibrate.report.axes import linear, logarithmic, probit, rate_tick
 from faceid.calibrate.report.charts import joined
@@ -48,7 +48,7 @@ def test_the_page_is_sound_and_fetches_nothing(page: Page) -> None:
 def test_the_parts_come_in_the_order_of_reading(page: Page) -> None:
     sections = [attributes["id"] for attributes in page.all("section")]
     assert sections == [
-        *("summary", "caveats", "thresholds", "figures", "groups"),
+        *("summary", "caveats", "folds", "searches", "one-shot", "groups", "thresholds", "figures"),
         *("pairs", "health", "data", "method", "reproduce"),
     ]
 
@@ -59,6 +59,15 @@ def test_the_summary_says_it_in_words(page: Page) -> None:
         " and 16.7 % of genuine comparisons are refused (15.0 .. 18.0 %)."
     ) in page.text
     assert "12,424,404 comparisons of different people and 3,201 of the same person" in page.text
+
+
+def test_what_was_measured_on_is_said_as_far_as_it_is_known() -> None:
+    scores = replace(SAMPLE, data=replace(SAMPLE.data, templates=0, identities=0))
+    told = Page(to_html(scores)).text
+    assert "12,424,404 comparisons of different people and 3,201 of the same person." in told
+    assert "of 0 people" not in told
+    trials = Page(to_html(replace(bare(SAMPLE), one_shot=SAMPLE.one_shot))).text
+    assert "Measured with net (aaaaaaaa, dlib-150-v1) on 4,986 photos of 3,087 people." in trials
 
 
 def test_no_false_match_is_not_called_a_rate_of_zero() -> None:
@@ -108,11 +117,54 @@ def test_every_number_and_name_is_there(page: Page) -> None:
         assert item.advice.replace("`", "") in page.text
 
 
+def test_protocols_are_told_first_and_in_full(page: Page) -> None:
+    for told in (
+        "98.0 % of comparisons are decided rightly (standard error 1.07 %)",
+        "With 811 people enrolled, 1.20 % of searches for people who are not return a name (FPIR; 0.900 .. 1.61 %),"
+        " and 23.4 % of searches for people who are do not return theirs (FNIR; 21.1 .. 25.7 %).",
+        "By sex, the false match rate is highest for women: 2.42 times the lowest (95 % interval: 1.31 .. unbounded).",
+        "Among 20 people of whom one photo each is known, the right one is nearest in 93.1 % of trials",
+    ):
+        assert told in page.text
+        assert page.text.index(told) < page.text.index("At distance ≤")
+    for cells in (
+        "2 0.0882 99.0 %",
+        "non-mated searches 8,765",
+        "rank 1 98.8 %",
+        "trials 1,234",
+        "by chance 5.00 %",
+        "0.0500 0.100 %",
+    ):
+        assert cells.replace(" ", "") in page.text.replace(" ", "")
+
+
+def test_a_ratio_that_may_be_one_is_called_that() -> None:
+    (differential,) = SAMPLE.differentials
+    unsure = replace(differential, fmr_ratio=Ratio(2.42, 0.8, 5.5))
+    told = Page(to_html(replace(SAMPLE, differentials=(unsure,)))).text
+    assert "2.42 times the lowest (95 % interval: 0.800 .. 5.50; the groups may be alike)." in told
+
+
+def test_without_an_open_set_predictions_are_drawn_over_each_other() -> None:
+    page = Page(to_html(replace(SAMPLE, open_set=None)))
+    page.assert_sound()
+    assert [chart["aria-labelledby"].split()[0] for chart in page.all("svg")][-1] == "trade-title"
+
+
+def test_the_proposed_threshold_stands_out_in_an_open_set() -> None:
+    assert SAMPLE.open_set is not None
+    points = (replace(SAMPLE.by_threshold[2], threshold=PROPOSED.threshold), SAMPLE.by_threshold[2])
+    page = Page(to_html(replace(SAMPLE, by_threshold=points)))
+    assert "Proposed: FPIR 8.80 %, FNIR 20.0 %." in page.text
+    marks = [attributes["class"] for attributes in page.all("circle")]
+    assert marks[:2] == ["proposed", "observed"]
+
+
 def test_charts_are_told_in_words_too(page: Page) -> None:
     charts = page.all("svg")
     assert [chart["aria-labelledby"].split()[0] for chart in charts] == [
+        *("search-title", "size-title"),
         *("det-title", "histogram-title"),
-        *("size-title", "trade-title"),
     ]
     assert all(chart["role"] == "img" for chart in charts)
     assert len(page.all("details")) == 4
@@ -126,6 +178,37 @@ def test_photos_are_in_the_page_with_whose_they_are(page: Page) -> None:
     assert first is not None
     assert images[0]["src"].endswith(base64.b64encode(first).decode())
     assert page.text.count("no photo") == 3
+
+
+def test_files_are_told_from_the_folder_that_holds_them_all() -> None:
+    def below(root: str) -> str:
+        pairs = [
+            replace(pair, paths=tuple(path and root + path for path in pair.paths)) for pair in SAMPLE.nearest
+        ]
+        return Page(to_html(replace(SAMPLE, nearest=tuple(pairs), farthest=()))).text
+
+    assert "Files are below /photos/of people/." in below("/photos/of people/")
+    assert "ann/1.jpg" in below("/photos/of people/")
+    assert "/photos/of people/ann" not in below("/photos/of people/")
+    assert "Files are below" not in below("/")
+
+
+def test_findings_that_differ_by_name_only_are_a_list() -> None:
+    alone = tuple(replace(SAMPLE.health[2], names=(who,), template_ids=(5,)) for who in ("gil", "hal"))
+    told = Page(to_html(replace(SAMPLE, health=alone))).text
+    assert "gil (5) · hal (5)" in told
+    assert told.count("enrol another") == 1
+
+
+def test_each_size_with_its_own_threshold_is_one_line_of_predictions() -> None:
+    sizes = tuple(
+        replace(point, identities=size, threshold=size / 1e4, observed=False)
+        for size, point in zip((10, 100, 1000), SAMPLE.by_size, strict=False)
+    )
+    page = Page(to_html(replace(SAMPLE, open_set=None, by_size=sizes)))
+    assert "Lines of predictions: 1. Observations: 0." in page.text
+    (alone,) = sizes[:1]
+    assert "size-title" not in to_html(replace(SAMPLE, by_size=(alone,)))
 
 
 def test_names_are_shown_and_never_obeyed(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from faceid.calibrate.findings import Findings
-from faceid.calibrate.report import figures, sections, summary
+from faceid.calibrate.report import figures, protocols, sections, summary
 from faceid.calibrate.report.markup import join, text
 from faceid.errors import UsageError
 
@@ -57,9 +57,10 @@ def to_html(findings: Findings) -> str:
         part(findings)
         for part in (
             summary.summary,
+            protocols.protocols,
+            sections.cohorts,
             sections.operating_points,
             figures.figures,
-            sections.cohorts,
             sections.notable,
             sections.health,
             summary.data,

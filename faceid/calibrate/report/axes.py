@@ -47,18 +47,19 @@ def logarithmic(
 ) -> Axis:
     """A logarithmic axis over all positive `values`, between two of 1, 2 and 5 times a power of ten.
 
-    It ends at `highest` at the latest. Powers of ten are named, and where there are few, 2 and 5 times them as well.
+    It spans a power of ten at least, and ends at `highest` at the latest.
+    Powers of ten are named, and where there are few, 2 and 5 times them as well.
     """
     positive = [value for value in values if SMALLEST <= value < math.inf] or [0.1, 1.0]
     exponents = range(math.floor(math.log10(min(positive))) - 1, math.ceil(math.log10(max(positive))) + 2)
     steps = [step * 10.0**exponent for exponent in exponents for step in (1, 2, 5)]
     low = max(step for step in steps if step <= min(positive) * (1 + 1e-9))
     high = min(min(step for step in steps if step >= max(positive) * (1 - 1e-9)), highest)
-    if low >= high:
-        low = high / 10.0
+    # Less than a power of ten would make small differences look large.
+    low = min(low, high / 10.0)
     inside = [step for step in steps if low * (1 - 1e-9) <= step <= high * (1 + 1e-9)]
     tens = [step for step in inside if abs(math.log10(step) - round(math.log10(step))) < 1e-9]
-    named = tens[:: 1 + len(tens) // 9] if len(inside) > 9 else inside
+    named = tens[:: 1 + len(tens) // 9] if len(inside) > 8 else inside
     return Axis(label, low, high, math.log10, tuple((step, name(step)) for step in named))
 
 

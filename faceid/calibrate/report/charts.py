@@ -1,11 +1,11 @@
-"""The four charts of the report. Each is empty where there is nothing that could be drawn."""
+"""The charts of the report. Each is empty where there is nothing that could be drawn."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Iterable, Sequence
 
-from faceid.calibrate.findings import DetCurve, GalleryPoint, Histogram, OperatingRow
+from faceid.calibrate.findings import DetCurve, GalleryPoint, Histogram, OperatingRow, SearchCurve
 from faceid.calibrate.intervals import Interval
 from faceid.calibrate.report.axes import count_tick, linear, logarithmic, probit, rate_tick
 from faceid.calibrate.report.markup import Html, count, distance, rate
@@ -106,10 +106,12 @@ def histogram_chart(histogram: Histogram, threshold: float | None) -> Html:
 
 
 def size_chart(points: Sequence[GalleryPoint]) -> Html:
-    """FPIR over the size of the gallery, a line for each threshold."""
+    """FPIR over the size of the gallery, a line for each threshold; one line where every size has its own."""
     shown = [point for point in points if _finite(point.fpir) and point.identities > 0]
-    if not shown:
+    if len({point.identities for point in shown}) < 2:
         return Html("")
+    expected = [point for point in shown if not point.observed]
+    each_its_own = len(expected) > 1 and len({point.threshold for point in expected}) == len(expected)
     plot = Plot(
         "size",
         logarithmic("identities in the gallery", [point.identities for point in shown], count_tick),
@@ -118,8 +120,8 @@ def size_chart(points: Sequence[GalleryPoint]) -> Html:
     drawn = _draw(
         plot,
         shown,
-        key=lambda point: point.threshold,
-        name=lambda point: f"distance ≤ {distance(point.threshold)}",
+        key=lambda point: None if each_its_own else point.threshold,
+        name=lambda point: "predicted" if each_its_own else f"distance ≤ {distance(point.threshold)}",
         x=lambda point: Interval(point.identities, point.identities, point.identities),
         y=lambda point: point.fpir,
         below=True,
@@ -150,6 +152,43 @@ def trade_chart(points: Sequence[GalleryPoint]) -> Html:
     return plot.svg("Misses against false positives", drawn)
 
 
+def search_chart(curve: SearchCurve, points: Sequence[GalleryPoint], threshold: float | None) -> Html:
+    """FNIR over FPIR of an open set on logarithmic axes; `points` are marked, that at `threshold` filled."""
+    line = [
+        (fpir, fnir) for fpir, fnir in zip(curve.fpir, curve.fnir, strict=True) if fpir > 0.0 and fnir > 0.0
+    ]
+    marks = [(point, point.fnir) for point in points if point.fnir is not None]
+    shown = [(point, fnir) for point, fnir in marks if _finite(point.fpir, fnir)]
+    if not line and not shown:
+        return Html("")
+    reach_x = _rates(point.fpir for point, _ in shown) + [fpir for fpir, _ in line]
+    reach_y = _rates(fnir for _, fnir in shown) + [fnir for _, fnir in line]
+    plot = Plot(
+        "search",
+        logarithmic("FPIR", reach_x, rate_tick, highest=1.0),
+        logarithmic("FNIR", reach_y, rate_tick, highest=1.0),
+    )
+    plot.line(line, "curve")
+    words = f"{count(len(line))} points of the curve, {count(len(shown))} with intervals; the table has the numbers."
+    for point, fnir in shown:
+        at = _mark(plot, point.fpir, fnir, "proposed" if point.threshold == threshold else "observed")
+        if point.threshold == threshold:
+            plot.label(at, f"distance ≤ {distance(point.threshold)}", kind="strong", above=10, after=10)
+            words += f" Proposed: FPIR {rate(point.fpir.rate)}, FNIR {rate(fnir.rate)}."
+    return plot.svg("Misses against false positives in an open set", words)
+
+
+def _mark(plot: Plot, across: Interval, up: Interval, kind: str) -> Point:
+    """A mark with the bars of both intervals: a triangle at the upper bound where no error was seen; its place."""
+    plot.line([(across.rate, up.low), (across.rate, up.high)], "bar")
+    plot.line([(across.low, up.rate), (across.high, up.rate)], "bar")
+    if up.rate > 0.0:
+        plot.circle((across.rate, up.rate), kind)
+        return across.rate, up.rate
+    plot.triangle((across.rate, up.high))
+    return across.rate, up.high
+
+
 def _draw(
     plot: Plot,
     points: Sequence[GalleryPoint],
@@ -170,25 +209,21 @@ def _draw(
         lower = [(x(point).rate, y(point).low) for point in group]
         upper = [(x(point).rate, y(point).high) for point in reversed(group)]
         plot.area(lower + upper, "band")
+    # A rate of 0 has no place on a logarithmic axis.
+    lines = [[point for point in group if y(point).rate > 0.0] for group in lines]
     for number, group in enumerate(lines):
         plot.line([(x(point).rate, y(point).rate) for point in group], f"curve dash-{number}")
     for point in points:
         if point.observed:
-            across, up = x(point), y(point)
-            plot.line([(across.rate, up.low), (across.rate, up.high)], "bar")
-            plot.line([(across.low, up.rate), (across.high, up.rate)], "bar")
-            if up.rate > 0.0:
-                plot.circle((across.rate, up.rate))
-            else:
-                plot.triangle((across.rate, up.high))
-    for number, group in enumerate(lines):
+            _mark(plot, x(point), y(point), "observed")
+    for number, group in enumerate(filter(None, lines)):
         # At different places, since lines may end close to one another.
         place = group[(len(group) - 1) * (2 * number + 3) // (2 * LINES + 3)]
         plot.label(
             (x(place).rate, y(place).rate), name(place), kind="strong", above=-22 if below else 12, after=12
         )
     observed = sum(point.observed for point in points)
-    return f"{count(len(lines))} lines of predictions, {count(observed)} observations; the table has the numbers."
+    return f"Lines of predictions: {count(len(lines))}. Observations: {count(observed)}. The table has the numbers."
 
 
 def _rates(intervals: Iterable[Interval]) -> list[float]:

@@ -26,12 +26,12 @@ ROWS = 20
 
 
 def figures(findings: Findings) -> Html:
-    """The four charts, with what they show as tables."""
+    """The charts, with what they show as tables."""
     parts = []
     threshold = findings.proposed.threshold if findings.proposed else None
     if findings.det is not None:
         parts.append(
-            _figure(
+            figure(
                 charts.det_chart(findings.det, findings.proposed, findings.eer),
                 "Error trade-off (DET).",
                 "Line: FNMR over FMR at every threshold, on normal-deviate axes. Gray band: 95 % interval of FNMR."
@@ -41,7 +41,7 @@ def figures(findings: Findings) -> Html:
         )
     if findings.histogram is not None:
         parts.append(
-            _figure(
+            figure(
                 charts.histogram_chart(findings.histogram, threshold),
                 "Distances.",
                 "Hatched upwards, solid outline: comparisons of one person; downwards, dashed: of different people."
@@ -49,31 +49,36 @@ def figures(findings: Findings) -> Html:
                 _histogram_table(findings.histogram),
             )
         )
-    if findings.by_size:
+    # Those of an open set stand with its experiment.
+    if findings.by_size and findings.open_set is None:
+        parts.append(size_figure(findings))
+    if findings.by_threshold and findings.open_set is None:
         parts.append(
-            _figure(
-                charts.size_chart(findings.by_size),
-                "False positives and the size of the gallery.",
-                "FPIR: how often a search for somebody who is not enrolled returns a name. Lines: predicted, with 95 %"
-                " band. Marks: observed, with 95 % bars; a triangle is the upper bound where none was seen.",
-                _gallery_table("Searches by size of the gallery", findings.by_size),
-            )
-        )
-    if findings.by_threshold:
-        parts.append(
-            _figure(
+            figure(
                 charts.trade_chart(findings.by_threshold),
                 "Misses against false positives.",
                 "FNIR: how often a search for somebody who is enrolled does not return that name. Lines: predicted,"
                 " with 95 % band. Marks: observed, with 95 % bars.",
-                _gallery_table("Searches by threshold", findings.by_threshold),
+                gallery_table("Searches by threshold", findings.by_threshold),
             )
         )
     body = join(parts)
     return section("figures", "Figures", Html(f'<div class="chart-grid">{body}</div>')) if body else body
 
 
-def _figure(chart: Html, title: str, caption: str, numbers: Html) -> Html:
+def size_figure(findings: Findings) -> Html:
+    """FPIR by the size of the gallery."""
+    return figure(
+        charts.size_chart(findings.by_size),
+        "False positives and the size of the gallery.",
+        "FPIR: how often a search for somebody who is not enrolled returns a name. Lines: predicted, with 95 %"
+        " band. Marks: observed, with 95 % bars; a triangle is the upper bound where none was seen.",
+        gallery_table("Searches by size of the gallery", findings.by_size),
+    )
+
+
+def figure(chart: Html, title: str, caption: str, numbers: Html) -> Html:
+    """A chart with its caption, and its numbers folded up; empty where the chart is."""
     if not chart:
         return chart
     words = f"<figcaption><strong>{text(title)}</strong> {text(caption)}</figcaption>"
@@ -113,7 +118,8 @@ def _histogram_table(histogram: Histogram) -> Html:
     )
 
 
-def _gallery_table(title: str, points: Iterable[GalleryPoint]) -> Html:
+def gallery_table(title: str, points: Iterable[GalleryPoint]) -> Html:
+    """Searches, predicted and observed."""
     return table(
         title,
         ["", "identities", "threshold", "FPIR", INTERVAL, "FNIR", INTERVAL],

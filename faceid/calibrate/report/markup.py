@@ -7,10 +7,11 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 
-from faceid.calibrate.intervals import Interval
+from faceid.calibrate.intervals import Interval, Ratio
 
 # What HTML does not allow in text, and halves of surrogate pairs, which a file name may hold.
 _NO_TEXT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+_NARROW = 3
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -88,6 +89,13 @@ def between(interval: Interval | None) -> str:
     return f"{rate(low)} .. {rate(high)}"
 
 
+def times(ratio: Ratio | None) -> str:
+    """The two ends of a ratio's 95 % interval."""
+    if ratio is None:
+        return "-"
+    return f"{number(ratio.low)} .. {'unbounded' if ratio.high is None else number(ratio.high)}"
+
+
 def one_in(value: float) -> str:
     """A rate as the n of one in n, two digits of which count; `-` where there is none."""
     if not value > 0.0:
@@ -136,8 +144,10 @@ def table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[object]]
     )
     if not body:
         return Html("")
+    # Few columns are easier to follow close together.
+    kind = "scroll narrow" if len(columns) <= _NARROW else "scroll"
     return Html(
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{text(caption)}">'
+        f'<div class="{kind}" tabindex="0" role="region" aria-label="{text(caption)}">'
         f"<table><caption><span>{text(caption)}</span></caption><thead><tr>{head}</tr></thead>\n"
         f"<tbody>\n{body}</tbody></table></div>\n"
     )

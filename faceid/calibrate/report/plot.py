@@ -12,9 +12,10 @@ from faceid.calibrate.report.axes import Axis
 from faceid.calibrate.report.markup import Html, text
 
 WIDTH, HEIGHT = 480, 380
-LEFT, RIGHT, TOP, BOTTOM = 66, 30, 16, 54
+LEFT, RIGHT, TOP, BOTTOM = 66, 38, 16, 54
 # Of an average letter, of 14 units high text: for keeping labels inside the frame.
 _LETTER = 7.8
+_STRONG_LETTER = 9.2
 
 Point = tuple[float, float]
 
@@ -74,7 +75,7 @@ class Plot:
         With `after` 0 they are centred; with less they end there.
         """
         x, y = self.at(point)
-        width = _LETTER * len(words)
+        width = (_STRONG_LETTER if kind == "strong" else _LETTER) * len(words)
         start = x - width / 2 if after == 0 else x + after - width * (after < 0)
         start = min(max(start, LEFT + 4), max(LEFT + 4, WIDTH - RIGHT - 4 - width))
         y = min(max(y - above, TOP + 14), HEIGHT - BOTTOM - 6)

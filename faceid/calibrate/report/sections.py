@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 
 from faceid.calibrate.findings import CohortRow, Differential, Findings, Health, NotablePair
 from faceid.calibrate.report.markup import (
@@ -21,6 +23,7 @@ from faceid.calibrate.report.markup import (
     section,
     table,
     text,
+    times,
     whole,
 )
 
@@ -106,8 +109,8 @@ def cohorts(findings: Findings) -> Html:
     )
     ratios = table(
         "Worst group against best group (ISO/IEC 19795-10)",
-        ["attribute", "highest FMR", "highest FNMR", "FMR, worst : best", "FNMR, worst : best"],
-        map(_differential_row, findings.differentials),
+        ["attribute", "rate", "highest in", "worst : best", INTERVAL],
+        (row for found in findings.differentials for row in _differential_rows(found)),
         words=3,
     )
     return section("groups", "Groups of people", by_group + ratios)
@@ -115,17 +118,21 @@ def cohorts(findings: Findings) -> Html:
 
 def notable(findings: Findings) -> Html:
     """The pairs that a person should look at."""
+    root = _common_root(findings)
+    below = Html(f'<p class="note">Files are below <code>{text(root)}</code>.</p>') if root else Html("")
     near = _pairs(
         findings.nearest,
+        root,
         "The closest pairs of different people",
         "Twins and look-alikes, or one person under two names: a label error makes the system look worse than it is.",
     )
     far = _pairs(
         findings.farthest,
+        root,
         "The farthest pairs of one person",
         "Poor photos, many years between, or somebody else's photo under the name.",
     )
-    return section("pairs", "Pairs to look at", near + far)
+    return section("pairs", "Pairs to look at", below + near + far if near or far else Html(""))
 
 
 def health_by_kind(found: Sequence[Health]) -> Iterator[tuple[str, list[Health]]]:
@@ -140,9 +147,24 @@ def health(findings: Findings) -> Html:
     parts = []
     for title, items in health_by_kind(findings.health):
         value = _kind(items[0].kind)[1]
+        if not value and len({item.advice for item in items}) == 1:
+            parts.append(_health_list(title, items))
+            continue
         columns = ["identity", "what to do", "templates", *([value] if value else [])]
         parts.append(table(f"{title} ({count(len(items))})", columns, map(_health_row, items), words=2))
     return section("health", "Health of the gallery", join(parts))
+
+
+def _health_list(title: str, items: Sequence[Health]) -> Html:
+    """Findings that differ in whose they are only."""
+    listed = " · ".join(
+        f"{name(who)} ({', '.join(map(str, item.template_ids))})" for item in items for who in item.names
+    )
+    return Html(
+        f"<h3>{text(title)} ({count(len(items))})</h3>"
+        f'<p class="note">What to do: {_advice(items[0])}. In brackets: the template.</p>'
+        f'<p class="many">{listed}</p>'
+    )
 
 
 def _cohort_row(row: CohortRow) -> tuple[object, ...]:
@@ -151,7 +173,7 @@ def _cohort_row(row: CohortRow) -> tuple[object, ...]:
         row.group,
         row.against or "itself",
         count(row.identities),
-        count(row.mated),
+        count(row.mated) if row.against is None else "-",
         count(row.non_mated),
         rate(row.fmr.rate),
         between(row.fmr),
@@ -160,8 +182,21 @@ def _cohort_row(row: CohortRow) -> tuple[object, ...]:
     )
 
 
-def _differential_row(row: Differential) -> tuple[object, ...]:
-    return (row.attribute, row.fmr_worst, row.fnmr_worst, number(row.fmr_ratio), number(row.fnmr_ratio))
+def _differential_rows(found: Differential) -> list[tuple[object, ...]]:
+    return [
+        (
+            found.attribute,
+            kind,
+            worst,
+            number(ratio.value if ratio else None),
+            times(ratio),
+        )
+        for kind, ratio, worst in (
+            ("FMR", found.fmr_ratio, found.fmr_worst),
+            ("FNMR", found.fnmr_ratio, found.fnmr_worst),
+        )
+        if worst
+    ]
 
 
 def _kind(kind: str) -> tuple[str, str, Callable[[float | None], str]]:
@@ -169,10 +204,14 @@ def _kind(kind: str) -> tuple[str, str, Callable[[float | None], str]]:
     return _HEALTH.get(kind, (kind, "value", number))
 
 
+def _advice(item: Health) -> Html:
+    return Html(_CODE.sub(r"<code>\1</code>", text(item.advice)))
+
+
 def _health_row(item: Health) -> list[object]:
     cells: list[object] = [
         Html(" · ".join(names(item.names))),
-        Html(_CODE.sub(r"<code>\1</code>", text(item.advice))),
+        _advice(item),
         ", ".join(map(str, item.template_ids)),
     ]
     _, value, told = _kind(item.kind)
@@ -181,11 +220,11 @@ def _health_row(item: Health) -> list[object]:
     return cells
 
 
-def _pairs(pairs: Iterable[NotablePair], title: str, words: str) -> Html:
+def _pairs(pairs: Iterable[NotablePair], root: str, title: str, words: str) -> Html:
     items = join(
         Html(
             f'<figure class="pair"><div class="photos">{_photo(pair, 0)}{_photo(pair, 1)}</div>'
-            f"<figcaption><strong>{distance(pair.distance)}</strong> {_whose(pair)}{_files(pair)}</figcaption>"
+            f"<figcaption><strong>{distance(pair.distance)}</strong> {_whose(pair)}{_files(pair, root)}</figcaption>"
             "</figure>\n"
         )
         for pair in pairs
@@ -208,8 +247,18 @@ def _whose(pair: NotablePair) -> Html:
     return name(first) if first == second else Html(f"{name(first)} and {name(second)}")
 
 
-def _files(pair: NotablePair) -> Html:
-    known = [path for path in pair.paths if path is not None]
+def _common_root(findings: Findings) -> str:
+    """The folder that all files shown lie below, with a slash at the end; empty where they have none in common."""
+    pairs = (*findings.nearest, *findings.farthest)
+    folders = [str(Path(path).parent) for pair in pairs for path in pair.paths if path is not None]
+    if not folders or not all(map(os.path.isabs, folders)):
+        return ""
+    root = os.path.commonpath(folders)
+    return root + os.sep if root.strip(os.sep) else ""
+
+
+def _files(pair: NotablePair, root: str) -> Html:
+    known = [path.removeprefix(root) for path in pair.paths if path is not None]
     return Html(f'<span class="files">{"<br>".join(map(text, known))}</span>') if known else Html("")
 
 

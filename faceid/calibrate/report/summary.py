@@ -21,21 +21,20 @@ from faceid.calibrate.report.markup import (
     table,
     text,
 )
+from faceid.calibrate.report.protocols import leads
 from faceid.calibrate.report.sections import health_by_kind
 
 
 def summary(findings: Findings) -> Html:
     """What was found, for a reader with half a minute, and what stands against it."""
     proposed = findings.proposed
-    parts = [_lead(proposed)] if proposed is not None else []
-    if findings.data.mated or findings.data.non_mated:
-        parts.append(
-            Html(
-                f"<p>Measured with {text(findings.model)} on {count(findings.data.non_mated)} comparisons of different"
-                f" people and {count(findings.data.mated)} of the same person, from"
-                f" {count(findings.data.templates)} photos of {count(findings.data.identities)} people.</p>"
-            )
-        )
+    told = leads(findings)
+    # What was asked for comes first.
+    parts = [Html(f'<p class="lead">{words}</p>') for words in told]
+    if proposed is not None:
+        parts.append(_of_threshold(proposed, leading=not told))
+    if on := _measured_on(findings):
+        parts.append(Html(f"<p>Measured with {text(findings.model)} on {on}.</p>"))
     if findings.health:
         parts.append(_health_in_brief(findings.health))
     facts = [
@@ -84,7 +83,8 @@ def data(findings: Findings) -> Html:
 
 def method(findings: Findings) -> Html:
     """What the words mean and how intervals are made."""
-    if not (findings.rows or findings.proposed or findings.det or findings.by_size or findings.cohorts):
+    measured = (findings.rows, findings.proposed, findings.det, findings.by_size, findings.cohorts)
+    if not any((*measured, findings.folds, findings.open_set, findings.one_shot)):
         return Html("")
     return section(
         "method", "Terms and method", Html((files(__package__) / "method.html").read_text("utf-8"))
@@ -99,7 +99,20 @@ def reproduction(findings: Findings) -> Html:
     return section("reproduce", "To reproduce", command + definitions(facts))
 
 
-def _lead(row: OperatingRow) -> Html:
+def _measured_on(findings: Findings) -> str:
+    found, parts = findings.data, []
+    # Trials of one-shot recognition are no comparisons one by one.
+    if (found.mated or found.non_mated) and (findings.proposed is not None or findings.one_shot is None):
+        parts.append(
+            f"{count(found.non_mated)} comparisons of different people and {count(found.mated)} of the same person"
+        )
+    # Nobody knows of whom bare scores are.
+    if found.templates and (parts or findings.one_shot is not None):
+        parts.append(f"{count(found.templates)} photos of {count(found.identities)} people")
+    return ", from ".join(parts)
+
+
+def _of_threshold(row: OperatingRow, *, leading: bool) -> Html:
     if row.fmr.rate > 0.0:
         least = f"one in {one_in(row.fmr.low)}" if row.fmr.low > 0.0 else "none"
         accepted = (
@@ -109,8 +122,9 @@ def _lead(row: OperatingRow) -> Html:
     else:
         bound = f" (95 % interval: up to one in {one_in(row.fmr.high)})" if row.fmr.high > 0.0 else ""
         accepted = f"<strong>no stranger was accepted</strong>{bound}"
+    kind = "lead" if leading else "also"
     words = (
-        f'<p class="lead">At distance ≤ {distance(row.threshold)}, {accepted}, and'
+        f'<p class="{kind}">At distance ≤ {distance(row.threshold)}, {accepted}, and'
         f" <strong>{rate(row.fnmr.rate)} of genuine comparisons are refused</strong> ({between(row.fnmr)}).</p>"
     )
     if row.extrapolated:
