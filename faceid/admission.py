@@ -255,12 +255,6 @@ class Admission:
             _reject(name, case, error)
 
 
-def redundant(case: Case, name: str, kept: int) -> EnrollResult:
-    """The result of a photo that adds nothing to the `kept` templates of its person."""
-    why = Problem("redundant", f"the {kept} templates that are kept of {name} are nearer to their mean")
-    return EnrollResult(case.seen.source, "duplicate", name=name, faces=len(case.seen.faces), problem=why)
-
-
 def _single(case: Case) -> bool:
     return len(case.candidates) == 1
 

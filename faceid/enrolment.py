@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from faceid.admission import Admission, Case, Rules, Seen, SeenFace
 from faceid.errors import InputError, UnreadableImage, UsageError
 from faceid.gallery import Gallery, clean_name
+from faceid.guards.group import scene_similarity
+from faceid.guards.selection import select
 from faceid.pipeline import Closer, Look, Pipeline
 from faceid.results import AlreadyEnrolled, EnrollResult, Problem
 from faceid.sources import Photo
@@ -23,6 +27,9 @@ if TYPE_CHECKING:
 
 GROUP = 256
 """Photos of one person that are decided on together, at most."""
+
+FAIR, SAME = 0.5, 1.0 - 1e-6
+"""The quality of a template that has none, and the cosine of copies, where nobody measured what a burst is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +79,14 @@ class Enrolment:
             if namesake := admission.decide(name, cases):
                 self.warn(_already_enrolled(name, namesake, open_cases))
             with self.gallery.transaction():
+                leaving = self._keep_few(name, cases)
                 for case in cases:
                     self._store(name, case)
+                dropped = self._remove(name, leaving)
                 results = [_result(case) for case in cases]
                 if known.get(name) and any(result.status == "enrolled" for result in results):
                     self.gallery.set_attributes(name, known[name])
-                if outcomes := _outcomes(open_cases):
+                if outcomes := dropped + _outcomes(open_cases):
                     self.gallery.keep_outcomes(run, name, outcomes)
                     kept = True
             yield from results
@@ -117,6 +126,51 @@ class Enrolment:
         error = look.error or _bad_name(look.origin)
         looked = look.image is not None or error is not None
         return Seen(look.source, look.sha256, error, faces, look.too_small, looked)
+
+    def _keep_few(self, name: str, cases: Sequence[Case]) -> set[int]:
+        """Choose as many templates as the rules allow, of the stored ones and those to be stored.
+
+        Returns the ids of stored ones that have to make way.
+        """
+        keep = self.rules.max_templates
+        model = self.pipeline.embedder.model
+        chosen = [(case, case.face) for case in cases if case.face is not None]
+        stored = self.gallery.enrolled(name, model) if chosen else None
+        before = 0 if stored is None else len(stored.template_ids)
+        if before + len(chosen) <= keep:
+            return set()
+        vectors = [face.embedding.vector for _, face in chosen]
+        qualities = [face.quality.score for _, face in chosen]
+        if stored is not None:
+            vectors = [*stored.vectors, *vectors]
+            # A template that was computed elsewhere has no quality: it counts as a fair one.
+            qualities = [*(FAIR if one is None else one for one in stored.qualities), *qualities]
+        kept = select(
+            np.stack(vectors),
+            qualities,
+            keep,
+            already=range(before),
+            same_scene=SAME if self.calibration is None else scene_similarity(self.calibration, model.metric),
+        )
+        for place, (case, _) in enumerate(chosen, start=before):
+            if place not in kept:
+                case.face = None
+                case.result = _redundant(case.seen.source, name, keep, faces=len(case.seen.faces))
+        ids = [] if stored is None else stored.template_ids
+        return {int(id_) for place, id_ in enumerate(ids) if place not in kept}
+
+    def _remove(self, name: str, leaving: Collection[int]) -> list[tuple[str, str]]:
+        """Remove templates; what became of their photos, as `Gallery.keep_outcomes` takes it."""
+        if not leaving:
+            return []
+        photos = [photo for photo in self.gallery.templates(name) if photo.template_id in leaving]
+        for photo in photos:
+            self.gallery.remove_template(photo.template_id)
+        keep = self.rules.max_templates
+        return [
+            (photo.sha256, json.dumps(asdict(_redundant(photo.source or "", name, keep, faces=1))))
+            for photo in photos
+        ]
 
     def _store(self, name: str, case: Case) -> None:
         seen, chosen = case.seen, case.face
@@ -170,6 +224,12 @@ def _bad_name(photo: Photo) -> InputError | None:
     except UsageError as error:
         return UnreadableImage(str(error), code=error.code, hint=error.hint, path=photo.source)
     return None
+
+
+def _redundant(source: str, name: str, kept: int, *, faces: int) -> EnrollResult:
+    """The result of a photo that adds nothing to the templates that are kept."""
+    why = Problem("redundant", f"the {kept} templates that are kept of {name} are nearer to their mean")
+    return EnrollResult(source, "duplicate", faces=faces, name=name, problem=why)
 
 
 def _outcomes(cases: Sequence[Case]) -> list[tuple[str, str]]:

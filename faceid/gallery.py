@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from enrollment_db.changeover import Changeover
     from enrollment_db.index import Kind
     from enrollment_db.mirror import Mirror
-    from enrollment_db.records import Census, FaceCrop
+    from enrollment_db.records import Census, Enrolled, FaceCrop
 
 
 class Gallery:
@@ -263,6 +263,15 @@ class Gallery:
                 return np.empty((0, model.dim), np.float32)
             found = self.store.vectors_of([identity.id], record_of(model)).get(identity.id)
         return np.empty((0, model.dim), np.float32) if found is None else found
+
+    def enrolled(self, name: str, model: ModelKey) -> Enrolled | None:
+        """The templates of an identity with their qualities; None where there is nobody of that name."""
+        with database_errors():
+            try:
+                identity = self.store.identity(name)
+            except UnknownIdentity:
+                return None
+            return self.store.enrolled([identity.id], record_of(model)).get(identity.id)
 
     def indexed_count(self) -> int:
         """How many templates the index holds once it has caught up with the database."""

@@ -144,7 +144,7 @@ def test_a_run_that_ended_is_forgotten(opened: Callable[[str], FaceID]) -> None:
 def test_a_person_with_many_photos_is_stored_in_parts(opened: Callable[[str], FaceID]) -> None:
     system = opened("many")
     many = [photo("ann", "ann", number=k) for k in range(GROUP + 3)]
-    results = system.enroll_each(many)
+    results = system.enroll_each(many, Rules(max_templates=1000))
     assert next(results).status == "enrolled"
     assert system.gallery().template_count("ann") == GROUP
     assert sum(result.status == "enrolled" for result in results) == GROUP + 2
@@ -292,3 +292,32 @@ def test_rules_that_cannot_be(opened: Callable[[str], FaceID], monkeypatch: pyte
     # Without a calibration the other guards hold their peace.
     photos = [picture("ann"), picture("ben", number=1), picture("ben", number=2)]
     assert [result.status for result in system.enroll("ann", photos)] == ["enrolled"] * 3
+
+
+@pytest.mark.usefixtures("varied")
+@pytest.mark.parametrize("stop_after", [None, 1, 12])
+def test_of_many_photos_the_nearest_to_their_mean_are_kept(
+    opened: Callable[[str], FaceID], stop_after: int | None
+) -> None:
+    """In one run, in a run that was cut short, and in several."""
+    many = [photo("ann", "ann", number=k) for k in range(12)]
+    more = [photo("ben", "ben"), *(photo("ann", "ann", number=k) for k in range(20, 30))]
+    rules = Rules(max_templates=5)
+    system = opened("kept")
+    if stop_after is not None:
+        results = system.enroll_each(many + more, rules)
+        for _ in range(stop_after):
+            next(results)
+        results.close()  # type: ignore[attr-defined]
+    results = list(system.enroll_each(many + more, rules))
+    whole = opened("whole")
+    expected = list(whole.enroll_each(many + more, rules))
+    assert stored(system) == stored(whole)
+    assert system.gallery().template_count("ann") == 5
+    assert {result.status for result in expected} == {"enrolled", "duplicate"}
+    redundant = [result for result in expected if result.status == "duplicate"]
+    assert {result.problem.code for result in redundant if result.problem} == {"redundant"}
+    assert all(result.reason is None and result.template_id is None for result in redundant)
+    # The rest of what was enrolled made way for what came later.
+    assert sum(result.status == "enrolled" for result in expected if result.name == "ann") >= 5
+    assert system.identify(picture("ann", number=40)).faces[0].name == "ann"
