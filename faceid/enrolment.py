@@ -156,7 +156,7 @@ class Enrolment:
             if place not in kept:
                 case.face = None
                 case.result = _redundant(case.seen.source, name, keep, faces=len(case.seen.faces))
-        ids = [] if stored is None else stored.template_ids
+        ids: Iterable[int] = () if stored is None else stored.template_ids
         return {int(id_) for place, id_ in enumerate(ids) if place not in kept}
 
     def _remove(self, name: str, leaving: Collection[int]) -> list[tuple[str, str]]:
