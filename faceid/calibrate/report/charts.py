@@ -173,7 +173,8 @@ def search_chart(curve: SearchCurve, points: Sequence[GalleryPoint], threshold: 
     for point, fnir in shown:
         at = _mark(plot, point.fpir, fnir, "proposed" if point.threshold == threshold else "observed")
         if point.threshold == threshold:
-            plot.label(at, f"distance ≤ {distance(point.threshold)}", kind="strong", above=10, after=10)
+            # The curve falls to the right: below it there is room.
+            plot.label(at, f"distance ≤ {distance(point.threshold)}", kind="strong", above=-22, after=-8)
             words += f" Proposed: FPIR {rate(point.fpir.rate)}, FNIR {rate(fnir.rate)}."
     return plot.svg("Misses against false positives in an open set", words)
 

@@ -111,7 +111,8 @@ def _open_set(findings: Findings, found: OpenSet) -> Html:
         charts.search_chart(found.curve, observed, threshold),
         "Misses against false positives.",
         "Line: FNIR over FPIR at every threshold. Marks: at the thresholds that are listed below, with 95 % bars; the"
-        " filled one is the proposed threshold. Nearer to the lower left corner is better.",
+        " filled one is the proposed threshold, a triangle the upper bound where none was seen."
+        " Nearer to the lower left corner is better.",
         join(
             [
                 gallery_table("Searches by threshold", findings.by_threshold),

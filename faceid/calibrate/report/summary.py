@@ -122,9 +122,9 @@ def _of_threshold(row: OperatingRow, *, leading: bool) -> Html:
     else:
         bound = f" (95 % interval: up to one in {one_in(row.fmr.high)})" if row.fmr.high > 0.0 else ""
         accepted = f"<strong>no stranger was accepted</strong>{bound}"
-    kind = "lead" if leading else "also"
+    kind = ' class="lead"' if leading else ""
     words = (
-        f'<p class="{kind}">At distance ≤ {distance(row.threshold)}, {accepted}, and'
+        f"<p{kind}>At distance ≤ {distance(row.threshold)}, {accepted}, and"
         f" <strong>{rate(row.fnmr.rate)} of genuine comparisons are refused</strong> ({between(row.fnmr)}).</p>"
     )
     if row.extrapolated:
