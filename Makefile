@@ -25,7 +25,7 @@ demo: $(RUNTIME) ## Enrol two people from sample photos, recognise them, refuse 
 	$(BIN)/python scripts/demo.py
 
 test: $(DEV) ## Run the fast tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 slow: $(DEV) ## Run the tests with real weights and real photos
 	$(BIN)/python -m pytest -m slow
