@@ -181,8 +181,15 @@ class Admission:
         if len(faces) > 1 and self.rules.multi_face == "largest":
             main = largest_face([face.face.size for face in faces])
             faces = faces if main is None else [faces[main]]
-        if not faces or (len(faces) > 1 and self.rules.multi_face != "all"):
-            raise not_one_face(len(seen.faces), seen.source)
+        if not faces:
+            raise not_one_face(0, seen.source)
+        if len(faces) > 1 and self.rules.multi_face != "all":
+            raise FaceCountError(
+                f"{len(faces)} faces where one is needed",
+                code="multiple_faces",
+                hint="crop the photo to one person, or choose one with --multi-face",
+                path=seen.source,
+            )
         case.candidates = [face for face in faces if face.quality.score >= self.rules.min_quality]
         if not case.candidates:
             quality = max((face.quality for face in faces), key=lambda quality: quality.score)
