@@ -69,6 +69,10 @@ class Tally:
         """Photos with this status."""
         return sum(count for (found, _), count in self.outcomes.items() if found == status)
 
+    def speed(self) -> float:
+        """Photos a second."""
+        return self.done / max(1e-9, time.monotonic() - self.began)
+
     def refused(self) -> str:
         """`31 refused (20 multiple_faces, 11 no_face)`."""
         reasons = [
@@ -79,13 +83,12 @@ class Tally:
 
     def so_far(self, total: int | None) -> str:
         """One line on how far it is, how fast, and how long it will take."""
-        took = max(1e-9, time.monotonic() - self.began)
         parts = [f"{self.done:,}" + (f" of {total:,}" if total is not None else "") + " photos"]
-        parts.append(f"{self.done / took:,.1f} a second")
+        parts.append(f"{self.speed():,.1f} a second")
         parts.append(f"{counted(self.faces, 'face')}")
         parts.append(self.refused())
         if total is not None and self.done:
-            parts.append(f"{_duration(took / self.done * (total - self.done))} left")
+            parts.append(f"{_duration((total - self.done) / self.speed())} left")
         return ", ".join(parts)
 
 
@@ -130,7 +133,8 @@ class Watch:
         """Count one more, and say so where it is time to."""
         self.tally.add(result)
         if self.bar is not None:
-            self.bar.update(self.task, completed=self.tally.done, said=self.tally.refused())
+            said = f"{self.tally.speed():,.1f} a second, {self.tally.refused()}"
+            self.bar.update(self.task, completed=self.tally.done, said=said)
         elif time.monotonic() - self.said_at >= EVERY_S:
             self.said_at = time.monotonic()
             self.output.note(self.tally.so_far(self.total))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from faceid.decide import distance_from_similarity, fmr_at_distance, threshold_at_fmr
+from faceid.decide import distance_from_similarity, fmr_at_distance, identity_similarity, threshold_at_fmr
 from faceid.guards.agreement import agreement
 
 if TYPE_CHECKING:
@@ -83,6 +83,11 @@ def examine(
     )
     ends = np.cumsum([len(photos[number]) for number in voting])
     similarity = dict(zip(voting, np.split(found.similarity, ends[:-1]), strict=True))
+    if len(enrolled):
+        # A copy of what is enrolled is of the person, though it adds no scene to compare with.
+        for number, own in similarity.items():
+            if np.isnan(own).all():
+                own[:] = [identity_similarity(face, enrolled) for face in photos[number]]
     length = max(float(np.linalg.norm(found.mean)), 1e-12)
     return [
         _judge(

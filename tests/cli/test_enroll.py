@@ -237,3 +237,63 @@ def test_many_photos_are_told_in_numbers(faceid: Faceid, photo: Photo, tmp_path:
 @pytest.mark.parametrize("level", ["off", "0", "standard", "0.2"])
 def test_quality_levels(faceid: Faceid, photo: Photo, level: str) -> None:
     assert faceid("enroll", "--name", "alice", "--quality", level, photo(ALICE)).code == 0
+
+
+def test_progress_without_a_terminal(
+    faceid: Faceid, photo: Photo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("faceid.cli._enrolling.EVERY_S", 0.0)
+    photos = [photo(ALICE), photo(ALICE, BOB), photo()]
+    ran = faceid("enroll", "--name", "alice", *photos)
+    last = [line for line in ran.err.splitlines() if " a second, " in line][-1]
+    assert last.startswith("faceid: 3 of 3 photos, ")
+    assert "3 faces, 2 refused (1 multiple_faces, 1 no_face), 0 s left" in last
+    assert "a second" not in faceid("--quiet", "enroll", "--name", "alice", *photos).err
+
+
+def test_a_second_name_is_told(faceid: Faceid, photo: Photo) -> None:
+    faceid("enroll", "--name", "alice", photo(ALICE))
+    ran = faceid("--json", "enroll", "--name", "eve", photo(ALICE), photo(ALICE))
+    (told,) = ran.objects[-1]["summary"]["already_enrolled"]
+    assert (told["name"], told["candidate"], told["matches"], told["photos"]) == ("eve", "alice", 2, 2)
+    assert "eve may be enrolled already, as alice: 2 of 2 photos match" in ran.err
+
+
+def test_of_several_faces(faceid: Faceid, photo: Photo) -> None:
+    both = photo(ALICE, BOB)
+    assert "choose one with --multi-face" in faceid("enroll", "--name", "alice", both).err
+    faceid("enroll", "--name", "alice", photo(ALICE))
+    ran = faceid("--json", "enroll", "--name", "alice", "--multi-face", "all", both)
+    assert (ran.code, ran.objects[0]["status"], ran.objects[0]["faces"]) == (0, "enrolled", 2)
+
+
+def test_few_templates_are_kept(faceid: Faceid, photo: Photo) -> None:
+    photos = [photo(ALICE) for _ in range(4)]
+    ran = faceid("--json", "enroll", "--name", "alice", "--max-templates", "2", *photos)
+    assert ran.code == 0
+    assert ran.objects[-1]["summary"] == {
+        "name": "alice",
+        "enrolled": 2,
+        "skipped": 2,
+        "failed": 0,
+        "templates": 2,
+    }
+    assert [item["problem"]["code"] for item in ran.objects[:-1] if item["problem"]] == ["redundant"] * 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--multi-face", "some"],
+        ["--on-conflict", "shrug"],
+        ["--on-conflict", "ask"],
+        ["--max-templates", "0"],
+        ["--quality", "nan"],
+        ["--quality", "good"],
+    ],
+)
+def test_options_that_cannot_be(faceid: Faceid, photo: Photo, db: Path, arguments: list[str]) -> None:
+    ran = faceid("enroll", "--name", "alice", *arguments, photo(ALICE))
+    assert ran.code == 2
+    assert len(ran.err.splitlines()) == 1
+    assert not db.exists()
