@@ -193,3 +193,10 @@ def test_the_most_crowded_photos_are_judged_by_the_others(monkeypatch: pytest.Mo
 )
 def test_the_largest_face_has_to_be_the_main_one(sizes: list[float], main: int | None) -> None:
     assert largest_face(sizes) == main
+
+
+def test_a_copy_of_what_is_enrolled_is_the_person() -> None:
+    enrolled = photos_of(ALICE, 1, seed=1)
+    together = np.concatenate([photos_of(BOB, 1, seed=2), enrolled])
+    assert judged([together], enrolled) == [1]
+    assert judged([photos_of(BOB, 1, seed=2)], enrolled) == ["outlier"]
