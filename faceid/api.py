@@ -348,7 +348,9 @@ class FaceID:
 
         gallery = self.gallery()
         self._check_model_name(gallery)
-        detector = cache(lambda: backends.make_detector(to, self.device, self._min_face))
+        detector = cache(
+            lambda: backends.make_detector(to, self.device, self._min_face, runtime=self.settings.runtime)
+        )
         result = Reembedding(
             gallery,
             backends.make_embedder(to, self.device, self.settings),
@@ -406,7 +408,9 @@ class FaceID:
     @cached_property
     def pipeline(self) -> Pipeline:
         """Detector, aligner and network."""
-        detector = backends.make_detector(self.model_name, self.device, self._min_face)
+        detector = backends.make_detector(
+            self.model_name, self.device, self._min_face, runtime=self.settings.runtime
+        )
         return Pipeline(detector, self.embedder)
 
     @property
@@ -440,7 +444,10 @@ class FaceID:
     def _look_closer(self, image: Image) -> bool:
         """Whether there is a face of half the size that is looked for by default."""
         smallest = max(20.0, max(image.width, image.height) / 100)
-        return any(backends.make_detector(self.model_name, self.device, smallest).detect([image]))
+        detector = backends.make_detector(
+            self.model_name, self.device, smallest, runtime=self.settings.runtime
+        )
+        return any(detector.detect([image]))
 
     def _one_face(self, image: ImageLike) -> tuple[str, Embedding]:
         (look,) = self.pipeline.look([_source(image)])

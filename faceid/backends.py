@@ -6,9 +6,10 @@ import os
 import sys
 from contextlib import contextmanager
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, cast
 
-from faceid.config import Settings
+from faceid.config import Runtime, Settings
 from faceid.errors import DeviceError, ModelError
 from models import registry
 from models.errors import ModelsError
@@ -47,26 +48,57 @@ def resolve_device(asked: str) -> str:
     return f"cuda:{number}"
 
 
-def make_detector(model: str, device: str, min_face: float | None = None) -> Detector:
-    """The detector that goes with `model`: MTCNN, or the fake for the fake. Raises ModelError."""
+def resolve_runtime(asked: Runtime, device: str) -> Runtime:
+    """`torch` or `openvino`, for networks on `device`.
+
+    Raises DeviceError where openvino was asked for and the device is a GPU; whether it is installed is for the
+    network to say that needs it.
+    """
+    if device == "cpu":
+        return ("openvino" if find_spec("openvino") else "torch") if asked == "auto" else asked
+    if asked == "openvino":
+        raise DeviceError(
+            f"the runtime openvino cannot use {device}", hint="use --device cpu, or --runtime torch"
+        )
+    return "torch"
+
+
+def make_detector(
+    model: str, device: str, min_face: float | None = None, *, runtime: Runtime = "auto"
+) -> Detector:
+    """The detector that goes with `model`: MTCNN, or the fake for the fake. Raises ModelError, DeviceError."""
     patient_threads()
     if model == FAKE:
         return cast("Detector", import_module("faceid.detect.fake").FakeDetector(min_face=min_face or 40))
-    return cast(
-        "Detector", import_module("faceid.detect.mtcnn").MtcnnDetector(device=device, min_face=min_face)
-    )
+    module = import_module("faceid.detect.mtcnn")
+    chosen = resolve_runtime(runtime, device)
+    return cast("Detector", module.MtcnnDetector(device=device, min_face=min_face, runtime=chosen))
 
 
 def make_embedder(model: str, device: str, settings: Settings) -> Embedder:
-    """The network called `model`, loaded. Raises ModelError where it is unknown, missing or altered."""
+    """The network called `model`, loaded.
+
+    Raises ModelError where it is unknown, missing or altered, or its runtime is; DeviceError where its runtime
+    cannot use `device`. An ONNX graph of the user's own runs in ONNX Runtime always.
+    """
     patient_threads()
     if model == FAKE:
         return cast("Embedder", import_module("faceid.embed.fake").FakeEmbedder())
-    kind = "onnx" if model.startswith("onnx:") else "torch"
     with models_errors():
         card = registry.card(model)
-    module = import_module(f"faceid.embed.{kind}")
-    return cast("Embedder", module.open_embedder(card, device=device, weights_dir=settings.weights_dir))
+    if model.startswith("onnx:"):
+        module = import_module("faceid.embed.onnx")
+        return cast("Embedder", module.open_embedder(card, device=device, weights_dir=settings.weights_dir))
+    module = import_module("faceid.embed.torch")
+    return cast(
+        "Embedder",
+        module.open_embedder(
+            card,
+            device=device,
+            weights_dir=settings.weights_dir,
+            runtime=resolve_runtime(settings.runtime, device),
+        ),
+    )
 
 
 def calibration_of(model: str) -> Calibration | None:

@@ -73,7 +73,8 @@ def _device(settings: Settings) -> str:
     import torch
 
     if device == "cpu":
-        return f"cpu, {torch.get_num_threads()} threads, torch {torch.__version__}"
+        runtime = backends.resolve_runtime(settings.runtime, device)
+        return f"cpu, {torch.get_num_threads()} threads, torch {torch.__version__}, networks run by {runtime}"
     return f"{device}, {torch.cuda.get_device_name(device)}, torch {torch.__version__}"
 
 

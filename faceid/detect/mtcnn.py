@@ -16,8 +16,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from faceid.config import Runtime
 from faceid.detect.cascade import ON_CPU, ON_GPU, Cascade, Picture
-from faceid.detect.networks import load_networks
+from faceid.detect.networks import compiled_networks, load_networks
 from faceid.detect.pyramid import WINDOW, SummedImage, levels
 from faceid.errors import DeviceError
 from faceid.types import Face, Image
@@ -53,6 +54,7 @@ class MtcnnDetector:
         min_face: float | None = None,
         thresholds: tuple[float, float, float] = (0.6, 0.7, 0.7),
         threads: int = 1,
+        runtime: Runtime = "torch",
     ) -> None:
         """Load the networks onto `device`.
 
@@ -62,7 +64,8 @@ class MtcnnDetector:
         least scores in the three stages. `threads` are the CPU threads of one call, whatever is set for the
         rest of the process. A second one makes large pictures a third faster on an idle machine and all of
         them several times slower on a busy one, where each of some hundred tiny operations waits for a thread
-        that is not running.
+        that is not running. `runtime` is what runs the networks, `torch` or, on a CPU, `openvino`, in the calling
+        thread alone.
 
         Raises ValueError for a `min_face` under 12, thresholds outside 0..1 or no thread, DeviceError for a device that
         is not there, ModelError for weights that are missing or altered.
@@ -79,7 +82,10 @@ class MtcnnDetector:
         self._min_face = min_face
         self._threads = threads
         batching = ON_GPU if self._device.type == "cuda" else ON_CPU
-        self._cascade = Cascade(load_networks(self._device), thresholds, batching, self._device)
+        networks = load_networks(self._device)
+        if runtime == "openvino":
+            networks = compiled_networks(networks)
+        self._cascade = Cascade(networks, thresholds, batching, self._device)
 
     def detect(self, images: Sequence[Image]) -> list[list[Face]]:
         """The faces of each image, left to right (by x1, then y1); an empty list where there is none."""

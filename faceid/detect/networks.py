@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
@@ -121,12 +122,16 @@ class ONet(nn.Module):
         return self.dense6_1(x).softmax(dim=1)[:, 1], self.dense6_2(x), landmarks
 
 
+Network: TypeAlias = Callable[[Tensor], Any]
+"""What a network is to those who use it; it returns two tensors or three."""
+
+
 class Networks(NamedTuple):
     """The cascade, on one device, ready for inference."""
 
-    pnet: PNet
-    rnet: RNet
-    onet: ONet
+    pnet: Network
+    rnet: Network
+    onet: Network
 
 
 def load_networks(device: torch.device) -> Networks:
@@ -134,12 +139,27 @@ def load_networks(device: torch.device) -> Networks:
 
     Raises ModelError (`weights_missing`, `weights_altered`) unless the files are those published.
     """
-    networks = Networks(PNet(), RNet(), ONet())
+    networks = PNet(), RNet(), ONet()
     for network, name in zip(networks, WEIGHTS_SHA256, strict=True):
         state = torch.load(io.BytesIO(_read_weights(name)), map_location="cpu", weights_only=True)
         network.load_state_dict(_fitted(state, network))
         network.requires_grad_(False).eval().to(device).to(memory_format=torch.channels_last)
-    return networks
+    return Networks(*networks)
+
+
+def compiled_networks(networks: Networks) -> Networks:
+    """The same on a CPU, compiled by OpenVINO; `networks` are those of `load_networks`, and stay as they were.
+
+    Raises ModelError (`no_openvino`) where it is not installed.
+    """
+    from faceid.compiled import CompiledNetwork
+
+    # Crops come in a few powers of two (see `cascade.Batching`), levels in any size.
+    return Networks(
+        CompiledNetwork(cast("nn.Module", networks.pnet), None),
+        CompiledNetwork(cast("nn.Module", networks.rnet), 24, few_batches=True),
+        CompiledNetwork(cast("nn.Module", networks.onet), 48, few_batches=True),
+    )
 
 
 def _flat(x: Tensor) -> Tensor:
