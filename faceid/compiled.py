@@ -108,9 +108,8 @@ def _converted(network: nn.Module, side: int) -> Any:
         # Shapes become constants, as they shall; and torch would rather be asked for another kind of export.
         warnings.simplefilter("ignore")
         example = torch.zeros(2, side, side, 3)
-        decoder = TorchScriptPythonDecoder(
-            torch.jit.trace(_ChannelsLast(network), example, check_trace=False)
-        )
+        trace: Any = torch.jit.trace
+        decoder = TorchScriptPythonDecoder(trace(_ChannelsLast(network), example, check_trace=False))
     frontend = FrontEndManager().load_by_framework("pytorch")
     loaded = frontend.load(decoder)
     return frontend.convert(loaded)

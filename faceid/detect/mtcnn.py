@@ -7,6 +7,7 @@ times faster: all resizing comes from one table of sums a picture (`pyramid`), a
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -109,8 +110,7 @@ class MtcnnDetector:
                 shrinks.append(shrink)
         if not pictures:
             return faces
-        # TF32, which cuDNN takes by default, would move landmarks by a tenth of a pixel.
-        with _threads(self._threads), torch.inference_mode(), torch.backends.cudnn.flags(allow_tf32=False):
+        with _threads(self._threads), torch.inference_mode(), _SINGLE_PRECISION.on(self._device):
             found, landmarks = self._cascade.run(pictures)
         for picture, box, score, marks in zip(
             found.picture, found.boxes, found.scores, landmarks, strict=True
@@ -132,6 +132,40 @@ def _threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+class _SinglePrecision:
+    """No TF32, which cuDNN takes by default: it would move landmarks by a tenth of a pixel.
+
+    The setting is the process's: the first thread to come makes it, and the last to go takes it back.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._within = 0
+        self._before = True
+
+    @contextmanager
+    def on(self, device: torch.device) -> Iterator[None]:
+        """While the context lasts, in any thread; a CPU has no need of it."""
+        if device.type == "cpu":
+            yield
+            return
+        cudnn = torch.backends.cudnn
+        with self._lock:
+            if not self._within:
+                self._before, cudnn.allow_tf32 = cudnn.allow_tf32, False
+            self._within += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._within -= 1
+                if not self._within:
+                    cudnn.allow_tf32 = self._before
+
+
+_SINGLE_PRECISION = _SinglePrecision()
 
 
 def automatic_min_face(width: int, height: int) -> float:

@@ -72,7 +72,7 @@ class TorchEmbedder:
                 torch.autocast(self._device.type, torch.float16, enabled=self._device.type == "cuda"),
             ):
                 # Height-width-channels in memory, seen as channels first, is what channels_last means.
-                batch = torch.from_numpy(pixels).to(self._device).permute(0, 3, 1, 2).float()
+                batch = self._moved(torch.from_numpy(pixels)).permute(0, 3, 1, 2).float()
                 if self._mirror:
                     both = self._network(torch.cat([batch, batch.flip(3)]))
                     raw = both.unflatten(0, (2, len(pixels))).sum(0)
@@ -85,6 +85,12 @@ class TorchEmbedder:
                 hint="stop what else uses the GPU, or use --device cpu",
             ) from error
         return vectors
+
+    def _moved(self, pixels: Tensor) -> Tensor:
+        """On the device, in the stream of the calling thread, which need not wait for the copy."""
+        if self._device.type == "cpu":
+            return pixels
+        return pixels.pin_memory().to(self._device, non_blocking=True)
 
 
 def open_embedder(
