@@ -49,13 +49,13 @@ def resolve_device(asked: str) -> str:
 
 
 def resolve_runtime(asked: Runtime, device: str) -> Runtime:
-    """`torch` or `openvino`, for networks on `device`.
+    """For networks on `device`: `torch`, `openvino`, or `auto` for torch first and openvino in a long run.
 
     Raises DeviceError where openvino was asked for and the device is a GPU; whether it is installed is for the
     network to say that needs it.
     """
     if device == "cpu":
-        return ("openvino" if find_spec("openvino") else "torch") if asked == "auto" else asked
+        return "torch" if asked == "auto" and not find_spec("openvino") else asked
     if asked == "openvino":
         raise DeviceError(
             f"the runtime openvino cannot use {device}", hint="use --device cpu, or --runtime torch"

@@ -9,8 +9,10 @@ Needs the extra: pip install "faceid[openvino]".
 
 from __future__ import annotations
 
+import itertools
 import threading
 import warnings
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -85,6 +87,37 @@ class CompiledNetwork:
         return openvino.Core().compile_model(graph, "CPU", _PROPERTIES)
 
 
+class LateCompiledNetwork:
+    """`network`, as torch runs it for so many `calls`, and compiled from then on: for work that may be short.
+
+    To convert and compile takes as long as is won by it on some two hundred photos. Called from threads as a
+    CompiledNetwork is; the one that makes the call in question waits, the others go on.
+    """
+
+    def __init__(
+        self, network: nn.Module, side: int | None, *, few_batches: bool = False, calls: int = 25
+    ) -> None:
+        self._network = network
+        self._compile = partial(CompiledNetwork, network, side, few_batches=few_batches)
+        self._calls = calls
+        self._made = itertools.count(1)
+        self._compiled: CompiledNetwork | None = None
+
+    def tensor(self, x: Tensor) -> Tensor:
+        """As CompiledNetwork's, for a network that returns a tensor."""
+        (only,) = self(x)
+        return only
+
+    def __call__(self, x: Tensor) -> tuple[Tensor, ...]:
+        """The tensors that the network returns for `x`, which is not changed."""
+        if self._compiled is None and next(self._made) == self._calls:
+            self._compiled = self._compile()
+        if self._compiled is not None:
+            return self._compiled(x)
+        answer: Tensor | tuple[Tensor, ...] = self._network(x)
+        return (answer,) if isinstance(answer, Tensor) else answer
+
+
 class _ChannelsLast(nn.Module):
     """(n, H, W, 3) as it lies in memory, for a network that takes (n, 3, H, W)."""
 
@@ -104,7 +137,7 @@ def _converted(network: nn.Module, side: int) -> Any:
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
     # Not openvino.convert_model, which does the same and reports its use to the makers.
-    with torch.no_grad(), warnings.catch_warnings():
+    with torch.inference_mode(False), torch.no_grad(), warnings.catch_warnings():
         # Shapes become constants, as they shall; and torch would rather be asked for another kind of export.
         warnings.simplefilter("ignore")
         example = torch.zeros(2, side, side, 3)

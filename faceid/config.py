@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 DEFAULT_MODEL = "dlib-resnet"
 
 Runtime: TypeAlias = Literal["auto", "torch", "openvino"]
-"""What runs networks on a CPU; `auto` is openvino where it is installed, else torch. A GPU is torch's."""
+"""What runs networks on a CPU; `auto` is torch, in long runs openvino where it is installed. A GPU is torch's."""
 
 
 @dataclass(frozen=True, slots=True)

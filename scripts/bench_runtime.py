@@ -5,8 +5,8 @@
 Detector and network of each runtime live in one process and take turns on the same batches of 8 photographs, each
 with one thread; CPU time is that of the whole process, so that work in threads of a runtime's own is counted, and
 the medians over all batches are given. Workers are threads that detect, align and embed batches of their own. The
-photographs are LFW's, 250x250, and eight of them at a time, 320x320 each, in a picture of 1280x720. Combinations name the
-runtime of the detector and that of the network. Where OpenVINO is not installed, torch is measured alone.
+photographs are LFW's, 250x250, and eight of them at a time, 320x320 each, in a picture of 1280x720. Combinations
+name the runtime of the detector and that of the network. Where OpenVINO is not installed, torch is measured alone.
 """
 
 from __future__ import annotations

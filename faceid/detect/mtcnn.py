@@ -66,7 +66,7 @@ class MtcnnDetector:
         rest of the process. A second one makes large pictures a third faster on an idle machine and all of
         them several times slower on a busy one, where each of some hundred tiny operations waits for a thread
         that is not running. `runtime` is what runs the networks, `torch` or, on a CPU, `openvino`, in the calling
-        thread alone.
+        thread alone; `auto` is torch first, OpenVINO in a long run.
 
         Raises ValueError for a `min_face` under 12, thresholds outside 0..1 or no thread, DeviceError for a device that
         is not there, ModelError for weights that are missing or altered.
@@ -84,8 +84,8 @@ class MtcnnDetector:
         self._threads = threads
         batching = ON_GPU if self._device.type == "cuda" else ON_CPU
         networks = load_networks(self._device)
-        if runtime == "openvino":
-            networks = compiled_networks(networks)
+        if runtime != "torch":
+            networks = compiled_networks(networks, late=runtime == "auto")
         self._cascade = Cascade(networks, thresholds, batching, self._device)
 
     def detect(self, images: Sequence[Image]) -> list[list[Face]]:

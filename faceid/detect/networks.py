@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Callable
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, cast
@@ -147,18 +148,21 @@ def load_networks(device: torch.device) -> Networks:
     return Networks(*networks)
 
 
-def compiled_networks(networks: Networks) -> Networks:
+def compiled_networks(networks: Networks, *, late: bool = False) -> Networks:
     """The same on a CPU, compiled by OpenVINO; `networks` are those of `load_networks`, and stay as they were.
 
-    Raises ModelError (`no_openvino`) where it is not installed.
+    `late` leaves them to torch at first, so that a short run does not wait. Raises ModelError (`no_openvino`) where
+    OpenVINO is not installed, if late then later.
     """
-    from faceid.compiled import CompiledNetwork
+    from faceid.compiled import CompiledNetwork, LateCompiledNetwork
 
+    # A picture, or some of one size, calls each about six times.
+    kind = partial(LateCompiledNetwork, calls=150) if late else CompiledNetwork
     # Crops come in a few powers of two (see `cascade.Batching`), levels in any size.
     return Networks(
-        CompiledNetwork(cast("nn.Module", networks.pnet), None),
-        CompiledNetwork(cast("nn.Module", networks.rnet), 24, few_batches=True),
-        CompiledNetwork(cast("nn.Module", networks.onet), 48, few_batches=True),
+        kind(cast("nn.Module", networks.pnet), None),
+        kind(cast("nn.Module", networks.rnet), 24, few_batches=True),
+        kind(cast("nn.Module", networks.onet), 48, few_batches=True),
     )
 
 

@@ -96,16 +96,18 @@ class TorchEmbedder:
 def open_embedder(
     card: Card, *, device: str, weights_dir: Path, mirror: bool = True, runtime: Runtime = "torch"
 ) -> TorchEmbedder:
-    """The network of `card`, loaded, on `device` (`cpu`, `cuda:0`, ...), run by `torch` or `openvino` (a CPU only).
+    """The network of `card`, loaded, on `device` (`cpu`, `cuda:0`, ...), run by `torch` or, on a CPU, by
+    `openvino`; `auto` is torch first, OpenVINO in a long run.
 
     The model of the vectors is the same: the runtimes agree to within rounding. Raises ModelError where the weights
     are missing, altered or of another form, or OpenVINO is missing.
     """
     with models_errors():
         network = networks.load(card, weights_dir)
-    if runtime == "openvino":
-        from faceid.compiled import CompiledNetwork
+    if runtime != "torch":
+        from faceid.compiled import CompiledNetwork, LateCompiledNetwork
 
-        compiled = CompiledNetwork(network, card.input_size)
+        kind = CompiledNetwork if runtime == "openvino" else LateCompiledNetwork
+        compiled = kind(network, card.input_size)
         return TorchEmbedder(compiled.tensor, card, device=device, mirror=mirror)
     return TorchEmbedder(network, card, device=device, mirror=mirror)

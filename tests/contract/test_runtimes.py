@@ -68,6 +68,26 @@ def test_pictures_of_any_size_go_through_one_form(tiny: nn.Module) -> None:
         torch.testing.assert_close(compiled(x), tiny(x), atol=1e-5, rtol=1e-5)
 
 
+def test_a_long_run_is_compiled_and_goes_on_as_before(tiny: nn.Module) -> None:
+    pytest.importorskip("openvino", reason="openvino is not installed")
+    from faceid.compiled import LateCompiledNetwork
+
+    late = LateCompiledNetwork(tiny, 16, calls=3)
+    x = faces(2, 16) * 255
+    expected = tiny(x)
+    by_torch: list[None] = []
+    tiny.register_forward_hook(lambda *_: by_torch.append(None))
+    for call in range(1, 6):
+        with torch.inference_mode():
+            torch.testing.assert_close(late(x), expected, atol=1e-5, rtol=1e-5)
+        if call == 2:
+            assert len(by_torch) == 2
+    # The third call traced the network, and later ones left it alone.
+    traced = len(by_torch)
+    late(x)
+    assert len(by_torch) == traced < 6
+
+
 def test_threads_may_share_a_compiled_network(tiny: nn.Module) -> None:
     pytest.importorskip("openvino", reason="openvino is not installed")
     from faceid.compiled import CompiledNetwork
@@ -99,8 +119,8 @@ def test_without_openvino_the_package_to_install_is_named(monkeypatch: pytest.Mo
     assert "faceid[openvino]" in (refused.value.hint or "")
 
 
-@pytest.mark.parametrize(("installed", "chosen"), [(object(), "openvino"), (None, "torch")])
-def test_auto_takes_what_is_installed(
+@pytest.mark.parametrize(("installed", "chosen"), [(object(), "auto"), (None, "torch")])
+def test_auto_needs_openvino_to_differ_from_torch(
     monkeypatch: pytest.MonkeyPatch, installed: object, chosen: str
 ) -> None:
     monkeypatch.setattr(backends, "find_spec", lambda name: installed)
