@@ -161,7 +161,9 @@ class Administration(Parts):
 
         gallery = self.gallery()
         self._check_model_name(gallery)
-        detector = cache(lambda: backends.make_detector(to, self.device, self._min_face))
+        detector = cache(
+            lambda: backends.make_detector(to, self.device, self._min_face, runtime=self.settings.runtime)
+        )
         result = Reembedding(
             gallery,
             backends.make_embedder(to, self.device, self.settings),

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from faceid.errors import UsageError
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from enrollment_db.index import Kind
 
 DEFAULT_MODEL = "dlib-resnet"
+
+Runtime: TypeAlias = Literal["auto", "torch", "openvino"]
+"""What runs networks on a CPU; `auto` is torch, in long runs openvino where it is installed. A GPU is torch's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,7 @@ class Settings:
     default_model: str = DEFAULT_MODEL
     device: str = "auto"
     index: Kind = "auto"
+    runtime: Runtime = "auto"
 
     @property
     def weights_dir(self) -> Path:
@@ -49,12 +53,14 @@ class Settings:
         db: str | Path | None = None,
         model: str | None = None,
         device: str = "auto",
+        runtime: str | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> Settings:
         """From arguments, then `$FACEID_DB` and `$FACEID_HOME`, then the platform's user data directory.
 
-        `$FACEID_INDEX` is the kind of index (`enrollment_db.index.open_index`). Raises UsageError for a database URL
-        that is not SQLite's, a kind that is none, or a config file that is not TOML.
+        `$FACEID_INDEX` is the kind of index (`enrollment_db.index.open_index`), `$FACEID_RUNTIME` the runtime where
+        `runtime` is None. Raises UsageError for a database URL that is not SQLite's, a kind or runtime that is none,
+        or a config file that is not TOML.
         """
         env = os.environ if environ is None else environ
         data_dir = Path(home).expanduser() if (home := env.get("FACEID_HOME")) else _user_data_dir()
@@ -65,6 +71,7 @@ class Settings:
             model=model,
             device=device,
             index=_index_kind(env.get("FACEID_INDEX") or "auto"),
+            runtime=_runtime(runtime or env.get("FACEID_RUNTIME") or "auto"),
         )
         chosen = _read_config(settings.config_file).get("default_model")
         return replace(settings, default_model=str(chosen)) if chosen else settings
@@ -91,6 +98,14 @@ def _index_kind(asked: str) -> Kind:
         if kind == asked:
             return kind
     raise UsageError(f"FACEID_INDEX is {asked!r}", hint=f"choose {', '.join(KINDS)}")
+
+
+def _runtime(asked: str) -> Runtime:
+    runtimes: tuple[Runtime, ...] = get_args(Runtime)
+    for runtime in runtimes:
+        if runtime == asked:
+            return runtime
+    raise UsageError(f"unknown runtime {asked!r}", hint=f"choose {', '.join(runtimes)}")
 
 
 def _database_path(location: str) -> Path:

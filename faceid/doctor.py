@@ -21,6 +21,9 @@ LEAST_FREE_BYTES = 200 * 2**20
 """Below this much free disk a model cannot be pulled and the database may soon not grow."""
 
 
+_RUNTIMES = {"torch": "torch", "openvino": "openvino", "auto": "torch, in long runs by openvino"}
+
+
 def examine(settings: Settings) -> Iterator[tuple[int, CheckResult]]:
     """Each check with the exit code that its failure stands for (4 gallery, 5 model or device)."""
     yield (
@@ -73,7 +76,9 @@ def _device(settings: Settings) -> str:
     import torch
 
     if device == "cpu":
-        return f"cpu, {torch.get_num_threads()} threads, torch {torch.__version__}"
+        runtime = backends.resolve_runtime(settings.runtime, device)
+        threads = f"{torch.get_num_threads()} threads"
+        return f"cpu, {threads}, torch {torch.__version__}, networks run by {_RUNTIMES[runtime]}"
     return f"{device}, {torch.cuda.get_device_name(device)}, torch {torch.__version__}"
 
 

@@ -18,7 +18,7 @@ from faceid.types import Image, ModelKey
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from faceid.ports import Embedder
+    from faceid.ports import Detector, Embedder
     from models.registry import Calibration
 
 
@@ -114,7 +114,7 @@ class Parts:
     @cached_property
     def pipeline(self) -> Pipeline:
         """Detector, aligner and network."""
-        detector = backends.make_detector(self.model_name, self.device, self._min_face)
+        detector = self._detector(self._min_face)
         return Pipeline(detector, self.embedder, backends.make_crew(self.model_name, self.device))
 
     @property
@@ -143,12 +143,15 @@ class Parts:
     def _note(self, message: str) -> None:
         self._notify(message)
 
+    def _detector(self, min_face: float | None) -> Detector:
+        return backends.make_detector(self.model_name, self.device, min_face, runtime=self.settings.runtime)
+
     @cached_property
     def _look_closer(self) -> Closer | None:
         """Says whether an image has a face of half the size that is looked for; None where a size was asked for."""
         if self._min_face is not None:
             return None
-        detector = cache(lambda smallest: backends.make_detector(self.model_name, self.device, smallest))
+        detector = cache(self._detector)
 
         def look_closer(image: Image) -> bool:
             return any(detector(max(20.0, max(image.width, image.height) / 100)).detect([image]))

@@ -98,13 +98,22 @@ def _globals(
     device: Annotated[
         str, typer.Option("--device", metavar="auto|cpu|cuda|cuda:N", help="Where networks run.")
     ] = "auto",
+    runtime: Annotated[
+        str | None,
+        typer.Option(
+            "--runtime",
+            metavar="auto|torch|openvino",
+            help="What runs networks on a CPU. Default: $FACEID_RUNTIME, else auto.",
+            show_default=False,
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no notes; errors stay.")] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    context.obj = make_session(db=db, model=model, device=device, json=json, quiet=quiet)
+    context.obj = make_session(db=db, model=model, device=device, runtime=runtime, json=json, quiet=quiet)
 
 
 def main() -> None:

@@ -72,11 +72,14 @@ class Session:
         return FaceID.from_settings(self.settings, min_face=min_face, notify=self.output.note)
 
 
-def make_session(*, db: str | None, model: str | None, device: str, json: bool, quiet: bool) -> Session:
+def make_session(
+    *, db: str | None, model: str | None, device: str, runtime: str | None, json: bool, quiet: bool
+) -> Session:
     """Read settings and environment, once. Raises UsageError."""
     from faceid.cli._render import Output
 
-    return Session(Settings.load(db=db, model=model, device=device), Output(json=json, quiet=quiet))
+    settings = Settings.load(db=db, model=model, device=device, runtime=runtime)
+    return Session(settings, Output(json=json, quiet=quiet))
 
 
 def session_of(context: typer.Context) -> Session:

@@ -12,10 +12,10 @@ from itertools import pairwise
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from faceid.detect.boxes import Floats, Indices, corrected, squared, suppressed, windows, without_nested
-from faceid.detect.networks import Networks
+from faceid.detect.networks import Network, Networks
 from faceid.detect.pyramid import WINDOW, Level, SummedImage
 
 STRIDE = 2
@@ -163,7 +163,7 @@ class Cascade:
 
     def _look(
         self,
-        network: nn.Module,
+        network: Network,
         pictures: Sequence[Picture],
         places: Candidates,
         size: int,

@@ -7,6 +7,7 @@ times faster: all resizing comes from one table of sums a picture (`pyramid`), a
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -16,8 +17,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from faceid.config import Runtime
 from faceid.detect.cascade import ON_CPU, ON_GPU, Cascade, Picture
-from faceid.detect.networks import load_networks
+from faceid.detect.networks import compiled_networks, load_networks
 from faceid.detect.pyramid import WINDOW, SummedImage, levels
 from faceid.errors import DeviceError
 from faceid.types import Face, Image
@@ -53,6 +55,7 @@ class MtcnnDetector:
         min_face: float | None = None,
         thresholds: tuple[float, float, float] = (0.6, 0.7, 0.7),
         threads: int = 1,
+        runtime: Runtime = "torch",
     ) -> None:
         """Load the networks onto `device`.
 
@@ -62,7 +65,8 @@ class MtcnnDetector:
         least scores in the three stages. `threads` are the CPU threads of one call, whatever is set for the
         rest of the process. A second one makes large pictures a third faster on an idle machine and all of
         them several times slower on a busy one, where each of some hundred tiny operations waits for a thread
-        that is not running.
+        that is not running. `runtime` is what runs the networks, `torch` or, on a CPU, `openvino`, in the calling
+        thread alone; `auto` is torch first, OpenVINO in a long run.
 
         Raises ValueError for a `min_face` under 12, thresholds outside 0..1 or no thread, DeviceError for a device that
         is not there, ModelError for weights that are missing or altered.
@@ -79,7 +83,10 @@ class MtcnnDetector:
         self._min_face = min_face
         self._threads = threads
         batching = ON_GPU if self._device.type == "cuda" else ON_CPU
-        self._cascade = Cascade(load_networks(self._device), thresholds, batching, self._device)
+        networks = load_networks(self._device)
+        if runtime != "torch":
+            networks = compiled_networks(networks, late=runtime == "auto")
+        self._cascade = Cascade(networks, thresholds, batching, self._device)
 
     def detect(self, images: Sequence[Image]) -> list[list[Face]]:
         """The faces of each image, left to right (by x1, then y1); an empty list where there is none."""
@@ -103,8 +110,7 @@ class MtcnnDetector:
                 shrinks.append(shrink)
         if not pictures:
             return faces
-        # TF32, which cuDNN takes by default, would move landmarks by a tenth of a pixel.
-        with _threads(self._threads), torch.inference_mode(), torch.backends.cudnn.flags(allow_tf32=False):
+        with _threads(self._threads), torch.inference_mode(), _SINGLE_PRECISION.on(self._device):
             found, landmarks = self._cascade.run(pictures)
         for picture, box, score, marks in zip(
             found.picture, found.boxes, found.scores, landmarks, strict=True
@@ -126,6 +132,40 @@ def _threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+class _SinglePrecision:
+    """No TF32, which cuDNN takes by default: it would move landmarks by a tenth of a pixel.
+
+    The setting is the process's: the first thread to come makes it, and the last to go takes it back.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._within = 0
+        self._before = True
+
+    @contextmanager
+    def on(self, device: torch.device) -> Iterator[None]:
+        """While the context lasts, in any thread; a CPU has no need of it."""
+        if device.type == "cpu":
+            yield
+            return
+        cudnn = torch.backends.cudnn
+        with self._lock:
+            if not self._within:
+                self._before, cudnn.allow_tf32 = cudnn.allow_tf32, False
+            self._within += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._within -= 1
+                if not self._within:
+                    cudnn.allow_tf32 = self._before
+
+
+_SINGLE_PRECISION = _SinglePrecision()
 
 
 def automatic_min_face(width: int, height: int) -> float:

@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Callable
+from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
@@ -39,7 +41,7 @@ class PNet(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         # Trained with 10 channels. The other 6 are zeros (see `_fitted`): pooling and PReLU then run in whole
-        # vectors, which makes the network a quarter faster on CPUs and changes no result.
+        # vectors, which makes the network a quarter faster on CPUs and changes no result. So in the R-Net.
         self.conv1 = nn.Conv2d(3, 16, 3)
         self.prelu1 = nn.PReLU(16)
         self.pool1 = nn.MaxPool2d(2, 2, ceil_mode=True)
@@ -65,10 +67,10 @@ class RNet(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(3, 28, 3)
-        self.prelu1 = nn.PReLU(28)
+        self.conv1 = nn.Conv2d(3, 32, 3)
+        self.prelu1 = nn.PReLU(32)
         self.pool1 = nn.MaxPool2d(3, 2, ceil_mode=True)
-        self.conv2 = nn.Conv2d(28, 48, 3)
+        self.conv2 = nn.Conv2d(32, 48, 3)
         self.prelu2 = nn.PReLU(48)
         self.pool2 = nn.MaxPool2d(3, 2, ceil_mode=True)
         self.conv3 = nn.Conv2d(48, 64, 2)
@@ -121,12 +123,16 @@ class ONet(nn.Module):
         return self.dense6_1(x).softmax(dim=1)[:, 1], self.dense6_2(x), landmarks
 
 
+Network: TypeAlias = Callable[[Tensor], Any]
+"""What a network is to those who use it; it returns two tensors or three."""
+
+
 class Networks(NamedTuple):
     """The cascade, on one device, ready for inference."""
 
-    pnet: PNet
-    rnet: RNet
-    onet: ONet
+    pnet: Network
+    rnet: Network
+    onet: Network
 
 
 def load_networks(device: torch.device) -> Networks:
@@ -134,12 +140,30 @@ def load_networks(device: torch.device) -> Networks:
 
     Raises ModelError (`weights_missing`, `weights_altered`) unless the files are those published.
     """
-    networks = Networks(PNet(), RNet(), ONet())
+    networks = PNet(), RNet(), ONet()
     for network, name in zip(networks, WEIGHTS_SHA256, strict=True):
         state = torch.load(io.BytesIO(_read_weights(name)), map_location="cpu", weights_only=True)
         network.load_state_dict(_fitted(state, network))
         network.requires_grad_(False).eval().to(device).to(memory_format=torch.channels_last)
-    return networks
+    return Networks(*networks)
+
+
+def compiled_networks(networks: Networks, *, late: bool = False) -> Networks:
+    """The same on a CPU, compiled by OpenVINO; `networks` are those of `load_networks`, and stay as they were.
+
+    `late` leaves them to torch at first, so that a short run does not wait. Raises ModelError (`no_openvino`) where
+    OpenVINO is not installed, if late then later.
+    """
+    from faceid.compiled import CompiledNetwork, LateCompiledNetwork
+
+    # A picture, or some of one size, calls each about six times.
+    kind = partial(LateCompiledNetwork, calls=150) if late else CompiledNetwork
+    # Crops come in a few powers of two (see `cascade.Batching`), levels in any size.
+    return Networks(
+        kind(cast("nn.Module", networks.pnet), None),
+        kind(cast("nn.Module", networks.rnet), 24, few_batches=True),
+        kind(cast("nn.Module", networks.onet), 48, few_batches=True),
+    )
 
 
 def _flat(x: Tensor) -> Tensor:

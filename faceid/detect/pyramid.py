@@ -62,7 +62,9 @@ class SummedImage:
     @classmethod
     def of(cls, pixels: Pixels, device: torch.device) -> SummedImage:
         """Sum up (H, W, 3) uint8, on the CPU; the table is kept on `device`: 12 bytes a pixel."""
-        return cls(torch.from_numpy(cv2.integral(pixels)).to(device))
+        sums = torch.from_numpy(cv2.integral(pixels))
+        # From pinned memory the copy waits for nobody: the next picture is summed meanwhile.
+        return cls(sums if device.type == "cpu" else sums.pin_memory().to(device, non_blocking=True))
 
     @property
     def height(self) -> int:
@@ -76,8 +78,9 @@ class SummedImage:
 
     def rows_of(self, level: Level, top: int, bottom: int) -> Tensor:
         """Rows top..bottom-1 of a level: (bottom - top, level.width, 3) float32 in -1..1."""
-        above, below = (edge[top:bottom] for edge in _edges(self.height, level.height, self.sums.device))
-        left, right = _edges(self.width, level.width, self.sums.device)
+        device, stream = self.sums.device, _stream(self.sums.device)
+        above, below = (edge[top:bottom] for edge in _edges(self.height, level.height, device, stream))
+        left, right = _edges(self.width, level.width, device, stream)
         strips = self.sums.index_select(0, below).sub_(self.sums.index_select(0, above))
         bins = strips.index_select(1, right).sub_(strips.index_select(1, left))
         return _normalised(bins, (below - above)[:, None] * (right - left))
@@ -98,9 +101,17 @@ class SummedImage:
         return self.sums.view(-1, 3).index_select(0, places.view(-1)).view(*places.shape, 3)
 
 
+def _stream(device: torch.device) -> int:
+    """The queue of `device` that this thread works in."""
+    return int(torch.cuda.current_stream(device).cuda_stream) if device.type == "cuda" else 0
+
+
 @lru_cache(maxsize=128)
-def _edges(length: int, bins: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Where each of `bins` over `length` pixels begins and ends. Remembered: albums and videos repeat sizes."""
+def _edges(length: int, bins: int, device: torch.device, stream: int) -> tuple[Tensor, Tensor]:
+    """Where each of `bins` over `length` pixels begins and ends. Remembered: albums and videos repeat sizes.
+
+    For each `stream` anew: one may not read what another has yet to write.
+    """
     index = torch.arange(bins, device=device)
     return index * length // bins, -((index + 1) * -length // bins)
 

@@ -1,16 +1,17 @@
-"""Embeddings by a torch network of the models package."""
+"""Embeddings by a network of the models package, run by torch or, compiled, by OpenVINO."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from faceid.backends import models_errors
+from faceid.config import Runtime
 from faceid.embed.crops import batches, check_crops, key_of, unit
 from faceid.errors import DeviceError
 from faceid.types import Crop, ModelKey
@@ -33,9 +34,11 @@ class TorchEmbedder:
     a GPU the network runs in half precision where that is safe (autocast), on a CPU in single.
     """
 
-    def __init__(self, network: nn.Module, card: Card, *, device: str, mirror: bool = True) -> None:
+    def __init__(
+        self, network: Callable[[Tensor], Tensor], card: Card, *, device: str, mirror: bool = True
+    ) -> None:
         self._device = torch.device(device)
-        self._network = network.to(self._device)
+        self._network = network.to(self._device) if isinstance(network, nn.Module) else network
         self._card = card
         self._mirror = mirror
         self._model = key_of(card)
@@ -69,7 +72,7 @@ class TorchEmbedder:
                 torch.autocast(self._device.type, torch.float16, enabled=self._device.type == "cuda"),
             ):
                 # Height-width-channels in memory, seen as channels first, is what channels_last means.
-                batch = torch.from_numpy(pixels).to(self._device).permute(0, 3, 1, 2).float()
+                batch = self._moved(torch.from_numpy(pixels)).permute(0, 3, 1, 2).float()
                 if self._mirror:
                     both = self._network(torch.cat([batch, batch.flip(3)]))
                     raw = both.unflatten(0, (2, len(pixels))).sum(0)
@@ -83,12 +86,28 @@ class TorchEmbedder:
             ) from error
         return vectors
 
+    def _moved(self, pixels: Tensor) -> Tensor:
+        """On the device, in the stream of the calling thread, which need not wait for the copy."""
+        if self._device.type == "cpu":
+            return pixels
+        return pixels.pin_memory().to(self._device, non_blocking=True)
 
-def open_embedder(card: Card, *, device: str, weights_dir: Path, mirror: bool = True) -> TorchEmbedder:
-    """The network of `card`, loaded, on `device` (`cpu`, `cuda:0`, ...).
 
-    Raises ModelError where the weights are missing, altered or of another form.
+def open_embedder(
+    card: Card, *, device: str, weights_dir: Path, mirror: bool = True, runtime: Runtime = "torch"
+) -> TorchEmbedder:
+    """The network of `card`, loaded, on `device` (`cpu`, `cuda:0`, ...), run by `torch` or, on a CPU, by
+    `openvino`; `auto` is torch first, OpenVINO in a long run.
+
+    The model of the vectors is the same: the runtimes agree to within rounding. Raises ModelError where the weights
+    are missing, altered or of another form, or OpenVINO is missing.
     """
     with models_errors():
         network = networks.load(card, weights_dir)
+    if runtime != "torch":
+        from faceid.compiled import CompiledNetwork, LateCompiledNetwork
+
+        kind = CompiledNetwork if runtime == "openvino" else LateCompiledNetwork
+        compiled = kind(network, card.input_size)
+        return TorchEmbedder(compiled.tensor, card, device=device, mirror=mirror)
     return TorchEmbedder(network, card, device=device, mirror=mirror)

@@ -1,7 +1,8 @@
 """dlib's face recognition network: a ResNet (He et al., 2016) of 29 convolutions, metric-learned, 128-D.
 
 D. King, "High Quality Face Recognition with Deep Metric Learning", dlib blog, 2017. The affine layers that
-batch normalisation left behind are folded into the convolutions before them.
+batch normalisation left behind are folded into the convolutions before them, and the normalisation of the input into
+the first.
 """
 
 from __future__ import annotations
@@ -30,11 +31,11 @@ from models.backbones.dlib_format import (
 from models.errors import WeightsFormat
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 _Kind = TypeVar("_Kind", bound=Layer)
 
-VERSION = 1
+VERSION = 2
 SIZE = 150
 
 _SCALE = 256.0
@@ -72,11 +73,12 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, inputs, h, w) -> (n, channels, h, w), or half of h and w, rounded down."""
-        y = self.second(functional.relu(self.first(x)))
+        # In place: at this size a new tensor for each step costs as much as the step.
+        y = self.second(functional.relu_(self.first(x)))
         if self.halved:
             x = functional.avg_pool2d(x, 2)
             x, y = _grown(x, y), _grown(y, x)
-        return functional.relu(x + y)
+        return functional.relu_(y.add_(x))
 
 
 class DlibResnet(nn.Module):
@@ -84,7 +86,6 @@ class DlibResnet(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.zeros(1, 3, 1, 1))
         self.stem = nn.Conv2d(3, _STAGES[0].channels, 7, stride=2)
         blocks: list[nn.Module] = []
         inputs = _STAGES[0].channels
@@ -97,8 +98,7 @@ class DlibResnet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The raw embeddings of a batch of crops."""
-        x = (x - self.get_buffer("mean")) / _SCALE
-        x = functional.max_pool2d(functional.relu(self.stem(x)), 3, stride=2)
+        x = functional.max_pool2d(functional.relu_(self.stem(x)), 3, stride=2)
         embeddings: Tensor = self.head(self.blocks(x).mean(dim=(2, 3)))
         return embeddings
 
@@ -108,9 +108,8 @@ def convert(path: Path) -> dict[str, Tensor]:
     network = parse(path.read_bytes())
     if network.size != (SIZE, SIZE):
         raise WeightsFormat(f"the network in {path.name} takes {network.size}, not {SIZE}x{SIZE} pixels")
-    state = {"mean": torch.tensor(network.mean, dtype=torch.float32).reshape(1, 3, 1, 1)}
     layers = _Layers(network)
-    state |= _folded("stem", layers, stride=2, padding=0)
+    state = _normalising(_folded("stem", layers, stride=2, padding=0), network.mean)
     layers.expect(Relu())
     layers.expect(MaxPool(window=(3, 3), stride=(2, 2), padding=(0, 0)))
     halved = [stage.halved and number == 0 for stage in _STAGES for number in range(stage.blocks)]
@@ -182,6 +181,13 @@ def _folded(name: str, layers: _Layers, *, stride: int, padding: int) -> dict[st
         f"{name}.weight": torch.tensor(convolution.weight * affine.gamma[:, None, None, None]),
         f"{name}.bias": torch.tensor(convolution.bias * affine.gamma + affine.beta),
     }
+
+
+def _normalising(stem: Mapping[str, Tensor], mean: Sequence[float]) -> dict[str, Tensor]:
+    """The stem, which is not padded, for pixels x in place of (x - mean) / 256: W' = W / 256, b' = b - W' mean."""
+    weight = stem["stem.weight"].double() / _SCALE
+    shift = (weight * torch.tensor(mean, dtype=torch.float64)[:, None, None]).sum(dim=(1, 2, 3))
+    return {"stem.weight": weight.float(), "stem.bias": (stem["stem.bias"] - shift).float()}
 
 
 def _same(inputs: int, channels: int) -> nn.Conv2d:

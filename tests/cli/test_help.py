@@ -15,7 +15,7 @@ from cli_runs import Faceid
 from faceid import cli
 
 README = Path(__file__).parents[2] / "README.md"
-HEAVY = ("torch", "torchvision", "cv2", "faiss", "numpy", "sqlite_utils")
+HEAVY = ("torch", "torchvision", "cv2", "faiss", "numpy", "sqlite_utils", "openvino")
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from faceid import backends
-from faceid.config import Settings
+from faceid.config import Runtime, Settings
 from faceid.embed.fake import CALIBRATION, FakeEmbedder
 from faceid.ports import Detector, Embedder
 from models.registry import Calibration
@@ -26,8 +26,10 @@ def install(set_attribute: Callable[[object, str, object], None]) -> None:
             return FakeEmbedder("arcface-112-v1", 112, name=OTHER, dim=48)
         return make_embedder(model, device, settings)
 
-    def detector(model: str, device: str, min_face: float | None = None) -> Detector:
-        return make_detector(backends.FAKE if model == OTHER else model, device, min_face)
+    def detector(
+        model: str, device: str, min_face: float | None = None, *, runtime: Runtime = "auto"
+    ) -> Detector:
+        return make_detector(backends.FAKE if model == OTHER else model, device, min_face, runtime=runtime)
 
     def calibration(model: str) -> Calibration | None:
         return CALIBRATION if model == OTHER else calibration_of(model)

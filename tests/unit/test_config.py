@@ -39,3 +39,12 @@ def test_a_default_model_is_remembered(tmp_path: Path) -> None:
     write_default_model(settings, "mobilefacenet")
     assert Settings.load(environ=environ).default_model == "mobilefacenet"
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["config.toml"]
+
+
+def test_the_runtime_is_asked_for_or_in_the_environment() -> None:
+    environ = {"FACEID_HOME": "/nowhere", "FACEID_RUNTIME": "torch"}
+    assert Settings.load(environ={"FACEID_HOME": "/nowhere"}).runtime == "auto"
+    assert Settings.load(environ=environ).runtime == "torch"
+    assert Settings.load(runtime="openvino", environ=environ).runtime == "openvino"
+    with pytest.raises(UsageError, match="tensorrt"):
+        Settings.load(runtime="tensorrt", environ=environ)

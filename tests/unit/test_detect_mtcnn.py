@@ -1,6 +1,7 @@
 import subprocess
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -136,6 +137,24 @@ def test_the_gpu_agrees_with_the_cpu(detector: MtcnnDetector, photo: np.ndarray)
         MtcnnDetector(device="cuda").detect(images), detector.detect(images), strict=True
     ):
         assert_same(found, expected, tolerance=0.1)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+def test_threads_with_streams_of_their_own_find_the_same(detector: MtcnnDetector, photo: np.ndarray) -> None:
+    images = [image(photo), image(np.hstack([photo, photo]))]
+    shared = MtcnnDetector(device="cuda")
+    allowed = torch.backends.cudnn.allow_tf32
+
+    def work(_: int) -> list[list[Face]]:
+        with torch.cuda.stream(torch.cuda.Stream()):
+            return shared.detect(images)
+
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(work, range(12)))
+    assert torch.backends.cudnn.allow_tf32 == allowed
+    for result in results:
+        for found, expected in zip(result, detector.detect(images), strict=True):
+            assert_same(found, expected, tolerance=0.1)
 
 
 def test_the_callers_threads_are_left_alone(detector: MtcnnDetector, photo: np.ndarray) -> None:
