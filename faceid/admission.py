@@ -57,6 +57,14 @@ class Rules:
     max_templates: int = MAX_TEMPLATES
 
 
+def in_question(faces: Sequence[Face], multi_face: MultiFace) -> Sequence[Face]:
+    """Those of a photo's faces that may be the person's."""
+    if len(faces) < 2 or multi_face == "all":
+        return faces
+    main = largest_face([face.size for face in faces]) if multi_face == "largest" else None
+    return [] if main is None else [faces[main]]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class SeenFace:
     """A face of a photo, without the photo."""
@@ -71,13 +79,15 @@ class SeenFace:
 class Seen:
     """What was seen on a photo, without its pixels: a whole group of these is held.
 
-    `sha256` is None where nothing could be read. `too_small` says that there is a face, and why it is not in `faces`.
-    Nobody `looked` at a photo whose bytes are known.
+    `faces` are those of the `found` ones that the rules do not leave out at once. `sha256` is None where nothing could
+    be read. `too_small` says that there is a face, and why it is not in `faces`. Nobody `looked` at a photo whose bytes
+    are known.
     """
 
     source: str
     sha256: str | None
     error: InputError | None
+    found: int
     faces: tuple[SeenFace, ...]
     too_small: bool
     looked: bool
@@ -170,29 +180,25 @@ class Admission:
         seen = case.seen
         if seen.error is not None:
             raise seen.error
-        if not seen.faces and seen.too_small:
+        if seen.too_small:
             raise PhotoRefused(
                 "the face is too small",
                 code="face_too_small",
                 hint="use a photo where the face is larger, or --min-face",
                 path=seen.source,
             )
-        faces = list(seen.faces)
-        if len(faces) > 1 and self.rules.multi_face == "largest":
-            main = largest_face([face.face.size for face in faces])
-            faces = faces if main is None else [faces[main]]
-        if not faces:
+        if not seen.found:
             raise not_one_face(0, seen.source)
-        if len(faces) > 1 and self.rules.multi_face != "all":
+        if not seen.faces:
             raise FaceCountError(
-                f"{len(faces)} faces where one is needed",
+                f"{seen.found} faces where one is needed",
                 code="multiple_faces",
                 hint="crop the photo to one person, or choose one with --multi-face",
                 path=seen.source,
             )
-        case.candidates = [face for face in faces if face.quality.score >= self.rules.min_quality]
+        case.candidates = [face for face in seen.faces if face.quality.score >= self.rules.min_quality]
         if not case.candidates:
-            quality = max((face.quality for face in faces), key=lambda quality: quality.score)
+            quality = max((face.quality for face in seen.faces), key=lambda quality: quality.score)
             raise PhotoRefused(
                 f"quality {quality.score:.2f} is below {self.rules.min_quality:.2f}, mostly for {quality.worst}"
                 f" ({quality.factors[quality.worst]:.2f})",
@@ -209,7 +215,7 @@ class Admission:
             return
         for case in cases:
             # A photo of several people may well be enrolled under several names.
-            if len(case.seen.faces) == 1 and (holders := self.gallery.holders_of(_digest(case), self.model)):
+            if case.seen.found == 1 and (holders := self.gallery.holders_of(_digest(case), self.model)):
                 case.candidates = self._refuse(
                     name, case, case.candidates, f"the same photo is enrolled as {', '.join(holders)}"
                 )
@@ -284,7 +290,7 @@ def _no_one_of_many(case: Case, verdict: Verdict) -> InputError:
         "faces_too_alike": "two of them are like the person's other photos",
     }.get(verdict.refusal or "", "nothing tells which of them is meant")
     return FaceCountError(
-        f"{len(case.seen.faces)} faces, and {why}",
+        f"{case.seen.found} faces, and {why}",
         code="multiple_faces",
         hint="crop the photo to one person",
         path=case.seen.source,
@@ -293,7 +299,7 @@ def _no_one_of_many(case: Case, verdict: Verdict) -> InputError:
 
 def _reject(name: str, case: Case, error: InputError) -> None:
     """Close a case. A photo that was seen keeps its box and quality: they show what to change."""
-    face = case.seen.faces[0] if len(case.seen.faces) == 1 else None
+    face = case.seen.faces[0] if case.seen.found == 1 else None
     case.candidates = []
     case.result = EnrollResult(
         case.seen.source,
@@ -302,7 +308,7 @@ def _reject(name: str, case: Case, error: InputError) -> None:
         box=face.face.box if face else None,
         quality=face.quality.score if face else None,
         quality_factors=dict(face.quality.factors) if face else None,
-        faces=len(case.seen.faces) if case.seen.looked and case.seen.error is None else None,
+        faces=case.seen.found if case.seen.looked and case.seen.error is None else None,
         name=name or None,
         problem=Problem(error.code, str(error), error.hint),
     )

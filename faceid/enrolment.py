@@ -6,12 +6,13 @@ import hashlib
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from faceid.admission import Admission, Case, Rules, Seen, SeenFace
+from faceid.admission import Admission, Case, Rules, Seen, SeenFace, in_question
 from faceid.errors import InputError, UnreadableImage, UsageError
 from faceid.gallery import Gallery, clean_name
 from faceid.guards.group import scene_similarity
@@ -73,7 +74,9 @@ class Enrolment:
             name = _cleaned(photo.name)
             return (name, sha256) not in before and name not in self.gallery.holders_of(sha256, model)
 
-        for name, group in self._groups(self.pipeline.look(photos, wanted=is_new, closer=self.look_closer)):
+        pick = partial(in_question, multi_face=self.rules.multi_face)
+        looks = self.pipeline.look(photos, wanted=is_new, closer=self.look_closer, pick=pick)
+        for name, group in self._groups(looks):
             cases = [Case(seen, result=_again(before.get((name, seen.sha256 or "")), seen)) for seen in group]
             open_cases = [case for case in cases if case.is_open]
             if namesake := admission.decide(name, cases):
@@ -125,7 +128,7 @@ class Enrolment:
         )
         error = look.error or _bad_name(look.origin)
         looked = look.image is not None or error is not None
-        return Seen(look.source, look.sha256, error, faces, look.too_small, looked)
+        return Seen(look.source, look.sha256, error, look.found, faces, look.too_small, looked)
 
     def _keep_few(self, name: str, cases: Sequence[Case]) -> set[int]:
         """Choose as many templates as the rules allow, of the stored ones and those to be stored.
@@ -155,7 +158,7 @@ class Enrolment:
         for place, (case, _) in enumerate(chosen, start=before):
             if place not in kept:
                 case.face = None
-                case.result = _redundant(case.seen.source, name, keep, faces=len(case.seen.faces))
+                case.result = _redundant(case.seen.source, name, keep, faces=case.seen.found)
         ids: Iterable[int] = () if stored is None else stored.template_ids
         return {int(id_) for place, id_ in enumerate(ids) if place not in kept}
 
@@ -193,7 +196,7 @@ class Enrolment:
             box=chosen.face.box,
             quality=chosen.quality.score,
             quality_factors=dict(chosen.quality.factors),
-            faces=len(seen.faces),
+            faces=seen.found,
             name=name,
         )
 

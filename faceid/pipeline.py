@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Picture: TypeAlias = Encoded | Image
 """A picture as it comes: a file's bytes, or pixels."""
 Closer: TypeAlias = Callable[[Image], bool]
+Pick: TypeAlias = Callable[[Sequence[Face]], Sequence[Face]]
 
 
 class Origin(Protocol):
@@ -61,7 +62,8 @@ class Look(Generic[O]):
     """What was seen at one origin: an image with its faces left to right, or why there is none.
 
     Where `image` is None there is an `error`, or nobody wanted the picture. `sha256` is None where nothing could be
-    read. `embeddings` go with `observations`, one for one. `too_small` says that a look for smaller faces, where one
+    read. `found` faces were detected, and those of them that were picked are in `observations`, with which `embeddings`
+    go one for one. `too_small` says that a look for smaller faces, where one
     was asked for, found what the first had not. `timing_ms` has `read`, `detect`, `embed`; images of one batch share
     its time evenly.
     """
@@ -70,6 +72,7 @@ class Look(Generic[O]):
     sha256: str | None = None
     image: Image | None = None
     error: InputError | None = None
+    found: int = 0
     observations: tuple[Observation, ...] = ()
     embeddings: tuple[Embedding, ...] = ()
     too_small: bool = False
@@ -101,12 +104,14 @@ class Pipeline:
         origins: Iterable[O],
         wanted: Callable[[O, str], bool] | None = None,
         closer: Closer | None = None,
+        pick: Pick | None = None,
     ) -> Iterator[Look[O]]:
         """What is at each origin, in order, each as soon as it is known (see `streaming.in_order`).
 
         `wanted` says of an origin and the SHA-256 of its picture whether it is worth working on (default: all are).
-        `closer` is asked of each image without a face whether it has a smaller one, on a worker. An origin that
-        cannot be read comes out as a Look with its InputError: the stream goes on.
+        `closer` is asked of each image without a face whether it has a smaller one, on a worker. `pick` says which
+        faces of an image are worth embedding (default: all), left to right as they come. An origin that cannot be read
+        comes out as a Look with its InputError: the stream goes on.
         """
 
         def settle(origin: O, fetched: _Fetched) -> Look[O] | None:
@@ -119,15 +124,21 @@ class Pipeline:
             return Look(origin, sha256, timing_ms=timing_ms)
 
         stages = Stages(
-            fetch=_fetch, settle=settle, weigh=_weigh, work=lambda batch: self._look_at(batch, closer)
+            fetch=_fetch, settle=settle, weigh=_weigh, work=lambda batch: self._look_at(batch, closer, pick)
         )
         return in_order(origins, stages, self._crew)
 
-    def _look_at(self, batch: Sequence[tuple[O, _Fetched]], closer: Closer | None) -> list[Look[O]]:
+    def _look_at(
+        self, batch: Sequence[tuple[O, _Fetched]], closer: Closer | None, pick: Pick | None
+    ) -> list[Look[O]]:
         looks = [_decoded(origin, fetched) for origin, fetched in batch]
         images = [look.image for look in looks if look.image is not None]
         started = time.perf_counter()
-        observed = self._observe(images)
+        detected = self.detector.detect(images) if images else []
+        observed = [
+            tuple(self._observation(image, face) for face in (faces if pick is None else pick(faces)))
+            for image, faces in zip(images, detected, strict=True)
+        ]
         detect_ms = _share_ms(started, len(images))
 
         started = time.perf_counter()
@@ -135,28 +146,21 @@ class Pipeline:
         vectors = iter(self.embedder.embed(crops)) if crops else iter(())
         embed_ms = _share_ms(started, len(images))
 
-        found = iter(observed)
+        found = iter(zip(detected, observed, strict=True))
         seen = []
         for look in looks:
             if look.image is not None:
-                observations = next(found)
+                faces, observations = next(found)
                 look = replace(
                     look,
+                    found=len(faces),
                     observations=observations,
                     embeddings=tuple(Embedding(next(vectors), self.embedder.model) for _ in observations),
-                    too_small=not observations and closer is not None and closer(look.image),
+                    too_small=not faces and closer is not None and closer(look.image),
                     timing_ms=_timing(look.timing_ms["read"], detect_ms, embed_ms),
                 )
             seen.append(look)
         return seen
-
-    def _observe(self, images: Sequence[Image]) -> list[tuple[Observation, ...]]:
-        if not images:
-            return []
-        return [
-            tuple(self._observation(image, face) for face in faces)
-            for image, faces in zip(images, self.detector.detect(images), strict=True)
-        ]
 
     def _observation(self, image: Image, face: Face) -> Observation:
         crop = align(image, face, self.embedder.model.aligner)
