@@ -1,0 +1,189 @@
+"""What a user names, as a typed source. No name, message or repr made here holds credentials.
+
+Of each kind `live` says whether it goes on whether or not somebody looks, and `comes_back` whether it is worth
+opening again once it has broken off.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar, TypeAlias
+from urllib.parse import SplitResult, urlsplit
+
+from faceid.errors import InputError, UsageError
+from faceid.imaging import STDIN
+
+SCHEMES = ("rtsp", "rtsps", "http", "https")
+
+_HIDDEN = "***"
+_KINDS = "a camera's number, an rtsp:// or http:// URL, a video file, a directory of pictures, or -"
+_DEVICE = re.compile(r"/dev/video(\d{1,4})")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
+_PLAIN_SEGMENT = re.compile(r"[A-Za-z0-9_.-]*")
+_KEY = re.compile(r"(?=[A-Za-z]*[0-9])[A-Za-z0-9]{12,}|[A-Za-z0-9]{24,}")
+"""What looks like a key in a path, as some cameras have it: a long run of letters and digits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Camera:
+    """A camera of this machine, by its number."""
+
+    live: ClassVar[bool] = True
+    comes_back: ClassVar[bool] = True
+    index: int
+
+    @property
+    def name(self) -> str:
+        """The public name."""
+        return f"camera {self.index}"
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkStream:
+    """A stream behind a URL. `url` may hold credentials and is in no repr; `name` is for people and logs."""
+
+    live: ClassVar[bool] = True
+    comes_back: ClassVar[bool] = True
+    url: str = field(repr=False)
+    name: str
+
+    @property
+    def is_http(self) -> bool:
+        """Whether it is fetched by HTTP and not by RTSP."""
+        return self.url[:4].lower() == "http"
+
+
+@dataclass(frozen=True, slots=True)
+class VideoFile:
+    """A file of moving pictures."""
+
+    live: ClassVar[bool] = False
+    comes_back: ClassVar[bool] = False
+    path: str
+
+    @property
+    def name(self) -> str:
+        """The path."""
+        return self.path
+
+
+@dataclass(frozen=True, slots=True)
+class PictureDirectory:
+    """A directory whose pictures are the frames, in the order of `faceid.imaging.walk`."""
+
+    live: ClassVar[bool] = False
+    comes_back: ClassVar[bool] = False
+    path: str
+
+    @property
+    def name(self) -> str:
+        """The path."""
+        return self.path
+
+
+@dataclass(frozen=True, slots=True)
+class StandardInput:
+    """JPEG after JPEG on standard input: raw MJPEG."""
+
+    live: ClassVar[bool] = True
+    comes_back: ClassVar[bool] = False
+    name: ClassVar[str] = STDIN
+
+
+Address: TypeAlias = Camera | NetworkStream | VideoFile | PictureDirectory | StandardInput
+
+
+def parse_address(text: str) -> Address:
+    """What `text` names.
+
+    Digits (or `/dev/video0`) are a camera, `-` is standard input, `rtsp://`, `rtsps://`, `http://` and `https://`
+    are streams, everything else is a path; `./0` is a file called 0.
+
+    Raises UsageError (`bad_source`) for a URL that cannot be used and InputError (`no_such_source`) for a path that
+    is not there; neither quotes what may be a password.
+    """
+    if text == STDIN:
+        return StandardInput()
+    if re.fullmatch(r"[0-9]{1,4}", text):
+        return Camera(int(text))
+    if device := _DEVICE.fullmatch(text):
+        return Camera(int(device[1]))
+    if scheme := _SCHEME.match(text):
+        return _stream(text, scheme[1].lower())
+    return _path(text)
+
+
+def _stream(text: str, scheme: str) -> NetworkStream:
+    if scheme not in SCHEMES:
+        known = ", ".join(f"{name}://" for name in SCHEMES)
+        raise _bad(f"{scheme}://{_HIDDEN}: not a stream that can be read", f"known are {known}")
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise _bad(
+            f"{scheme}://{_HIDDEN}: a URL holds no spaces and only ASCII",
+            "write other characters as %20, %C3%A9",
+        )
+    parts = _split(text, scheme)
+    try:
+        port = parts.port
+    except ValueError as error:
+        # Not chained: the text of the error quotes what stands in the port's place, which may be a password.
+        del error
+        raise _bad(
+            f"{scheme}://{_HIDDEN}: the port is no number of 0 to 65535",
+            "write :, / and @ in a password as %3A, %2F, %40",
+        ) from None
+    host = parts.netloc.rpartition("@")[2]
+    host = host if port is None else host.rpartition(":")[0]
+    if not _HOST.fullmatch(host.rstrip(":") if port is None else host):
+        raise _bad(f"{scheme}://{_HIDDEN}: no host that can be used", f"as in {scheme}://192.168.0.9/stream")
+    return NetworkStream(url=text, name=_public(parts, scheme))
+
+
+def _split(text: str, scheme: str) -> SplitResult:
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        raise _bad(f"{scheme}://{_HIDDEN}: not a URL", f"as in {scheme}://192.168.0.9/stream") from None
+    # In `rtsp://admin:pa/ss@host/` the first slash ends the host: what is taken for it would be half a password.
+    if "@" in parts.path + parts.query + parts.fragment:
+        raise _bad(
+            f"{scheme}://{_HIDDEN}: @ after the first /, ? or #",
+            "write /, ?, # and @ in a password as %2F, %3F, %23, %40",
+        )
+    return parts
+
+
+def _public(parts: SplitResult, scheme: str) -> str:
+    """The URL without user, password, query and fragment; what looks like a key in its path is hidden too."""
+    user, at, host = parts.netloc.rpartition("@")
+    path = "/".join(segment if _is_plain(segment) else _HIDDEN for segment in parts.path.split("/"))
+    query = f"?{_HIDDEN}" if parts.query or parts.fragment else ""
+    return f"{scheme}://{_HIDDEN + at if user or at else ''}{host}{path}{query}"
+
+
+def _is_plain(segment: str) -> bool:
+    return bool(_PLAIN_SEGMENT.fullmatch(segment)) and not _KEY.search(segment)
+
+
+def _path(text: str) -> VideoFile | PictureDirectory:
+    path = Path(text)
+    try:
+        if text and path.is_dir():
+            return PictureDirectory(text)
+        if text and path.exists():
+            return VideoFile(text)
+    except (OSError, ValueError):
+        # A null character, or a name that is too long: no file has it.
+        pass
+    # A URL with a slip in its scheme comes here as well.
+    shown = text if text and text.isprintable() and not set("@?=&:") & set(text) else _HIDDEN
+    raise InputError(
+        f"{shown}: no such file or directory", code="no_such_source", hint=f"a source is {_KINDS}", path=shown
+    )
+
+
+def _bad(message: str, hint: str) -> UsageError:
+    return UsageError(message, code="bad_source", hint=hint)
