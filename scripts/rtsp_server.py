@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """A small RTSP server on loopback, to test live sources against: `python scripts/rtsp_server.py VIDEO`.
 
-RTSP 1.0 (RFC 2326) with RTP in the same connection, motion JPEG in RTP (RFC 2435), Basic authentication. Plays the video
-round and round to everybody who asks, each from its beginning.
+RTSP 1.0 (RFC 2326) with RTP in the same connection, motion JPEG in RTP (RFC 2435), Basic authentication. Plays the
+video round and round to everybody who asks, each from its beginning.
 """
 
 from __future__ import annotations
@@ -109,7 +109,9 @@ class _Session(socketserver.StreamRequestHandler):
     def _answer(self, method: str, url: str, headers: dict[str, str]) -> bool:
         def reply(status: str, extra: str = "", body: str = "") -> None:
             length = f"Content-Type: application/sdp\r\nContent-Length: {len(body)}\r\n" if body else ""
-            self.wfile.write(f"RTSP/1.0 {status}\r\nCSeq: {headers['cseq']}\r\n{extra}{length}\r\n{body}".encode())
+            self.wfile.write(
+                f"RTSP/1.0 {status}\r\nCSeq: {headers['cseq']}\r\n{extra}{length}\r\n{body}".encode()
+            )
 
         wanted = self.server.authorization
         if wanted and method != "OPTIONS" and headers.get("authorization") != wanted:
@@ -170,13 +172,17 @@ def _round_and_round(path: str) -> Iterator[object]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("video")
     parser.add_argument("--port", type=int, default=8554)
     parser.add_argument("--fps", type=float, default=25.0)
     parser.add_argument("--login", metavar="USER:PASSWORD")
     options = parser.parse_args()
-    with RtspServer(options.port, lambda: _round_and_round(options.video), options.fps, options.login) as server:
+    with RtspServer(
+        options.port, lambda: _round_and_round(options.video), options.fps, options.login
+    ) as server:
         print(f"rtsp://127.0.0.1:{options.port}/live", flush=True)
         server.serve_forever()
 

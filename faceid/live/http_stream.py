@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from http.client import HTTPException, HTTPResponse
+from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import unquote, urlsplit, urlunsplit
 from urllib.request import (
@@ -22,6 +23,23 @@ TIMEOUT_S = 10.0
 """How long a server may take to answer, and to send the next bytes."""
 
 _MULTIPART = ("multipart/x-mixed-replace", "multipart/mixed")
+
+
+class _Digest(HTTPDigestAuthHandler):
+    def http_error_401(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> Any:
+        # The answer that asked for a password: urllib leaves it open.
+        try:
+            return super().http_error_401(req, fp, code, msg, headers)
+        finally:
+            fp.close()
+
+
+class _Basic(HTTPBasicAuthHandler):
+    def http_error_401(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> Any:
+        try:
+            return super().http_error_401(req, fp, code, msg, headers)
+        finally:
+            fp.close()
 
 
 def open_http(stream: NetworkStream) -> MjpegReader | None:
@@ -65,7 +83,7 @@ def _opener(stream: NetworkStream) -> tuple[OpenerDirector, str]:
     if userinfo:
         user, _, password = userinfo.partition(":")
         passwords.add_password(None, url, unquote(user), unquote(password))
-    return build_opener(HTTPDigestAuthHandler(passwords), HTTPBasicAuthHandler(passwords)), url
+    return build_opener(_Digest(passwords), _Basic(passwords)), url
 
 
 def _refused(stream: NetworkStream, status: int) -> InputError:

@@ -35,7 +35,9 @@ def seen_of(text: str) -> str:
         address = parse_address(text)
     except FaceIDError as error:
         chained = (error.__cause__, None if error.__suppress_context__ else error.__context__)
-        return " ".join(map(str, (error, error.hint, error.code, error.path, repr(error), error.args, chained)))
+        return " ".join(
+            map(str, (error, error.hint, error.code, error.path, repr(error), error.args, chained))
+        )
     return f"{address!r} {address} {address.name}"
 
 
@@ -74,7 +76,10 @@ def test_what_is_nothing_is_refused(text: str) -> None:
     [
         ("rtsp://192.168.0.9/stream", "rtsp://192.168.0.9/stream"),
         ("RTSPS://[fe80::1]:322/ch0_0.h264", "rtsps://[fe80::1]:322/ch0_0.h264"),
-        ("rtsp://admin:pw@cam.local:554/Streaming/Channels/101", "rtsp://***@cam.local:554/Streaming/Channels/101"),
+        (
+            "rtsp://admin:pw@cam.local:554/Streaming/Channels/101",
+            "rtsp://***@cam.local:554/Streaming/Channels/101",
+        ),
         ("http://cam/axis-cgi/mjpg/video.cgi?user=a&pwd=b", "http://cam/axis-cgi/mjpg/video.cgi?***"),
         ("http://cam/live#token", "http://cam/live?***"),
         ("rtsp://cam/user=admin_password=x_channel=1.sdp", "rtsp://cam/***"),
@@ -128,7 +133,11 @@ def test_a_password_is_seen_nowhere_however_it_is_written(scheme: str, secret: s
 @given(st.sampled_from(SCHEMES), secrets)
 def test_a_token_of_a_query_is_seen_nowhere(scheme: str, secret: str) -> None:
     for token in (secret, quote(secret, safe="")):
-        for text in (f"{scheme}://10.0.0.9/x?token={token}", f"{scheme}://10.0.0.9/x?{token}", f"{scheme}://h/#{token}"):
+        for text in (
+            f"{scheme}://10.0.0.9/x?token={token}",
+            f"{scheme}://10.0.0.9/x?{token}",
+            f"{scheme}://h/#{token}",
+        ):
             assert SECRET not in seen_of(text)
 
 

@@ -21,8 +21,8 @@ from faceid.live.grab import Grabbed
 from faceid.live.handover import Handover
 from faceid.live.source_events import SourceBack, SourceEnded, SourceEvent, SourceLost
 from faceid.types import Image
-from moving_pictures import mjpeg_server, multipart, number_of, pixels, write_video
 from moving_pictures import jpeg as jpeg_of
+from moving_pictures import mjpeg_server, multipart, number_of, pixels, write_video
 
 CAMERA = Camera(0)
 BROKEN = InputError("camera 0: gives no more frames", code="source_disconnected")
@@ -83,7 +83,11 @@ def opener_of(*scripts: list[object] | Exception) -> Callable[[Address], Scripte
 def kinds(items: list[Frame | SourceEvent]) -> list[str]:
     """Events by name; frames in a row are one."""
     names = [item.reason if isinstance(item, SourceLost) else type(item).__name__ for item in items]
-    return [name for name, before in zip(names, [None, *names], strict=False) if (name, before) != ("Frame", "Frame")]
+    return [
+        name
+        for name, before in zip(names, [None, *names], strict=False)
+        if (name, before) != ("Frame", "Frame")
+    ]
 
 
 def test_a_slow_consumer_always_sees_the_newest_frame() -> None:
@@ -167,7 +171,7 @@ def test_silence_is_told_by_the_clock_and_so_is_the_return() -> None:
         more.set()
         rest = list(capture)
     assert rest[0] == SourceBack(20.0, 28.0)
-    assert kinds(rest) in (["SourceBack", "Frame", "SourceEnded"],)
+    assert kinds(rest) == ["SourceBack", "Frame", "SourceEnded"]
 
 
 def test_a_source_that_breaks_off_twenty_times_is_back_each_time() -> None:
@@ -176,7 +180,11 @@ def test_a_source_that_breaks_off_twenty_times_is_back_each_time() -> None:
     for turn in range(20):
         scripts += [[picture(turn), BROKEN], BROKEN, BROKEN]
     with Capture(
-        CAMERA, opener=opener_of(BROKEN, *scripts, [picture(20), None]), clock=time, sleep=time.sleep, draw=lambda: 1.0
+        CAMERA,
+        opener=opener_of(BROKEN, *scripts, [picture(20), None]),
+        clock=time,
+        sleep=time.sleep,
+        draw=lambda: 1.0,
     ) as capture:
         items = list(capture)
         assert isinstance(items[-1], SourceEnded)
@@ -194,7 +202,13 @@ def test_after_a_good_while_the_waits_begin_anew() -> None:
     def pass_(seconds: float) -> Callable[[], None]:
         return lambda: time.sleep(seconds)
 
-    scripts = [BROKEN, BROKEN, [picture(1), pass_(59), BROKEN], [picture(2), pass_(61), BROKEN], [picture(3), None]]
+    scripts = [
+        BROKEN,
+        BROKEN,
+        [picture(1), pass_(59), BROKEN],
+        [picture(2), pass_(61), BROKEN],
+        [picture(3), None],
+    ]
     with Capture(
         CAMERA, opener=opener_of(*scripts), clock=time, sleep=time.sleep, draw=lambda: 0.0
     ) as capture:
@@ -210,7 +224,9 @@ def test_waits_stay_between_half_and_the_whole_of_what_is_due(draw: float, failu
     assert due / 2 <= wait <= due
 
 
-@given(st.lists(st.sampled_from(["seen", "black", "frozen", "silence", "broken", "unreachable"]), max_size=25))
+@given(
+    st.lists(st.sampled_from(["seen", "black", "frozen", "silence", "broken", "unreachable"]), max_size=25)
+)
 def test_between_loss_and_return_no_frame_comes(steps: list[str]) -> None:
     time = Time()
     script: list[list[object] | Exception] = [[]]
@@ -243,13 +259,12 @@ def test_between_loss_and_return_no_frame_comes(steps: list[str]) -> None:
 
 def test_black_and_frozen_pictures_are_withheld() -> None:
     def shown() -> Iterator[object]:
-        number = 0
-        for kind in ["seen"] * 5 + ["black"] * 75 + ["seen"] * 5 + ["same"] * 300 + ["seen"] * 5:
+        parts = ["seen"] * 5 + ["black"] * 75 + ["seen"] * 5 + ["same"] * 300 + ["seen"] * 5
+        for number, kind in enumerate(parts):
             if kind == "black":
                 yield Grabbed(Image(np.full((48, 64, 3), number % 9, np.uint8), "v", ""), number / 25)
             else:
                 yield picture(12 if kind == "same" else number % 10, number / 25)
-            number += 1
 
     with Capture(VideoFile("v"), opener=lambda _: Scripted(shown())) as capture:
         items = list(capture)
@@ -329,13 +344,15 @@ def test_close_does_not_wait_for_a_reader_that_hangs() -> None:
     assert capture.take() is None
     hangs.set()
     # Once the driver lets go of it, the thread puts away what it held.
-    assert Capture.close(capture) or capture._thread.join(10) is None
+    capture._thread.join(10)
     assert reader.closed == 1
     assert capture.take() is None
 
 
 def test_close_wakes_a_thread_that_waits_to_try_again_or_for_its_consumer() -> None:
-    waiting = Capture(CAMERA, opener=opener_of(BROKEN), patience=Patience(first_retry_s=1000, longest_retry_s=1000))
+    waiting = Capture(
+        CAMERA, opener=opener_of(BROKEN), patience=Patience(first_retry_s=1000, longest_retry_s=1000)
+    )
     assert isinstance(waiting.take(), SourceLost)
     assert waiting.close()
     full = Capture(VideoFile("v"), opener=opener_of([picture(n, n / 25) for n in range(5)]))

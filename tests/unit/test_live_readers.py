@@ -66,7 +66,11 @@ def test_a_thumbnail_inside_a_picture_is_not_taken_for_one() -> None:
     assert JpegSplitter().feed(data + WHOLE[1]) == [data, WHOLE[1]]
 
 
-@given(st.lists(st.one_of(st.binary(max_size=300), st.sampled_from(WHOLE), st.just(b"\xff\xd8\xff")), max_size=30))
+@given(
+    st.lists(
+        st.one_of(st.binary(max_size=300), st.sampled_from(WHOLE), st.just(b"\xff\xd8\xff")), max_size=30
+    )
+)
 def test_no_garbage_stops_the_search_or_fills_the_memory(pieces: list[bytes]) -> None:
     splitter = JpegSplitter(max_bytes=5000)
     for piece in pieces:
@@ -84,7 +88,9 @@ def test_standard_input(piped) -> None:
     assert (grabbed.image.source, grabbed.image.sha256) == ("-", "")
 
 
-@pytest.mark.parametrize("data", [b"", b"no pictures " * 500, WHOLE[0][:-10], b"\xff\xd8\xff" * 300, WHOLE[0][:300] * 9])
+@pytest.mark.parametrize(
+    "data", [b"", b"no pictures " * 500, WHOLE[0][:-10], b"\xff\xd8\xff" * 300, WHOLE[0][:300] * 9]
+)
 def test_standard_input_without_a_whole_picture_ends(piped, data: bytes) -> None:
     piped(data)
     assert all_of(open_reader(StandardInput())) == []
@@ -105,7 +111,11 @@ def test_a_process_ends_while_its_capture_waits_for_standard_input() -> None:
         "print(isinstance(capture.take(), Frame), flush=True)"
     )
     with subprocess.Popen(
-        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT
+        [sys.executable, "-c", program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -147,19 +157,15 @@ def test_colours_are_red_green_blue(tmp_path: Path) -> None:
     assert grabbed.image.pixels[0, 0].tolist() == pytest.approx([250, 0, 0], abs=12)
 
 
-@pytest.mark.parametrize("kept", [0.3, 0.6, 0.9])
+@pytest.mark.parametrize("kept", [0.6, 0.9])
 def test_a_truncated_video_gives_what_is_there(tmp_path: Path, kept: float) -> None:
     path = write_video(tmp_path / "v.avi", range(15))
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * kept)])
-    try:
-        numbers = [number_of(item.image.pixels) for item in all_of(open_reader(VideoFile(str(path))))]
-    except InputError as error:
-        assert error.code == "source_unreadable"
-    else:
-        # The last may be half a picture.
-        assert 0 < len(numbers) <= 15
-        assert numbers[:-1] == list(range(len(numbers) - 1))
+    numbers = [number_of(item.image.pixels) for item in all_of(open_reader(VideoFile(str(path))))]
+    assert 0 < len(numbers) < 15
+    # The last may be half a picture.
+    assert numbers[:-1] == list(range(len(numbers) - 1))
 
 
 def test_an_http_stream_and_its_password() -> None:
@@ -249,7 +255,12 @@ def test_libraries_below_print_nothing(tmp_path: Path) -> None:
         "        print(error)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program, *sources], capture_output=True, text=True, cwd=ROOT, timeout=120, check=True
+        [sys.executable, "-c", program, *sources],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=120,
+        check=True,
     )
     assert done.stderr == ""
     assert "s3cret" not in done.stdout
