@@ -54,7 +54,7 @@ def mjpeg_server(
 ) -> Iterator[tuple[str, list[str]]]:
     """A server that answers each request with the next of `bodies`, then hangs up; 503 when there is none left.
 
-    Gives its host and port, and the list of paths that were asked for. With `authorization` it answers 401 to
+    Gives its host and port, and the list of paths that were served. With `authorization` it answers 401 to
     requests without that header.
     """
     asked: list[str] = []
@@ -69,8 +69,9 @@ def mjpeg_server(
                 self.end_headers()
                 return
             with lock:
-                asked.append(self.path)
                 body = bodies.pop(0) if bodies else None
+                if body is not None:
+                    asked.append(self.path)
             if body is None:
                 self.send_error(503)
                 return
