@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from faceid.errors import InputError
@@ -136,7 +136,8 @@ def test_no_more_than_a_few_frames_are_held() -> None:
         assert capture.dropped == 499
 
 
-@given(st.lists(st.sampled_from(["frame", "flap"]), max_size=300))
+@given(st.lists(st.sampled_from(["frame", "flap"]), max_size=40))
+@example(["flap"] * 100)
 def test_a_consumer_that_is_away_finds_a_bounded_number_of_events_that_alternate(steps: list[str]) -> None:
     handover, number = Handover(), 0
     for step in [*steps, "frame"]:
@@ -153,6 +154,16 @@ def test_a_consumer_that_is_away_finds_a_bounded_number_of_events_that_alternate
     assert found[-1].number == number - 1
     flaps = min(steps.count("flap"), 32)
     assert kinds(found[:-1]) == ["stalled", "SourceBack"] * flaps
+
+
+def test_what_a_late_reader_puts_after_the_end_is_not_held() -> None:
+    handover = Handover()
+    frame = Frame(picture().image, 0, 0.0)
+    pixels_of = weakref.ref(frame.image.pixels)
+    handover.close()
+    handover.put(frame)
+    del frame
+    assert pixels_of() is None
 
 
 def test_silence_is_told_by_the_clock_and_so_is_the_return() -> None:

@@ -183,6 +183,7 @@ def test_an_http_stream_and_its_password() -> None:
             open_reader(parse_address(f"http://admin:wr0ng@{host}/a/b"))
         assert caught.value.hint
         assert "wr0ng" not in repr(caught.value)
+        assert caught.value.__suppress_context__
     assert asked == ["/a/b?c=d"]
 
 
