@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -35,7 +36,7 @@ from rich.table import Table
 
 import lfw
 from bench_gallery import cpu
-from bench_pipeline_runs import cores
+from bench_pipeline_runs import cores, environment
 from faceid.detect.fake import LEVELS, draw_face
 
 FACEID = [sys.executable, "-c", "from faceid.cli import main; main()"]
@@ -48,11 +49,12 @@ DRAWN_A_PERSON = 4
 class Watch:
     """A process seen from outside: seconds and resident bytes over time.
 
-    `first` and `last` are the seconds and CPU seconds at its first and last result.
+    `first` and `last` are the seconds and CPU seconds at its first and last result, `peak` the most bytes so far.
     """
 
     pid: int
     memory: list[tuple[float, int]] = field(default_factory=list)
+    peak: int = 0
     first: tuple[float, float] | None = None
     last: tuple[float, float] | None = None
     ended: threading.Event = field(default_factory=threading.Event)
@@ -67,11 +69,16 @@ class Watch:
         self.first = self.first or moment
         self.last = moment
 
+    def weigh(self) -> None:
+        """Read what it has in memory."""
+        told = memory_bytes(self.pid)
+        if told is not None:
+            resident, self.peak = told
+            self.memory.append((round(time.monotonic() - self.began, 1), resident))
+
     def _sample(self) -> None:
-        while not self.ended.wait(EACH_S if self.memory else 0):
-            resident = resident_bytes(self.pid)
-            if resident is not None:
-                self.memory.append((round(time.monotonic() - self.began, 1), resident))
+        while not self.ended.wait(EACH_S):
+            self.weigh()
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -123,7 +130,7 @@ def enrol(root: Path, db: Path, model: str, count: int) -> dict[str, Any]:
     command += ["--each-folder", str(root), "--on-conflict", "accept"]
     outcomes: Counter[str] = Counter()
     with tempfile.TemporaryFile("w+", encoding="utf-8") as said:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, text=True)
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, env=environment(), text=True)
         watch = Watch(process.pid)
         assert process.stdout is not None
         for line in process.stdout:
@@ -131,8 +138,12 @@ def enrol(root: Path, db: Path, model: str, count: int) -> dict[str, Any]:
             if "status" in told:
                 watch.result()
                 outcomes[told["reason"] or told["status"]] += 1
-        watch.ended.set()
-        # Of this child alone, where resource.getrusage would give the greatest of all.
+            else:
+                # The last line: with the process the kernel's account of it is gone.
+                watch.ended.set()
+                watch.weigh()
+        process.stdout.close()
+        # Of this child alone. Its ru_maxrss would be of this process, from before it became another, if that is more.
         _, status, used = os.wait4(process.pid, 0)
         wall_s = time.monotonic() - watch.began
         code = process.returncode = os.waitstatus_to_exitcode(status)
@@ -152,7 +163,7 @@ def enrol(root: Path, db: Path, model: str, count: int) -> dict[str, Any]:
         "running_photos_per_s": (count - 1) / running_s,
         "cores_busy": (used.ru_utime + used.ru_stime) / wall_s / cores(),
         "running_cores_busy": running_cpu_s / running_s / cores(),
-        "peak_bytes": used.ru_maxrss * 1024,
+        "peak_bytes": watch.peak,
         "resident": watch.memory,
     }
 
@@ -186,14 +197,14 @@ def draw_people(root: Path, count: int) -> None:
         PilImage.fromarray(canvas).save(folder / f"{photo}.png")
 
 
-def resident_bytes(pid: int) -> int | None:
-    """What of a process is in memory; None where it is gone."""
+def memory_bytes(pid: int) -> tuple[int, int] | None:
+    """What of a process is in memory, now and at most so far; None where it is gone."""
     try:
-        lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
+        text = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
     except OSError:
         return None
-    found = next((line for line in lines if line.startswith("VmRSS:")), None)
-    return None if found is None else 1024 * int(found.split()[1])
+    sizes = dict(re.findall(r"^(VmRSS|VmHWM):\s+(\d+) kB$", text, re.MULTILINE))
+    return (1024 * int(sizes["VmRSS"]), 1024 * int(sizes["VmHWM"])) if len(sizes) == 2 else None
 
 
 def cpu_seconds(pid: int) -> float:

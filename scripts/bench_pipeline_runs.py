@@ -53,7 +53,7 @@ class System:
                     str(SCRIPTS / "bench_pipeline_worker.py"),
                     json.dumps({"module": spec.module, "options": spec.options}),
                 ],
-                env={**os.environ, "PYTHONPATH": _with_ours(os.environ.get("PYTHONPATH", ""))},
+                env=environment(),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=said,
@@ -196,5 +196,7 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _with_ours(path: str) -> str:
-    return os.pathsep.join(filter(None, [str(SCRIPTS.parent), path]))
+def environment() -> dict[str, str]:
+    """Variables of a process that runs this faceid, wherever it is started."""
+    path = [str(SCRIPTS.parent), os.environ.get("PYTHONPATH", "")]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path))}
