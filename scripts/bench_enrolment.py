@@ -73,7 +73,9 @@ class Watch:
         """Read what it has in memory."""
         told = memory_bytes(self.pid)
         if told is not None:
-            resident, self.peak = told
+            # Linux counts in batches: what is there now can be a little more than the peak that it tells.
+            resident, peak = told
+            self.peak = max(self.peak, peak, resident)
             self.memory.append((round(time.monotonic() - self.began, 1), resident))
 
     def _sample(self) -> None:
