@@ -97,12 +97,13 @@ class Seen:
 class Case:
     """A photo and what is decided about it: the `face` that is to be stored, or a `result` without one.
 
-    `candidates` are the faces that are still in question. `copy_of` is an earlier photo of the group with the same
-    bytes, which decides for both.
+    `candidates` are the faces that are still in question, and somebody may have `vouched` for the only one. `copy_of`
+    is an earlier photo of the group with the same bytes, which decides for both.
     """
 
     seen: Seen
     candidates: list[SeenFace] = field(default_factory=list)
+    vouched: bool = False
     face: SeenFace | None = None
     result: EnrollResult | None = None
     copy_of: Case | None = None
@@ -232,13 +233,19 @@ class Admission:
 
     def _refuse_strangers(self, name: str, cases: Sequence[Case]) -> None:
         """Choose the face of each photo that agrees with the person's others, and refuse the rest."""
+        for case in cases:
+            if case.vouched:
+                case.face = case.candidates[0]
+        vouched = [case.face.embedding.vector for case in cases if case.face is not None]
+        cases = [case for case in cases if case.face is None]
         if self.calibration is None or (
             self.rules.on_conflict == "accept" and all(_single(case) for case in cases)
         ):
             verdicts = [Verdict(0, None) for _ in cases]
         else:
             vectors = [np.stack([face.embedding.vector for face in case.candidates]) for case in cases]
-            enrolled = self.gallery.vectors_of(name, self.model)
+            known = [*self.gallery.vectors_of(name, self.model), *vouched]
+            enrolled = np.array(known, np.float32).reshape(-1, self.model.dim)
             verdicts = examine(vectors, enrolled, self.calibration, self.model.metric)
         for case, verdict in zip(cases, verdicts, strict=True):
             if verdict.face is not None:
@@ -253,6 +260,7 @@ class Admission:
     def _refuse(self, name: str, case: Case, faces: Sequence[SeenFace], why: str) -> list[SeenFace]:
         """What is left of a case's candidates without `faces`; all where somebody says to let them in."""
         if self.rules.on_conflict == "ask" and self.ask(f"{case.seen.source}: {why}. Enrol it as {name}?"):
+            case.vouched = _single(case)
             return case.candidates
         left = [face for face in case.candidates if face not in faces]
         if not left:
