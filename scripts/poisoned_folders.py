@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import photo_faces
-from faceid.admission import Rules
 from faceid.api import FaceID
 from faceid.guards.group import BOUNDS, Bounds, examine
+from faceid.rules import Rules
 from faceid.types import Metric
 from models.registry import Calibration
 
