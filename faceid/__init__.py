@@ -12,9 +12,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from faceid.admission import Rules
     from faceid.api import FaceID
     from faceid.decide import Target
+    from faceid.rules import Rules
 
 __all__ = ["FaceID", "Rules", "Target"]
 
@@ -26,7 +26,7 @@ def __getattr__(name: str) -> Any:
 
         return FaceID
     if name == "Rules":
-        from faceid.admission import Rules
+        from faceid.rules import Rules
 
         return Rules
     if name == "Target":

@@ -173,6 +173,13 @@ class Administration(Parts):
         ).run(report, progress)
         if result.status != "incomplete":
             self.settings = replace(self.settings, model=None)
-            for part in ("model_name", "embedder", "calibration", "pipeline", "_gallery_policies"):
+            for part in (
+                "model_name",
+                "embedder",
+                "calibration",
+                "pipeline",
+                "_gallery_policies",
+                "_look_closer",
+            ):
                 self.__dict__.pop(part, None)
         return result

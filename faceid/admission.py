@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from faceid.claims import Claims
 from faceid.errors import FaceCountError, InputError, PhotoRefused, UnreadableImage, UsageError, not_one_face
 from faceid.gallery import Gallery
-from faceid.guards.group import Verdict, examine, largest_face
-from faceid.guards.levels import MAX_TEMPLATES, QUALITY_LEVELS
+from faceid.guards.group import Verdict, examine
 from faceid.results import EnrollResult, Problem, Reason
+from faceid.rules import Rules
 from faceid.types import Embedding, Face, ModelKey, Quality
 
 if TYPE_CHECKING:
@@ -21,48 +21,7 @@ if TYPE_CHECKING:
     from faceid.guards.conflict import Namesake
     from models.registry import Calibration
 
-MultiFace: TypeAlias = Literal["reject", "largest", "all"]
-OnConflict: TypeAlias = Literal["refuse", "ask", "accept"]
-
 CONFLICT_HINT = "check whose face it is; --on-conflict accept where that is known"
-
-
-def quality_from(level: str) -> float:
-    """The least quality that a level (`faceid.guards.levels`) or a number 0..1 stands for. Raises UsageError."""
-    if level in QUALITY_LEVELS:
-        return QUALITY_LEVELS[level]
-    try:
-        least = float(level)
-    except ValueError:
-        least = -1.0
-    if not 0.0 <= least <= 1.0:
-        choices = ", ".join(QUALITY_LEVELS)
-        raise UsageError(f"unknown quality {level!r}", hint=f"choose {choices} or a number from 0 to 1")
-    return least
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What is let in.
-
-    Photos of at least `min_quality`, 0..1. Of several faces in a photo none (`reject`), the `largest` where it clearly
-    is, or the one that agrees with the person's other photos (`all`). `on_conflict`: whether faces are refused, asked
-    about or accepted that are somebody else's by the gallery, or unlike the person's other ones. At most
-    `max_templates` of a person are kept.
-    """
-
-    min_quality: float = QUALITY_LEVELS["standard"]
-    multi_face: MultiFace = "reject"
-    on_conflict: OnConflict = "refuse"
-    max_templates: int = MAX_TEMPLATES
-
-
-def in_question(faces: Sequence[Face], multi_face: MultiFace) -> Sequence[Face]:
-    """Those of a photo's faces that may be the person's."""
-    if len(faces) < 2 or multi_face == "all":
-        return faces
-    main = largest_face([face.size for face in faces]) if multi_face == "largest" else None
-    return [] if main is None else [faces[main]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,12 +56,13 @@ class Seen:
 class Case:
     """A photo and what is decided about it: the `face` that is to be stored, or a `result` without one.
 
-    `candidates` are the faces that are still in question. `copy_of` is an earlier photo of the group with the same
-    bytes, which decides for both.
+    `candidates` are the faces that are still in question, and somebody may have `vouched` for the only one. `copy_of`
+    is an earlier photo of the group with the same bytes, which decides for both.
     """
 
     seen: Seen
     candidates: list[SeenFace] = field(default_factory=list)
+    vouched: bool = False
     face: SeenFace | None = None
     result: EnrollResult | None = None
     copy_of: Case | None = None
@@ -232,13 +192,19 @@ class Admission:
 
     def _refuse_strangers(self, name: str, cases: Sequence[Case]) -> None:
         """Choose the face of each photo that agrees with the person's others, and refuse the rest."""
+        for case in cases:
+            if case.vouched:
+                case.face = case.candidates[0]
+        vouched = [case.face.embedding.vector for case in cases if case.face is not None]
+        cases = [case for case in cases if case.face is None]
         if self.calibration is None or (
             self.rules.on_conflict == "accept" and all(_single(case) for case in cases)
         ):
             verdicts = [Verdict(0, None) for _ in cases]
         else:
             vectors = [np.stack([face.embedding.vector for face in case.candidates]) for case in cases]
-            enrolled = self.gallery.vectors_of(name, self.model)
+            known = [*self.gallery.vectors_of(name, self.model), *vouched]
+            enrolled = np.array(known, np.float32).reshape(-1, self.model.dim)
             verdicts = examine(vectors, enrolled, self.calibration, self.model.metric)
         for case, verdict in zip(cases, verdicts, strict=True):
             if verdict.face is not None:
@@ -253,6 +219,7 @@ class Admission:
     def _refuse(self, name: str, case: Case, faces: Sequence[SeenFace], why: str) -> list[SeenFace]:
         """What is left of a case's candidates without `faces`; all where somebody says to let them in."""
         if self.rules.on_conflict == "ask" and self.ask(f"{case.seen.source}: {why}. Enrol it as {name}?"):
+            case.vouched = _single(case)
             return case.candidates
         left = [face for face in case.candidates if face not in faces]
         if not left:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, Union, cast
 
 from faceid.administration import Administration
-from faceid.admission import Rules
 from faceid.answers import identified, said
 from faceid.decide import Target, decide_claim, decide_identity
 from faceid.enrolment import Enrolment
@@ -19,6 +18,7 @@ from faceid.imaging import fetch, from_array
 from faceid.pipeline import Look, Source
 from faceid.policy import state_of
 from faceid.results import AlreadyEnrolled, CompareResult, EnrollResult, IdentifyResult, VerifyResult
+from faceid.rules import Rules
 from faceid.sources import Photo
 from faceid.types import Embedding
 

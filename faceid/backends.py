@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import sys
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from faceid.config import Runtime, Settings
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 
     from faceid.ports import Detector, Embedder
     from models.registry import Calibration
+
+CPU_WORKERS = 16
+"""Threads that work on pictures at most: more would mostly wait for Python's lock."""
 
 GPU_WORKERS, GPU_BATCH, GPU_BATCH_PIXELS = 4, 32, 32_000_000
 """Threads beside a GPU, and pictures and pixels that each gives it at once."""
@@ -116,11 +121,11 @@ def make_crew(model: str, device: str) -> Crew:
     That keeps every core busy; threads inside a layer of these networks mostly wait for each other. On a GPU a few
     threads, each with a stream of its own, decode and launch while it computes.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = usable_cores()
     if model == FAKE:
         return Crew(workers=min(2, cores))
     if device == "cpu":
-        return Crew(workers=cores, readers=2 * cores, working=_single_threaded)
+        return Crew(workers=min(CPU_WORKERS, cores), readers=2 * cores, working=_single_threaded)
     return Crew(
         workers=min(GPU_WORKERS, cores),
         readers=2 * cores,
@@ -129,6 +134,19 @@ def make_crew(model: str, device: str) -> Crew:
         weight=4 * GPU_WORKERS * GPU_BATCH_PIXELS,
         working=lambda: _on_own_stream(device),
     )
+
+
+def usable_cores(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
+    """How many cores this process may keep busy: as many as it may run on, and as its container's quota allows.
+
+    `quota` is the file in which Linux's cgroups (version 2) say "microseconds period", or "max" for no limit.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        allowed, period = quota.read_text(encoding="ascii").split()
+        return max(1, min(cores, math.ceil(int(allowed) / int(period))))
+    except (OSError, ValueError, ZeroDivisionError):
+        return cores
 
 
 @contextmanager

@@ -136,10 +136,12 @@ def _converted(network: nn.Module, side: int) -> Any:
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
+    # Shapes become constants, as they shall; and torch would rather be asked for another kind of export. For good and
+    # not by `catch_warnings`, which other threads undo.
+    warnings.filterwarnings("ignore", category=torch.jit.TracerWarning, module=r"(faceid|models)\.")  # type: ignore[attr-defined]
+    warnings.filterwarnings("ignore", message=r"`torch\.jit\.trace", category=FutureWarning)
     # Not openvino.convert_model, which does the same and reports its use to the makers.
-    with torch.inference_mode(False), torch.no_grad(), warnings.catch_warnings():
-        # Shapes become constants, as they shall; and torch would rather be asked for another kind of export.
-        warnings.simplefilter("ignore")
+    with torch.inference_mode(False), torch.no_grad():
         example = torch.zeros(2, side, side, 3)
         trace: Any = torch.jit.trace
         decoder = TorchScriptPythonDecoder(trace(_ChannelsLast(network), example, check_trace=False))

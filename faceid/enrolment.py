@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from faceid.admission import Admission, Case, Rules, Seen, SeenFace, in_question
+from faceid.admission import Admission, Case, Seen, SeenFace
 from faceid.errors import InputError, UnreadableImage, UsageError
 from faceid.gallery import Gallery, clean_name
 from faceid.guards.group import scene_similarity
 from faceid.guards.selection import select
 from faceid.pipeline import Closer, Look, Pipeline
 from faceid.results import AlreadyEnrolled, EnrollResult, Problem
+from faceid.rules import Rules, in_question
 from faceid.sources import Photo
 from faceid.stored_crop import make_stored_crop
 

@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,16 +16,13 @@ import numpy as np
 
 from bench_gallery_data import Trial, judge
 from gallery_contenders import Spec
+from rival_environments import Absent, last_line, python_of
 
 SCRIPTS = Path(__file__).resolve().parent
 
 Row = dict[str, Any]
 """What the table shows of one contender with one setting. `status` is `ok`, or says why figures are absent:
 `absent: ...`, `over N s in PHASE`, `failed in PHASE: ...`, or `wrong: ...` where the answers are not to be had."""
-
-
-class Absent(Exception):
-    """The contender cannot run here."""
 
 
 class Stopped(Exception):
@@ -41,28 +37,6 @@ class Limits:
     cap_s: float
 
 
-def python_of(spec: Spec, environments: Path) -> Path:
-    """The interpreter that has what `spec` needs, made at the first call. Raises Absent."""
-    if not spec.requirements:
-        return Path(sys.executable)
-    environment = environments / f"env-{spec.environment}"
-    python = environment / "bin" / "python"
-    # NumPy as here: its speed is a part of what is measured.
-    wanted = "\n".join([*spec.requirements, f"numpy=={np.__version__}"]) + "\n"
-    done = environment / "installed.txt"
-    if not (done.exists() and done.read_text(encoding="utf-8") == wanted):
-        print(f"installing {', '.join(spec.requirements)} in {environment}", file=sys.stderr)
-        for command in (
-            [sys.executable, "-m", "venv", "--clear", str(environment)],
-            [str(python), "-m", "pip", "install", "--quiet", *wanted.split()],
-        ):
-            finished = subprocess.run(command, capture_output=True, text=True, check=False)
-            if finished.returncode:
-                raise Absent(_last_line(finished.stderr or finished.stdout))
-        done.write_text(wanted, encoding="utf-8")
-    return python
-
-
 def run(spec: Spec, trial: Trial, environments: Path, limits: Limits) -> list[Row]:
     """A row for each setting of the search, with whatever was measured until the end or a failure."""
     named = [
@@ -70,7 +44,7 @@ def run(spec: Spec, trial: Trial, environments: Path, limits: Limits) -> list[Ro
         for setting in spec.settings
     ]
     try:
-        python = python_of(spec, environments)
+        python = python_of(spec.environment, spec.requirements, environments)
     except Absent as reason:
         return [{**row, "status": f"absent: {reason}"} for row in named]
     directory = trial.directory / spec.name.replace(":", "-")
@@ -136,8 +110,8 @@ def _phase(python: Path, job: dict[str, Any], timeout_s: float) -> dict[str, Any
                 os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
     if process.returncode:
-        raise Stopped(_last_line(errors) or f"exit {process.returncode}")
-    return json.loads(_last_line(out))
+        raise Stopped(last_line(errors) or f"exit {process.returncode}")
+    return json.loads(last_line(out))
 
 
 def _row(
@@ -183,7 +157,3 @@ def _lost(figures: dict[str, Any], when: str, spec: Spec) -> list[str]:
     if figures["removed_found"]:
         lost.append(f"{figures['removed_found']} of {figures['removed']} removed vectors are found{when}")
     return lost
-
-
-def _last_line(text: str) -> str:
-    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")

@@ -30,8 +30,8 @@ import photo_faces
 from faceid import backends
 from faceid.calibrate.bootstrap import share_interval
 from faceid.calibrate.intervals import clopper_pearson
+from faceid.claims import CONFLICT_FPIR
 from faceid.decide import Target, distance_from_similarity, policy_for
-from faceid.enrolment import CONFLICT_FPIR
 from faceid.guards.conflict import enrolled_as
 from faceid.guards.group import Bounds, examine, largest_face
 from faceid.types import Candidate

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 import photo_faces
 from faceid.api import FaceID
 from faceid.guards.group import BOUNDS, Bounds, examine
+from faceid.rules import Rules
 from faceid.types import Metric
 from models.registry import Calibration
 
@@ -115,7 +116,9 @@ def enrol(folders: Sequence[Folder], network: Network) -> tuple[list[NDArray[np.
     ):
         for folder in folders:
             results = system.enroll(
-                f"person {folder.person}", [str(person.paths[photo]) for person, photo in folder.photos]
+                f"person {folder.person}",
+                [str(person.paths[photo]) for person, photo in folder.photos],
+                Rules(multi_face="all"),
             )
             verdicts.append(np.array([result.status == "rejected" for result in results]))
             for result, wrong in zip(results, folder.wrong, strict=True):

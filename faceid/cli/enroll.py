@@ -15,7 +15,7 @@ from faceid.errors import UsageError
 from faceid.guards.levels import MAX_TEMPLATES
 
 if TYPE_CHECKING:
-    from faceid.admission import MultiFace, OnConflict
+    from faceid.rules import MultiFace, OnConflict
     from faceid.sources import Photos
 
 NAME = "enroll"
@@ -118,7 +118,7 @@ def run(
         )
     if on_conflict == "ask" and not sys.stdin.isatty():
         raise UsageError("--on-conflict ask needs a terminal", hint="choose refuse or accept")
-    from faceid.admission import Rules, quality_from
+    from faceid.rules import Rules, quality_from
 
     rules = Rules(
         quality_from(quality),

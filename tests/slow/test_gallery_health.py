@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from faceid import FaceID
-from faceid.admission import Rules
+from faceid.rules import Rules
 
 DATA = Path(os.environ.get("FACEID_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from faceid import FaceID
-from faceid.admission import Rules
 from faceid.config import Settings
+from faceid.rules import Rules
 from models import registry
 
 DATA = Path(os.environ.get("FACEID_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))

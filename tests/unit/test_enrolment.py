@@ -237,6 +237,21 @@ def test_somebody_is_asked(opened: Callable[[str], FaceID], answer: bool) -> Non
     assert question.endswith("Enrol it as ann?")
 
 
+def test_nobody_is_asked_twice_about_a_photo(opened: Callable[[str], FaceID]) -> None:
+    system = opened("twice")
+    system.enroll("ann", picture("ann"))
+    asked: list[str] = []
+
+    def ask(question: str) -> bool:
+        asked.append(question.partition(":")[0])
+        return question.startswith("eve/4.png")
+
+    photos = [photo("eve", "ann", number=4), photo("eve", "ben", number=5)]
+    results = list(system.enroll_each(photos, Rules(on_conflict="ask"), ask=ask))
+    assert asked == ["eve/4.png", "eve/5.png"]
+    assert [result.status for result in results] == ["enrolled", "rejected"]
+
+
 @pytest.mark.usefixtures("varied")
 def test_of_several_faces_the_persons_own_is_taken(opened: Callable[[str], FaceID]) -> None:
     system = opened("all")
