@@ -51,5 +51,7 @@ def difference(before: Gray, after: Gray) -> tuple[float, float]:
     sum 1: 0 (the same levels of gray) to 1 (none in common).
     """
     pixels = float(cv2.absdiff(before, after).mean())
-    first, second = (np.bincount((gray >> 4).ravel(), minlength=_BINS) / gray.size for gray in (before, after))
+    first, second = (
+        np.bincount((gray >> 4).ravel(), minlength=_BINS) / gray.size for gray in (before, after)
+    )
     return pixels, float(np.abs(first - second).sum() / 2.0)

@@ -47,7 +47,10 @@ def follow(before: Gray, after: Gray, box: Box, landmarks: Floats) -> tuple[Box,
     scale = min(1.0, _SIDE / side)
     size = (max(8, round((right - left) * scale)), max(8, round((bottom - top) * scale)))
     parts = [
-        cv2.resize(gray[top:bottom, left:right], size, interpolation=cv2.INTER_AREA) for gray in (before, after)
+        np.asarray(
+            cv2.resize(gray[top:bottom, left:right], size, interpolation=cv2.INTER_AREA), dtype=np.uint8
+        )
+        for gray in (before, after)
     ]
     ratio = np.array([size[0] / (right - left), size[1] / (bottom - top)], dtype=np.float32)
     between = np.array([(landmarks[a] + landmarks[b]) / 2 for a, b in _BETWEEN], dtype=np.float32)
@@ -66,7 +69,9 @@ def follow(before: Gray, after: Gray, box: Box, landmarks: Floats) -> tuple[Box,
     grown = _growth(first, second)
     shift = np.median(second - first, axis=0)
     centre = np.median(first, axis=0)
-    return _grown_box(box, centre, shift, grown), ((landmarks - centre) * grown + centre + shift).astype(np.float32)
+    return _grown_box(box, centre, shift, grown), ((landmarks - centre) * grown + centre + shift).astype(
+        np.float32
+    )
 
 
 def _region(box: Box, shape: tuple[int, ...]) -> tuple[int, int, int, int] | None:
@@ -82,7 +87,12 @@ def _region(box: Box, shape: tuple[int, ...]) -> tuple[int, int, int, int] | Non
 
 def _moved(before: Gray, after: Gray, points: Floats) -> Floats | None:
     found, status, _ = cv2.calcOpticalFlowPyrLK(
-        before, after, points[:, None], None, winSize=_WINDOW, maxLevel=_LEVELS
+        before,
+        after,
+        points[:, None],
+        None,  # type: ignore[call-overload]  # OpenCV's stubs know no call without a first guess.
+        winSize=_WINDOW,
+        maxLevel=_LEVELS,
     )
     if found is None or status is None or status.sum() < _LEAST_POINTS:
         return None
@@ -92,7 +102,9 @@ def _moved(before: Gray, after: Gray, points: Floats) -> Floats | None:
 
 def _growth(first: Floats, second: Floats) -> float:
     pairs = np.array(list(combinations(range(len(first)), 2)))
-    lengths = [np.linalg.norm(points[pairs[:, 0]] - points[pairs[:, 1]], axis=1) for points in (first, second)]
+    lengths = [
+        np.linalg.norm(points[pairs[:, 0]] - points[pairs[:, 1]], axis=1) for points in (first, second)
+    ]
     return float(np.median(lengths[1] / np.maximum(lengths[0], 1e-3)))
 
 

@@ -61,7 +61,8 @@ class Track:
     `box` and `landmarks` (5, 2) float32 are those of this frame, in pixels, as in `Face`; `score` is that of the last
     detection. `number` is never used again by the same tracker. `frames` counts those since the track began, this one
     included; `began_s` and `seen_s` are the times of its first and its last detection. `detected` says that the
-    detector saw it in this very frame: what was only followed is not worth embedding.
+    detector saw it in this very frame: what was only followed is not worth embedding. `sighted` is false where it was
+    neither detected nor followed, and is where its movement should have taken it.
     """
 
     number: int
@@ -72,6 +73,7 @@ class Track:
     seen_s: float
     frames: int = 1
     detected: bool = True
+    sighted: bool = True
     velocity: tuple[float, float] = (0.0, 0.0)
     """Pixels a second."""
 
@@ -83,7 +85,10 @@ class Track:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tracked:
-    """What a frame did to the tracks: those it shows, left to right, those that ended before it, and whether at a cut."""
+    """What a frame did: the tracks it shows, left to right, and those that ended before it.
+
+    `cut` says that a hard cut lies before it, `detected` that the detector looked at it.
+    """
 
     tracks: tuple[Track, ...]
     ended: tuple[Track, ...]
@@ -139,20 +144,27 @@ class Tracker:
         for track in tracks:
             found = None if self._before is None else follow(self._before, gray, track.box, track.landmarks)
             if found is None:
-                # Only what was in sight a frame ago is worth a detection of its own.
-                lost = lost or track.detected
+                # What was not in sight a frame ago is not worth another detection.
+                lost = lost or track.sighted
                 shift = (track.velocity[0] * gap, track.velocity[1] * gap)
                 box = track.box
                 box = (box[0] + shift[0], box[1] + shift[1], box[2] + shift[0], box[3] + shift[1])
-                found = box, (track.landmarks + np.array(shift)).astype(np.float32)
+                place = box, (track.landmarks + np.array(shift)).astype(np.float32)
+            else:
+                place = found
             expected.append(
-                replace(track, box=found[0], landmarks=found[1], frames=track.frames + 1, detected=False)
+                replace(
+                    track,
+                    box=place[0],
+                    landmarks=place[1],
+                    frames=track.frames + 1,
+                    detected=False,
+                    sighted=found is not None,
+                )
             )
         return tuple(expected), lost
 
-    def _matched(
-        self, expected: Sequence[Track], faces: Sequence[Face], time_s: float
-    ) -> tuple[Track, ...]:
+    def _matched(self, expected: Sequence[Track], faces: Sequence[Face], time_s: float) -> tuple[Track, ...]:
         pairs = _assigned(expected, faces, self._tracking)
         before = {track.number: track for track in self._tracks}
         tracks = []
@@ -167,6 +179,7 @@ class Tracker:
                     score=face.score,
                     seen_s=time_s,
                     detected=True,
+                    sighted=True,
                     velocity=velocity,
                 )
             tracks.append(track)
