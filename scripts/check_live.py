@@ -2,12 +2,13 @@
 
     python scripts/check_live.py [--model NAME] [--clips DIR] [--frames 150] [--interval 3] [--fpir 0.01]
 
-DIR holds `index.csv` with `file`, `persons` (labels joined by +) and clips. Of everybody who is alone in one clip and in
-several clips at all, photos from the first clip are enrolled; every other clip goes through detector, tracks and evidence
-as a stream would. A track's name is right where it is among the labels of its clip. Right names, wrong names, flickers
-(names that went or changed within a track), seconds until the first name, tracks, hard cuts, and switches of person
-(two clips of one scene, one after the other as if they were one) go to a table and to `--json`. Times are those of
-the media and not of this machine.
+DIR holds `index.csv` with `file`, `persons` (labels joined by +) and clips. Of everybody who is alone in one clip and
+in several clips at all, photos from the first clip are enrolled; every other clip goes through detector, tracks and
+evidence as a stream would, and so do pairs of clips of one folder and two people, one after the other as if they were
+one. A name is right where it is among the labels of its clip; a track is `unknown` or `undecided` at its end. A flicker
+is a name that a track lost or changed, other than by a switch of person. The table and `--json` have those, the seconds
+of media from the beginning of a track to its name, the numbers of tracks and of faces tracked at once, the frames
+before which a hard cut was found, and the number of faces embedded.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -35,9 +38,26 @@ from faceid.live.tracks import Tracker, Tracking
 from faceid.live.worth import Glance, Worth
 from faceid.pipeline import Observation
 from faceid.quality import assess
-from faceid.types import Candidate, Embedding, Image, Vector
+from faceid.types import Candidate, Embedding, Image
+
+if TYPE_CHECKING:
+    from faceid.types import Pixels, Vector
 
 ENROLLED = 5
+HEADINGS = (
+    "clip",
+    "persons",
+    "frames",
+    "tracks",
+    "at once",
+    "cuts",
+    "right",
+    "wrong",
+    "unknown",
+    "undecided",
+    "flickers",
+)
+HEADINGS += ("named after s", "embedded")
 
 
 @dataclass(frozen=True)
@@ -144,7 +164,7 @@ def spliced(clips: list[Clip], homes: dict[str, str]) -> list[tuple[str, tuple[s
     rest = [clip for clip in alone if clip.file not in homes.values()]
     pairs = [
         (first, second)
-        for first, second in zip(rest, rest[1:], strict=False)
+        for first, second in pairwise(rest)
         if first.persons != second.persons and first.path.parent == second.path.parent
     ]
     return [
@@ -153,7 +173,7 @@ def spliced(clips: list[Clip], homes: dict[str, str]) -> list[tuple[str, tuple[s
     ]
 
 
-def frames(clips: list[Clip], most: int) -> Iterator[tuple[np.ndarray, float]]:
+def frames(clips: list[Clip], most: int) -> Iterator[tuple[Pixels, float]]:
     """RGB pixels and media seconds of up to `most` frames of each clip, one clip after the other."""
     start = 0.0
     for clip in clips:
@@ -179,7 +199,7 @@ class Watcher:
         self,
         file: str,
         persons: tuple[str, ...],
-        pictures: Iterator[tuple[np.ndarray, float]],
+        pictures: Iterator[tuple[Pixels, float]],
         known: set[str],
     ) -> Seen:
         seen = Seen(file, persons)
@@ -230,11 +250,7 @@ class Watcher:
 
 
 def show(rows: list[Seen], homes: dict[str, str], policy: Policy) -> None:
-    table = Table()
-    for heading in (
-        "clip persons frames tracks at-once cuts right wrong unknown undecided flickers first-s looks".split()
-    ):
-        table.add_column(heading)
+    table = Table(*HEADINGS)
     for row in rows:
         known = "+".join(person if person in homes else f"({person})" for person in row.persons)
         values = [row.file, known, row.frames, row.tracks, row.most_at_once, row.cuts or "-", row.right]
@@ -244,8 +260,8 @@ def show(rows: list[Seen], homes: dict[str, str], policy: Policy) -> None:
     console.print(table)
     console.print(f"enrolled: {homes}")
     console.print(
-        f"threshold {policy.threshold:.3f}; right {sum(row.right for row in rows)}, wrong {sum(row.wrong for row in rows)}"
-        f" flickers {sum(row.flickers for row in rows)} in {len(rows)} streams"
+        f"threshold {policy.threshold:.3f}; right {sum(row.right for row in rows)},"
+        f" wrong {sum(row.wrong for row in rows)}, flickers {sum(row.flickers for row in rows)} in {len(rows)} streams"
     )
 
 
