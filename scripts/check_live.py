@@ -6,9 +6,10 @@ DIR holds `index.csv` with `file`, `persons` (labels joined by +) and clips. Of 
 in several clips at all, photos from the first clip are enrolled; every other clip goes through detector, tracks and
 evidence as a stream would, and so do pairs of clips of one folder and two people, one after the other as if they were
 one. A name is right where it is among the labels of its clip; a track is `unknown` or `undecided` at its end. A flicker
-is a name that a track lost or changed, other than by a switch of person. The table and `--json` have those, the seconds
-of media from the beginning of a track to its name, the numbers of tracks and of faces tracked at once, the frames
-before which a hard cut was found, and the number of faces embedded.
+is a name that a track lost or changed, other than by a switch of person. `as strangers` are names that the same looks
+are given where nobody of the clip is in the gallery: each of them is wrong. The table and `--json` have those, the
+seconds of media from the beginning of a track to its name, the numbers of tracks and of faces tracked at once, the
+frames before which a hard cut was found, and the number of faces embedded.
 """
 
 from __future__ import annotations
@@ -56,8 +57,9 @@ HEADINGS = (
     "unknown",
     "undecided",
     "flickers",
+    "named after s",
+    "embedded",
 )
-HEADINGS += ("named after s", "embedded")
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,7 @@ class Seen:
     flickers: int = 0
     first_s: list[float] = field(default_factory=list)
     looks: int = 0
+    strangers: list[str] = field(default_factory=list)
 
 
 def main() -> None:
@@ -205,7 +208,12 @@ class Watcher:
         seen = Seen(file, persons)
         tracker, worth = Tracker(self._tracking), Worth()
         evidence: dict[int, Evidence] = {}
+        without: dict[int, Evidence] = {}
         began: dict[int, float] = {}
+
+        def others(vector: Vector) -> tuple[Candidate, ...]:
+            return tuple(found for found in self._search(vector) if found.name not in persons)
+
         for pixels, time_s in pictures:
             image = Image(np.ascontiguousarray(pixels), file, "")
             tracked = tracker.advance(
@@ -229,6 +237,11 @@ class Watcher:
                 (vector,) = self._pipeline.embedder.embed([observed[number].crop])
                 after = one.look(vector, observed[number].quality.score, time_s)
                 seen.looks += 1
+                masked = without.setdefault(number, Evidence(others, self._policy, self._model.metric))
+                unmasked = masked.outcome.name
+                named = masked.look(vector, observed[number].quality.score, time_s).name
+                if named is not None and named != unmasked:
+                    seen.strangers.append(f"{number}:{named}")
                 if after.doubted or (before.state != "undecided" and after.state == "undecided"):
                     worth.renew(number)
                 if before.name is not None and after.name != before.name and not before.doubted:
@@ -245,7 +258,7 @@ class Watcher:
         return seen
 
     def _search(self, vector: Vector) -> tuple[Candidate, ...]:
-        (found,) = self._gallery.search([Embedding(vector, self._model)], 5)
+        (found,) = self._gallery.search([Embedding(vector, self._model)], 10)
         return found
 
 
@@ -254,14 +267,23 @@ def show(rows: list[Seen], homes: dict[str, str], policy: Policy) -> None:
     for row in rows:
         known = "+".join(person if person in homes else f"({person})" for person in row.persons)
         values = [row.file, known, row.frames, row.tracks, row.most_at_once, row.cuts or "-", row.right]
-        values += [row.wrong, row.unknown, row.undecided, row.flickers, row.first_s or "-", row.looks]
+        values += [
+            row.wrong,
+            row.unknown,
+            row.undecided,
+            row.flickers,
+            len(row.strangers),
+            row.first_s or "-",
+            row.looks,
+        ]
         table.add_row(*map(str, values))
     console = Console(width=200)
     console.print(table)
     console.print(f"enrolled: {homes}")
     console.print(
         f"threshold {policy.threshold:.3f}; right {sum(row.right for row in rows)},"
-        f" wrong {sum(row.wrong for row in rows)}, flickers {sum(row.flickers for row in rows)} in {len(rows)} streams"
+        f" wrong {sum(row.wrong for row in rows)}, flickers {sum(row.flickers for row in rows)} in {len(rows)} streams;"
+        f" as strangers {sum(len(row.strangers) for row in rows)}"
     )
 
 

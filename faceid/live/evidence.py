@@ -113,20 +113,16 @@ class Evidence:
         candidates = tuple(self._worth(fused, found) for found in self._search(fused.template))
         decision = decide_identity(candidates, self._policy)
         before = self.outcome
-        held = before.name if before.state in ("named", "accepted") else None
-        distance = decision.distance
-        if held is not None:
+        nearest = self._strength(decision.distance, fused)
+        state, name, distance = self._test(decision, nearest, fused.looks)
+        if before.name is not None and name != before.name:
             # Who is not among the candidates is farther than all of them.
-            distance = next(
-                (found.distance for found in candidates if found.name == held),
+            held = next(
+                (found.distance for found in candidates if found.name == before.name),
                 candidates[-1].distance if candidates else None,
             )
-        llr = None if distance is None else self._policy.llr(distance)
-        evidence = None if llr is None else llr * fused.effective_looks
-        state, name = self._state(decision, evidence, fused.looks, held)
-        if (state, name) != (before.state, before.name) and held is not None and name != held:
-            distance, llr, evidence = decision.distance, decision.llr, None
-            evidence = None if llr is None else llr * fused.effective_looks
+            if self._is_held(held, fused, another=name is not None and nearest >= self._accept):
+                state, name, distance = before.state, before.name, held
         changed = (state, name) != (before.state, before.name) or before.since_s is None
         return Outcome(
             state,
@@ -134,29 +130,38 @@ class Evidence:
             distance,
             self._policy.threshold,
             None if distance is None else self._policy.fmr(distance),
-            llr,
-            evidence,
+            None if distance is None else self._policy.llr(distance),
+            None if distance is None else self._strength(distance, fused),
             fused.looks,
             time_s if changed else before.since_s,
         )
 
-    def _state(
-        self, decision: Decision, evidence: float | None, looks: int, held: str | None
-    ) -> tuple[State, str | None]:
-        """The state and the name. One that is held goes when the test rejects it, not when it is no longer accepted."""
+    def _test(
+        self, decision: Decision, evidence: float, looks: int
+    ) -> tuple[State, str | None, float | None]:
+        """What the truncated test says of the nearest candidate: state, name and distance."""
         yes: State = "accepted" if self._claim else "named"
         no: State = "rejected" if self._claim else "unknown"
-        if evidence is None:
-            return (no, None) if looks >= MOST_LOOKS else ("undecided", None)
-        if held is not None and evidence > self._reject:
-            return yes, held
-        if held is not None:
-            return "undecided", None
         ended = looks >= MOST_LOOKS
         if decision.name is not None and (evidence >= self._accept or ended):
-            return yes, decision.name
-        settled = self.outcome.state == no
-        return (no, None) if evidence <= self._reject or ended or settled else ("undecided", None)
+            return yes, decision.name, decision.distance
+        # A stranger stays one until the test says otherwise: no flicker this way either.
+        if ended or self.outcome.state == no or (decision.distance is not None and evidence <= self._reject):
+            return no, None, decision.distance
+        return "undecided", None, decision.distance
+
+    def _is_held(self, distance: float | None, fused: Fused, *, another: bool) -> bool:
+        """Whether a name stays that the test would not give now: until the test rejects it, or accepts another person
+        where this one is beyond the threshold.
+        """
+        if distance is None or (another and distance > self._policy.threshold):
+            return False
+        return self._strength(distance, fused) > self._reject
+
+    def _strength(self, distance: float | None, fused: Fused) -> float:
+        """The tempered log10 of the likelihood ratio of a distance; nobody at any distance is no evidence."""
+        ratio = None if distance is None else self._policy.llr(distance)
+        return 0.0 if ratio is None else ratio * fused.effective_looks
 
     def _worth(self, fused: Fused, found: Candidate) -> Candidate:
         similarity = fused.similarity(found.similarity)
