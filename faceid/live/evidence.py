@@ -107,8 +107,9 @@ class Evidence:
         """Whether two looks at one track are farther apart than half of all pairs of photos of one person, and than one
         pair of strangers in as many as were measured; or likelier of two people than of one.
 
-        Photos differ by years, cameras and light, looks at one track do not: of those of 29 clips one in a hundred is
-        taken for another person's, and nothing happens unless the next one agrees with it.
+        Photos differ by years, cameras and light, looks at one track do not: of 722 in 29 clips 3 contradicted those
+        before, and 264 of 264 changes between two people's clips were found at the second look (by the likelihood ratio
+        alone, 154).
         """
         distance = distance_from_similarity(cosine, self._metric)
         ratio = self._policy.llr(distance)

@@ -137,6 +137,36 @@ def test_a_stranger_who_takes_the_place_of_a_named_person_loses_the_name() -> No
     assert (evidence.look(CAROL, 0.9, 11.0).name, evidence.outcome.state) == (None, "unknown")
 
 
+def test_a_look_alike_who_takes_the_place_is_found_by_how_alike_the_looks_of_one_track_are() -> None:
+    """Half of all pairs of photos of one person are within 0.1; this look-alike is likelier one person than two."""
+    points = tuple(
+        replace(point, distance=distance, fnmr=fnmr)
+        for point, distance, fnmr in zip(
+            CALIBRATION.points, (0.05, 0.10, 0.18, 0.19, 0.20), (0.9, 0.5, 0.2, 0.1, 0.0), strict=True
+        )
+    )
+    policy = policy_for(Target(fpir=1e-2), replace(CALIBRATION, points=points), identities=1)
+    evidence = watching(policy, alice=ALICE)
+    shown(evidence, [ALICE] * 5)
+    twin = towards(ALICE, 0.88)
+    assert (policy.llr(0.12) or 0.0) > 0.0
+    assert evidence.look(twin, 0.9, 5.0).doubted
+    assert evidence.look(twin, 0.9, 6.0).looks == 2
+    near = watching(policy, alice=ALICE)
+    shown(near, [ALICE] * 5)
+    assert not near.look(towards(ALICE, 0.92), 0.9, 5.0).doubted
+
+
+def test_a_doubt_about_the_same_person_leaves_the_name_and_its_time() -> None:
+    evidence = watching()
+    shown(evidence, [towards(ALICE, 0.86, 10)] * 3)
+    turned = towards(ALICE, 0.86, 11)
+    first, second = evidence.look(turned, 0.9, 3.0), evidence.look(turned, 0.9, 4.0)
+    assert first.doubted
+    assert (first.name, second.name) == ("alice", "alice")
+    assert (second.looks, second.since_s) == (2, 0.0)
+
+
 def test_single_looks_that_contradict_everything_are_dropped() -> None:
     evidence = watching()
     shown(evidence, [ALICE] * 3)
