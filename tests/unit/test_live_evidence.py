@@ -104,6 +104,17 @@ def test_a_name_gives_way_to_another_that_is_accepted_where_its_own_is_not() -> 
     assert names == sorted(names)
 
 
+def test_a_stranger_stays_unknown_until_the_test_accepts() -> None:
+    evidence = watching()
+    shown(evidence, [towards(ALICE, 0.76)])
+    assert evidence.outcome.state == "unknown"
+    between = evidence.look(towards(ALICE, 0.86), 0.9, 1.0)
+    assert between.evidence is not None
+    assert abs(between.evidence) < 1.5
+    assert (between.state, between.looks, between.since_s) == ("unknown", 2, 0.0)
+    assert shown(evidence, [towards(ALICE, 0.97)] * 6)[-1].name == "alice"
+
+
 def test_two_who_are_too_close_to_tell_apart_are_not_named() -> None:
     middle = (ALICE + BOB) / np.linalg.norm(ALICE + BOB)
     twins = {"alice": towards(middle, 0.97, 20), "bob": towards(middle, 0.97, 21)}

@@ -96,14 +96,26 @@ def test_a_hard_cut_ends_every_track_and_the_faces_after_it_are_detected_at_once
     assert watching.detections == 3
 
 
-@pytest.mark.parametrize(("x", "side"), [(220, 60), (100, 110)], ids=["place", "size"])
-def test_a_jump_ends_a_track_and_begins_another(x: int, side: int) -> None:
+@pytest.mark.parametrize("face", [(RED, 220, 60, 60), (RED, 75, 35, 110), (RED, 114, 74, 32)])
+def test_a_jump_of_place_or_size_ends_a_track_and_begins_another(face: Placed) -> None:
     watching = camera(interval=1, patience_s=0.2)
     for _ in range(5):
         watching.show(picture((RED, 100, 60, 60)))
-    seen = [numbers(watching.show(picture((RED, x, 60, side)))) for _ in range(12)]
+    seen = [numbers(watching.show(picture(face))) for _ in range(12)]
     assert 2 in seen[0]
     assert seen[-1] == [2]
+
+
+def test_a_face_in_reach_of_two_tracks_belongs_to_the_nearer_one() -> None:
+    watching = camera(interval=1)
+
+    def faces(*lefts: float) -> list[Face]:
+        marks = np.array([(19, 18), (40, 18), (29, 30), (20, 41), (39, 41)], np.float32)
+        return [Face((x, 50.0, x + 60.0, 110.0), marks + np.float32((x, 50.0)), 0.99) for x in lefts]
+
+    watching.show(picture(), faces(50, 90))
+    tracked = watching.show(picture(), faces(88))
+    assert [(track.number, left(track)) for track in tracked.tracks if track.detected] == [(2, 88.0)]
 
 
 def test_a_face_that_left_is_dropped_after_the_patience() -> None:
