@@ -138,7 +138,9 @@ def _row(table: Table, what: str, goal: str, results: Sequence[tuple[bool, bool,
     interval = wilson(ever, total)
     shares = (f"{count / total:.5f}" for count in (once, ever, end))
     first, second, third = shares
-    table.add_row(what, goal, f"{total:,}", first, second, f"{interval.low:.5f} .. {interval.high:.5f}", third)
+    table.add_row(
+        what, goal, f"{total:,}", first, second, f"{interval.low:.5f} .. {interval.high:.5f}", third
+    )
 
 
 if __name__ == "__main__":

@@ -25,8 +25,8 @@ class Worth:
     """Chooses tracks to embed; at most `per_second` looks in any second, all tracks together.
 
     A track is worth a look for its first `eager` ones, when its quality is `better` than at any look before, and when
-    the last one is `every_s` seconds ago. Faces of a quality under `least` never are: of the looks of 29 clips that
-    differed most from others of their person, most were this poor.
+    the last one is `every_s` seconds ago. Faces of a quality under `least` never are: hardly anything of
+    them can be compared.
     """
 
     def __init__(

@@ -106,6 +106,18 @@ def test_a_jump_of_place_or_size_ends_a_track_and_begins_another(face: Placed) -
     assert seen[-1] == [2]
 
 
+@pytest.mark.parametrize(("size", "same"), [(30.0, False), (45.0, True), (85.0, True), (100.0, False)])
+def test_a_face_of_quite_another_size_is_another_face(size: float, same: bool) -> None:
+    def face(side: float) -> list[Face]:
+        marks = (np.array([(3, 3), (7, 3), (5, 5), (3.5, 7), (6.5, 7)], np.float32) - 5) * side / 10 + 120
+        return [Face((120 - side / 2, 120 - side / 2, 120 + side / 2, 120 + side / 2), marks, 0.99)]
+
+    watching = camera(interval=1)
+    watching.show(picture(), face(60.0))
+    tracked = watching.show(picture(), face(size))
+    assert [track.number for track in tracked.tracks if track.detected] == [1 if same else 2]
+
+
 def test_a_face_in_reach_of_two_tracks_belongs_to_the_nearer_one() -> None:
     watching = camera(interval=1)
 
