@@ -61,6 +61,20 @@ def model_infos(settings: Settings) -> Iterator[ModelInfo]:
             source=card.source_url,
             sha256=card.weights.sha256,
             default=card.name == settings.default_model,
+            kind="recognition",
+        )
+    for liveness in registry.liveness_cards():
+        yield ModelInfo(
+            name=liveness.name,
+            dim=None,
+            metric=None,
+            input_size=liveness.input_size,
+            weights=registry.status(liveness, settings.weights_dir),
+            licence=liveness.licence,
+            source=liveness.source_url,
+            sha256=liveness.weights.sha256,
+            default=False,
+            kind="liveness",
         )
 
 

@@ -9,7 +9,12 @@ from cli_runs import ALICE, Faceid, Photo
 
 def test_models(faceid: Faceid) -> None:
     found = {item["name"]: item for item in faceid("--json", "models").objects}
-    assert set(found) == {"dlib-resnet", "facenet-casia", "facenet-vggface2", "mobilefacenet"}
+    recognition = {"dlib-resnet", "facenet-casia", "facenet-vggface2", "mobilefacenet"}
+    liveness = {"minifasnet-v1se", "minifasnet-v2"}
+    assert {name: item["kind"] for name, item in found.items()} == {
+        **dict.fromkeys(recognition, "recognition"),
+        **dict.fromkeys(liveness, "liveness"),
+    }
     default = found["dlib-resnet"]
     assert list(default)[:8] == [
         "name",
@@ -35,6 +40,16 @@ def test_an_unknown_network(faceid: Faceid, photo: Photo) -> None:
     ran = faceid("--json", "compare", photo(ALICE), photo(ALICE), model="resnet-9000")
     assert ran.code == 5
     assert "dlib-resnet" in ran.err
+
+
+def test_a_network_for_liveness_is_no_model_of_a_gallery(
+    faceid: Faceid, photo: Photo, tmp_path: Path
+) -> None:
+    ran = faceid("--json", "compare", photo(ALICE), photo(ALICE), model="minifasnet-v2")
+    assert (ran.code, ran.object["error"]["code"]) == (5, "unknown_model")
+    ran = faceid("--json", "models", "pull", "minifasnet-v2", "--default")
+    assert (ran.code, ran.object["error"]["code"]) == (5, "unknown_model")
+    assert not (tmp_path / "home" / "config.toml").exists()
 
 
 def test_weights_that_are_another_file_are_refused(faceid: Faceid, tmp_path: Path) -> None:
