@@ -52,7 +52,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path)
-    parser.add_argument("--weights", type=Path, help="where the weights are; default: where `models pull` puts them")
+    parser.add_argument(
+        "--weights", type=Path, help="where the weights are; default: where `models pull` puts them"
+    )
     parser.add_argument("--threshold", type=float, default=LIVE_THRESHOLD)
     parser.add_argument("--json", type=Path, default=Path("bench/liveness.json"))
     arguments = parser.parse_args()
@@ -178,7 +180,9 @@ def show(
     console = Console(width=120)
     console.print(table)
     bpcer = held.bpcer
-    print(f"BPCER {bpcer.rate:.1%} ({bpcer.low:.1%} .. {bpcer.high:.1%}): {held.refused} of {held.count} refused")
+    print(
+        f"BPCER {bpcer.rate:.1%} ({bpcer.low:.1%} .. {bpcer.high:.1%}): {held.refused} of {held.count} refused"
+    )
     print(f"ACER {held.acer:.1%} of copies before a camera, {everything.acer:.1%} with the others")
     print(f"threshold {threshold:g}; {silent} pictures without a face")
     table = Table("elsewhere", "faces", "below the threshold", "median score")

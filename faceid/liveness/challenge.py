@@ -157,9 +157,12 @@ class Challenge:
             self._state = "timeout"
             return
         pose = head_pose(face.landmarks) if face is not None else None
-        if self._first is not None and time_s - self._seen_s > limits.gap_s:
-            self._fail("face_lost")
-            return
+        if time_s - self._seen_s > limits.gap_s:
+            # Two looks so far apart show nothing that lasted.
+            self._holding_s = None
+            if self._first is not None:
+                self._fail("face_lost")
+                return
         if pose is None:
             self._holding_s = None
             return

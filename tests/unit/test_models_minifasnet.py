@@ -16,9 +16,59 @@ from models.errors import BadCard, UnknownModel, WeightsFormat
 
 # Channels as the publishers list them: in, and then the widths of each block.
 WIDTHS = {
-    "v2": [32, 103, 64, 13, 64, 13, 64, 13, 64, 13, 64, 231, 128, 231, 128, 52, 128, 26, 128, 77, 128, 26, 128, 26]
+    "v2": [
+        32,
+        103,
+        64,
+        13,
+        64,
+        13,
+        64,
+        13,
+        64,
+        13,
+        64,
+        231,
+        128,
+        231,
+        128,
+        52,
+        128,
+        26,
+        128,
+        77,
+        128,
+        26,
+        128,
+        26,
+    ]
     + [128, 308, 128, 26, 128, 26, 128],
-    "v1se": [32, 103, 64, 13, 64, 26, 64, 13, 64, 52, 64, 231, 128, 154, 128, 52, 128, 26, 128, 52, 128, 26, 128, 26]
+    "v1se": [
+        32,
+        103,
+        64,
+        13,
+        64,
+        26,
+        64,
+        13,
+        64,
+        52,
+        64,
+        231,
+        128,
+        154,
+        128,
+        52,
+        128,
+        26,
+        128,
+        52,
+        128,
+        26,
+        128,
+        26,
+    ]
     + [128, 308, 128, 26, 128, 26, 128],
 }
 BLOCKS = (
@@ -100,7 +150,9 @@ def reference(state: dict[str, Tensor], bgr: Tensor) -> Tensor:
         y = unit(f"{name}.project", y)
         if f"{name}.se_module.fc1.weight" in state:
             z = functional.adaptive_avg_pool2d(y, 1)
-            z = norm(f"{name}.se_module.bn1", functional.conv2d(z, state[f"{name}.se_module.fc1.weight"])).relu()
+            z = norm(
+                f"{name}.se_module.bn1", functional.conv2d(z, state[f"{name}.se_module.fc1.weight"])
+            ).relu()
             z = norm(f"{name}.se_module.bn2", functional.conv2d(z, state[f"{name}.se_module.fc2.weight"]))
             y = y * z.sigmoid()
         x = x + y if residual else y
