@@ -50,7 +50,7 @@ class Limits:
     straight_pitch: float = 0.08
     straight_nearness: float = 1.15
     turned_yaw: float = 0.22
-    nodded_pitch: float = 0.12
+    nodded_pitch: float = 0.10
     approached: float = 1.3
     hold_s: float = 0.1
     step_s: float = 8.0

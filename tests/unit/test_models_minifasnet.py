@@ -14,71 +14,20 @@ from models.backbones import minifasnet
 from models.backbones.minifasnet import MiniFASNet
 from models.errors import BadCard, UnknownModel, WeightsFormat
 
-# Channels as the publishers list them: in, and then the widths of each block.
-WIDTHS = {
-    "v2": [
-        32,
-        103,
-        64,
-        13,
-        64,
-        13,
-        64,
-        13,
-        64,
-        13,
-        64,
-        231,
-        128,
-        231,
-        128,
-        52,
-        128,
-        26,
-        128,
-        77,
-        128,
-        26,
-        128,
-        26,
-    ]
-    + [128, 308, 128, 26, 128, 26, 128],
-    "v1se": [
-        32,
-        103,
-        64,
-        13,
-        64,
-        26,
-        64,
-        13,
-        64,
-        52,
-        64,
-        231,
-        128,
-        154,
-        128,
-        52,
-        128,
-        26,
-        128,
-        52,
-        128,
-        26,
-        128,
-        26,
-    ]
-    + [128, 308, 128, 26, 128, 26, 128],
+# Between the 1x1 convolutions of each block, and what a block gives: the publishers' list.
+HIDDEN = {
+    "v2": "103 13 13 13 13 231 231 52 26 77 26 26 308 26 26",
+    "v1se": "103 13 26 13 52 231 154 52 26 52 26 26 308 26 26",
 }
-BLOCKS = (
-    ["conv_23"]
-    + [f"conv_3.model.{n}" for n in range(4)]
-    + ["conv_34"]
-    + [f"conv_4.model.{n}" for n in range(6)]
-    + ["conv_45"]
-    + [f"conv_5.model.{n}" for n in range(2)]
-)
+OUTPUTS = "64 64 64 64 64 128 128 128 128 128 128 128 128 128 128"
+BLOCKS = [
+    "conv_23",
+    *(f"conv_3.model.{n}" for n in range(4)),
+    "conv_34",
+    *(f"conv_4.model.{n}" for n in range(6)),
+    "conv_45",
+    *(f"conv_5.model.{n}" for n in range(2)),
+]
 ATTENTIVE = {"conv_3.model.3": 16, "conv_4.model.5": 32, "conv_5.model.1": 32}
 
 
@@ -107,9 +56,9 @@ def published(kind: str) -> dict[str, Tensor]:
     unit("conv1", (32, 3, 3, 3))
     state["conv1.conv.weight"] /= 128
     unit("conv2_dw", (32, 1, 3, 3))
-    widths = WIDTHS[kind]
-    for number, name in enumerate(BLOCKS):
-        before, hidden, after = widths[2 * number : 2 * number + 3]
+    before = 32
+    for name, inner, outer in zip(BLOCKS, HIDDEN[kind].split(), OUTPUTS.split(), strict=True):
+        hidden, after = int(inner), int(outer)
         unit(f"{name}.conv", (hidden, before, 1, 1))
         unit(f"{name}.conv_dw", (hidden, 1, 3, 3))
         unit(f"{name}.project", (after, hidden, 1, 1), prelu=False)
@@ -119,6 +68,7 @@ def published(kind: str) -> dict[str, Tensor]:
             state[f"{name}.se_module.fc2.weight"] = random(after, narrow, 1, 1) - 0.5
             norm(f"{name}.se_module.bn1", narrow)
             norm(f"{name}.se_module.bn2", after)
+        before = after
     unit("conv_6_sep", (512, 128, 1, 1))
     unit("conv_6_dw", (512, 1, 5, 5), prelu=False)
     state["linear.weight"] = (random(128, 512) - 0.5) / 8

@@ -66,7 +66,7 @@ def test_equal_scores_are_refused_together() -> None:
     ("live", "attacks"), [([], ATTACKS), (LIVE, {}), (LIVE, {"print": []}), ([math.nan], ATTACKS)]
 )
 def test_nothing_to_measure_is_an_error(live: list[float], attacks: dict[str, list[float]]) -> None:
-    with pytest.raises(ValueError, match="no attacks|finite"):
+    with pytest.raises(ValueError, match=r"no attacks|finite"):
         errors(live, attacks, 0.5)
 
 
