@@ -71,7 +71,7 @@ def pull(
     session = session_of(context)
     settings, output = session.settings, session.output
     with models_errors():
-        card = registry.any_card(name) if not default else registry.card(name)
+        card = registry.card(name) if default else registry.any_card(name)
         if card.licence_note:
             output.note(card.licence_note)
         with output.progress(f"pulling {name}") as advance:

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from cli_runs import ALICE, Faceid, Photo
+from faceid.config import Settings
+from models import registry
 
 
 def test_models(faceid: Faceid) -> None:
@@ -107,6 +109,17 @@ def test_doctor(faceid: Faceid, photo: Photo) -> None:
     }
     assert wanted <= set(checks)
     assert "1 identities, 1 templates" in checks["gallery"]["detail"]
+
+
+def test_doctor_looks_at_networks_for_liveness(faceid: Faceid) -> None:
+    checks = {item["check"]: item for item in faceid("--json", "doctor").objects}
+    assert "faceid models pull minifasnet-v2" in checks["model minifasnet-v2"]["detail"]
+    card = registry.liveness_card("minifasnet-v2")
+    altered = Settings.load().weights_dir / card.weights.file
+    altered.write_bytes(bytes(card.weights.size))
+    ran = faceid("--json", "doctor")
+    assert ran.code == 5
+    assert [item["check"] for item in ran.objects if not item["ok"]] == ["model minifasnet-v2"]
 
 
 def test_doctor_finds_a_broken_gallery_and_looks_on(faceid: Faceid, db: Path) -> None:
