@@ -21,7 +21,7 @@ from models.errors import ModelsError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from faceid.ports import Detector, Embedder
+    from faceid.ports import Detector, Embedder, LivenessDetector
     from models.registry import Calibration
 
 CPU_WORKERS = 16
@@ -113,6 +113,18 @@ def make_embedder(model: str, device: str, settings: Settings) -> Embedder:
             runtime=resolve_runtime(settings.runtime, device),
         ),
     )
+
+
+def make_liveness_detector(model: str, device: str, settings: Settings) -> LivenessDetector:
+    """The passive liveness detector that goes with `model`: MiniFASNet, or the fake for the fake.
+
+    Raises ModelError where its weights are missing or altered.
+    """
+    patient_threads()
+    if model == FAKE:
+        return cast("LivenessDetector", import_module("faceid.liveness.fake").FakeLivenessDetector())
+    module = import_module("faceid.liveness.passive")
+    return cast("LivenessDetector", module.open_detector(device=device, weights_dir=settings.weights_dir))
 
 
 def make_crew(model: str, device: str) -> Crew:

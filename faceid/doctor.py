@@ -42,6 +42,12 @@ def examine(settings: Settings) -> Iterator[tuple[int, CheckResult]]:
             yield 5, CheckResult(f"model {card.name}", True, detail)
         else:
             yield 5, _check(f"model {card.name}", partial(_network, card.name, settings))
+    for liveness in registry.liveness_cards():
+        if registry.status(liveness, settings.weights_dir) == "available":
+            detail = f"not pulled (`faceid models pull {liveness.name}`)"
+            yield 5, CheckResult(f"model {liveness.name}", True, detail)
+        else:
+            yield 5, _check(f"model {liveness.name}", partial(_liveness, liveness.name, settings))
     yield 5, _check("detector", _detector)
     yield 4, CheckResult("sqlite", *_sqlite())
     yield from _gallery(settings)
@@ -61,6 +67,20 @@ def model_infos(settings: Settings) -> Iterator[ModelInfo]:
             source=card.source_url,
             sha256=card.weights.sha256,
             default=card.name == settings.default_model,
+            kind="recognition",
+        )
+    for liveness in registry.liveness_cards():
+        yield ModelInfo(
+            name=liveness.name,
+            dim=None,
+            metric=None,
+            input_size=liveness.input_size,
+            weights=registry.status(liveness, settings.weights_dir),
+            licence=liveness.licence,
+            source=liveness.source_url,
+            sha256=liveness.weights.sha256,
+            default=False,
+            kind="liveness",
         )
 
 
@@ -85,6 +105,15 @@ def _device(settings: Settings) -> str:
 def _network(name: str, settings: Settings) -> str:
     key = backends.make_embedder(name, "cpu", settings).model
     return f"weights {key.weights_sha256[:12]}, {key.dim} dimensions, aligner {key.aligner}"
+
+
+def _liveness(name: str, settings: Settings) -> str:
+    from models import networks
+
+    with backends.models_errors():
+        card = registry.liveness_card(name)
+        networks.load(card, settings.weights_dir)
+    return f"weights {card.weights.sha256[:12]}, for liveness"
 
 
 def _detector() -> str:

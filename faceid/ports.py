@@ -45,3 +45,14 @@ class Embedder(Protocol):
         Raises ModelError for crops of another aligner.
         """
         ...
+
+
+class LivenessDetector(Protocol):
+    """Tells live faces from copies of them (prints, screens, masks) by one picture."""
+
+    def scores(self, image: Image, faces: Sequence[Face]) -> NDArray[np.float32]:
+        """(n,) float32, 0..1, for `faces` of `image`, in their order: higher is likelier a live face.
+
+        Never raises for what is in the pixels.
+        """
+        ...

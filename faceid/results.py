@@ -318,17 +318,18 @@ class ReembedResult:
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """A network that can be asked for by name."""
+    """A network that has a card; one for liveness makes no templates, and so has neither `dim` nor `metric`."""
 
     name: str
-    dim: int
-    metric: str
+    dim: int | None
+    metric: str | None
     input_size: int
     weights: Literal["installed", "available", "missing"]
     licence: str
     source: str
     sha256: str | None
     default: bool
+    kind: Literal["recognition", "liveness"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,12 @@ A card is a TOML file:
     source = "measured"
 
     [calibration]                       # optional, always last: models/calibration.py writes it
+
+A card of models/cards/liveness is another's: of a network that tells live faces from copies and makes no templates.
+
+    name, backbone, input_size, description, licence, licence_note, source_url, [weights], [[accuracy]] as above
+    kind = "liveness"
+    scale = 2.7                         # side of the square that is looked at, in sides of the face's box
 """
 
 from __future__ import annotations
@@ -53,12 +59,14 @@ from models.table import Table, parse
 Metric: TypeAlias = Literal["cosine", "euclidean"]
 Kind: TypeAlias = Literal["package", "url", "npm", "file"]
 Backbone: TypeAlias = Literal["dlib-resnet", "mobilefacenet", "inception-resnet-v1", "onnx"]
+LivenessBackbone: TypeAlias = Literal["minifasnet"]
 Colour: TypeAlias = Literal["rgb", "bgr"]
 Layout: TypeAlias = Literal["nchw", "nhwc"]
 
 _METRICS: tuple[Metric, ...] = get_args(Metric)
 _FETCHED: tuple[Kind, ...] = ("package", "url", "npm")
 _BACKBONES: tuple[Backbone, ...] = get_args(Backbone)
+_LIVENESS_BACKBONES: tuple[LivenessBackbone, ...] = get_args(LivenessBackbone)
 _COLOURS: tuple[Colour, ...] = get_args(Colour)
 _LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 
@@ -120,6 +128,29 @@ class Card:
     calibration: Calibration | None
 
 
+@dataclass(frozen=True, slots=True)
+class LivenessCard:
+    """Everything there is to know about a network that tells live faces from copies.
+
+    It sees a square of `scale` times the face's box, at `input_size` pixels.
+    """
+
+    name: str
+    backbone: LivenessBackbone
+    input_size: int
+    scale: float
+    description: str
+    licence: str
+    licence_note: str | None
+    source_url: str
+    weights: Weights
+    accuracy: tuple[Accuracy, ...]
+
+
+AnyCard: TypeAlias = Card | LivenessCard
+"""A network with weights of its own, whatever it is for."""
+
+
 def read_card(text: str, where: str, *, file: Path | None = None) -> Card:
     """The card that `text` holds; `where` names it in messages.
 
@@ -152,6 +183,28 @@ def read_card(text: str, where: str, *, file: Path | None = None) -> Card:
     table.expect_nothing_else()
     if (card.backbone == "onnx") != (card.tensor is not None):
         raise table.bad("tensor", "is required for backbone onnx, and for no other")
+    return card
+
+
+def read_liveness_card(text: str, where: str) -> LivenessCard:
+    """The card that `text` holds; `where` names it in messages. Raises BadCard, naming the key."""
+    table = parse(text, where)
+    table.choice("kind", ("liveness",))
+    card = LivenessCard(
+        name=table.text("name"),
+        backbone=table.choice("backbone", _LIVENESS_BACKBONES),
+        input_size=table.integer("input_size", least=1),
+        scale=table.number("scale"),
+        description=table.text("description"),
+        licence=table.text("licence"),
+        licence_note=table.optional_text("licence_note"),
+        source_url=table.text("source_url"),
+        weights=_read_weights(table.table("weights")),
+        accuracy=tuple(_read_accuracy(row) for row in table.tables("accuracy")),
+    )
+    table.expect_nothing_else()
+    if card.scale < 1.0:
+        raise table.bad("scale", "must be 1 or more")
     return card
 
 

