@@ -186,7 +186,7 @@ def m005_policies_follow(db: Database) -> None:
 def m006_unfinished_enrolment(db: Database) -> None:
     """What an enrolment that has not come to its end decided about the photos that it did not store.
 
-    `run` says by which rules. Rows are of no use once a run has ended, and are removed then.
+    `run` says by which rules. Rows are of no use once a run has ended, or nobody will go on with it, and are removed then.
     """
     db.executescript(
         """
@@ -195,6 +195,7 @@ def m006_unfinished_enrolment(db: Database) -> None:
             name TEXT NOT NULL,
             run TEXT NOT NULL,
             outcome TEXT NOT NULL,
+            created_at TEXT NOT NULL,
             PRIMARY KEY (run, name, sha256)
         ) WITHOUT ROWID;
         """

@@ -188,10 +188,10 @@ class Store(Reader):
         with self._session.write() as connection:
             outcomes.insert(connection, run, clean_name(name), decided)
 
-    def forget_outcomes(self) -> None:
-        """Remove what unfinished runs decided."""
+    def forget_outcomes(self, run: str, names: Iterable[str]) -> None:
+        """Remove what a run that has ended decided about photos of `names`, and what is old of all runs."""
         with self._session.write() as connection:
-            outcomes.forget(connection)
+            outcomes.forget(connection, run, names)
 
     def set_attributes(self, name: str, attributes: Mapping[str, str]) -> None:
         """Say what is known of a person, in place of what was. Raises UnknownIdentity or BadName."""

@@ -149,6 +149,7 @@ class FaceID(Administration):
             self.pipeline,
             self.calibration,
             rules or Rules(),
+            min_face=self._min_face,
             look_closer=self._look_closer,
             store_crops=store_crops,
             ask=ask or (lambda question: False),

@@ -40,15 +40,16 @@ class Enrolment:
 
     Consecutive photos of one person are a group: all are looked at, then it is decided which are let in, then those
     are stored in one transaction, with what was decided about the others. A run by the same rules that was cut short
-    goes on from there: it neither reads the pixels of a photo twice nor decides twice. `look_closer` says whether an
-    image without a face holds one that is only too small. With `store_crops`, the part of each photo around the face
-    is kept. `ask` is as for `Admission`, and `warn` is told who seems to be enrolled already.
+    goes on from there: it neither reads the pixels of a photo twice nor decides twice. `min_face` is what the detector
+    looks for, and `look_closer` says whether an image without a face holds one that is only too small. With
+    `store_crops`, the part of each photo around the face is kept. `ask` is as for `Admission`, and `warn` is told who seems to be enrolled already.
     """
 
     gallery: Gallery
     pipeline: Pipeline
     calibration: Calibration | None
     rules: Rules = field(default_factory=Rules)
+    min_face: float | None = None
     look_closer: Closer | None = None
     store_crops: bool = False
     ask: Callable[[str], bool] = lambda question: False
@@ -69,7 +70,8 @@ class Enrolment:
             known.setdefault(_cleaned(raw), {}).update(values)
         run = self._run_id()
         before = {key: _from_json(outcome) for key, outcome in self.gallery.outcomes(run).items()}
-        kept = bool(before)
+        kept = {name for name, _ in before}
+        done: set[str] = set()
 
         def is_new(photo: Photo, sha256: str) -> bool:
             name = _cleaned(photo.name)
@@ -92,14 +94,15 @@ class Enrolment:
                     self.gallery.set_attributes(name, known[name])
                 if outcomes := dropped + _outcomes(open_cases):
                     self.gallery.keep_outcomes(run, name, outcomes)
-                    kept = True
+                    kept.add(name)
+            done.add(name)
             yield from results
-        if kept:
-            self.gallery.forget_outcomes()
+        if ended := kept & done:
+            self.gallery.forget_outcomes(run, ended)
 
     def _run_id(self) -> str:
         """What decides about a photo beside the photo and the gallery."""
-        what = [asdict(self.rules), asdict(self.pipeline.embedder.model)]
+        what = [asdict(self.rules), asdict(self.pipeline.embedder.model), self.min_face]
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
     def _groups(self, looks: Iterable[Look[Photo]]) -> Iterator[tuple[str, Sequence[Seen]]]:

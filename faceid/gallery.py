@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -148,10 +148,10 @@ class Gallery:
         with database_errors():
             self.store.keep_outcomes(run, name, decided)
 
-    def forget_outcomes(self) -> None:
-        """Remove what unfinished enrolments decided."""
+    def forget_outcomes(self, run: str, names: Iterable[str]) -> None:
+        """Remove what a run that has ended decided about photos of `names`, and what is old of all runs."""
         with database_errors():
-            self.store.forget_outcomes()
+            self.store.forget_outcomes(run, names)
 
     def set_attributes(self, name: str, attributes: Mapping[str, str]) -> None:
         """Say what is known of a person, in place of what was. Raises Refused for an unknown name."""

@@ -34,8 +34,19 @@ def test_outcomes_are_kept_by_run_name_and_photo(store: Store) -> None:
     assert store.outcomes("a") == {("ann", FIRST): "five", ("ann", SECOND): "two", ("ben", FIRST): "three"}
     assert store.outcomes("b") == {("ann", FIRST): "four"}
     assert store.outcomes("c") == {}
-    store.forget_outcomes()
-    assert store.outcomes("a") == store.outcomes("b") == {}
+    store.forget_outcomes("a", ["ann", "cid"])
+    assert store.outcomes("a") == {("ben", FIRST): "three"}
+    assert store.outcomes("b") == {("ann", FIRST): "four"}
+
+
+def test_outcomes_of_runs_that_nobody_goes_on_with_are_removed(store: Store) -> None:
+    store.keep_outcomes("a", "ann", [(FIRST, "one")])
+    store.keep_outcomes("b", "ben", [(FIRST, "two")])
+    with store.transaction(), store._session.write() as connection:
+        connection.execute("UPDATE outcomes SET created_at = '2020-01-01T00:00:00.000Z' WHERE run = 'a'")
+    store.forget_outcomes("c", [])
+    assert store.outcomes("a") == {}
+    assert store.outcomes("b") == {("ben", FIRST): "two"}
 
 
 def test_outcomes_and_templates_are_stored_together_or_not_at_all(store: Store) -> None:
@@ -63,7 +74,7 @@ def test_outcomes_are_not_changes_of_the_gallery(store: Store) -> None:
     enrol(store, "ann", FIRST)
     place = store.place()
     store.keep_outcomes("a", "ann", [(SECOND, "refused")])
-    store.forget_outcomes()
+    store.forget_outcomes("a", ["ann"])
     assert store.place() == place
 
 

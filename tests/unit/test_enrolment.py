@@ -131,6 +131,20 @@ def test_by_other_rules_everything_is_decided_anew(opened: Callable[[str], FaceI
     assert len(looked_at(system)) == len(again) - 4
 
 
+def test_another_run_in_between_does_no_harm(opened: Callable[[str], FaceID]) -> None:
+    system = opened("between")
+    results = system.enroll_each(photos())
+    for _ in range(6):
+        next(results)
+    results.close()  # type: ignore[attr-defined]
+    kept = system.gallery().outcomes(run_of(system))
+    assert system.enroll("eve", [picture()])[0].reason == "no_face"
+    assert system.gallery().outcomes(run_of(system)) == kept
+    looked_at(system).clear()
+    again = list(system.enroll_each(photos()))
+    assert len(looked_at(system)) == len(again) - 6
+
+
 def test_a_run_that_ended_is_forgotten(opened: Callable[[str], FaceID]) -> None:
     system = opened("ended")
     first = list(system.enroll_each(photos()))
