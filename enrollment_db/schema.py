@@ -186,7 +186,8 @@ def m005_policies_follow(db: Database) -> None:
 def m006_unfinished_enrolment(db: Database) -> None:
     """What an enrolment that has not come to its end decided about the photos that it did not store.
 
-    `run` says by which rules. Rows are of no use once a run has ended, or nobody will go on with it, and are removed then.
+    `run` says by which rules. Rows are of no use once a run has ended, or nobody will go on with it: then they are
+    removed.
     """
     db.executescript(
         """

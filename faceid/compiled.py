@@ -42,7 +42,8 @@ class CompiledNetwork:
     for each n that occurs, which makes small networks a tenth faster and costs memory and a tenth of a second each:
     for callers who use few. Without, one form takes every n.
 
-    May be called from several threads at once; each call is computed in its caller's thread, by one thread.
+    May be called from several threads at once; each call is computed in its caller's thread, by one thread. Every
+    thread that calls while others do has a form of its own compiled: calls of one form wait for each other.
     """
 
     def __init__(self, network: nn.Module, side: int | None, *, few_batches: bool = False) -> None:
@@ -51,8 +52,7 @@ class CompiledNetwork:
         self._few_batches = few_batches
         self._graph = _converted(network, side or _TRACED_SIDE)
         self._lock = threading.Lock()
-        self._compiled: dict[int, Any] = {}
-        self._requests = threading.local()
+        self._idle: dict[int, list[Any]] = {}
 
     def tensor(self, x: Tensor) -> Tensor:
         """The only tensor that the network returns for `x`, which is not changed."""
@@ -62,29 +62,29 @@ class CompiledNetwork:
     def __call__(self, x: Tensor) -> tuple[Tensor, ...]:
         """The tensors that the network returns for `x`, which is not changed."""
         pixels = x.permute(0, 2, 3, 1).contiguous().numpy()
-        request = self._request(len(pixels) if self._few_batches else -1)
-        # The input is read where it is. The answer is copied: the next call of this thread overwrites it.
+        batch = len(pixels) if self._few_batches else -1
+        request = self._borrowed(batch)
+        # The input is read where it is. The answer is copied: the next call overwrites it.
         answers = request.infer([pixels], share_inputs=True, share_outputs=False).to_tuple()
+        with self._lock:
+            self._idle[batch].append(request)
         return tuple(torch.from_numpy(answer) for answer in answers)
 
-    def _request(self, batch: int) -> Any:
-        """This thread's means of running the form for `batch`."""
-        held: dict[int, Any] | None = getattr(self._requests, "held", None)
-        if held is None:
-            held = self._requests.held = {}
-        if batch not in held:
-            with self._lock:
-                if batch not in self._compiled:
-                    self._compiled[batch] = self._compile([batch, *[self._side or -1] * 2, 3])
-                held[batch] = self._compiled[batch].create_infer_request()
-        return held[batch]
+    def _borrowed(self, batch: int) -> Any:
+        """A form for `batch` that nobody is using."""
+        with self._lock:
+            idle = self._idle.setdefault(batch, [])
+            if idle:
+                return idle.pop()
+        return self._compiled([batch, *[self._side or -1] * 2, 3])
 
-    def _compile(self, shape: Sequence[int]) -> Any:
+    def _compiled(self, shape: Sequence[int]) -> Any:
         import openvino
 
-        graph = self._graph.clone()
+        with self._lock:
+            graph = self._graph.clone()
         graph.reshape(openvino.PartialShape(list(shape)))
-        return openvino.Core().compile_model(graph, "CPU", _PROPERTIES)
+        return openvino.Core().compile_model(graph, "CPU", _PROPERTIES).create_infer_request()
 
 
 class LateCompiledNetwork:

@@ -42,7 +42,8 @@ class Enrolment:
     are stored in one transaction, with what was decided about the others. A run by the same rules that was cut short
     goes on from there: it neither reads the pixels of a photo twice nor decides twice. `min_face` is what the detector
     looks for, and `look_closer` says whether an image without a face holds one that is only too small. With
-    `store_crops`, the part of each photo around the face is kept. `ask` is as for `Admission`, and `warn` is told who seems to be enrolled already.
+    `store_crops`, the part of each photo around the face is kept. `ask` is as for `Admission`, and `warn` is told who
+    seems to be enrolled already.
     """
 
     gallery: Gallery

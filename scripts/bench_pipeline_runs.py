@@ -20,7 +20,7 @@ from pipeline_contenders import Spec
 from rival_environments import Absent, last_line, python_of
 
 SCRIPTS = Path(__file__).resolve().parent
-WARM_UP = 8
+WARM_UP = 24
 
 Row = dict[str, Any]
 """What the table shows of one system on one set. `status` is `ok`, or says why the other figures are absent."""
