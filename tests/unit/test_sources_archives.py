@@ -322,5 +322,6 @@ class TestTar:
                 tracemalloc.stop()
                 assert taken == members
 
-        # A TarInfo that is kept is more than 1 kB, a photo 20.
-        assert peak(2000) - peak(100) < 200_000
+        # A TarInfo that is kept is more than 1 kB, a photo 20. The least of several: threads that another test left
+        # behind may allocate meanwhile.
+        assert min(peak(2000) for _ in range(3)) - peak(100) < 200_000
