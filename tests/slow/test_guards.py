@@ -88,7 +88,7 @@ def test_a_burst_of_a_stranger_does_not_take_a_folder_over(pipeline: Pipeline) -
         replace(picture, pixels=np.ascontiguousarray(np.roll(picture.pixels, step, axis=1)))
         for step in range(6)
     ]
-    looks = pipeline.look((f"{step}", lambda image=image: image) for step, image in enumerate(frames))
+    looks = pipeline.look(Source(f"{step}", lambda image=image: image) for step, image in enumerate(frames))
     burst = [look.embeddings[0].vector[None, :] for look in looks]
     assert refusals([*own, *burst]) == [None] * 3 + ["outlier"] * 6
 
