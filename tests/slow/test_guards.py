@@ -109,7 +109,7 @@ def test_the_largest_face_is_taken_where_it_is_the_main_one(pipeline: Pipeline) 
     clear, unclear = (
         [observation.face.size for observation in look.observations]
         for look in pipeline.look(
-            (str(path), lambda path=path: read(str(path)))
+            Source(str(path), partial(fetch, str(path)))
             for path in (
                 LFW / "Alex_Barros" / "Alex_Barros_0001.jpg",
                 LFW / "Bernard_Landry" / "Bernard_Landry_0002.jpg",
@@ -154,7 +154,7 @@ def test_what_each_level_lets_in(pipeline: Pipeline) -> None:
     dark = replace(sharp, pixels=np.ascontiguousarray(sharp.pixels // 7))
     good, bad = (
         look.observations[0].quality.score
-        for look in pipeline.look([("sharp", lambda: sharp), ("dark", lambda: dark)])
+        for look in pipeline.look([Source("sharp", lambda: sharp), Source("dark", lambda: dark)])
     )
     assert good >= QUALITY_LEVELS["strict"]
     assert QUALITY_LEVELS["off"] <= bad < QUALITY_LEVELS["standard"]
