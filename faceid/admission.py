@@ -17,6 +17,8 @@ from faceid.rules import Rules
 from faceid.types import Embedding, Face, ModelKey, Quality
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from enrollment_db.records import FaceCrop
     from faceid.guards.conflict import Namesake
     from models.registry import Calibration
@@ -106,7 +108,10 @@ class Admission:
         self._find_copies(name, cases)
         for case in cases:
             if case.is_open:
-                self._try(name, case, self._find_candidates)
+                try:
+                    self._find_candidates(case)
+                except InputError as error:
+                    _reject(name, case, error)
         in_question = [case for case in cases if case.is_open]
         if not in_question:
             return None
@@ -119,7 +124,7 @@ class Admission:
         )
         namesake = claims.namesake([case.candidates[0].embedding for case in in_question if _single(case)])
         self._refuse_claimed(name, in_question, claims)
-        self._refuse_strangers(name, [case for case in in_question if case.is_open])
+        self._refuse_strangers(name, [case for case in in_question if case.is_open], claims.own)
         return namesake
 
     def _find_copies(self, name: str, cases: Sequence[Case]) -> None:
@@ -135,8 +140,8 @@ class Admission:
             elif first.setdefault(digest, case) is not case:
                 case.copy_of = first[digest]
 
-    def _find_candidates(self, name: str, case: Case) -> None:
-        """The faces of the photo that the rules allow for."""
+    def _find_candidates(self, case: Case) -> None:
+        """The faces of the photo that the rules allow for. Raises InputError where there is none."""
         seen = case.seen
         if seen.error is not None:
             raise seen.error
@@ -190,8 +195,11 @@ class Admission:
             if rival is not None:
                 case.candidates = self._refuse(name, case, [face], claims.said(rival))
 
-    def _refuse_strangers(self, name: str, cases: Sequence[Case]) -> None:
-        """Choose the face of each photo that agrees with the person's others, and refuse the rest."""
+    def _refuse_strangers(self, name: str, cases: Sequence[Case], own: NDArray[np.float32]) -> None:
+        """Choose the face of each photo that agrees with the person's others, and refuse the rest.
+
+        `own` (n, d) are the templates that the person has already.
+        """
         for case in cases:
             if case.vouched:
                 case.face = case.candidates[0]
@@ -203,7 +211,7 @@ class Admission:
             verdicts = [Verdict(0, None) for _ in cases]
         else:
             vectors = [np.stack([face.embedding.vector for face in case.candidates]) for case in cases]
-            known = [*self.gallery.vectors_of(name, self.model), *vouched]
+            known = [*own, *vouched]
             enrolled = np.array(known, np.float32).reshape(-1, self.model.dim)
             verdicts = examine(vectors, enrolled, self.calibration, self.model.metric)
         for case, verdict in zip(cases, verdicts, strict=True):
@@ -226,13 +234,6 @@ class Admission:
             error = PhotoRefused(why, code="identity_conflict", hint=CONFLICT_HINT, path=case.seen.source)
             _reject(name, case, error)
         return left
-
-    def _try(self, name: str, case: Case, check: Callable[[str, Case], None]) -> None:
-        """Apply a check, which rejects a case by raising InputError."""
-        try:
-            check(name, case)
-        except InputError as error:
-            _reject(name, case, error)
 
 
 def _single(case: Case) -> bool:

@@ -7,6 +7,7 @@ import math
 import os
 import sys
 from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -137,7 +138,7 @@ def make_crew(model: str, device: str) -> Crew:
     if model == FAKE:
         return Crew(workers=min(2, cores))
     if device == "cpu":
-        return Crew(workers=min(CPU_WORKERS, cores), readers=2 * cores, working=_single_threaded)
+        return Crew(workers=min(CPU_WORKERS, cores), readers=2 * cores, working=partial(torch_threads, 1))
     return Crew(
         workers=min(GPU_WORKERS, cores),
         readers=2 * cores,
@@ -162,12 +163,12 @@ def usable_cores(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
 
 
 @contextmanager
-def _single_threaded() -> Iterator[None]:
-    """Inside, networks called by this thread run on it alone."""
+def torch_threads(count: int) -> Iterator[None]:
+    """Inside, networks called by this thread run on so many CPU threads."""
     import torch
 
     before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch.set_num_threads(count)
     try:
         yield
     finally:

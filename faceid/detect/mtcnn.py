@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from faceid.backends import torch_threads
 from faceid.config import Runtime
 from faceid.detect.cascade import ON_CPU, ON_GPU, Cascade, Picture
 from faceid.detect.networks import compiled_networks, load_networks
@@ -110,7 +111,7 @@ class MtcnnDetector:
                 shrinks.append(shrink)
         if not pictures:
             return faces
-        with _threads(self._threads), torch.inference_mode(), _SINGLE_PRECISION.on(self._device):
+        with torch_threads(self._threads), torch.inference_mode(), _SINGLE_PRECISION.on(self._device):
             found, landmarks = self._cascade.run(pictures)
         for picture, box, score, marks in zip(
             found.picture, found.boxes, found.scores, landmarks, strict=True
@@ -121,17 +122,6 @@ class MtcnnDetector:
                 face = Face((x1, y1, x2, y2), _enlarged(marks - np.float32(1), shrink), float(score))
                 faces[owners[picture]].append(face)
         return [sorted(some, key=lambda face: face.box[:2]) for some in faces]
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """CPU threads of torch in this thread."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 class _SinglePrecision:
