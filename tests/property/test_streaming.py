@@ -146,3 +146,29 @@ def test_the_first_batches_are_small_and_all_workers_share_the_rest() -> None:
     sizes = [len(batch) for batch in sorted(busy.batches)]
     assert sizes[:2] == [1, 1]
     assert max(sizes) > 1
+
+
+def test_no_more_is_begun_than_the_workers_will_soon_take() -> None:
+    """What is settled early is settled by what is known early: whether a photo is new, say."""
+    busy, settled, go_on = Busy(), list[int](), threading.Event()
+    settle, work = busy.settle, busy.work
+
+    def settling(origin: int, fetched: int) -> str | None:
+        settled.append(origin)
+        return settle(origin, fetched)
+
+    def working(batch: Sequence[tuple[int, int]]) -> list[str]:
+        go_on.wait(10)
+        return work(batch)
+
+    stages = Stages(busy.fetch, settling, busy.weigh, working)
+    crew = Crew(workers=1, batch=2, batch_weight=1000, weight=10_000)
+    answers: list[str] = []
+    consumer = threading.Thread(target=lambda: answers.extend(in_order(range(20), stages, crew)))
+    consumer.start()
+    time.sleep(0.2)
+    begun = len(settled)
+    go_on.set()
+    consumer.join(10)
+    assert len(answers) == 20
+    assert 1 <= begun <= 4
