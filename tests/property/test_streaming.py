@@ -171,4 +171,5 @@ def test_no_more_is_begun_than_the_workers_will_soon_take() -> None:
     go_on.set()
     consumer.join(10)
     assert len(answers) == 20
-    assert 1 <= begun <= 4
+    # One, then two: batches grow.
+    assert 1 <= begun <= 3
