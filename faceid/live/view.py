@@ -1,0 +1,38 @@
+"""One frame with all that is known about it: what a screen shows, a recording keeps and a program reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from faceid.live.alive import Liveness
+from faceid.live.evidence import Outcome
+from faceid.live.frames import Frame
+from faceid.live.source_events import SourceLost
+from faceid.live.tracks import Track
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shown:
+    """One face of a frame: its track, who it is and, where that is looked at, whether it is live.
+
+    `outcome` is what may be told: of a face not yet known to be live, and of a spoof, it has no name.
+    """
+
+    track: Track
+    outcome: Outcome
+    liveness: Liveness | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """A frame as it was understood: its faces, left to right.
+
+    `claim` is the name that faces are held against, None in a search. `fps` is how many frames a second were looked
+    at lately. While the source is away, `lost` says why, and `frame` is the last there was.
+    """
+
+    frame: Frame
+    people: tuple[Shown, ...]
+    claim: str | None
+    fps: float
+    lost: SourceLost | None = None
