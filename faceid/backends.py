@@ -100,7 +100,7 @@ def make_embedder(model: str, device: str, settings: Settings) -> Embedder:
     if model == FAKE:
         return cast("Embedder", import_module("faceid.embed.fake").FakeEmbedder())
     with models_errors():
-        card = registry.card(model)
+        card = registry.card(model, settings.models_dir)
     if model.startswith("onnx:"):
         module = import_module("faceid.embed.onnx")
         return cast("Embedder", module.open_embedder(card, device=device, weights_dir=settings.weights_dir))
@@ -184,12 +184,15 @@ def _on_own_stream(device: str) -> Iterator[None]:
         yield
 
 
-def calibration_of(model: str) -> Calibration | None:
-    """What is known about the distances of `model`'s non-mated comparisons; None where nobody measured."""
+def calibration_of(model: str, settings: Settings | None = None) -> Calibration | None:
+    """What is known about the distances of `model`'s non-mated comparisons; None where nobody measured.
+
+    Networks of the user's own are looked for where `settings` say. Raises ModelError.
+    """
     if model == FAKE:
         return cast("Calibration", import_module("faceid.embed.fake").CALIBRATION)
     with models_errors():
-        return registry.card(model).calibration
+        return registry.card(model, settings.models_dir if settings else None).calibration
 
 
 def patient_threads() -> None:

@@ -42,6 +42,11 @@ class Settings:
         return self.data_dir / "weights"
 
     @property
+    def models_dir(self) -> Path:
+        """Where networks of the user's own are: model cards with their weights beside them."""
+        return self.data_dir / "models"
+
+    @property
     def config_file(self) -> Path:
         """The user's own choices, TOML."""
         return self.data_dir / "config.toml"

@@ -35,13 +35,8 @@ def examine(settings: Settings) -> Iterator[tuple[int, CheckResult]]:
         ),
     )
     yield 5, _check("device", partial(_device, settings))
-    for card in registry.cards():
-        state = registry.status(card, settings.weights_dir)
-        if state == "available":
-            detail = f"not pulled (`faceid models pull {card.name}`)"
-            yield 5, CheckResult(f"model {card.name}", True, detail)
-        else:
-            yield 5, _check(f"model {card.name}", partial(_network, card.name, settings))
+    for name in registry.names(settings.models_dir):
+        yield 5, _check(f"model {name}", partial(_network, name, settings))
     for liveness in registry.liveness_cards():
         if registry.status(liveness, settings.weights_dir) == "available":
             detail = f"not pulled (`faceid models pull {liveness.name}`)"
@@ -55,8 +50,10 @@ def examine(settings: Settings) -> Iterator[tuple[int, CheckResult]]:
 
 
 def model_infos(settings: Settings) -> Iterator[ModelInfo]:
-    """The networks that have a card."""
-    for card in registry.cards():
+    """The networks that have a card. Raises ModelError for a bad one of the user's own."""
+    with backends.models_errors():
+        cards = registry.cards(settings.models_dir)
+    for card in cards:
         yield ModelInfo(
             name=card.name,
             dim=card.dim,
@@ -103,6 +100,10 @@ def _device(settings: Settings) -> str:
 
 
 def _network(name: str, settings: Settings) -> str:
+    with backends.models_errors():
+        card = registry.card(name, settings.models_dir)
+    if registry.status(card, settings.weights_dir) == "available":
+        return f"not pulled (`faceid models pull {name}`)"
     key = backends.make_embedder(name, "cpu", settings).model
     return f"weights {key.weights_sha256[:12]}, {key.dim} dimensions, aligner {key.aligner}"
 

@@ -109,7 +109,7 @@ class Parts:
     @cached_property
     def calibration(self) -> Calibration | None:
         """What was measured of the model's non-mated comparisons."""
-        return backends.calibration_of(self.model_name)
+        return backends.calibration_of(self.model_name, self.settings)
 
     @cached_property
     def pipeline(self) -> Pipeline:

@@ -21,7 +21,8 @@ A card is a TOML file:
     sha256 = "..."
     size = 123456                       # bytes
 
-    # A card beside an ONNX file needs no [weights]; with `sha256` alone in it, the file is checked.
+    # A card beside an ONNX file needs no [weights]; with `sha256` alone in it, the file is checked. That of a
+    # network of the user's own has `kind = "file"` and neither source nor member: the file lies beside the card.
 
     [tensor]                            # for backbone "onnx" only: how pixels become the network's input
     mean = [127.5, 127.5, 127.5]        # (x - mean) / std, x = 0..255, channels as in `colour`
@@ -58,7 +59,7 @@ from models.table import Table, parse
 
 Metric: TypeAlias = Literal["cosine", "euclidean"]
 Kind: TypeAlias = Literal["package", "url", "npm", "file"]
-Backbone: TypeAlias = Literal["dlib-resnet", "mobilefacenet", "inception-resnet-v1", "onnx"]
+Backbone: TypeAlias = Literal["dlib-resnet", "mobilefacenet", "inception-resnet-v1", "light", "onnx"]
 LivenessBackbone: TypeAlias = Literal["minifasnet"]
 Colour: TypeAlias = Literal["rgb", "bgr"]
 Layout: TypeAlias = Literal["nchw", "nhwc"]
@@ -151,11 +152,12 @@ AnyCard: TypeAlias = Card | LivenessCard
 """A network with weights of its own, whatever it is for."""
 
 
-def read_card(text: str, where: str, *, file: Path | None = None) -> Card:
+def read_card(text: str, where: str, *, file: Path | None = None, folder: Path | None = None) -> Card:
     """The card that `text` holds; `where` names it in messages.
 
     `file` is the network itself where the card lies beside it: then `[weights]` may be left out, or give just
-    the `sha256`. Raises BadCard, naming the key, WeightsAltered for a file of another hash, and OSError.
+    the `sha256`. `folder` is where a user's own card lies, whose weights of kind `file` are then looked for there.
+    Raises BadCard, naming the key, WeightsAltered for a file of another hash, and OSError.
     """
     table = parse(text, where)
     tensor = table.optional_table("tensor")
@@ -172,7 +174,7 @@ def read_card(text: str, where: str, *, file: Path | None = None) -> Card:
         licence_note=table.optional_text("licence_note"),
         source_url=table.text("source_url"),
         weights=(
-            _read_weights(table.table("weights"))
+            _read_weights(table.table("weights"), folder)
             if file is None
             else _weights_beside(file, table.optional_table("weights"))
         ),
@@ -208,15 +210,16 @@ def read_liveness_card(text: str, where: str) -> LivenessCard:
     return card
 
 
-def _read_weights(table: Table) -> Weights:
-    kind = table.choice("kind", _FETCHED)
+def _read_weights(table: Table, folder: Path | None = None) -> Weights:
+    kind = table.choice("kind", _FETCHED if folder is None else (*_FETCHED, "file"))
+    file = table.text("file")
     weights = Weights(
         kind=kind,
-        source=table.text("source"),
-        file=table.text("file"),
+        source=str(folder / file) if folder is not None and kind == "file" else table.text("source"),
+        file=file,
         sha256=_read_sha256(table),
         size=table.integer("size", least=1),
-        member=table.text("member") if kind != "url" else None,
+        member=table.text("member") if kind in ("package", "npm") else None,
     )
     table.expect_nothing_else()
     if kind == "url" and not weights.source.startswith("https://"):

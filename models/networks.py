@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from models.cache import converted
 from models.card import AnyCard
 from models.errors import WeightsFormat
+from models.state import SAFETENSORS, read_tensors
 from models.weights import verified
 
 if TYPE_CHECKING:
@@ -29,15 +30,25 @@ def load(card: AnyCard, weights_dir: Path) -> nn.Module:
     """The network of `card` on the CPU, in evaluation mode, without gradients, channels last.
 
     It takes (n, 3, S, S) float32 RGB, 0..255, and gives (n, d) raw embeddings, or (n, classes) logits where it is for
-    liveness. The weights are checked against the card each time; converted ones are kept in `weights_dir`. Nothing is
-    downloaded.
+    liveness. The weights are checked against the card each time; converted ones are kept in `weights_dir`, and a
+    `.safetensors` file holds a network's own state, as training leaves it. Nothing is downloaded.
 
     Raises WeightsMissing, WeightsAltered, and WeightsFormat for files that the card's backbone cannot read.
     """
     backbone = _backbone(card)
     path = verified(card, weights_dir)
+    if path.suffix == SAFETENSORS:
+        return _built(backbone, read_tensors(path), path).requires_grad_(False)
     state = converted(weights_dir, card.weights.sha256, backbone.VERSION, lambda: backbone.convert(path))
     return backbone.build(state).requires_grad_(False)
+
+
+def _built(backbone: _Backbone, state: Mapping[str, Tensor], path: Path) -> nn.Module:
+    """The network of a state that is its own already. Raises WeightsFormat for another's."""
+    try:
+        return backbone.build(state)
+    except (RuntimeError, LookupError) as error:
+        raise WeightsFormat(f"{path.name} holds another network: {error}", path=str(path)) from error
 
 
 def _backbone(card: AnyCard) -> _Backbone:
@@ -54,6 +65,10 @@ def _backbone(card: AnyCard) -> _Backbone:
         from models.backbones import facenet
 
         return facenet
+    if card.backbone == "light":
+        from models.backbones import light
+
+        return light
     if card.backbone == "minifasnet":
         from models.backbones import minifasnet
 

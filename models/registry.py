@@ -1,4 +1,4 @@
-"""Networks by name: the cards in models/cards, and `onnx:FILE` for a network of the user's own.
+"""Networks by name: the cards in models/cards, those of a folder of the user's own, and `onnx:FILE`.
 
 Those in models/cards/liveness have functions of their own: they make no templates, and are never offered as such.
 
@@ -53,9 +53,20 @@ ONNX = "onnx:"
 """What the name of a user's own network begins with; the path of its file follows."""
 
 
+def names(own: Path | None = None) -> tuple[str, ...]:
+    """The networks that have a card here, in alphabetical order, then those of the folder `own`.
+
+    A card of that folder is called as its file is, without `.toml`; it cannot take the name of one that is here.
+    """
+    shipped = _shipped()
+    if own is None or not own.is_dir():
+        return shipped
+    found = (path.stem for path in own.glob("*.toml") if not path.name.startswith("."))
+    return (*shipped, *sorted(set(found) - {*shipped, *liveness_names()}))
+
+
 @cache
-def names() -> tuple[str, ...]:
-    """The networks that have a card here, in alphabetical order."""
+def _shipped() -> tuple[str, ...]:
     return _names_in("cards")
 
 
@@ -72,17 +83,17 @@ def _names_in(directory: str) -> tuple[str, ...]:
     )
 
 
-def cards() -> tuple[Card, ...]:
-    """The cards of `names()`."""
-    return tuple(card(name) for name in names())
+def cards(own: Path | None = None) -> tuple[Card, ...]:
+    """The cards of `names(own)`. Raises BadCard."""
+    return tuple(card(name, own) for name in names(own))
 
 
-def card(name: str) -> Card:
-    """The card of a network, or of the ONNX file in `onnx:FILE`, which lies beside it as FILE.toml.
+def card(name: str, own: Path | None = None) -> Card:
+    """The card of a network of `names(own)`, or of the ONNX file in `onnx:FILE`, which lies beside it as FILE.toml.
 
     Raises UnknownModel, BadCard, and for `onnx:FILE` WeightsMissing and WeightsAltered.
     """
-    return _onnx_card(Path(name.removeprefix(ONNX))) if name.startswith(ONNX) else _own_card(name)
+    return _onnx_card(Path(name.removeprefix(ONNX))) if name.startswith(ONNX) else _named_card(name, own)
 
 
 def liveness_cards() -> tuple[LivenessCard, ...]:
@@ -103,29 +114,31 @@ def liveness_card(name: str) -> LivenessCard:
     return found
 
 
-def any_card(name: str) -> AnyCard:
+def any_card(name: str, own: Path | None = None) -> AnyCard:
     """The card of a network, whatever it is for. Raises as `card` does."""
-    return liveness_card(name) if name in liveness_names() else card(name)
+    return liveness_card(name) if name in liveness_names() else card(name, own)
 
 
-def card_path(name: str) -> Path:
+def card_path(name: str, own: Path | None = None) -> Path:
     """The TOML file of a network's card, for tools that write to it. Raises UnknownModel."""
     if name in liveness_names():
         raise UnknownModel(
             f"{name} tells live faces from copies and makes no templates",
-            hint=f"choose one of {', '.join(names())}, or onnx:FILE",
+            hint=f"choose one of {', '.join(names(own))}, or onnx:FILE",
         )
-    if name not in names():
+    if name not in names(own):
         raise UnknownModel(
             f"there is no model called {name!r}",
-            hint=f"choose one of {', '.join(names())}, or onnx:FILE; `faceid models` lists them",
+            hint=f"choose one of {', '.join(names(own))}, or onnx:FILE; `faceid models` lists them",
         )
+    if own is not None and name not in _shipped():
+        return own / f"{name}.toml"
     return Path(str(files("models") / "cards" / f"{name}.toml"))
 
 
-def _own_card(name: str) -> Card:
-    path = card_path(name)
-    found = read_card(path.read_text(encoding="utf-8"), path.name)
+def _named_card(name: str, own: Path | None) -> Card:
+    path = card_path(name, own)
+    found = read_card(_text_of(path), path.name, folder=None if name in _shipped() else path.parent)
     _expect_name(path, found.name)
     return found
 
@@ -141,14 +154,17 @@ def _onnx_card(path: Path) -> Card:
     beside = path.with_suffix(".toml")
     if not path.is_file():
         raise WeightsMissing(f"there is no file {path}", hint="give the path of an ONNX file", path=str(path))
-    try:
-        text = beside.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
+    if not beside.exists():
         raise BadCard(
             f"{path.name} has no model card beside it: {beside.name}",
             hint="describe the network in it, as in faceid/embed/onnx.py",
             path=str(beside),
-        ) from error
+        )
+    return replace(read_card(_text_of(beside), beside.name, file=path), name=f"{ONNX}{path}")
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise BadCard(f"cannot read {beside}: {error}", path=str(beside)) from error
-    return replace(read_card(text, beside.name, file=path), name=f"{ONNX}{path}")
+        raise BadCard(f"cannot read {path}: {error}", path=str(path)) from error

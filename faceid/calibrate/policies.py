@@ -8,7 +8,7 @@ from importlib.metadata import version
 
 import numpy as np
 
-from faceid import backends, policy
+from faceid import policy
 from faceid.calibrate.data import Material
 from faceid.calibrate.evidence import fit_evidence
 from faceid.calibrate.findings import Findings, OperatingRow
@@ -33,8 +33,11 @@ def put_in_force(
     rng: np.random.Generator,
     *,
     identities: int,
+    own: Calibration | None,
 ) -> int:
     """Put the goal in force on the calibration that the data amount to, which is stored with it; the policy's id.
+
+    `own` is the model's own calibration: the ambiguity margin is taken from there.
 
     A goal other than FMR or FPIR is put as the FMR that was found for it, or, where none matched falsely, as its
     upper bound. GalleryError (`model_mismatch`) for data of another model than the gallery's, UsageError where nobody
@@ -56,12 +59,12 @@ def put_in_force(
     else:
         rate = goal.fpir / (goal.identities or identities)
         target = Target(fpir=goal.fpir)
-    (policy_id,) = policy.put(gallery, model, target, _calibration(material, model, proposed, rate, rng))
+    (policy_id,) = policy.put(gallery, model, target, _calibration(material, own, proposed, rate, rng))
     return policy_id
 
 
 def _calibration(
-    material: Material, model: ModelKey, proposed: OperatingRow, rate: float, rng: np.random.Generator
+    material: Material, own: Calibration | None, proposed: OperatingRow, rate: float, rng: np.random.Generator
 ) -> Calibration:
     """What the data say at the usual rates, at `rate` as proposed, and beyond as far as a fit carries."""
     data = material.comparisons
@@ -81,7 +84,6 @@ def _calibration(
         elif fmr == rate:
             # What was asked for counts, whatever chance made of its neighbours.
             points = [*(other for other in points if other.distance < point.distance), point]
-    own = backends.calibration_of(model.name)
     source, photos, people = material.data.source, material.data.photos, material.data.identities
     return Calibration(
         data=f"{source}, {photos:,} photos of {people:,} identities" if photos else source,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from faceid.calibrate.data import Material
     from faceid.calibrate.findings import Findings, OperatingRow
     from faceid.calibrate.intervals import Interval
+    from faceid.config import Settings
     from faceid.types import Metric
 
 DataSet = Annotated[
@@ -64,7 +65,7 @@ def load(
         pipeline=lambda: system.pipeline,
         gallery=system.gallery,
         model=asked,
-        metric=lambda: _metric(asked),
+        metric=lambda: _metric(session.settings),
     )
     with session.output.progress("looking") as advance:
         return data.load(what, tools, rng, images=images, progress=advance)
@@ -183,11 +184,12 @@ def _operating(row: OperatingRow) -> tuple[object, ...]:
     )
 
 
-def _metric(model: str | None) -> Metric:
+def _metric(settings: Settings) -> Metric:
     from faceid import backends
     from models import registry
 
+    model = settings.model
     if model is None or model == backends.FAKE:
         return "cosine"
     with backends.models_errors():
-        return registry.card(model).metric
+        return registry.card(model, settings.models_dir).metric

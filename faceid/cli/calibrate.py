@@ -92,7 +92,15 @@ def run(
             raise UsageError("--fpir needs a size of gallery", hint="give --identities N")
         findings = calibrate(material, goal, rng, command=shared.command_line(), identities=max(1, size))
         policy = (
-            put_in_force(system.gallery(), material, goal, findings, rng, identities=max(1, size))
+            put_in_force(
+                system.gallery(),
+                material,
+                goal,
+                findings,
+                rng,
+                identities=max(1, size),
+                own=system.calibration,
+            )
             if put
             else None
         )

@@ -70,8 +70,9 @@ def pull(
 
     session = session_of(context)
     settings, output = session.settings, session.output
+    own = settings.models_dir
     with models_errors():
-        card = registry.card(name) if default else registry.any_card(name)
+        card = registry.card(name, own) if default else registry.any_card(name, own)
         if card.licence_note:
             output.note(card.licence_note)
         with output.progress(f"pulling {name}") as advance:

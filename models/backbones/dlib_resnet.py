@@ -82,9 +82,9 @@ class Block(nn.Module):
 
 
 class DlibResnet(nn.Module):
-    """(n, 3, 150, 150) RGB 0..255 -> (n, 128), of norm 1.2 to 1.6 for faces."""
+    """(n, 3, 150, 150) RGB 0..255 -> (n, dim); the published one's 128 are of norm 1.2 to 1.6 for faces."""
 
-    def __init__(self) -> None:
+    def __init__(self, dim: int = 128) -> None:
         super().__init__()
         self.stem = nn.Conv2d(3, _STAGES[0].channels, 7, stride=2)
         blocks: list[nn.Module] = []
@@ -94,7 +94,7 @@ class DlibResnet(nn.Module):
                 blocks.append(Block(inputs, stage.channels, halved=stage.halved and number == 0))
                 inputs = stage.channels
         self.blocks = nn.Sequential(*blocks)
-        self.head = nn.Linear(inputs, 128, bias=False)
+        self.head = nn.Linear(inputs, dim, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """The raw embeddings of a batch of crops."""
@@ -133,9 +133,12 @@ def convert(path: Path) -> dict[str, Tensor]:
 
 
 def build(state: Mapping[str, Tensor]) -> nn.Module:
-    """The network with the weights of `state`, in evaluation mode. Raises RuntimeError for another state."""
+    """The network with the weights of `state`, in evaluation mode.
+
+    Raises RuntimeError, or KeyError, for another state.
+    """
     with torch.device("meta"):
-        network = DlibResnet()
+        network = DlibResnet(len(state["head.weight"]))
     network.load_state_dict(state, assign=True)
     return network.eval()
 

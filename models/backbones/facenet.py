@@ -25,7 +25,7 @@ _MEAN, _SCALE = 127.5, 128.0
 
 
 class FaceNet(nn.Module):
-    """(n, 3, 160, 160) RGB 0..255 -> (n, 512), of unit length: this network normalises by itself."""
+    """(n, 3, 160, 160) RGB 0..255 -> (n, dim), of unit length: this network normalises by itself."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -50,25 +50,37 @@ def convert(path: Path) -> dict[str, Tensor]:
         )
     except RuntimeError as error:
         raise WeightsFormat(f"{path.name} holds another network: {error}", path=str(path)) from error
-    return FaceNet(_folded(network)).state_dict()
+    return FaceNet(folded(network)).state_dict()
 
 
 def build(state: Mapping[str, Tensor]) -> nn.Module:
-    """The network with the weights of `state`, in evaluation mode. Raises RuntimeError for another state."""
-    network = FaceNet(_folded(_skeleton()))
+    """The network with the weights of `state`, in evaluation mode.
+
+    Raises RuntimeError, or KeyError, for another state.
+    """
+    network = FaceNet(folded(_skeleton(len(state["network.last_linear.weight"]))))
     network.load_state_dict(state, assign=True)
     return network.eval()
 
 
-def _skeleton() -> nn.Module:
-    """The published network, in evaluation mode, without numbers."""
+def skeleton(dim: int = 512) -> nn.Module:
+    """The published network, as facenet-pytorch makes it, for embeddings of `dim` numbers."""
     from facenet_pytorch import InceptionResnetV1
 
+    network = cast("nn.Module", InceptionResnetV1(pretrained=None, classify=False))
+    if dim != 512:
+        network.last_linear = nn.Linear(1792, dim, bias=False)
+        network.last_bn = nn.BatchNorm1d(dim, eps=0.001, momentum=0.1, affine=True)
+    return network
+
+
+def _skeleton(dim: int = 512) -> nn.Module:
+    """The same in evaluation mode, without numbers."""
     with torch.device("meta"):
-        return cast("nn.Module", InceptionResnetV1(pretrained=None, classify=False)).eval()
+        return skeleton(dim).eval()
 
 
-def _folded(network: nn.Module) -> nn.Module:
+def folded(network: nn.Module) -> nn.Module:
     """The same function without batch normalisation; `network` is used up."""
     for unit in list(network.modules()):
         convolution, norm = getattr(unit, "conv", None), getattr(unit, "bn", None)

@@ -97,9 +97,9 @@ def _bottleneck(inputs: int, hidden: int, outputs: int, *, stride: int = 1) -> B
 
 
 class MobileFaceNet(nn.Module):
-    """(n, 3, 112, 112) RGB 0..255 -> (n, 192), of norm about 70 for faces."""
+    """(n, 3, 112, 112) RGB 0..255 -> (n, dim); the published one's 192 are of norm about 70 for faces."""
 
-    def __init__(self) -> None:
+    def __init__(self, dim: int = 192) -> None:
         super().__init__()
         self.blocks = nn.Sequential(
             Block(
@@ -118,7 +118,7 @@ class MobileFaceNet(nn.Module):
                 # The whole 7x7 picture, each channel weighted in its own way: the paper's global depthwise.
                 _Shape(512, 512, 7, depthwise=True, same=False),
                 _Shape(512, 512, 1, same=False),
-                _Shape(512, 192, 1),
+                _Shape(512, dim, 1),
             ),
         )
 
@@ -155,9 +155,12 @@ def state_of(graph: Graph) -> dict[str, Tensor]:
 
 
 def build(state: Mapping[str, Tensor]) -> nn.Module:
-    """The network with the weights of `state`, in evaluation mode. Raises RuntimeError for another state."""
+    """The network with the weights of `state`, in evaluation mode.
+
+    Raises RuntimeError, or KeyError, for another state.
+    """
     with torch.device("meta"):
-        network = MobileFaceNet()
+        network = MobileFaceNet(len(state["blocks.16.units.3.convolution.weight"]))
     network.load_state_dict(state, assign=True)
     return network.eval()
 

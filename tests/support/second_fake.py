@@ -31,8 +31,8 @@ def install(set_attribute: Callable[[object, str, object], None]) -> None:
     ) -> Detector:
         return make_detector(backends.FAKE if model == OTHER else model, device, min_face, runtime=runtime)
 
-    def calibration(model: str) -> Calibration | None:
-        return CALIBRATION if model == OTHER else calibration_of(model)
+    def calibration(model: str, settings: Settings | None = None) -> Calibration | None:
+        return CALIBRATION if model == OTHER else calibration_of(model, settings)
 
     set_attribute(backends, "make_embedder", embedder)
     set_attribute(backends, "make_detector", detector)
