@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -31,10 +32,12 @@ class EmbeddingLoss(nn.Module):
         """The loss of (n, d) raw embeddings, floating, with (n,) int64 labels, at least in float32.
 
         A batch without tuples (one class only, no class twice) has the value 0, of which gradients are 0.
-        Raises ValueError for other shapes and types.
+        Raises ValueError for other shapes and types, and for an empty batch.
         """
-        if embeddings.ndim != 2 or not embeddings.is_floating_point():
-            raise ValueError(f"embeddings must be (n, d) and floating, not {_described(embeddings)}")
+        if embeddings.ndim != 2 or not len(embeddings) or not embeddings.is_floating_point():
+            raise ValueError(
+                f"embeddings must be (n, d), n above 0, and floating, not {_described(embeddings)}"
+            )
         if labels.shape != embeddings.shape[:1] or labels.dtype != torch.int64:
             raise ValueError(f"labels must be ({len(embeddings)},) int64, not {_described(labels)}")
         # Squares of distances and exponentials are too much for half precision, and pytorch-metric-learning casts
@@ -55,11 +58,23 @@ def make_loss(settings: LossSettings, *, embedding_size: int, classes: int) -> E
     Put it on the network's device before its parameters go to an optimiser.
     """
     parameters = settings.parameters()
-    if settings.name == "triplet":
-        from models.losses.triplet import TripletLoss
+    size, head = {"embedding_size": embedding_size}, {"embedding_size": embedding_size, "classes": classes}
+    # Imported here, as each of these modules needs this one.
+    from models.losses.contrastive import ContrastiveLoss
+    from models.losses.hashing import HashingLoss
+    from models.losses.heads import ArcFace, CentreLoss, CosFace, SoftmaxLoss
+    from models.losses.triplet import TripletLoss
 
-        return TripletLoss(**parameters)
-    raise NotImplementedError(settings.name)
+    makers: dict[str, Callable[[], EmbeddingLoss]] = {
+        "triplet": lambda: TripletLoss(**parameters),
+        "contrastive": lambda: ContrastiveLoss(**parameters),
+        "centre": lambda: CentreLoss(**head, **parameters),
+        "softmax": lambda: SoftmaxLoss(**head),
+        "arcface": lambda: ArcFace(**head, **parameters),
+        "cosface": lambda: CosFace(**head, **parameters),
+        "hashing": lambda: HashingLoss(**size, **parameters),
+    }
+    return makers[settings.name]()
 
 
 def _described(tensor: Tensor) -> str:

@@ -19,6 +19,7 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
     "softmax": {},
     "arcface": {"margin": 0.5, "scale": 64.0},
     "cosface": {"margin": 0.35, "scale": 64.0},
+    "hashing": {"bits": 64, "weight": 0.01},
 }
 """What each loss takes, with the values of its paper where it names some."""
 
@@ -31,8 +32,9 @@ class LossSettings:
 
     `margin` is a distance for triplet (0.2) and contrastive (1.0), an angle in radians for arcface (0.5), a cosine for
     cosface (0.35). `distance` (triplet, contrastive: l2), `form` (triplet: hinge) and `mining` (triplet: hard) are
-    out of DISTANCES, FORMS and MINING. `scale` (arcface, cosface: 64) multiplies cosines. `weight` (centre: 0.003) is
-    that of the centres against the classes.
+    out of DISTANCES, FORMS and MINING. `scale` (arcface, cosface: 64) multiplies cosines. `weight` is that
+    of the centres against the classes (centre: 0.003), or of the step from codes to signs against the pairs (hashing:
+    0.01). `bits` (hashing: 64) is the length of codes, a multiple of 8.
 
     Raises BadSettings for a name or value that is not possible, and for one that the loss has no use for.
     """
@@ -44,6 +46,7 @@ class LossSettings:
     mining: str | None = None
     scale: float | None = None
     weight: float | None = None
+    bits: int | None = None
 
     _CHOICES: ClassVar[dict[str, tuple[str, ...]]] = {
         "distance": DISTANCES,
@@ -60,6 +63,8 @@ class LossSettings:
                 _one_of(key, value, self._CHOICES[key])
             elif isinstance(value, bool) or not isinstance(value, (int, float)) or not _positive(value):
                 raise BadSettings(f"{key} of the loss {self.name} must be a number above 0, not {value!r}")
+        if self.bits is not None and (not isinstance(self.bits, int) or self.bits % 8):
+            raise BadSettings(f"bits must be a multiple of 8, not {self.bits!r}", hint="64 is usual")
         if self.form == "soft" and self.margin is not None:
             raise BadSettings(
                 "the soft form of the triplet loss has no margin", hint="leave the margin out, or use hinge"
