@@ -7,7 +7,8 @@ ModelsError
 ├── WeightsAltered  the file is there, but is not the one that the card names
 ├── WeightsFormat   the bytes are not what the parser expects at that place
 ├── PullFailed      network, server, npm or disk (`offline`, `not_found`, `disk_full`, ...)
-└── BadSettings     a loss, a split or batches that cannot be made as asked
+├── BadSettings     a loss, a split or batches that cannot be made as asked
+└── TrainingFailed  a training that cannot go on (`diverged`, `collapsed`)
 
 Each carries a reason `code` for programs and a `hint` that says what to do, with the command to type where
 there is one. `str(error)` is one line without the hint.
@@ -72,3 +73,9 @@ class BadSettings(ModelsError):
     """Training cannot be done as asked; the message names the setting at fault."""
 
     default_code = "bad_settings"
+
+
+class TrainingFailed(ModelsError):
+    """What was learnt is of no use, and more steps would not change that."""
+
+    default_code = "training"

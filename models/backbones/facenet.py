@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from models.backbones.torch_format import read_state
@@ -84,7 +85,7 @@ def folded(network: nn.Module) -> nn.Module:
     """The same function without batch normalisation; `network` is used up."""
     for unit in list(network.modules()):
         convolution, norm = getattr(unit, "conv", None), getattr(unit, "bn", None)
-        if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+        if isinstance(convolution, nn.Conv2d) and isinstance(norm, _BatchNorm):
             unit.conv, unit.bn = fuse_conv_bn_eval(convolution, norm), nn.Identity()
     linear, norm = network.get_submodule("last_linear"), network.get_submodule("last_bn")
     network.last_linear = fuse_linear_bn_eval(cast("nn.Linear", linear), cast("nn.BatchNorm1d", norm))
