@@ -92,7 +92,7 @@ class CosFace(EmbeddingLoss):
 
 class _ArcFace(ArcFaceLoss):  # type: ignore[misc]
     def get_angles(self, cosine_of_target_classes: Tensor) -> Tensor:
-        """Angles of cosines, held where the arc cosine has a slope: at +-1 it is infinite, and gradients NaN."""
+        """Angles of cosines, short of +-1: there the arc cosine is infinitely steep, and a gradient would be NaN."""
         return torch.acos(cosine_of_target_classes.clamp(-_NEARLY_ONE, _NEARLY_ONE))
 
 
