@@ -52,7 +52,8 @@ class CentreLoss(SoftmaxLoss):
         pull = (embeddings - centres.detach()).square().sum(dim=1).mean() / 2
         counts = torch.bincount(labels, minlength=len(self.centres))[labels]
         moved = ((centres - embeddings.detach()).square().sum(dim=1) / (2 * (1 + counts))).sum()
-        return LossValue(classified.value + self.weight * pull + moved - moved.detach(), classified.active)
+        # In this order: `moved` may be so large that adding it and taking it off would round the value away.
+        return LossValue(classified.value + self.weight * pull + (moved - moved.detach()), classified.active)
 
 
 class ArcFace(EmbeddingLoss):

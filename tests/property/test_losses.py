@@ -43,7 +43,7 @@ def check(value: LossValue, expected: float, active: float) -> None:
 
 
 @pytest.mark.parametrize("mining", ["all", "hard", "semi_hard"])
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(labels=LABELS, seed=SEEDS, distance=st.sampled_from(DISTANCES), soft=st.booleans())
 def test_triplet(mining: str, labels: list[int], seed: int, distance: str, soft: bool) -> None:
     embeddings, targets = drawn(labels, seed)
@@ -61,7 +61,7 @@ def test_triplet(mining: str, labels: list[int], seed: int, distance: str, soft:
     check(value, naive.mean(counted), len(pulling) / max(1, len(losses)))
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(labels=LABELS, seed=SEEDS, distance=st.sampled_from(DISTANCES))
 def test_weighted_triplet(labels: list[int], seed: int, distance: str) -> None:
     embeddings, targets = drawn(labels, seed)
@@ -70,7 +70,7 @@ def test_weighted_triplet(labels: list[int], seed: int, distance: str) -> None:
     check(value, naive.mean(losses), naive.mean([float(loss > 0) for loss in losses]))
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(labels=LABELS, seed=SEEDS, distance=st.sampled_from(DISTANCES))
 def test_contrastive(labels: list[int], seed: int, distance: str) -> None:
     embeddings, targets = drawn(labels, seed)
@@ -84,7 +84,7 @@ def test_contrastive(labels: list[int], seed: int, distance: str) -> None:
     check(value, *naive.over_pairs(labels, loss))
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(labels=LABELS, seed=SEEDS)
 def test_hashing(labels: list[int], seed: int) -> None:
     embeddings, targets = drawn(labels, seed)
@@ -109,7 +109,7 @@ def test_hashing(labels: list[int], seed: int) -> None:
 
 
 @pytest.mark.parametrize("name", ["arcface", "cosface"])
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(labels=LABELS, seed=SEEDS, scale=st.sampled_from([1.0, 10.0, 64.0]), margin=st.floats(0.05, 0.9))
 def test_margin_heads(name: str, labels: list[int], seed: int, scale: float, margin: float) -> None:
     embeddings, targets = drawn(labels, seed)
@@ -134,7 +134,7 @@ def test_margin_heads(name: str, labels: list[int], seed: int, scale: float, mar
     )
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(labels=LABELS, seed=SEEDS, weight=st.sampled_from([0.003, 1.0]))
 def test_softmax_and_centre(labels: list[int], seed: int, weight: float) -> None:
     embeddings, targets = drawn(labels, seed)

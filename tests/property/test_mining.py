@@ -41,7 +41,7 @@ def points(labels: list[int], seed: int) -> torch.Tensor:
         ("semi_hard", naive.semi_hard_triplets),
     ],
 )
-@settings(max_examples=50)
+@settings(max_examples=30)
 @given(labels=LABELS, seed=SEEDS)
 def test_mined_is_what_the_loop_finds(
     mining: str, loop: Callable[..., list[naive.Triplet]], labels: list[int], seed: int
@@ -76,7 +76,7 @@ def test_log_weights_are_the_papers_density(distance: float, size: int) -> None:
     assert found.item() == pytest.approx(-density, abs=1e-9)
 
 
-@settings(max_examples=50)
+@settings(max_examples=30)
 @given(labels=st.lists(st.integers(0, 2), min_size=1, max_size=40), seed=SEEDS)
 def test_offline_is_what_the_loop_finds(labels: list[int], seed: int) -> None:
     generator = np.random.default_rng(seed)
@@ -111,7 +111,7 @@ NAMES = st.sets(st.text(max_size=8), max_size=20)
 SHARES = st.tuples(st.floats(0, 0.5), st.floats(0, 0.4))
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(names=NAMES, others=NAMES, seed=st.integers(0, 100), shares=SHARES)
 def test_splits_never_share_an_identity_and_are_stable(
     names: set[str], others: set[str], seed: int, shares: tuple[float, float]

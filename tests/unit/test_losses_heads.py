@@ -77,6 +77,16 @@ def test_a_step_of_sgd_moves_centres_by_the_papers_rule() -> None:
     torch.testing.assert_close(loss.centres.data, expected)
 
 
+def test_far_centres_do_not_round_the_classes_away() -> None:
+    loss = CentreLoss(embedding_size=2, classes=2, weight=1e-12)
+    embeddings = torch.full((8, 2), 3e4)
+    labels = torch.arange(8) % 2
+    classified = SoftmaxLoss(embedding_size=2, classes=2)
+    classified.classifier = loss.classifier
+    expected = classified(embeddings, labels).value.item()
+    assert loss(embeddings, labels).value.item() == pytest.approx(expected, rel=1e-3)
+
+
 @pytest.mark.parametrize("name", ["softmax", "centre", "arcface", "cosface"])
 def test_gradients_are_right(name: str) -> None:
     torch.manual_seed(4)
