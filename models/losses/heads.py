@@ -52,7 +52,8 @@ class CentreLoss(SoftmaxLoss):
         pull = (embeddings - centres.detach()).square().sum(dim=1).mean() / 2
         counts = torch.bincount(labels, minlength=len(self.centres))[labels]
         moved = ((centres - embeddings.detach()).square().sum(dim=1) / (2 * (1 + counts))).sum()
-        return LossValue(classified.value + self.weight * pull + moved - moved.detach(), classified.active)
+        # In this order: `moved` may be so large that adding it and taking it off would round the value away.
+        return LossValue(classified.value + self.weight * pull + (moved - moved.detach()), classified.active)
 
 
 class ArcFace(EmbeddingLoss):
@@ -92,7 +93,7 @@ class CosFace(EmbeddingLoss):
 
 class _ArcFace(ArcFaceLoss):  # type: ignore[misc]
     def get_angles(self, cosine_of_target_classes: Tensor) -> Tensor:
-        """Angles of cosines, held where the arc cosine has a slope: at +-1 it is infinite, and gradients NaN."""
+        """Angles of cosines, short of +-1: there the arc cosine is infinitely steep, and a gradient would be NaN."""
         return torch.acos(cosine_of_target_classes.clamp(-_NEARLY_ONE, _NEARLY_ONE))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from pytorch_metric_learning.losses import TripletMarginLoss
 from pytorch_metric_learning.reducers import DoNothingReducer
@@ -46,7 +48,7 @@ class TripletLoss(EmbeddingLoss):
         if not len(losses):
             return LossValue((embeddings * 0).sum(), 0.0)
         # softplus(0) = log 2: above it, the positive is the farther one.
-        pulling = losses > (torch.log(losses.new_tensor(2.0)) if self.form == "soft" else 0)
+        pulling = losses > (math.log(2) if self.form == "soft" else 0)
         active = float(pulling.float().mean())
         if self.form == "hinge" and self.mining == "all" and active:
             losses = losses[pulling]

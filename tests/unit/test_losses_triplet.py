@@ -6,10 +6,14 @@ import math
 
 import pytest
 import torch
+from pytorch_metric_learning.losses import TripletMarginLoss
+from pytorch_metric_learning.reducers import MeanReducer
 from torch import Tensor
 
+from models.losses.distance import pml_distance
 from models.losses.loss import EmbeddingLoss, make_loss
 from models.losses.settings import LossSettings
+from models.mining.triplets import hard
 
 
 def loss_of(**settings: object) -> EmbeddingLoss:
@@ -51,6 +55,65 @@ def test_soft_by_hand() -> None:
     expected = (math.log1p(math.exp(1 - math.sqrt(2))) + math.log1p(math.exp(1 - SIDE))) / 2
     assert value.value.item() == pytest.approx(expected, abs=1e-7)
     assert value.active == 0.5
+
+
+def test_weighted_by_hand() -> None:
+    # Anchors 0 and 60 degrees, each with one positive and two strangers (90 and 180); the strangers have no positive
+    # of their own. From 0: sqrt 2 and 2. From 60: SIDE and sqrt 3.
+    value = loss_of(form="weighted", margin=0.5)(at(0, 60, 90, 180), torch.tensor([0, 0, 1, 2]))
+    expected = []
+    for near, far in ((math.sqrt(2), 2.0), (SIDE, math.sqrt(3))):
+        share = math.exp(-near) / (math.exp(-near) + math.exp(-far))
+        expected.append(max(0.0, 1 - (share * near + (1 - share) * far) + 0.5))
+    assert value.value.item() == pytest.approx(sum(expected) / 2, abs=1e-7)
+    assert expected[0] == 0
+    assert value.active == 0.5
+
+
+def test_weights_are_constants_to_the_gradient() -> None:
+    embeddings = at(0, 60, 90, 180, 200).requires_grad_()
+    labels = torch.tensor([0, 0, 1, 2, 0])
+    loss_of(form="weighted", margin=3.0)(embeddings, labels).value.backward()
+    points = embeddings.detach().requires_grad_()
+    losses = []
+    for anchor, positives in ((0, [1, 4]), (1, [0, 4]), (4, [0, 1])):
+        near = torch.stack([(points[anchor] - points[p]).norm() for p in positives])
+        far = torch.stack([(points[anchor] - points[n]).norm() for n in (2, 3)])
+        pull = near.detach().softmax(0) @ near
+        push = (-far.detach()).softmax(0) @ far
+        losses.append(pull - push + 3.0)
+    torch.stack(losses).mean().backward()
+    # The points are of unit length: the loss's gradient is what is left along the circle.
+    along = points.grad - (points.grad * points).sum(dim=1, keepdim=True) * points
+    torch.testing.assert_close(embeddings.grad, along.detach())
+
+
+@pytest.mark.parametrize("distance", ["l2", "squared_l2", "cosine"])
+def test_batch_hard_is_the_libraries_mean_and_batch_all_its_mean_of_non_zero(distance: str) -> None:
+    embeddings = torch.randn(40, 8, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    labels = torch.arange(40) % 10
+    library = TripletMarginLoss(margin=0.2, distance=pml_distance(distance))
+    every = loss_of(distance=distance, mining="all")(embeddings, labels)
+    assert 0 < every.active < 1
+    torch.testing.assert_close(every.value, library(embeddings, labels))
+    mined = hard(embeddings, labels)
+    mean = TripletMarginLoss(margin=0.2, distance=pml_distance(distance), reducer=MeanReducer())
+    hardest = loss_of(distance=distance)(embeddings, labels)
+    torch.testing.assert_close(hardest.value, mean(embeddings, labels, mined))
+
+
+@pytest.mark.parametrize("distance", ["l2", "squared_l2", "cosine"])
+@pytest.mark.parametrize("form", [{"form": "soft"}, {"form": "hinge", "margin": 5.0}])
+def test_gradients_where_smooth(distance: str, form: dict[str, object]) -> None:
+    loss = loss_of(distance=distance, mining="all", **form)
+    embeddings = torch.randn(6, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    labels = torch.arange(6) % 2
+    assert torch.autograd.gradcheck(lambda x: loss(x, labels).value, (embeddings.requires_grad_(),))
+
+
+def test_scale_of_embeddings_does_not_matter() -> None:
+    loss = loss_of(mining="all")
+    torch.testing.assert_close(loss(EMBEDDINGS, LABELS).value, loss(0.01 * EMBEDDINGS, LABELS).value)
 
 
 def test_default_is_batch_hard_with_margin_one_fifth() -> None:
