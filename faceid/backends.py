@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from faceid.config import Runtime, Settings
-from faceid.errors import DeviceError, ModelError
+from faceid.errors import DeviceError, ModelError, UsageError
 from faceid.streaming import Crew
 from models import registry
-from models.errors import ModelsError
+from models.errors import BadSettings, ModelsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,6 +60,18 @@ def resolve_device(asked: str) -> str:
             hint="use --device cpu, or check the driver with `faceid doctor`",
         )
     return f"cuda:{number}"
+
+
+def require_devices(device: str, count: int) -> None:
+    """Raise DeviceError where `count` processes cannot have a GPU each like `device`; on a CPU they always can."""
+    if device == "cpu" or count == 1:
+        return
+    import torch
+
+    if (found := torch.cuda.device_count()) < count:
+        raise DeviceError(
+            f"{count} GPUs were asked for, and {found} found", hint="use --processes with a smaller number"
+        )
 
 
 def resolve_runtime(asked: Runtime, device: str) -> Runtime:
@@ -226,5 +238,7 @@ def models_errors() -> Iterator[None]:
     """Turn the errors of the models package into ours: the one edge between the two trees."""
     try:
         yield
+    except BadSettings as error:
+        raise UsageError(str(error), code=error.code, hint=error.hint, path=error.path) from error
     except ModelsError as error:
         raise ModelError(str(error), code=error.code, hint=error.hint, path=error.path) from error

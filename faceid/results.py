@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -314,6 +315,37 @@ class ReembedResult:
     failed: int
     dropped: int
     unfindable: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainResult:
+    """What came of a training from the network `start`.
+
+    `status`: `made`, and then `card` is the path of the model card of `name`; `no_gain`, where no step did better than
+    the start. Of `photos`, `lost` counts those without a usable face by reason; `duplicates` lie there more than once.
+    People: `trained_on`, `validated_on`, `calibrated_on`, and `alone`, who have one photo only and were left out.
+    `steps` were made, the best was `best_step`, and `ended` says why no more (`steps`, `patience`). TMR at FMR 1e-3 on
+    the people of the validation: `start_tmr` of the start, `best_tmr` of the best step; `tmr` on those of the
+    calibration, None where nothing was made.
+    """
+
+    status: Literal["made", "no_gain"]
+    name: str
+    card: str | None
+    start: str
+    photos: int
+    lost: Mapping[str, int]
+    duplicates: int
+    trained_on: int
+    validated_on: int
+    calibrated_on: int
+    alone: int
+    steps: int
+    best_step: int
+    ended: str
+    start_tmr: float
+    best_tmr: float
+    tmr: float | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,14 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 import lfw
+from faceid.calibrate.margin import AMBIGUOUS_FMR, gaps
 from faceid.calibrate.measured import measure
 from faceid.calibrate.metrics import threshold_at_fmr
 from faceid.calibrate.scores import distances
 from faceid.types import Metric
 from models.registry import Calibration, card_path, write_calibration
-
-AMBIGUOUS_FMR = 1e-3
-SAME_SHARE = 0.9
 
 
 def main() -> None:
@@ -83,24 +81,13 @@ def ambiguity_margin(
 ) -> float:
     """How far apart two templates of one person mostly are, seen from a third photo of that person.
 
-    The cases: a probe and two templates of the same person, all three photos different, both distances within
-    `threshold`. The margin is the gap between the two distances that SAME_SHARE of the cases stay below: two
-    identities that differ by less may as well be one person under two names, or twins.
+    The cases and the margin are those of `faceid.calibrate.margin`.
 
     Also printed: a probe, a template of the same person and one of another, both within the threshold. How often is
     the other nearer, and how often by more than the margin?
     """
-    same_gaps, other_gaps = [], []
-    for index, vector in enumerate(vectors):
-        near = distances(vectors @ vector, metric)
-        within = near <= threshold
-        within[index] = False
-        same = identity == identity[index]
-        mated, non_mated = near[within & same], near[within & ~same]
-        same_gaps.append(np.abs(mated[:, None] - mated[None, :])[np.triu_indices(mated.size, k=1)])
-        other_gaps.append((non_mated[None, :] - mated[:, None]).ravel())
-    same_gap, other_gap = np.concatenate(same_gaps), np.concatenate(other_gaps)
-    margin = float(np.quantile(same_gap, SAME_SHARE))
+    found = gaps(vectors, identity, metric, threshold)
+    same_gap, other_gap, margin = found.same, found.other, found.margin
     print(
         f"ambiguity: {same_gap.size:,} cases of one person; {other_gap.size:,} of two, of which the wrong one is nearer"
         f" in {np.mean(other_gap < 0):.2%}, by more than the margin in {np.mean(other_gap < -margin):.2%}"

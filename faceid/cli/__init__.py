@@ -26,6 +26,7 @@ from faceid.cli import (
     remove,
     rename,
     show,
+    train,
     verify,
 )
 from faceid.cli._options import make_session
@@ -57,6 +58,7 @@ for command in (
     reembed,
     calibrate,
     gallery_health,
+    train,
     doctor,
 ):
     app.command(command.NAME)(command.run)

@@ -33,6 +33,16 @@ FORMS: dict[Backbone, Form] = {
 """The networks that can be trained."""
 
 
+def trainable(name: str) -> Backbone:
+    """The network of that name. Raises BadSettings for one that is none, or cannot be trained."""
+    for backbone in FORMS:
+        if backbone == name:
+            return backbone
+    raise BadSettings(
+        f"there is no network {name!r} to train from scratch", hint=f"choose {', '.join(FORMS)}"
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Scratch:
     """A network without any weights: they are drawn from `seed`."""
@@ -54,10 +64,8 @@ class Scratch:
             network = with_norms(mobilefacenet.MobileFaceNet(dim))
         elif self.backbone == "dlib-resnet":
             network = with_norms(dlib_resnet.DlibResnet(dim))
-        elif self.backbone == "inception-resnet-v1":
-            network = facenet.FaceNet(facenet.skeleton(dim))
         else:
-            raise BadSettings(f"{self.backbone} cannot be trained", hint=f"choose {', '.join(FORMS)}")
+            network = facenet.FaceNet(facenet.skeleton(dim))
         return network.to(memory_format=torch.channels_last)
 
 

@@ -1,0 +1,145 @@
+"""Weights -> a network that `--model` takes: model card, calibration, and its place among the user's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faceid.backends import models_errors
+from faceid.calibrate.margin import AMBIGUOUS_FMR, gaps
+from faceid.calibrate.measured import measure
+from faceid.calibrate.metrics import threshold_at_fmr, tmr_at_fmr
+from faceid.embed.torch import open_embedder
+from faceid.errors import InputError
+from faceid.training.judging import FMR, cosine_distances
+from faceid.training.people import People
+from faceid.types import Crop, Metric
+from models.calibration import Calibration, write_calibration
+from models.card import Accuracy, Card, Weights
+from models.card_text import write_card
+from models.files import read_blocks, sha256_of, write_whole
+from models.training.samples import Samples
+from models.training.starts import FORMS, Scratch, Start
+
+PROGRAM = "faceid train"
+
+METRIC: Metric = "cosine"
+_PART = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A network among the user's own, with its TMR at FMR 1e-3 on people whom nothing was fitted to."""
+
+    card_path: Path
+    tmr: float
+
+
+def describe(start: Start) -> str:
+    """Where a training started, in a few words."""
+    if isinstance(start, Scratch):
+        return f"scratch ({start.backbone}, {start.settings.dim} numbers)"
+    return f"{start.card.name} ({start.card.weights.sha256[:8]})"
+
+
+def publish(
+    name: str,
+    start: Start,
+    description: str,
+    trained: Path,
+    weights: Path,
+    models_dir: Path,
+    people: People,
+    device: str,
+) -> Published:
+    """Bring what was `trained` from `start` to `weights`, a card beside it, calibrated, and both into `models_dir`.
+
+    The network is loaded and asked just as commands do, so that what comes out is known to work. Raises InputError
+    (`too_few`) where the people for calibration are too few, ModelError, and OSError.
+    """
+    samples = people.calibration
+    path = weights.with_suffix(".toml")
+    with models_errors():
+        write_whole(weights, read_blocks(trained))
+        card = _card(name, start, description, weights)
+        vectors = _templates(card, samples, device)
+        mated, non_mated = cosine_distances(vectors, samples.labels)
+        tmr = tmr_at_fmr(mated, non_mated, FMR)
+        data = f"{len(samples):,} photos of {people.identities('calibration'):,} people not trained on, all pairs"
+        figure = Accuracy(f"TMR at FMR {FMR:g}", round(tmr, 4), data, f"measured by {PROGRAM}")
+        write_card(path, replace(card, accuracy=(figure,)))
+        write_calibration(path, _calibration(vectors, samples, mated, non_mated, data))
+        models_dir.mkdir(parents=True, exist_ok=True)
+        # The card last: a network is among the user's own when it is whole.
+        for file in (weights, path):
+            write_whole(models_dir / file.name, read_blocks(file))
+    return Published(models_dir / path.name, tmr)
+
+
+def _card(name: str, start: Start, description: str, weights: Path) -> Card:
+    source = f"{PROGRAM}, from {describe(start)}"
+    known = Weights("file", str(weights), weights.name, sha256_of(weights), weights.stat().st_size)
+    if isinstance(start, Scratch):
+        form = FORMS[start.backbone]
+        return Card(
+            name=name,
+            backbone=start.backbone,
+            dim=start.settings.dim,
+            metric=METRIC,
+            input_size=form.size,
+            aligner=form.aligner,
+            description=description,
+            licence="that of the photos it was trained on",
+            licence_note=None,
+            source_url=source,
+            weights=known,
+            tensor=None,
+            accuracy=(),
+            calibration=None,
+        )
+    return replace(
+        start.card,
+        name=name,
+        metric=METRIC,
+        description=description,
+        licence=f"{start.card.licence} ({start.card.name}); that of the photos it was trained on",
+        source_url=source,
+        weights=known,
+        accuracy=(),
+        calibration=None,
+    )
+
+
+def _templates(card: Card, samples: Samples, device: str) -> NDArray[np.float32]:
+    embedder = open_embedder(card, device=device, weights_dir=Path(card.weights.source).parent)
+    return np.concatenate(
+        [
+            embedder.embed([Crop(pixels, card.aligner, 1.0) for pixels in part])
+            for part in samples.parts(_PART)
+        ]
+    )
+
+
+def _calibration(
+    vectors: NDArray[np.float32],
+    samples: Samples,
+    mated: NDArray[np.float32],
+    non_mated: NDArray[np.float32],
+    data: str,
+) -> Calibration:
+    threshold = threshold_at_fmr(non_mated, AMBIGUOUS_FMR)
+    try:
+        return measure(
+            mated.astype(np.float64),
+            non_mated.astype(np.float64),
+            data=f"{data}; intervals take comparisons as independent",
+            ambiguity_margin=round(gaps(vectors, samples.labels, METRIC, threshold).margin, 4),
+            program=PROGRAM,
+        )
+    except ValueError as error:
+        raise InputError(
+            f"cannot calibrate: {error}", code="too_few", hint="add people, or raise split.calibration"
+        ) from error

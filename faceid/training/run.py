@@ -1,0 +1,285 @@
+"""A training from end to end: photos, people, steps, and a network of one's own."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from faceid.align import crop_size
+from faceid.backends import models_errors, usable_cores
+from faceid.calibrate.photos import digest_of
+from faceid.errors import InputError, ModelError, UsageError
+from faceid.pipeline import Pipeline
+from faceid.ports import Detector
+from faceid.results import TrainResult
+from faceid.rules import MultiFace
+from faceid.sources import of_folders
+from faceid.streaming import Crew
+from faceid.training.crops import CropCache, NoNetwork, Portraits, portraits
+from faceid.training.judging import true_match_rate
+from faceid.training.people import People, parted
+from faceid.training.publish import describe, publish
+from models import registry
+from models.files import write_whole
+from models.training.events import Watch
+from models.training.settings import TrainSettings
+from models.training.starts import FORMS, Form, Scratch, Start
+
+if TYPE_CHECKING:
+    from models.training.trainer import Outcome
+
+RUN = "run.json"
+"""What a folder's run is of, by which it is known whether it may go on."""
+
+WORKERS = 8
+"""Processes that make batches for a GPU at most."""
+
+_EXTRA = ("lightning_fabric", "pytorch_metric_learning", "tensorboard")
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Order:
+    """What is asked for: the network `name`, from `start`, on the people of `root` (`faceid.sources.of_folders`).
+
+    `output` is the folder of the run, `crops` that of the crops, which several runs may share, `models_dir` that of the
+    user's own networks. `device` is as torch names it, `processes` as in `models.training.trainer.Job`.
+    """
+
+    root: str
+    output: Path
+    name: str
+    start: Start
+    settings: TrainSettings
+    crops: Path
+    models_dir: Path
+    multi_face: MultiFace = "reject"
+    min_face: float | None = None
+    device: str = "cpu"
+    processes: int = 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ready:
+    """An order whose photos were looked at, and whose folder is its own."""
+
+    order: Order
+    found: Portraits
+    people: People
+
+
+def prepare(
+    order: Order,
+    detector: Detector,
+    crew: Crew,
+    progress: Callable[[int, int | None], None],
+    note: Callable[[str], None],
+) -> Ready:
+    """Look at the photos, and part the people. `progress` hears of photos, `note` of what is left out, a line each.
+
+    UsageError for a name that is taken, settings that cannot be and a folder of another run; InputError for too few
+    people; ModelError without the extra `train`.
+    """
+    require_extra()
+    _check_name(order)
+    if order.settings.distillation.weight and isinstance(order.start, Scratch):
+        raise UsageError(
+            "a network from scratch has nothing to be held to", hint="leave out --network, or distillation"
+        )
+    found = _look(order, _form(order.start).aligner, detector, crew, progress)
+    with models_errors():
+        people = parted(found, order.settings)
+    _tell(found, people, note)
+    _claim(order, found)
+    return Ready(order, found, people)
+
+
+def train(ready: Ready, watch: Watch) -> TrainResult:
+    """Train, or go on where an earlier run in the same folder stopped; after the end, tell what came out again.
+
+    ModelError for a start that cannot be trained or is not there, and where a training comes to nothing; UsageError for
+    settings that do not go with these people.
+    """
+    order, found, people = ready.order, ready.found, ready.people
+    with models_errors():
+        outcome = _trained(order, people, watch)
+    result = TrainResult(
+        status="no_gain",
+        name=order.name,
+        card=None,
+        start=describe(order.start),
+        photos=found.photos,
+        lost=found.lost,
+        duplicates=found.duplicates,
+        trained_on=people.identities("training"),
+        validated_on=people.identities("validation"),
+        calibrated_on=people.identities("calibration"),
+        alone=people.alone,
+        steps=outcome.steps,
+        best_step=outcome.best_step,
+        ended=outcome.ended,
+        start_tmr=outcome.start_score,
+        best_tmr=outcome.best_score,
+        tmr=None,
+    )
+    return result if outcome.best_step == 0 else _published(order, people, outcome, result)
+
+
+def require_extra() -> None:
+    """Raise ModelError (`no_train`) where a package is missing that training needs."""
+    if missing := [package for package in _EXTRA if find_spec(package) is None]:
+        raise ModelError(
+            f"training needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not installed",
+            code="no_train",
+            hint='pip install "faceid[train]"',
+        )
+
+
+def _check_name(order: Order) -> None:
+    if not _NAME.fullmatch(order.name):
+        raise UsageError(
+            f"a network cannot be called {order.name!r}",
+            code="bad_name",
+            hint="--name takes lower-case letters, digits, dots, dashes and underscores, 64 at most",
+        )
+    taken = {*registry.names(order.models_dir), *registry.liveness_names(), "fake"}
+    # A run that is repeated finds its own network there.
+    if order.name in taken and _of_run(order.output).get("name") != order.name:
+        raise UsageError(
+            f"there is a network called {order.name} already", code="name_taken", hint="choose another --name"
+        )
+
+
+def _form(start: Start) -> Form:
+    """The crops that a start takes. Raises ModelError for one whose crops no aligner makes."""
+    if isinstance(start, Scratch):
+        return FORMS[start.backbone]
+    crop_size(start.card.aligner)
+    return Form(start.card.input_size, start.card.aligner)
+
+
+def _look(
+    order: Order,
+    aligner: str,
+    detector: Detector,
+    crew: Crew,
+    progress: Callable[[int, int | None], None],
+) -> Portraits:
+    smallest = "" if order.min_face is None else f"-{order.min_face:g}px"
+    try:
+        cache = CropCache(order.crops / f"{aligner}-{order.multi_face}{smallest}")
+        pipeline = Pipeline(detector, NoNetwork(aligner, crop_size(aligner)), crew)
+        found = portraits(of_folders(order.root), pipeline, cache, order.multi_face, progress)
+    except OSError as error:
+        raise _unwritable(order.crops, error) from error
+    if not found.names:
+        raise InputError(
+            f"no photo of {order.root} shows one face: {_reasons(found.lost)}",
+            code="no_face",
+            path=order.root,
+        )
+    return found
+
+
+def _tell(found: Portraits, people: People, note: Callable[[str], None]) -> None:
+    if found.lost:
+        lost = sum(found.lost.values())
+        note(f"{lost:,} of {found.photos:,} photos show nobody, or several: {_reasons(found.lost)}")
+    if found.duplicates:
+        note(
+            f"{found.duplicates:,} photos lie there more than once: of two people none counts, of one the first"
+        )
+    if people.alone:
+        note(f"{people.alone:,} people have one photo only, from which nothing can be learnt about them")
+
+
+def _claim(order: Order, found: Portraits) -> None:
+    """Make the folder this run's. UsageError where it is another's already."""
+    identity = {
+        "name": order.name,
+        "start": describe(order.start),
+        "settings": order.settings.as_dict(),
+        "data": digest_of(zip(found.digests, found.names, strict=True)),
+    }
+    before = _of_run(order.output)
+    different = [key for key, value in identity.items() if before and before.get(key) != value]
+    if different:
+        raise UsageError(
+            f"{order.output} holds a run of another kind: {', '.join(different)} differ",
+            code="other_run",
+            hint="name another --output, or delete that folder",
+            path=str(order.output),
+        )
+    try:
+        order.output.mkdir(parents=True, exist_ok=True)
+        write_whole(order.output / RUN, [json.dumps(identity, indent=1).encode()])
+    except OSError as error:
+        raise _unwritable(order.output, error) from error
+
+
+def _of_run(output: Path) -> dict[str, Any]:
+    try:
+        content = json.loads((output / RUN).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _trained(order: Order, people: People, watch: Watch) -> Outcome:
+    from models.training.trainer import Job, run
+
+    job = Job(
+        settings=order.settings,
+        start=order.start,
+        training=people.training,
+        validation=people.validation,
+        judge=true_match_rate,
+        directory=order.output,
+        device=order.device,
+        processes=order.processes,
+        workers=0 if order.device == "cpu" else min(WORKERS, usable_cores() // order.processes),
+    )
+    try:
+        return run(job, watch)
+    except OSError as error:
+        raise _unwritable(order.output, error) from error
+
+
+def _published(order: Order, people: People, outcome: Outcome, result: TrainResult) -> TrainResult:
+    weights = order.output / f"{order.name}.safetensors"
+    description = (
+        f"trained on {result.trained_on:,} people ({len(people.training):,} photos) from {result.start},"
+        f" {order.settings.loss.name} loss, best at step {outcome.best_step:,}"
+    )
+    try:
+        published = publish(
+            order.name,
+            order.start,
+            description,
+            outcome.weights,
+            weights,
+            order.models_dir,
+            people,
+            order.device,
+        )
+    except OSError as error:
+        raise _unwritable(order.models_dir, error) from error
+    return replace(result, status="made", card=str(published.card_path), tmr=published.tmr)
+
+
+def _reasons(lost: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {reason}" for reason, count in sorted(lost.items())) or "no photos"
+
+
+def _unwritable(path: Path, error: OSError) -> UsageError:
+    return UsageError(
+        f"cannot write to {error.filename or path}: {error.strerror or error}",
+        code="unwritable",
+        hint="name a folder that can be written, with room for crops and checkpoints",
+        path=str(path),
+    )
