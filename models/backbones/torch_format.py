@@ -11,8 +11,7 @@ from torch import Tensor
 
 from models.errors import WeightsFormat
 
-# What torch's restricted unpickler raises for bytes that make no sense to it.
-_UNREADABLE = (
+UNREADABLE = (
     pickle.UnpicklingError,
     RuntimeError,
     EOFError,
@@ -22,13 +21,14 @@ _UNREADABLE = (
     AttributeError,
     struct.error,
 )
+"""What torch's restricted unpickler raises for bytes that make no sense to it."""
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
     """The state dict that a `.pt` or `.pth` file holds, on the CPU. Raises WeightsFormat, and OSError."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise WeightsFormat(f"{path.name} is not a file of torch weights: {error}", path=str(path)) from error
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise WeightsFormat(f"{path.name} does not hold a state dict", path=str(path))

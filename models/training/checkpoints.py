@@ -12,7 +12,6 @@ is kept: what a step draws hangs on the seed and the step.
 from __future__ import annotations
 
 import io
-import pickle
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -22,6 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from models.backbones.torch_format import UNREADABLE
 from models.errors import WeightsFormat
 from models.files import write_whole
 from models.state import read_tensors, write_tensors
@@ -97,7 +97,7 @@ def latest(directory: Path) -> tuple[Standing, Learnt] | None:
             optimiser=state["optimiser"],
             scaler=state["scaler"],
         )
-    except (RuntimeError, EOFError, LookupError, TypeError, pickle.UnpicklingError) as error:
+    except UNREADABLE as error:
         raise WeightsFormat(
             f"{folder} is no checkpoint: {error}",
             hint="delete it: the one before counts then",

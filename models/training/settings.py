@@ -1,49 +1,51 @@
 """What a training is told: a TOML file, or the defaults of one of two ways to begin. Imports the standard library only.
 
-seed = 0
+    seed = 0
 
-[network]                   # from scratch: which one, and how it is made
-dim = 128                   # numbers of an embedding, 8 to 512
-side = 64                   # light only: pixels that the crop is reduced to
-frozen = 0                  # the first stages that stay as they are
+    [network]                   # from scratch: which one, and how it is made
+    dim = 128                   # numbers of an embedding, 8 to 512
+    side = 64                   # light only: pixels that the crop is reduced to
+    frozen = 0                  # the first stages that stay as they are
 
-[loss]                      # models/losses/settings.py
-name = "triplet"
-mining = "hard"
+    [loss]                      # models/losses/settings.py
+    name = "triplet"
+    mining = "hard"
 
-[batch]
-people = 16                 # identities in a batch, and photos of each
-photos = 4
+    [batch]
+    people = 16                 # identities in a batch, and photos of each
+    photos = 4
 
-[optimiser]
-name = "adamw"              # or "sgd"
-rate = 1e-3                 # learning rate of the last stage at its highest
-layer_decay = 1.0           # each stage learns so many times as fast as the one after it
-weight_decay = 1e-4
-momentum = 0.9              # sgd only
-warmup = 50                 # steps in which the rate rises to its highest; then it falls along a cosine
-clip = 0.0                  # the largest norm of the gradient; 0 leaves it as it is
+    [optimiser]
+    name = "adamw"              # or "sgd"
+    rate = 1e-3                 # learning rate of the last stage at its highest
+    layer_decay = 1.0           # each stage learns so many times as fast as the one after it
+    weight_decay = 1e-4
+    momentum = 0.9              # sgd only
+    warmup = 50                 # steps in which the rate rises to its highest; then it falls along a cosine
+    clip = 0.0                  # the largest norm of the gradient; 0 leaves it as it is
 
-[schedule]
-steps = 2000
-validate = 100              # steps from one validation to the next
-checkpoint = 50
-patience = 10               # validations without a better one, after which it ends
+    [schedule]
+    steps = 2000
+    validate = 100              # steps from one validation to the next
+    checkpoint = 50
+    patience = 10               # validations without a better one, after which it ends
 
-[distillation]              # stay near to what the starting network says of the clean photo
-weight = 0.0
-distance = "cosine"         # 1 - cosine, or "l2": the length of the difference
+    [distillation]              # stay near to what the starting network says of the clean photo
+    weight = 0.0
+    distance = "cosine"         # 1 - cosine, or "l2": the length of the difference
 
-[augmentation]              # how often each is done to a crop, 0 to 1
-flip = 0.5
-blur = 0.1
-jpeg = 0.1
-low_resolution = 0.1
-occlusion = 0.1
+    [augmentation]              # how often each is done to a crop, 0 to 1
+    flip = 0.5
+    blur = 0.1
+    jpeg = 0.1
+    low_resolution = 0.1
+    occlusion = 0.1
 
-[split]                     # shares of the identities that are not trained on
-validation = 0.15
-calibration = 0.15
+    [split]                     # shares of the identities that are not trained on
+    validation = 0.15
+    calibration = 0.15
+
+What a file leaves out stays as it is by default.
 """
 
 from __future__ import annotations

@@ -1,0 +1,235 @@
+"""Trainings of a second each: what they learn, when they end, and that they go on as if nothing had happened."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from models.errors import BadSettings, TrainingFailed, WeightsFormat
+from models.state import read_tensors
+from models.training import checkpoints, trainer
+from models.training.checkpoints import FOLDER
+from models.training.embedding import embed, spread
+from models.training.events import Advised, Began
+from models.training.health import WINDOW
+from models.training.logbook import LOG, TENSORBOARD, read_log
+from models.training.samples import Batches
+from tiny_training import SIDE, Heard, Tiny, TinyNet, job, separation, settings
+
+
+def bits(path: Path) -> dict[str, bytes]:
+    return {key: value.numpy().tobytes() for key, value in read_tensors(path).items()}
+
+
+def last(directory: Path) -> Path:
+    return max((directory / FOLDER).iterdir())
+
+
+def test_a_training_makes_people_whom_it_never_saw_easier_to_tell_apart(tmp_path: Path) -> None:
+    heard = Heard()
+    done = trainer.run(job(tmp_path, settings(schedule={"steps": 60, "validate": 20})), heard)
+    assert isinstance(heard.events[0], Began)
+    assert [step for step, _, _ in heard.scores] == [0, 20, 40, 60]
+    assert done.start_score == heard.scores[0][1]
+    assert done.best_score == max(score for _, score, _ in heard.scores) > done.start_score + 0.1
+    assert (done.steps, done.ended) == (60, "steps")
+    run = tmp_path / "run"
+    assert [record.step for record in read_log(run)] == list(range(1, 61))
+    assert list((run / TENSORBOARD).glob("events*"))
+    assert [path.name for path in run.glob("best-*")] == [done.weights.name]
+
+
+def test_the_weights_are_those_of_the_best_validation_without_norms(tmp_path: Path) -> None:
+    trained = job(tmp_path)
+    done = trainer.run(trained, Heard())
+    network = TinyNet(8)
+    network.load_state_dict(read_tensors(done.weights))
+    vectors = embed(network, trained.validation, torch.device("cpu"))
+    assert separation(vectors, trained.validation.labels) == pytest.approx(done.best_score, abs=1e-4)
+
+
+@pytest.mark.parametrize("stop_at", [1, 3, 4, 7, 11])
+@pytest.mark.parametrize("loss", [{"mining": "random"}, {"name": "arcface"}])
+def test_a_run_that_is_interrupted_goes_on_bit_by_bit(
+    tmp_path: Path, stop_at: int, loss: dict[str, str]
+) -> None:
+    chosen = settings(loss=loss, augmentation={"occlusion": 0.5}, optimiser={"name": "sgd"})
+    whole = trainer.run(job(tmp_path / "whole", chosen), Heard())
+    broken = job(tmp_path / "broken", chosen)
+    with pytest.raises(KeyboardInterrupt):
+        trainer.run(broken, Heard(stop_at))
+    heard = Heard()
+    done = trainer.run(broken, heard)
+    assert heard.events[0] == Began((stop_at - 1) // 2 * 2, 12, "cpu", 1)
+    assert replace(done, weights=whole.weights) == whole
+    runs = [tmp_path / name / "run" for name in ("whole", "broken")]
+    assert read_log(runs[0]) == read_log(runs[1])
+    for name in ("network.safetensors", "loss.safetensors"):
+        assert bits(last(runs[0]) / name) == bits(last(runs[1]) / name)
+    assert bits(whole.weights) == bits(done.weights)
+
+
+def test_a_run_that_has_ended_tells_it_again(tmp_path: Path) -> None:
+    trained = job(tmp_path)
+    first = trainer.run(trained, Heard())
+    before = bits(last(tmp_path / "run") / "network.safetensors")
+    heard = Heard()
+    assert trainer.run(trained, heard) == first
+    assert heard.scores == []
+    assert bits(last(tmp_path / "run") / "network.safetensors") == before
+
+
+def test_it_ends_when_nothing_gets_better(tmp_path: Path) -> None:
+    chosen = settings(schedule={"steps": 100, "validate": 2, "patience": 3})
+    done = trainer.run(job(tmp_path, chosen, judge=lambda vectors, labels: 0.5), Heard())
+    assert (done.steps, done.best_step, done.ended) == (6, 0, "patience")
+
+
+def test_another_seed_is_another_run(tmp_path: Path) -> None:
+    runs = [tmp_path / name for name in ("a", "b")]
+    for directory, seed in zip(runs, (0, 1), strict=True):
+        trainer.run(job(directory, replace(settings(), seed=seed)), Heard())
+    first, second = (read_log(directory / "run") for directory in runs)
+    assert [record.loss for record in first] != [record.loss for record in second]
+
+
+def test_what_is_frozen_stays(tmp_path: Path) -> None:
+    trainer.run(job(tmp_path, settings(network={"frozen": 1})), Heard())
+    before, after = Tiny().make().state_dict(), read_tensors(last(tmp_path / "run") / "network.safetensors")
+    same = {key for key in before if torch.equal(before[key], after[key])}
+    assert {key for key in before if key.startswith("stem")} <= same
+    assert not any(key.startswith("head") for key in same)
+
+
+@pytest.mark.parametrize("distance", ["cosine", "l2"])
+def test_distillation_holds_embeddings_where_they_were(tmp_path: Path, distance: str) -> None:
+    moved = []
+    for weight in (0.0, 100.0):
+        chosen = settings(distillation={"weight": weight, "distance": distance}, optimiser={"rate": 0.01})
+        trained = job(tmp_path / str(weight), chosen, start=Tiny(norms=False))
+        trainer.run(trained, Heard())
+        network = Tiny(norms=False).make()
+        taught = embed(network, trained.training, torch.device("cpu"))
+        network.load_state_dict(read_tensors(last(trained.directory) / "network.safetensors"))
+        moved.append(
+            1.0 - float((embed(network, trained.training, torch.device("cpu")) * taught).sum(1).mean())
+        )
+        records = read_log(trained.directory)
+        assert all((record.distillation > 0) == (weight > 0) for record in records)
+    assert moved[1] < moved[0] / 2
+
+
+class Evil:
+    def __reduce__(self) -> tuple[object, ...]:
+        return pytest.fail, ("a pickle ran",)
+
+
+EVIL = pickle.dumps(Evil(), protocol=2)
+
+
+class One(Tiny):
+    """Says the same of everybody."""
+
+    def make(self) -> torch.nn.Module:
+        network = super().make()
+        network.requires_grad_(False)
+        network.head.weight.zero_()
+        network.head.bias.fill_(1.0)
+        return network.requires_grad_(True)
+
+
+def test_a_collapse_is_told_with_what_to_do(tmp_path: Path) -> None:
+    chosen = settings(schedule={"steps": 40, "validate": 100}, optimiser={"rate": 1e-9})
+    with pytest.raises(TrainingFailed, match="all embeddings have become one at step 20") as caught:
+        trainer.run(job(tmp_path, chosen, start=One()), Heard())
+    assert caught.value.code == "collapsed"
+    assert "semi-hard" in str(caught.value.hint)
+
+
+def test_nothing_left_to_learn_is_told_once(tmp_path: Path) -> None:
+    chosen = settings(
+        schedule={"steps": WINDOW + 10},
+        loss={"margin": 1e-6, "mining": "all"},
+        augmentation=dict.fromkeys(("flip", "blur", "jpeg", "low_resolution", "occlusion"), 0.0),
+    )
+    trained = job(tmp_path, chosen)
+    shades = (trained.training.labels * 25).astype(np.uint8)
+    np.save(trained.training.files[0], np.tile(shades[:, None, None, None], (1, SIDE, SIDE, 3)))
+    heard = Heard()
+    trainer.run(trained, heard)
+    advice = [event.advice for event in heard.events if isinstance(event, Advised)]
+    assert len(advice) == 1
+    assert "harder mining" in advice[0]
+
+
+def test_a_loss_that_is_not_finite_ends_it(tmp_path: Path) -> None:
+    chosen = settings(optimiser={"rate": 1e30, "name": "sgd", "warmup": 0}, schedule={"steps": 40})
+    with pytest.raises(TrainingFailed, match=r"the loss is (nan|inf)") as caught:
+        trainer.run(job(tmp_path, chosen, start=Tiny(norms=False)), Heard())
+    assert caught.value.code == "diverged"
+
+
+def test_batches_hang_on_seed_and_step_alone(tmp_path: Path) -> None:
+    trained = job(tmp_path, settings(augmentation={"blur": 0.5, "jpeg": 0.5}))
+    first, second = (Batches(trained.training, trained.settings) for _ in range(2))
+    for step in (5, 0, 3):
+        one, other = first[step], second[step]
+        assert torch.equal(one.pixels, other.pixels)
+        assert torch.equal(one.places, other.places)
+    assert not torch.equal(first[0].pixels, first[1].pixels)
+    # In another epoch the same photo is changed in another way.
+    again = [batch for batch in (first[step] for step in range(8)) if one.places[0] in batch.places]
+    assert (
+        len(
+            {
+                batch.pixels[batch.places.tolist().index(int(one.places[0]))].numpy().tobytes()
+                for batch in again
+            }
+        )
+        > 1
+    )
+
+
+def test_a_batch_is_shared_evenly_and_wholly(tmp_path: Path) -> None:
+    batch = Batches(job(tmp_path).training, settings())[0]
+    for world in (1, 2, 5, 12):
+        shares = [batch.share(rank, world) for rank in range(world)]
+        assert len({len(share) for share in shares}) == 1
+        assert torch.equal(torch.cat(shares)[: len(batch.labels)], batch.pixels)
+
+
+def test_too_few_people_for_a_batch(tmp_path: Path) -> None:
+    with pytest.raises(BadSettings, match="10 identities have two photos or more, and a batch needs 11"):
+        trainer.run(job(tmp_path, settings(batch={"people": 11})), Heard())
+
+
+def test_a_damaged_checkpoint_is_named_and_runs_nothing(tmp_path: Path) -> None:
+    trained = job(tmp_path)
+    trainer.run(trained, Heard())
+    state = last(trained.directory) / "state.pt"
+
+    for content in (state.read_bytes()[:-100], EVIL):
+        state.write_bytes(content)
+        with pytest.raises(WeightsFormat, match="is no checkpoint") as caught:
+            checkpoints.latest(trained.directory)
+        assert "delete it" in str(caught.value.hint)
+
+
+def test_a_log_line_that_was_cut_short_is_none(tmp_path: Path) -> None:
+    trained = job(tmp_path)
+    trainer.run(trained, Heard())
+    log = trained.directory / LOG
+    whole = log.read_text()
+    log.write_text(whole + whole.splitlines()[0][:20])
+    assert len(read_log(trained.directory)) == 12
+
+
+def test_spread() -> None:
+    assert spread(torch.ones(5, 3)) == pytest.approx(0.0, abs=1e-6)
+    assert spread(torch.tensor([[1.0, 0.0], [-2.0, 0.0]])) == pytest.approx(1.0)
+    assert spread(torch.eye(4)) == pytest.approx(0.75)
