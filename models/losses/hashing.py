@@ -22,7 +22,7 @@ class HashingHead(nn.Module):
 
     x is the embedding at unit length, less `centre`, and at unit length again. W begins as random hyperplanes, whose
     codes differ in about bits * angle / pi places (Charikar 2002, STOC). Embeddings of faces are far from even about
-    the origin: around their mean, the same number of planes tells more of them apart.
+    the origin: where codes are short, planes around their mean tell more of them apart.
     """
 
     centre: Tensor
