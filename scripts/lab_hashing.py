@@ -3,10 +3,11 @@
     python scripts/lab_hashing.py [--model NAME] [--bits 64,128,...] [--seeds N] [--synthetic] [--json FILE]
 
 Templates of LFW View 1 (label errors mended) are split by identity, half and half, once for each seed. A hashing head
-is trained on the one half, by `models.losses.hashing`, on top of the network as it is; all pairs within the other half
-are compared by L2 between floats, and by the Hamming distance of codes, before training (random hyperplanes) and after.
-TMR is the mean over the splits, with the lowest and the highest. A search is for one probe's nearest ten among
-`--gallery` random templates, exhaustively, in faiss on one thread, the median of many.
+is trained on the one half, by `models.losses.hashing`, on top of the network as it is. All pairs within the other half
+are compared by L2 between floats, and by the Hamming distance of codes: of random hyperplanes through the origin, of
+the same through the mean of the first half, and after training. TMR is the mean over the splits, with the lowest and
+the highest. A search is for one probe's nearest ten among `--gallery` random templates, exhaustively, in faiss on one
+thread, the median of many.
 """
 
 from __future__ import annotations
@@ -40,25 +41,24 @@ from models.mining.splits import split
 
 RATES = (1e-2, 1e-3)
 IDENTITIES, PHOTOS = 32, 4
-LEARNING_RATE = 0.01
+LEARNING_RATE = 0.001
+CODES = ("random", "centred", "trained")
 K = 10
 
 
 @dataclass(frozen=True)
 class Row:
-    """One way to compare: bits of a code (0: floats), trained or not, and for each rate the TMR of every split."""
+    """One way to compare: bits of a code (0: floats), one of CODES, and for each rate the TMR of every split."""
 
     bits: int
-    trained: bool
+    kind: str
     size: int
     search_us: float
     tmr: dict[str, list[float]]
 
     @property
     def name(self) -> str:
-        if not self.bits:
-            return "floats, L2"
-        return f"{self.bits} bits, {'trained' if self.trained else 'random hyperplanes'}"
+        return f"{self.bits} bits, {self.kind}" if self.bits else "floats, L2"
 
 
 def main() -> None:
@@ -80,31 +80,32 @@ def main() -> None:
 
 
 def measure(people: People, bits: list[int], seeds: range, epochs: int, gallery: int) -> list[Row]:
-    """A row for floats, and two for each length of codes."""
+    """A row for floats, and one for each of CODES at each length."""
     dim = people.vectors.shape[1]
-    ways = [(0, False), *((length, trained) for length in bits for trained in (False, True))]
-    tmr: dict[tuple[int, bool], dict[str, list[float]]] = {
+    ways = [(0, "floats"), *((length, kind) for length in bits for kind in CODES)]
+    tmr: dict[tuple[int, str], dict[str, list[float]]] = {
         way: {f"{rate:g}": [] for rate in RATES} for way in ways
     }
     for seed in track(seeds, description="splits", transient=True):
         training, testing = _halves(people, seed)
         vectors, identity = people.vectors[testing], people.identity[testing]
-        scores = {(0, False): 1 - vectors @ vectors.T}
+        scores = {(0, "floats"): 1 - vectors @ vectors.T}
         for length in bits:
             torch.manual_seed(seed)
             loss = make_loss(LossSettings("hashing", bits=length), embedding_size=dim, classes=0)
             assert isinstance(loss, HashingLoss)
-            scores[length, False] = _hamming(loss.head, vectors)
+            scores[length, "random"] = _hamming(loss.head, vectors)
+            loss.head.centre_on(torch.from_numpy(people.vectors[training]))
+            scores[length, "centred"] = _hamming(loss.head, vectors)
             train(loss, people.vectors[training], people.identity[training], seed, epochs)
-            scores[length, True] = _hamming(loss.head, vectors)
+            scores[length, "trained"] = _hamming(loss.head, vectors)
         for way, distances in scores.items():
             mated, non_mated = _pairs(distances, identity)
             for rate in RATES:
                 tmr[way][f"{rate:g}"].append(tmr_at_fmr(mated, non_mated, rate))
     cost = {length: search_us(dim, length, gallery) for length in (0, *bits)}
     return [
-        Row(length, trained, length // 8 or 4 * dim, cost[length], tmr[length, trained])
-        for length, trained in ways
+        Row(length, kind, length // 8 or 4 * dim, cost[length], tmr[length, kind]) for length, kind in ways
     ]
 
 
@@ -191,11 +192,12 @@ def draw(rows: list[Row], path: Path) -> None:
     with mpl.rc_context({"font.size": 8.5, "svg.fonttype": "none", "svg.hashsalt": "hashing"}):
         figure = Figure(figsize=(5.5, 3.6), layout="constrained")
         axes = figure.subplots()
-        for trained, label, colour, style in (
-            (True, "codes, trained", "#0072B2", "o-"),
-            (False, "codes, random hyperplanes", "#D55E00", "s--"),
+        for kind, label, colour, style in (
+            ("trained", "codes, trained", "#0072B2", "o-"),
+            ("centred", "random planes through the mean", "#009E73", "^-."),
+            ("random", "random planes through the origin", "#D55E00", "s--"),
         ):
-            codes = [row for row in rows if row.bits and row.trained == trained]
+            codes = [row for row in rows if row.bits and row.kind == kind]
             means = [statistics.mean(row.tmr[rate]) for row in codes]
             below = [mean - min(row.tmr[rate]) for mean, row in zip(means, codes, strict=True)]
             above = [max(row.tmr[rate]) - mean for mean, row in zip(means, codes, strict=True)]
@@ -204,6 +206,9 @@ def draw(rows: list[Row], path: Path) -> None:
         floats = statistics.mean(rows[0].tmr[rate])
         axes.axhline(floats, color="black", linestyle=":", label=f"floats, {rows[0].size} bytes")
         axes.set(xscale="log", xlabel="bytes a template", ylabel=f"TMR at FMR {rate}")
+        shown = sorted({row.size for row in rows if row.bits})
+        axes.set_xticks(shown, [str(size) for size in shown])
+        axes.minorticks_off()
         axes.legend(loc="lower right", frameon=False)
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None, dpi=110)

@@ -25,18 +25,18 @@ class ContrastiveLoss(EmbeddingLoss):
 
     def over(self, embeddings: Tensor, labels: Tensor) -> LossValue:
         """The loss of a batch; see EmbeddingLoss."""
-        measured, alike = pairs(distances(self.distance, embeddings), labels)
+        measured, alike = _pairs(distances(self.distance, embeddings), labels)
         losses = torch.where(alike, measured, functional.relu(self.margin - measured)).square() / 2
-        return balanced(losses, alike)
+        return _balanced(losses, alike)
 
 
-def pairs(measured: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+def _pairs(measured: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """Of (n, n) distances, the n (n - 1) / 2 above the diagonal, and whether each is within one class."""
     rows, columns = torch.triu_indices(len(labels), len(labels), 1, device=labels.device)
     return measured[rows, columns], labels[rows] == labels[columns]
 
 
-def balanced(losses: Tensor, alike: Tensor) -> LossValue:
+def _balanced(losses: Tensor, alike: Tensor) -> LossValue:
     """The mean of the mean over pairs of one class and that over pairs of two; of one kind, where there is one only."""
     means = [kind.mean() for kind in (losses[alike], losses[~alike]) if len(kind)]
     if not means:

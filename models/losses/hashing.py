@@ -11,26 +11,37 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.losses.contrastive import balanced, pairs
 from models.losses.loss import EmbeddingLoss, LossValue
+from models.losses.triplet import TripletLoss
 
 _ONES = np.array([number.bit_count() for number in range(256)], dtype=np.uint8)
 
 
 class HashingHead(nn.Module):
-    """(n, d) raw embeddings -> (n, bits) in -1..1, of which the signs are the code: tanh(W x), x of unit length.
+    """(n, d) raw embeddings -> (n, bits) in -1..1, of which the signs are the code: tanh(W x).
 
-    It begins as random hyperplanes (Charikar 2002, STOC), whose codes differ in about b angle / pi places.
+    x is the embedding at unit length, less `centre`, and at unit length again. W begins as random hyperplanes, whose
+    codes differ in about bits * angle / pi places (Charikar 2002, STOC). Embeddings of faces are far from even about
+    the origin: where codes are short, planes around their mean tell more of them apart.
     """
+
+    centre: Tensor
 
     def __init__(self, *, embedding_size: int, bits: int) -> None:
         super().__init__()
         self.planes = nn.Parameter(torch.randn(bits, embedding_size))
+        self.register_buffer("centre", torch.zeros(embedding_size))
+
+    @torch.no_grad()
+    def centre_on(self, embeddings: Tensor) -> None:
+        """Put `centre` where (n, d) raw embeddings have their mean at unit length: once, before training."""
+        self.centre.copy_(functional.normalize(embeddings, dim=1).mean(dim=0))
 
     def forward(self, embeddings: Tensor) -> Tensor:
         """The relaxed codes, to be trained."""
-        unit = functional.normalize(embeddings, dim=1)
-        return torch.tanh(functional.linear(unit, self.planes.to(unit.dtype)))
+        centred = functional.normalize(embeddings, dim=1) - self.centre
+        directions = functional.normalize(centred, dim=1)
+        return torch.tanh(functional.linear(directions, self.planes.to(directions.dtype)))
 
     @torch.no_grad()
     def codes(self, embeddings: Tensor) -> NDArray[np.uint8]:
@@ -39,31 +50,26 @@ class HashingHead(nn.Module):
 
 
 class HashingLoss(EmbeddingLoss):
-    """Deep supervised hashing (Liu, Wang, Shan and Chen 2016, CVPR), with `head` from embeddings to codes h.
+    """Triplets told apart by their codes (Norouzi, Fleet and Salakhutdinov 2012, NIPS); `head` makes the codes h.
 
-    ||h - h'||^2 / 2 for a pair of one class, max(0, 2 bits - ||h - h'||^2) / 2 for one of two, and
-    weight * || |h| - 1 ||_1 for each member of a pair, which takes codes to their signs. Pairs are averaged as by
-    ContrastiveLoss; the paper's codes are not bounded by tanh.
+    max(0, D(a, p) - D(a, n) + margin) + weight * mean | |h| - 1 |, with D = 1 - cos(h, h'), which between signs is
+    twice the share of places that differ. The paper's distance is between signs, its margin is one place, and it bounds
+    the loss from above; the relaxation by tanh and the second term, which takes codes to their signs, are those of deep
+    hashing (Liu, Wang, Shan and Chen 2016, CVPR).
     """
 
-    def __init__(self, *, embedding_size: int, bits: int, weight: float) -> None:
+    def __init__(self, *, embedding_size: int, bits: int, margin: float, mining: str, weight: float) -> None:
         super().__init__()
-        self.bits, self.weight = bits, weight
+        self.weight = weight
         self.head = HashingHead(embedding_size=embedding_size, bits=bits)
+        self._apart = TripletLoss(distance="cosine", margin=margin, form="hinge", mining=mining)
 
     def over(self, embeddings: Tensor, labels: Tensor) -> LossValue:
         """The loss of a batch; see EmbeddingLoss."""
         codes = self.head(embeddings)
-        squares = codes.square().sum(dim=1)
-        products = squares.unsqueeze(1) + squares.unsqueeze(0) - 2 * codes @ codes.T
-        squared, alike = pairs(products.clamp(min=0), labels)
-        over_pairs = balanced(
-            torch.where(alike, squared, functional.relu(2 * self.bits - squared)) / 2, alike
-        )
-        if not len(squared):
-            return over_pairs
-        quantisation = 2 * (codes.abs() - 1).abs().sum(dim=1).mean()
-        return LossValue(over_pairs.value + self.weight * quantisation, over_pairs.active)
+        apart = self._apart.over(codes, labels)
+        to_signs = (codes.abs() - 1).abs().mean()
+        return LossValue(apart.value + self.weight * to_signs, apart.active)
 
 
 def pack(bits: NDArray[np.bool_]) -> NDArray[np.uint8]:

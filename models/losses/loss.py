@@ -31,7 +31,7 @@ class EmbeddingLoss(nn.Module):
     def forward(self, embeddings: Tensor, labels: Tensor) -> LossValue:
         """The loss of (n, d) raw embeddings, floating, with (n,) int64 labels, at least in float32.
 
-        A batch without tuples (one class only, no class twice) has the value 0, of which gradients are 0.
+        Triplets and pairs that a batch does not hold (one class only, no class twice) add 0, of which gradients are 0.
         Raises ValueError for other shapes and types, and for an empty batch.
         """
         if embeddings.ndim != 2 or not len(embeddings) or not embeddings.is_floating_point():
@@ -58,7 +58,7 @@ def make_loss(settings: LossSettings, *, embedding_size: int, classes: int) -> E
     Put it on the network's device before its parameters go to an optimiser.
     """
     parameters = settings.parameters()
-    size, head = {"embedding_size": embedding_size}, {"embedding_size": embedding_size, "classes": classes}
+    head = {"embedding_size": embedding_size, "classes": classes}
     # Imported here, as each of these modules needs this one.
     from models.losses.contrastive import ContrastiveLoss
     from models.losses.hashing import HashingLoss
@@ -72,7 +72,7 @@ def make_loss(settings: LossSettings, *, embedding_size: int, classes: int) -> E
         "softmax": lambda: SoftmaxLoss(**head),
         "arcface": lambda: ArcFace(**head, **parameters),
         "cosface": lambda: CosFace(**head, **parameters),
-        "hashing": lambda: HashingLoss(**size, **parameters),
+        "hashing": lambda: HashingLoss(embedding_size=embedding_size, **parameters),
     }
     return makers[settings.name]()
 

@@ -88,24 +88,18 @@ def test_contrastive(labels: list[int], seed: int, distance: str) -> None:
 @given(labels=LABELS, seed=SEEDS)
 def test_hashing(labels: list[int], seed: int) -> None:
     embeddings, targets = drawn(labels, seed)
-    loss = made("hashing", seed, bits=8, weight=0.05)
+    loss = made("hashing", seed, bits=8, margin=0.3, weight=0.05)
     planes = loss.head.planes.tolist()
     codes = [
         [math.tanh(sum(w * x for w, x in zip(plane, naive.unit(point), strict=True))) for plane in planes]
         for point in embeddings.tolist()
     ]
 
-    def of_pair(i: int, j: int, alike: bool) -> float:
-        squared = math.dist(codes[i], codes[j]) ** 2
-        return (squared if alike else max(0.0, 16 - squared)) / 2
-
-    def to_signs(code: list[float]) -> float:
-        return sum(abs(abs(number) - 1) for number in code)
-
-    expected, active = naive.over_pairs(labels, of_pair)
-    if len(labels) > 1:
-        expected += 0.05 * 2 * naive.mean([to_signs(code) for code in codes])
-    check(loss(embeddings, targets), expected, active)
+    mined = naive.hard_triplets(codes, labels)
+    losses = naive.triplet_losses(codes, mined, distance="cosine", margin=0.3)
+    to_signs = naive.mean([abs(abs(number) - 1) for code in codes for number in code])
+    active = naive.mean([float(each > 0) for each in losses])
+    check(loss(embeddings, targets), naive.mean(losses) + 0.05 * to_signs, active)
 
 
 @pytest.mark.parametrize("name", ["arcface", "cosface"])

@@ -32,30 +32,39 @@ def test_contrastive_gradients_are_right(distance: str) -> None:
     assert torch.autograd.gradcheck(lambda x: loss(x, labels).value, (embeddings.requires_grad_(),))
 
 
-def hashing_by_hand() -> HashingLoss:
+def hashing_by_hand(margin: float) -> HashingLoss:
     """8 planes: the first four see the first coordinate, the others the second, at slope 2."""
-    loss = HashingLoss(embedding_size=2, bits=8, weight=0.5).double()
+    loss = HashingLoss(embedding_size=2, bits=8, margin=margin, mining="hard", weight=0.5).double()
     loss.head.planes.data = 2 * torch.eye(2, dtype=torch.float64).repeat_interleave(4, dim=0)
     return loss
 
 
 def test_hashing_by_hand() -> None:
     embeddings = torch.tensor([[3.0, 0.0], [0.0, 1.0], [-2.0, 0.0]], dtype=torch.float64)
-    value = hashing_by_hand()(embeddings, torch.tensor([0, 0, 1]))
-    # tanh 2 = 0.964028 in four places, 0 in four: each member is 4 (1 - 0.964028) + 4 from its signs. Squared
-    # distances: 8 tanh^2 = 7.434798 between 0 and 1 and between 1 and 2, 4 (2 tanh)^2 = 14.869595 between 0 and 2.
-    alike = 7.434798 / 2
-    unlike = ((16 - 14.869595) / 2 + (16 - 7.434798) / 2) / 2
-    to_signs = 2 * (4 * (1 - 0.964028) + 4)
-    assert value.value.item() == pytest.approx((alike + unlike) / 2 + 0.5 * to_signs, abs=1e-5)
-    assert value.active == 1
+    value = hashing_by_hand(0.2)(embeddings, torch.tensor([0, 0, 1]))
+    # Codes are at right angles, but the third is opposite to the first: for the first anchor 1 - 2 + 0.2, below 0,
+    # for the second 1 - 1 + 0.2. tanh 2 = 0.964028 in half of the places, 0 in the others.
+    assert value.value.item() == pytest.approx(0.2 / 2 + 0.5 * (1 - 0.964028 / 2), abs=1e-6)
+    assert value.active == 0.5
 
 
 def test_hashing_gradients_are_right() -> None:
-    loss = hashing_by_hand()
+    loss = hashing_by_hand(3.0)
     embeddings = torch.randn(6, 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     labels = torch.arange(6) % 2
     assert torch.autograd.gradcheck(lambda x: loss(x, labels).value, (embeddings.requires_grad_(),))
+
+
+def test_a_centre_spreads_crowded_embeddings_over_the_codes() -> None:
+    torch.manual_seed(3)
+    embeddings = torch.tensor([[5.0, 0, 0, 0]]) + 0.2 * torch.randn(200, 4)
+    head = HashingHead(embedding_size=4, bits=64)
+    crowded = hamming(head.codes(embeddings), head.codes(embeddings)).mean()
+    head.centre_on(embeddings)
+    spread = hamming(head.codes(embeddings), head.codes(embeddings)).mean()
+    assert crowded < 4
+    assert abs(spread - 32) < 3
+    assert "centre" in head.state_dict()
 
 
 def test_untrained_codes_measure_angles() -> None:
@@ -73,14 +82,17 @@ def test_training_the_head_separates_classes_by_their_codes() -> None:
     torch.manual_seed(2)
     labels = torch.arange(32) % 4
     embeddings = torch.randn(4, 8)[labels] + 0.3 * torch.randn(32, 8)
-    loss = HashingLoss(embedding_size=8, bits=16, weight=0.01)
+    loss = HashingLoss(embedding_size=8, bits=16, margin=0.2, mining="hard", weight=0.01)
+    loss.head.centre_on(embeddings)
     optimiser = torch.optim.Adam(loss.parameters(), lr=0.05)
-    before = loss(embeddings, labels).value.item()
+    before = loss(embeddings, labels)
     for _ in range(60):
         optimiser.zero_grad()
         loss(embeddings, labels).value.backward()
         optimiser.step()
-    assert loss(embeddings, labels).value.item() < before / 2
+    after = loss(embeddings, labels)
+    assert after.value.item() < before.value.item() / 2
+    assert after.active < before.active
     codes = loss.head.codes(embeddings)
     distances = hamming(codes, codes)
     same = labels.numpy()[:, None] == labels.numpy()[None]
