@@ -34,7 +34,8 @@ class People:
 def parted(portraits: Portraits, settings: TrainSettings) -> People:
     """Identities by a hash of their name and the seed, so that more photos move nobody (`models.mining.splits`).
 
-    Raises InputError (`too_few`, `one_photo_each`) where a part has too few identities with two photos.
+    Of few people chance may leave a part too few: then some of the largest part go over. Raises InputError (`too_few`,
+    `one_photo_each`) for fewer than three times LEAST identities with two photos.
     """
     counts = Counter(portraits.names)
     several = {name for name, count in counts.items() if count > 1}
@@ -44,28 +45,29 @@ def parted(portraits: Portraits, settings: TrainSettings) -> People:
             code="one_photo_each",
             hint="add photos: two of each at least, better five",
         )
-    parts = split(
-        counts, seed=settings.seed, validation=settings.split.validation, test=settings.split.calibration
-    )
-    trained = [name for name in parts.train if name in several]
-    found = {"training": trained, "validation": parts.validation, "calibration": parts.test}
-    for what, names in found.items():
-        usable = len(several.intersection(names))
-        if usable < LEAST:
-            raise InputError(
-                f"{usable} of {len(several):,} identities with two photos are for {what}, and {LEAST} are needed",
-                code="too_few",
-                hint="add people, or change [split] or the seed in the settings",
-            )
-    return People(
-        training=_samples(portraits, trained),
-        validation=_samples(portraits, parts.validation),
-        calibration=_samples(portraits, parts.test),
-        alone=len(parts.train) - len(trained),
-    )
+    if len(several) < 3 * LEAST:
+        raise InputError(
+            f"{len(several)} people have two photos, and training, validation and calibration need {LEAST} each",
+            code="too_few",
+            hint="add people; below a hundred little can be learnt",
+        )
+    shares = settings.split
+    drawn = split(counts, seed=settings.seed, validation=shares.validation, test=shares.calibration)
+    trained = [name for name in drawn.train if name in several]
+    parts = [trained, list(drawn.validation), list(drawn.test)]
+    while True:
+        parts_by_use = sorted(parts, key=lambda part: len(several.intersection(part)))
+        poor, rich = parts_by_use[0], parts_by_use[-1]
+        if len(several.intersection(poor)) >= LEAST:
+            break
+        moving = max(several.intersection(rich))
+        rich.remove(moving)
+        poor.append(moving)
+    training, validation, calibration = (_samples(portraits, sorted(part)) for part in parts)
+    return People(training, validation, calibration, alone=len(set(drawn.train) - several))
 
 
-def _samples(portraits: Portraits, names: tuple[str, ...] | list[str]) -> Samples:
+def _samples(portraits: Portraits, names: list[str]) -> Samples:
     labels = {name: label for label, name in enumerate(names)}
     chosen = [row for row, name in enumerate(portraits.names) if name in labels]
     # In an order that does not hang on how the photos were found.

@@ -141,5 +141,7 @@ def _calibration(
         )
     except ValueError as error:
         raise InputError(
-            f"cannot calibrate: {error}", code="too_few", hint="add people, or raise split.calibration"
+            f"cannot calibrate: {error}",
+            code="too_few",
+            hint="add people, raise split.calibration, or train for longer",
         ) from error

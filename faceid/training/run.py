@@ -95,6 +95,9 @@ def prepare(
     with models_errors():
         people = parted(found, order.settings)
     _tell(found, people, note)
+    if (there := people.identities("training")) < order.settings.batch.people:
+        note(f"{there} people in a batch, as there are no more")
+        order = replace(order, settings=order.settings.changed({"batch": {"people": there}}))
     _claim(order, found)
     return Ready(order, found, people)
 

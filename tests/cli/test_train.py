@@ -1,0 +1,176 @@
+"""`faceid train`, as people and programs see it: people are coloured squares, the network is a real one."""
+
+from __future__ import annotations
+
+import json
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as PilImage
+
+from cli_runs import Faceid
+from faceid.config import Settings
+from faceid.detect.fake import LEVELS, draw_face
+from faceid.embed.torch import open_embedder
+from faceid.types import Crop
+from models import registry
+
+PEOPLE, PHOTOS = 20, 3
+QUICK = ("--network", "light", "--people", "4", "--photos", "2", "--dim", "8", "--steps", "4")
+
+
+@pytest.fixture
+def people(tmp_path: Path) -> Path:
+    """A folder per person: colours far apart."""
+    root = tmp_path / "people"
+    colours = list(product(LEVELS[::2], repeat=3))
+    for person in range(PEOPLE):
+        colour = colours[person]
+        for number in range(PHOTOS):
+            canvas = np.zeros((150, 160, 3), np.uint8)
+            draw_face(canvas, colour, 10 + number * 5, 10, 110)
+            canvas[canvas > 0] += np.uint8(number * 3)
+            path = root / f"person{person:02d}" / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            PilImage.fromarray(canvas).save(path)
+    return root
+
+
+@pytest.fixture(autouse=True)
+def growing_score(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four steps make no network better on coloured squares for sure; what comes out is tested, not how good it is."""
+    scores = iter(range(100))
+    monkeypatch.setattr("faceid.training.run.true_match_rate", lambda vectors, labels: next(scores) / 100)
+
+
+def test_what_comes_out_is_a_network_like_the_others(faceid: Faceid, people: Path, tmp_path: Path) -> None:
+    output = tmp_path / "runs" / "mine"
+    ran = faceid("--json", "train", people, "--output", output, *QUICK)
+    assert ran.code == 0, ran.err
+    *validations, last = ran.objects
+    assert validations == [
+        {"step": 0, "tmr": 0.0, "best": True},
+        {"step": 4, "tmr": 0.01, "best": True},
+    ]
+    summary = last["summary"]
+    assert (summary["status"], summary["name"], summary["best_step"]) == ("made", "mine", 4)
+    assert summary["trained_on"] + summary["validated_on"] + summary["calibrated_on"] == PEOPLE
+    assert summary["start"] == "scratch (light, 8 numbers)"
+    assert 0.0 <= summary["tmr"] <= 1.0
+    listed = {item["name"]: item for item in faceid("--json", "models").objects}
+    assert (listed["mine"]["dim"], listed["mine"]["weights"]) == (8, "installed")
+    settings = Settings.load()
+    card = registry.card("mine", settings.models_dir)
+    assert summary["card"] == str(settings.models_dir / "mine.toml")
+    assert card.calibration is not None
+    assert card.calibration.non_mated > 0
+    assert card.accuracy[0].value == pytest.approx(summary["tmr"], abs=1e-4)
+    assert registry.card("mine", output) == card.__class__(
+        **{name: getattr(card, name) for name in card.__slots__ if name != "weights"},
+        weights=registry.card("mine", output).weights,
+    )
+    embedder = open_embedder(card, device="cpu", weights_dir=settings.weights_dir)
+    vectors = embedder.embed([Crop(np.zeros((112, 112, 3), np.uint8), card.aligner, 1.0)])
+    assert vectors.shape == (1, 8)
+    checks = {item["check"]: item for item in faceid("--json", "doctor").objects}
+    assert checks["model mine"]["ok"]
+
+
+def test_the_same_command_tells_it_again_and_another_one_is_refused(
+    faceid: Faceid, people: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "mine"
+    first = faceid("--json", "train", people, "--output", output, *QUICK).objects[-1]
+    crops = sorted((output / "crops").rglob("*.npy"))
+    again = faceid("--json", "train", people, "--output", output, *QUICK)
+    assert again.objects == [first]
+    assert sorted((output / "crops").rglob("*.npy")) == crops
+    other = faceid("--json", "train", people, "--output", output, *QUICK, "--seed", "1")
+    assert (other.code, other.object["error"]["code"]) == (2, "other_run")
+    assert "settings differ" in other.err
+    taken = faceid("--json", "train", people, "--output", tmp_path / "x", "--name", "mine", *QUICK)
+    assert (taken.code, taken.object["error"]["code"]) == (2, "name_taken")
+
+
+def test_crops_may_be_shared(faceid: Faceid, people: Path, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        ran = faceid("train", people, "--output", tmp_path / name, *QUICK, "--crops", tmp_path / "crops")
+        assert ran.code == 0
+        assert f"{name} is there" in ran.out
+    assert len(list((tmp_path / "crops").rglob("*.npy"))) == 1
+
+
+def test_no_gain_is_no_network(
+    faceid: Faceid, people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("faceid.training.run.true_match_rate", lambda vectors, labels: 0.5)
+    ran = faceid("train", people, "--output", tmp_path / "mine", *QUICK)
+    assert ran.code == 1
+    assert "no step did better than the start" in ran.out
+    assert "mine" not in registry.names(Settings.load().models_dir)
+
+
+def test_what_was_left_out_is_said(faceid: Faceid, people: Path, tmp_path: Path) -> None:
+    PilImage.new("RGB", (80, 80)).save(people / "person00" / "empty.png")
+    ran = faceid("train", people, "--output", tmp_path / "mine", *QUICK, "--people", "50")
+    assert "1 of 61 photos show nobody, or several: 1 no_face" in ran.err
+    assert "people in a batch, as there are no more" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "reason"),
+    [
+        (("--network", "vgg"), 2, "bad_settings"),
+        (("--network", "light", "--distillation", "1"), 2, "usage"),
+        (("--network", "light", "--dim", "4"), 2, "bad_settings"),
+        (("--network", "light", "--loss", "softmax", "--mining", "hard"), 2, "bad_settings"),
+        (("--network", "light", "--name", "My Network"), 2, "bad_name"),
+        (("--network", "light", "--name", "dlib-resnet"), 2, "name_taken"),
+        (("--network", "light", "--multi-face", "all"), 2, "usage"),
+        (("--network", "light", "--settings", "nowhere.toml"), 2, "usage"),
+        (("--dim", "64"), 2, "usage"),
+        ((), 5, "unknown_model"),
+    ],
+)
+def test_what_cannot_be_is_refused(
+    faceid: Faceid, people: Path, tmp_path: Path, arguments: tuple[str, ...], code: int, reason: str
+) -> None:
+    ran = faceid("--json", "train", people, "--output", tmp_path / "mine", *arguments)
+    assert (ran.code, ran.object["error"]["code"]) == (code, reason), ran.err
+    assert len(ran.err.splitlines()) <= 2
+
+
+def test_a_file_of_settings_counts_less_than_options(faceid: Faceid, people: Path, tmp_path: Path) -> None:
+    file = tmp_path / "train.toml"
+    file.write_text("seed = 5\n[schedule]\nsteps = 99\nvalidate = 2\n[loss]\nmining = 'semi_hard'\n")
+    output = tmp_path / "mine"
+    assert faceid("train", people, "--output", output, *QUICK, "--settings", file).code == 0
+    settings = json.loads((output / "run.json").read_text())["settings"]
+    assert (settings["seed"], settings["schedule"]["steps"], settings["schedule"]["validate"]) == (5, 4, 2)
+    assert settings["loss"]["mining"] == "semi_hard"
+    file.write_text("[schedule]\nsteps = 'many'\n")
+    ran = faceid("--json", "train", people, "--output", output, *QUICK, "--settings", file)
+    assert (ran.code, ran.object["error"]["code"]) == (2, "bad_settings")
+
+
+def test_people_of_one_photo_each(faceid: Faceid, people: Path, tmp_path: Path) -> None:
+    for path in people.rglob("[12].png"):
+        path.unlink()
+    ran = faceid("--json", "train", people, "--output", tmp_path / "mine", *QUICK)
+    assert (ran.code, ran.object["error"]["code"]) == (3, "one_photo_each")
+
+
+def test_the_extra_and_the_gpu_are_asked_for_in_one_line(
+    faceid: Faceid, people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    ran = faceid("--device", "cuda", "train", people, "--output", tmp_path / "mine", *QUICK)
+    assert (ran.code, len(ran.err.splitlines())) == (5, 1)
+    monkeypatch.setattr("faceid.training.run._EXTRA", ("lightning_fabric", "not_installed"))
+    ran = faceid("--json", "train", people, "--output", tmp_path / "mine", *QUICK)
+    assert (ran.code, ran.object["error"]["code"]) == (5, "no_train")
+    assert 'pip install "faceid[train]"' in ran.err
