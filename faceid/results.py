@@ -325,8 +325,8 @@ class TrainResult:
     the start. Of `photos`, `lost` counts those without a usable face by reason; `duplicates` lie there more than once.
     People: `trained_on`, `validated_on`, `calibrated_on`, and `alone`, who have one photo only and were left out.
     `steps` were made, the best was `best_step`, and `ended` says why no more (`steps`, `patience`). TMR at FMR 1e-3 on
-    the people of the validation: `start_tmr` of the start, `best_tmr` of the best step; `tmr` on those of the
-    calibration, None where nothing was made.
+    the people of the validation: `start_tmr` of the start, `best_tmr` of the best step. On those of the calibration,
+    whom nothing was chosen by: `tmr`, None where nothing was made, and `tmr_before` of the start, None from scratch.
     """
 
     status: Literal["made", "no_gain"]
@@ -346,6 +346,7 @@ class TrainResult:
     start_tmr: float
     best_tmr: float
     tmr: float | None
+    tmr_before: float | None
 
 
 @dataclass(frozen=True, slots=True)

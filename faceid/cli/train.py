@@ -279,8 +279,9 @@ def _tell(session: Session, result: TrainResult) -> None:
         output.line("no step did better than the start, so there is no new network")
         output.note("look at the log; try a lower --rate, other people, or photos that the start fails on")
         return
+    before = "" if result.tmr_before is None else f", where {result.start} has {result.tmr_before:.4f}"
     output.line(
-        f"{result.name} is there: {result.tmr:.4f} on {result.calibrated_on:,} people who took no part ({result.card})"
+        f"{result.name} is there: {result.tmr:.4f} on {result.calibrated_on:,} people who took no part{before}"
     )
     output.note(
         f"use it with `faceid --model {result.name}`, or move a gallery: `faceid re-embed --to {result.name}`"

@@ -14,7 +14,7 @@ from faceid.calibrate.measured import measure
 from faceid.calibrate.metrics import threshold_at_fmr, tmr_at_fmr
 from faceid.embed.torch import open_embedder
 from faceid.errors import InputError
-from faceid.training.judging import FMR, cosine_distances
+from faceid.training.judging import FMR, cosine_distances, true_match_rate
 from faceid.training.people import People
 from faceid.types import Crop, Metric
 from models.calibration import Calibration, write_calibration
@@ -32,10 +32,14 @@ _PART = 64
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A network among the user's own, with its TMR at FMR 1e-3 on people whom nothing was fitted to."""
+    """A network among the user's own, with its TMR at FMR 1e-3 on people whom nothing was fitted to.
+
+    `start_tmr` is that of the network it was trained from on the same people; None from scratch.
+    """
 
     card_path: Path
     tmr: float
+    start_tmr: float | None
 
 
 def describe(start: Start) -> str:
@@ -65,7 +69,7 @@ def publish(
     with models_errors():
         write_whole(weights, read_blocks(trained))
         card = _card(name, start, description, weights)
-        vectors = _templates(card, samples, device)
+        vectors = _templates(card, weights.parent, samples, device)
         mated, non_mated = cosine_distances(vectors, samples.labels)
         tmr = tmr_at_fmr(mated, non_mated, FMR)
         data = f"{len(samples):,} photos of {people.identities('calibration'):,} people not trained on, all pairs"
@@ -76,7 +80,11 @@ def publish(
         # The card last: a network is among the user's own when it is whole.
         for file in (weights, path):
             write_whole(models_dir / file.name, read_blocks(file))
-    return Published(models_dir / path.name, tmr)
+        before = (
+            None if isinstance(start, Scratch) else _templates(start.card, start.weights_dir, samples, device)
+        )
+    start_tmr = None if before is None else true_match_rate(before, samples.labels)
+    return Published(models_dir / path.name, tmr, start_tmr)
 
 
 def _card(name: str, start: Start, description: str, weights: Path) -> Card:
@@ -113,8 +121,8 @@ def _card(name: str, start: Start, description: str, weights: Path) -> Card:
     )
 
 
-def _templates(card: Card, samples: Samples, device: str) -> NDArray[np.float32]:
-    embedder = open_embedder(card, device=device, weights_dir=Path(card.weights.source).parent)
+def _templates(card: Card, weights_dir: Path, samples: Samples, device: str) -> NDArray[np.float32]:
+    embedder = open_embedder(card, device=device, weights_dir=weights_dir)
     return np.concatenate(
         [
             embedder.embed([Crop(pixels, card.aligner, 1.0) for pixels in part])

@@ -129,6 +129,7 @@ def train(ready: Ready, watch: Watch) -> TrainResult:
         start_tmr=outcome.start_score,
         best_tmr=outcome.best_score,
         tmr=None,
+        tmr_before=None,
     )
     return result if outcome.best_step == 0 else _published(order, people, outcome, result)
 
@@ -272,7 +273,13 @@ def _published(order: Order, people: People, outcome: Outcome, result: TrainResu
         )
     except OSError as error:
         raise _unwritable(order.models_dir, error) from error
-    return replace(result, status="made", card=str(published.card_path), tmr=published.tmr)
+    return replace(
+        result,
+        status="made",
+        card=str(published.card_path),
+        tmr=published.tmr,
+        tmr_before=published.start_tmr,
+    )
 
 
 def _reasons(lost: Mapping[str, int]) -> str:
