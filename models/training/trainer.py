@@ -141,9 +141,10 @@ class _Run:
 
     def go(self) -> Outcome:
         """All steps that are left."""
-        step = 0 if self._standing is None else self._standing.step
-        steps = self._job.settings.schedule.steps
-        self._watch(Began(step, steps, str(self._fabric.device), self._fabric.world_size))
+        standing = self._standing
+        if standing is None or standing.ended is None:
+            step, steps = 0 if standing is None else standing.step, self._job.settings.schedule.steps
+            self._watch(Began(step, steps, str(self._fabric.device), self._fabric.world_size))
         try:
             standing = self._trained(self._begun() if self._standing is None else self._standing)
         finally:

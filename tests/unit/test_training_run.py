@@ -80,7 +80,7 @@ def test_a_run_that_has_ended_tells_it_again(tmp_path: Path) -> None:
     before = bits(last(tmp_path / "run") / "network.safetensors")
     heard = Heard()
     assert trainer.run(trained, heard) == first
-    assert heard.scores == []
+    assert heard.events == []
     assert bits(last(tmp_path / "run") / "network.safetensors") == before
 
 
