@@ -95,6 +95,20 @@ class Capture:
             yield item
 
     @property
+    def address(self) -> Address:
+        """What it reads."""
+        return self._address
+
+    @property
+    def over(self) -> bool:
+        """Whether the end was taken, or it was closed."""
+        return self._ended or self._stop.is_set()
+
+    def age_s(self, frame: Frame) -> float:
+        """How long ago `frame` was read, for one of a live source; 0 for others."""
+        return self._now_s() - frame.time_s if self._address.live else 0.0
+
+    @property
     def dropped(self) -> int:
         """Frames of the source that were not handed over because a newer one was there, or were damaged."""
         return self._handover.dropped + self._passed_over

@@ -1,0 +1,158 @@
+"""`faceid live`: who is before the camera, now and steadily?"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from faceid.cli._options import Fmr, Fpir, MinFace, Threshold, session_of
+from faceid.cli._render import Output, counted, shown
+from faceid.decide import Target
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from faceid.live.cost import Stats
+    from faceid.live.events import LiveEvent
+
+NAME = "live"
+
+_STATS_EVERY_S = 5.0
+
+
+def run(
+    context: typer.Context,
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="A camera's number, an rtsp:// or http:// URL, a video file, a directory of pictures, or - for MJPEG"
+            " on stdin.",
+        ),
+    ] = "0",
+    claim: Annotated[
+        str | None,
+        typer.Option(
+            "--claim",
+            metavar="NAME",
+            help="Say whether it is this enrolled person, rather than who it is.",
+            show_default=False,
+        ),
+    ] = None,
+    once: Annotated[bool, typer.Option("--once", help="End with the first decision.")] = False,
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            "--timeout",
+            metavar="S",
+            min=0.1,
+            help="Give up after S seconds without a decision.",
+            show_default=False,
+        ),
+    ] = None,
+    min_frames: Annotated[
+        int,
+        typer.Option(
+            "--min-frames", metavar="N", min=1, max=100, help="Decide on N looks at a face at the earliest."
+        ),
+    ] = 1,
+    threshold: Threshold = None,
+    fmr: Fmr = None,
+    fpir: Fpir = None,
+    min_face: MinFace = None,
+    realtime: Annotated[
+        bool, typer.Option("--realtime", help="Play a file at its own pace, not as fast as possible.")
+    ] = False,
+    max_fps: Annotated[
+        float | None,
+        typer.Option(
+            "--max-fps",
+            metavar="F",
+            min=0.1,
+            help="Look at F frames a second at most, to spare the processor.",
+            show_default=False,
+        ),
+    ] = None,
+    stats: Annotated[
+        bool,
+        typer.Option("--stats", help="Tell frames a second, delay, CPU and memory every five seconds."),
+    ] = False,
+) -> None:
+    """Watch a camera, stream or video and say who is there, or, with --claim, whether it is that person.
+
+    By the gallery's policy, as `identify` and `verify` do. Ends with q or Ctrl-C, or with the source.
+    """
+    from faceid.live.loop import ACCEPTING, Until
+
+    target = Target(threshold=threshold, fmr=fmr, fpir=fpir)
+    session = session_of(context)
+    output = session.output
+    accepted = False
+    with (
+        _until_terminated(),
+        session.open(min_face=min_face) as system,
+        system.watch(
+            source,
+            claim,
+            target,
+            realtime=realtime,
+            until=Until(once, timeout),
+            max_fps=max_fps,
+            least_looks=min_frames,
+        ) as live,
+    ):
+        for moment in live:
+            for event in moment.events:
+                accepted = accepted or event.event in ACCEPTING
+                output.emit(event)
+                output.line(_told(event))
+            if stats and (measured := live.stats(at_least_s=_STATS_EVERY_S)) is not None:
+                _tell(measured, output)
+        if stats and (measured := live.stats()) is not None:
+            _tell(measured, output)
+    raise typer.Exit(0 if accepted else 1)
+
+
+def _told(event: LiveEvent) -> str:
+    """An event as a line for people."""
+    parts = [f"{event.time_s:8.2f} s", f"{event.event:<12}"]
+    if event.track is not None:
+        parts.append(f"face {event.track}")
+    if event.name is not None:
+        parts.append(event.name)
+    if event.distance is not None and event.event in ("identified", "unknown", "accepted", "rejected"):
+        parts.append(
+            f"distance {shown(event.distance, 'distance')}, threshold {shown(event.threshold, 'threshold')},"
+            f" {counted(event.looks or 0, 'look')}"
+        )
+    parts += [word for word in (event.reason, event.detail) if word is not None]
+    return "  ".join(parts)
+
+
+def _tell(stats: Stats, output: Output) -> None:
+    output.emit({"stats": stats})
+    if not output.json:
+        delay = "" if stats.delay_ms is None else f", delay {stats.delay_ms:.0f} ms"
+        output.note(
+            f"{stats.fps:.1f} frames/s{delay}, {stats.detections:.1f} detections/s, {stats.looks:.1f} looks/s,"
+            f" {stats.frames:,} frames, {stats.dropped:,} passed over, CPU {stats.cpu_percent:.0f} %,"
+            f" {stats.memory_mb:,.0f} MB"
+        )
+
+
+@contextmanager
+def _until_terminated() -> Iterator[None]:
+    """Let a service that is stopped end as by Ctrl-C: recordings are closed, cameras let go."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
