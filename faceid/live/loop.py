@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from types import TracebackType
 
@@ -54,16 +53,14 @@ class Live:
         until: Until | None = None,
         *,
         max_fps: float | None = None,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Takes `capture` over: it is closed when this is."""
-        self._capture, self._watch, self._until, self._clock = capture, watch, until or Until(), clock
+        self._capture, self._watch, self._until = capture, watch, until or Until()
         self._pause_s = 0.0 if max_fps is None else _EARLY / max_fps
         self._view: View | None = None
         self._frame: Frame | None = None
         self._delay_s = 0.0
         self._decided = False
-        self._began = clock()
         self._meter = Meter()
 
     def __enter__(self) -> Live:
@@ -115,7 +112,7 @@ class Live:
             else:
                 yield Moment(self._view, ())
             if self._is_late():
-                yield Moment(self._view, (self._told("timeout", self._passed_s()),))
+                yield Moment(self._view, (self._told("timeout", self._capture.now_s),))
                 return
 
     def _look(self, frame: Frame) -> Moment:
@@ -156,12 +153,7 @@ class Live:
 
     def _is_late(self) -> bool:
         limit = self._until.timeout_s
-        return limit is not None and not self._decided and self._passed_s() >= limit
-
-    def _passed_s(self) -> float:
-        if self._capture.address.live:
-            return self._clock() - self._began
-        return 0.0 if self._frame is None else self._frame.time_s
+        return limit is not None and not self._decided and self._capture.now_s >= limit
 
     def _told(
         self, event: EventKind, time_s: float, reason: str | None = None, detail: str | None = None
