@@ -77,6 +77,7 @@ def run(
             show_default=False,
         ),
     ] = None,
+    no_display: Annotated[bool, typer.Option("--no-display", help="Open no window.")] = False,
     stats: Annotated[
         bool,
         typer.Option("--stats", help="Tell frames a second, delay, CPU and memory every five seconds."),

@@ -1,0 +1,195 @@
+"""`faceid live` on made-up films: what it tells, and its exit codes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import pytest
+from PIL import Image as PilImage
+
+from cli_runs import ALICE, BOB, CAROL, Faceid, Photo
+from filmed import Placed, frame
+from moving_pictures import mjpeg_server, multipart
+
+FACEID = [str(Path(sys.executable).with_name("faceid")), "--model", "fake", "--device", "cpu"]
+FACE: Placed = (ALICE, 40, 60, 100)
+OTHER: Placed = (CAROL, 180, 60, 100)
+
+
+@pytest.fixture
+def enrolled(faceid: Faceid, photo: Photo) -> Faceid:
+    for name, colour in (("alice", ALICE), ("bob", BOB)):
+        assert faceid("enroll", "--name", name, photo(colour), photo(colour)).code == 0
+    return faceid
+
+
+def film(path: Path, *scenes: tuple[int, tuple[Placed, ...]], fps: float = 25.0) -> Path:
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), fps, (320, 240))
+    assert writer.isOpened()
+    for length, faces in scenes:
+        for _ in range(length):
+            writer.write(frame(0, *faces, background=16).image.pixels[..., ::-1])
+    writer.release()
+    return path
+
+
+def kinds(objects: list[dict[str, object]]) -> list[object]:
+    return [each["event"] for each in objects if "event" in each]
+
+
+def test_a_film_is_told_event_by_event(enrolled: Faceid, tmp_path: Path) -> None:
+    source = film(tmp_path / "film.avi", (10, ()), (25, (FACE,)), (25, ()))
+    ran = enrolled("--json", "live", source, "--no-display")
+    assert ran.code == 0, ran.err
+    assert kinds(ran.objects) == ["appeared", "identified", "left", "source_ended"]
+    identified = ran.objects[1]
+    assert set(identified) == {
+        *("event", "time", "time_s", "frame", "track", "name", "distance", "threshold", "fmr", "looks"),
+        *("liveness", "box", "reason", "detail"),
+    }
+    assert identified["name"] == "alice"
+    assert identified["distance"] <= identified["threshold"]
+    assert 10 <= identified["frame"] <= 15
+    assert identified["time_s"] == pytest.approx(identified["frame"] / 25, abs=0.01)
+
+
+def test_people_read_lines(enrolled: Faceid, tmp_path: Path) -> None:
+    ran = enrolled("live", film(tmp_path / "film.avi", (25, (FACE,))), "--no-display", "--stats")
+    assert "identified" in ran.out
+    assert "alice  distance 0." in ran.out
+    assert "frames/s" in ran.err
+    assert "MB" in ran.err
+
+
+def test_nobody_known_is_exit_code_1(enrolled: Faceid, tmp_path: Path) -> None:
+    ran = enrolled("--json", "live", film(tmp_path / "film.avi", (40, (OTHER,))), "--no-display")
+    assert ran.code == 1
+    assert kinds(ran.objects) == ["appeared", "unknown", "left", "source_ended"]
+
+
+@pytest.mark.parametrize(
+    ("shown", "code", "last"), [(FACE, 0, "accepted"), (OTHER, 1, "rejected"), (None, 1, "timeout")]
+)
+def test_a_door_asks_once_whether_it_is_alice(
+    enrolled: Faceid, tmp_path: Path, shown: Placed | None, code: int, last: str
+) -> None:
+    source = film(tmp_path / "film.avi", (100, () if shown is None else (shown,)))
+    ran = enrolled(
+        *("--json", "live", source, "--claim", "alice", "--once", "--timeout", 2, "--min-frames", 3),
+        "--no-display",
+    )
+    assert ran.code == code, ran.err
+    assert kinds(ran.objects)[-1] == last
+    if last != "timeout":
+        assert ran.objects[-1]["looks"] >= 3
+
+
+def test_stats_are_objects_of_their_own(enrolled: Faceid, tmp_path: Path) -> None:
+    ran = enrolled("--json", "live", film(tmp_path / "film.avi", (25, (FACE,))), "--no-display", "--stats")
+    (stats,) = [each["stats"] for each in ran.objects if "stats" in each]
+    assert stats["frames"] == 25
+    assert stats["delay_ms"] is None
+    assert {"fps", "detections", "looks", "cpu_percent", "memory_mb", "dropped", "time_s"} <= set(stats)
+
+
+def test_a_directory_of_pictures_is_a_source(enrolled: Faceid, tmp_path: Path) -> None:
+    (tmp_path / "frames").mkdir()
+    for number in range(12):
+        PilImage.fromarray(frame(number, FACE, background=16).image.pixels).save(
+            tmp_path / "frames" / f"{number:03}.png"
+        )
+    ran = enrolled("--json", "live", tmp_path / "frames", "--no-display")
+    assert ran.code == 0, ran.err
+    assert "identified" in kinds(ran.objects)
+
+
+def test_a_stream_of_http_is_a_source_and_its_password_is_nobodys(enrolled: Faceid) -> None:
+    jpegs = []
+    for number in range(30):
+        coded, data = cv2.imencode(".jpg", frame(number, FACE, background=16).image.pixels[..., ::-1])
+        assert coded
+        jpegs.append(data.tobytes())
+    with mjpeg_server([multipart(jpegs)]) as (place, _):
+        ran = enrolled(
+            *("--json", "live", f"http://ann:hunter2@{place}/stream", "--once", "--timeout", 20),
+            "--no-display",
+        )
+    assert ran.code == 0, ran.err
+    assert kinds(ran.objects)[-1] == "identified"
+    assert "hunter2" not in ran.out + ran.err
+
+
+def test_standard_input_is_a_source(enrolled: Faceid, db: Path) -> None:
+    coded, data = cv2.imencode(".jpg", frame(0, FACE, background=16).image.pixels[..., ::-1])
+    assert coded
+    command = [*FACEID, "--db", str(db)]
+    ran = subprocess.run(
+        [*command, "--json", "live", "-", "--no-display", "--once"],
+        input=data.tobytes() * 20,
+        capture_output=True,
+        check=False,
+        timeout=120,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert b'"identified"' in ran.stdout
+
+
+def test_a_service_that_is_stopped_ends_in_order(enrolled: Faceid, db: Path, tmp_path: Path) -> None:
+    source = film(tmp_path / "film.avi", (500, (FACE,)))
+    command = [*FACEID, "--db", str(db)]
+    running = subprocess.Popen(
+        [*command, "--json", "live", str(source), "--realtime", "--no-display"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert running.stdout is not None
+    assert b'"appeared"' in running.stdout.readline()
+    os.kill(running.pid, signal.SIGTERM)
+    _, err = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert b"Traceback" not in err
+
+
+def test_a_file_in_real_time_takes_its_time(enrolled: Faceid, tmp_path: Path) -> None:
+    source = film(tmp_path / "film.avi", (20, (FACE,)))
+    began = time.monotonic()
+    ran = enrolled("--json", "live", source, "--no-display", "--realtime")
+    # At the least: no claim about how fast the machine is.
+    assert time.monotonic() - began >= 19 / 25
+    assert ran.code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "reason"),
+    [
+        (["nowhere.mp4"], 3, "no_such_source"),
+        (["ftp://host/s"], 2, "bad_source"),
+        (["{film}", "--claim", "zoe"], 1, "unknown_identity"),
+        (["{film}", "--fmr", "0.1", "--threshold", "0.2"], 2, "usage"),
+        (["{text}"], 3, "source_unreadable"),
+    ],
+)
+def test_what_cannot_be_watched_is_one_line(
+    enrolled: Faceid, tmp_path: Path, arguments: list[str], code: int, reason: str
+) -> None:
+    made = {"film": str(film(tmp_path / "film.avi", (5, ()))), "text": str(tmp_path / "text.mp4")}
+    (tmp_path / "text.mp4").write_text("not a film")
+    ran = enrolled("--json", "live", *(each.format(**made) for each in arguments), "--no-display")
+    assert ran.code == code, ran.err
+    assert ran.object["error"]["code"] == reason
+    # FFmpeg is silent only where faceid is the first to use it, and here a film was written before.
+    lines = [line for line in ran.err.splitlines() if line.startswith("faceid: ") and "device:" not in line]
+    assert len(lines) == 1
+    assert "Traceback" not in ran.err
+
+
+def test_without_a_gallery_there_is_nobody_to_name(faceid: Faceid, tmp_path: Path) -> None:
+    ran = faceid("--json", "live", film(tmp_path / "film.avi", (5, ())), "--no-display")
+    assert ran.code == 4
+    assert ran.object["error"]["code"] == "database_missing"
