@@ -16,6 +16,8 @@ from faceid.errors import not_one_face
 from faceid.gallery import clean_name
 from faceid.imaging import fetch, from_array
 from faceid.live.addresses import parse_address
+from faceid.live.alive_checks import Kind as LivenessKind
+from faceid.live.alive_checks import check_maker, open_detector
 from faceid.live.capture import Capture
 from faceid.live.evidence import Evidence
 from faceid.live.loop import Live, Until
@@ -112,6 +114,7 @@ class FaceID(Administration):
         claim: str | None = None,
         target: Target | None = None,
         *,
+        liveness: LivenessKind = "off",
         realtime: bool = False,
         until: Until | None = None,
         max_fps: float | None = None,
@@ -120,12 +123,14 @@ class FaceID(Administration):
         """Watch a camera (`"0"`), an `rtsp://` or `http://` stream, a video, a directory of pictures, or `-`.
 
         Iterate over the result, and close it or use it as a context manager. Faces are searched in the gallery, or
-        held against the one `claim`. `target` is as for `identify` and, with a claim, `verify`. A decision takes
-        `least_looks` embedded frames at least. Files are read as fast as they can be looked at, with `realtime` at
-        their own pace.
+        held against the one `claim`. `target` is as for `identify` and, with a claim, `verify`. With `liveness`
+        nobody is named who is not found live: `passive` judges by the looks alone, `challenge` asks for a few
+        movements too. A decision takes `least_looks` embedded frames at least. Files are read as fast as they can be
+        looked at, with `realtime` at their own pace.
 
         Raises UsageError (`bad_source`; `not_calibrated` for a model without a calibration), InputError
-        (`no_such_source`), Refused for a claim that nobody enrolled goes by.
+        (`no_such_source`), ModelError where weights for liveness are missing, Refused for a claim that nobody enrolled
+        goes by.
         """
         address = parse_address(source)
         gallery = self.gallery()
@@ -150,14 +155,19 @@ class FaceID(Administration):
         # Before anything is opened: what cannot be decided needs no camera.
         begin()
         gallery.guard(self.embedder.model)
-        hurried = address.live or realtime
         watch = Watch(
             self.pipeline.detector,
             self.embedder,
             begin,
             claim=name,
+            check=check_maker(
+                liveness,
+                open_detector(liveness, self.model_name, self.device, self.settings),
+                policy(target),
+                metric,
+            ),
             least_looks=least_looks,
-            hurried=hurried,
+            hurried=address.live or realtime,
         )
         return Live(Capture(address, realtime=realtime), watch, until, max_fps=max_fps)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -16,6 +16,7 @@ from faceid.decide import Target
 if TYPE_CHECKING:
     from types import FrameType
 
+    from faceid.live.alive_checks import Kind as LivenessKind
     from faceid.live.cost import Stats
     from faceid.live.events import LiveEvent
 
@@ -64,6 +65,14 @@ def run(
     fmr: Fmr = None,
     fpir: Fpir = None,
     min_face: MinFace = None,
+    liveness: Annotated[
+        str,
+        typer.Option(
+            "--liveness",
+            metavar="off|passive|challenge",
+            help="Name nobody who is not found live: by the looks alone, or also by movements that are asked for.",
+        ),
+    ] = "off",
     realtime: Annotated[
         bool, typer.Option("--realtime", help="Play a file at its own pace, not as fast as possible.")
     ] = False,
@@ -100,6 +109,7 @@ def run(
             source,
             claim,
             target,
+            liveness=_liveness(liveness),
             realtime=realtime,
             until=Until(once, timeout),
             max_fps=max_fps,
@@ -116,6 +126,14 @@ def run(
         if stats and (measured := live.stats()) is not None:
             _tell(measured, output)
     raise typer.Exit(0 if accepted else 1)
+
+
+def _liveness(asked: str) -> LivenessKind:
+    from faceid.errors import UsageError
+
+    if asked not in ("off", "passive", "challenge"):
+        raise UsageError(f"--liveness {asked} is not known", hint="one of off, passive, challenge")
+    return cast("LivenessKind", asked)
 
 
 def _told(event: LiveEvent) -> str:

@@ -42,23 +42,39 @@ def open_detector(kind: Kind, model: str, device: str, settings: Settings) -> Li
 
 
 def check_maker(
-    kind: Kind, detector: LivenessDetector | None, policy: Policy, metric: Metric, *, threshold: float
+    kind: Kind,
+    detector: LivenessDetector | None,
+    policy: Policy,
+    metric: Metric,
+    *,
+    threshold: float | None = None,
 ) -> Callable[[], LivenessCheck] | None:
     """What makes the check of a new track; None where nothing is checked.
 
-    `threshold` is the score, 0..1, from which on `detector` is believed to see a live face. Raises UsageError
-    (`not_calibrated`) for a challenge without a calibration, ValueError for `passive` without a detector.
+    `threshold` is the score, 0..1, from which on `detector` is believed to see a live face; None: as measured.
+    Raises UsageError (`not_calibrated`) for a challenge without a calibration, ValueError for `passive` without a
+    detector.
     """
     if kind == "off":
         return None
+    passive = None if detector is None else partial(PassiveCheck, detector, _or_measured(threshold))
     if kind == "passive":
-        if detector is None:
+        if passive is None:
             raise ValueError("nothing to look at faces with")
-        return partial(PassiveCheck, detector, threshold)
+        return passive
     straight, turned = least_similarities(policy, metric)
 
     def challenge() -> ChallengeCheck:
         asked = Challenge(draw_actions(STEPS), least_similarity=straight, least_turned_similarity=turned)
-        return ChallengeCheck(asked, None if detector is None else PassiveCheck(detector, threshold))
+        return ChallengeCheck(asked, None if passive is None else passive())
 
     return challenge
+
+
+def _or_measured(threshold: float | None) -> float:
+    if threshold is not None:
+        return threshold
+    # Not at the top: it loads the networks' library.
+    from faceid.liveness.passive import LIVE_THRESHOLD
+
+    return LIVE_THRESHOLD

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image as PilImage
 
 from cli_runs import ALICE, BOB, CAROL, Faceid, Photo
+from faceid.liveness.fake import frame_copy
 from filmed import Placed, frame
 from moving_pictures import mjpeg_server, multipart
 
@@ -29,12 +30,17 @@ def enrolled(faceid: Faceid, photo: Photo) -> Faceid:
     return faceid
 
 
-def film(path: Path, *scenes: tuple[int, tuple[Placed, ...]], fps: float = 25.0) -> Path:
+def film(
+    path: Path, *scenes: tuple[int, tuple[Placed, ...]], fps: float = 25.0, copied: bool = False
+) -> Path:
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), fps, (320, 240))
     assert writer.isOpened()
     for length, faces in scenes:
         for _ in range(length):
-            writer.write(frame(0, *faces, background=16).image.pixels[..., ::-1])
+            shown = frame(0, *faces, background=0 if copied else 24).image.pixels
+            for _, x, y, side in faces if copied else ():
+                frame_copy(shown, x, y, side)
+            writer.write(shown[..., ::-1])
     writer.release()
     return path
 
@@ -193,3 +199,40 @@ def test_without_a_gallery_there_is_nobody_to_name(faceid: Faceid, tmp_path: Pat
     ran = faceid("--json", "live", film(tmp_path / "film.avi", (5, ())), "--no-display")
     assert ran.code == 4
     assert ran.object["error"]["code"] == "database_missing"
+
+
+def test_a_copy_is_not_named_where_liveness_is_looked_at(enrolled: Faceid, tmp_path: Path) -> None:
+    """As the fake detector has it, what a dim frame surrounds is a copy."""
+    real = film(tmp_path / "real.avi", (30, (FACE,)))
+    ran = enrolled("--json", "live", real, "--liveness", "passive", "--no-display")
+    assert ran.code == 0, ran.err
+    identified = next(each for each in ran.objects if each["event"] == "identified")
+    assert identified["liveness"] > 0.9
+    copy = film(tmp_path / "copy.avi", (60, (FACE,)), copied=True)
+    ran = enrolled("--json", "live", copy, "--liveness", "passive", "--no-display", "--claim", "alice")
+    assert ran.code == 1
+    assert kinds(ran.objects) == ["appeared", "spoof", "rejected", "left", "source_ended"]
+
+
+def test_a_challenge_says_what_it_waits_for(enrolled: Faceid, tmp_path: Path) -> None:
+    ran = enrolled(
+        *(
+            "--json",
+            "live",
+            film(tmp_path / "film.avi", (60, (FACE,))),
+            "--liveness",
+            "challenge",
+            "--no-display",
+        ),
+    )
+    assert ran.code == 1
+    first = next(each for each in ran.objects if each["event"] == "challenge")
+    assert first["reason"] == "look_straight"
+    # A square never turns its head.
+    assert "identified" not in kinds(ran.objects)
+
+
+def test_a_way_of_judging_liveness_that_is_none(enrolled: Faceid, tmp_path: Path) -> None:
+    ran = enrolled("live", film(tmp_path / "film.avi", (5, ())), "--liveness", "sometimes", "--no-display")
+    assert ran.code == 2
+    assert "one of off, passive, challenge" in ran.err
