@@ -51,7 +51,10 @@ class Screens:
 
     def show(self, view: View) -> bool:
         """Show on all; False where any of them wants to end."""
-        return all([screen.show(view) for screen in self._screens])
+        going_on = True
+        for screen in self._screens:
+            going_on = screen.show(view) and going_on
+        return going_on
 
     def close(self) -> None:
         """Close all, the last first."""
