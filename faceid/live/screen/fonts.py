@@ -99,10 +99,11 @@ def _drawable(text: str) -> list[tuple[str, str | None]]:
 
 @lru_cache(4096)
 def _with_font(character: str) -> tuple[str, str | None]:
-    plain = unicodedata.normalize("NFKD", character)[0]
+    parts = unicodedata.normalize("NFKD", character)
+    plain = "".join(part for part in parts if not unicodedata.category(part).startswith("M"))
     for shown in (character, plain):
         for path in (*_installed(), None):
-            if _covers(path, shown):
+            if shown and all(_covers(path, part) for part in shown):
                 return shown, path
     return "?", None
 
