@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from faceid.live.alive_checks import Kind as LivenessKind
     from faceid.live.cost import Stats
     from faceid.live.events import LiveEvent
+    from faceid.live.screen.screens import Screens
 
 NAME = "live"
 
@@ -87,6 +89,35 @@ def run(
         ),
     ] = None,
     no_display: Annotated[bool, typer.Option("--no-display", help="Open no window.")] = False,
+    record: Annotated[
+        Path | None,
+        typer.Option(
+            "--record",
+            metavar="FILE",
+            help="Write what the window shows to FILE: .mp4, .mkv or .avi. A new part begins every hour.",
+            show_default=False,
+        ),
+    ] = None,
+    snapshot_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--snapshot-dir",
+            metavar="DIR",
+            help="Keep a picture of each unknown face in DIR, the last 1,000 of them.",
+            show_default=False,
+        ),
+    ] = None,
+    mjpeg: Annotated[
+        int | None,
+        typer.Option(
+            "--mjpeg",
+            metavar="PORT",
+            min=1,
+            max=65535,
+            help="Serve what the window shows to browsers on this machine.",
+            show_default=False,
+        ),
+    ] = None,
     stats: Annotated[
         bool,
         typer.Option("--stats", help="Tell frames a second, delay, CPU and memory every five seconds."),
@@ -97,35 +128,76 @@ def run(
     By the gallery's policy, as `identify` and `verify` do. Ends with q or Ctrl-C, or with the source.
     """
     from faceid.live.loop import ACCEPTING, Until
+    from faceid.live.screen.screens import Screens
 
-    target = Target(threshold=threshold, fmr=fmr, fpir=fpir)
+    target, kind = Target(threshold=threshold, fmr=fmr, fpir=fpir), _liveness(liveness)
     session = session_of(context)
     output = session.output
     accepted = False
-    with (
-        _until_terminated(),
-        session.open(min_face=min_face) as system,
-        system.watch(
-            source,
-            claim,
-            target,
-            liveness=_liveness(liveness),
-            realtime=realtime,
-            until=Until(once, timeout),
-            max_fps=max_fps,
-            least_looks=min_frames,
-        ) as live,
-    ):
-        for moment in live:
-            for event in moment.events:
-                accepted = accepted or event.event in ACCEPTING
-                output.emit(event)
-                output.line(_told(event))
-            if stats and (measured := live.stats(at_least_s=_STATS_EVERY_S)) is not None:
+    with _until_terminated(), Screens() as screens:
+        # First: who mistyped a path or has no display needs not wait for networks to load.
+        _open(
+            screens, source, output, window=not no_display, record=record, snapshots=snapshot_dir, port=mjpeg
+        )
+        with (
+            session.open(min_face=min_face) as system,
+            system.watch(
+                source,
+                claim,
+                target,
+                liveness=kind,
+                realtime=realtime,
+                until=Until(once, timeout),
+                max_fps=max_fps,
+                least_looks=min_frames,
+            ) as live,
+        ):
+            for moment in live:
+                for event in moment.events:
+                    accepted = accepted or event.event in ACCEPTING
+                    output.emit(event)
+                    output.line(_told(event))
+                if stats and (measured := live.stats(at_least_s=_STATS_EVERY_S)) is not None:
+                    _tell(measured, output)
+                if moment.view is not None and not screens.show(moment.view):
+                    break
+            if stats and (measured := live.stats()) is not None:
                 _tell(measured, output)
-        if stats and (measured := live.stats()) is not None:
-            _tell(measured, output)
     raise typer.Exit(0 if accepted else 1)
+
+
+def _open(
+    screens: Screens,
+    source: str,
+    output: Output,
+    *,
+    window: bool,
+    record: Path | None,
+    snapshots: Path | None,
+    port: int | None,
+) -> None:
+    """Open all that was asked for. People see themselves as in a mirror in the window, and nowhere else."""
+    from faceid.live.addresses import Camera, parse_address
+    from faceid.live.screen.annotate import Annotator
+
+    own, draw = isinstance(parse_address(source), Camera), Annotator()
+    if window:
+        from faceid.live.screen.window import Window
+
+        screens.add(Window("faceid", Annotator(mirrored=True) if own else draw))
+    if record is not None:
+        from faceid.live.screen.recorder import Recorder
+
+        screens.add(Recorder(record, draw))
+    if snapshots is not None:
+        from faceid.live.screen.snapshots import Snapshots
+
+        screens.add(Snapshots(snapshots))
+    if port is not None:
+        from faceid.live.screen.mjpeg_server import MjpegServer
+
+        screens.add(MjpegServer(port, draw))
+        output.note(f"http://127.0.0.1:{port}/ shows the stream")
 
 
 def _liveness(asked: str) -> LivenessKind:
@@ -138,6 +210,8 @@ def _liveness(asked: str) -> LivenessKind:
 
 def _told(event: LiveEvent) -> str:
     """An event as a line for people."""
+    from faceid.live.screen.wording import prompt
+
     parts = [f"{event.time_s:8.2f} s", f"{event.event:<12}"]
     if event.track is not None:
         parts.append(f"face {event.track}")
@@ -148,7 +222,8 @@ def _told(event: LiveEvent) -> str:
             f"distance {shown(event.distance, 'distance')}, threshold {shown(event.threshold, 'threshold')},"
             f" {counted(event.looks or 0, 'look')}"
         )
-    parts += [word for word in (event.reason, event.detail) if word is not None]
+    reason = prompt(event.reason) if event.event == "challenge" and event.reason else event.reason
+    parts += [word for word in (reason, event.detail) if word is not None]
     return "  ".join(parts)
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
+from urllib.request import urlopen
 
 import cv2
 import pytest
@@ -236,3 +238,79 @@ def test_a_way_of_judging_liveness_that_is_none(enrolled: Faceid, tmp_path: Path
     ran = enrolled("live", film(tmp_path / "film.avi", (5, ())), "--liveness", "sometimes", "--no-display")
     assert ran.code == 2
     assert "one of off, passive, challenge" in ran.err
+
+
+def test_a_recording_and_pictures_of_strangers_are_kept_where_asked_for(
+    enrolled: Faceid, tmp_path: Path
+) -> None:
+    source = film(tmp_path / "film.avi", (50, (FACE, OTHER)))
+    recording, pictures = tmp_path / "told.mkv", tmp_path / "unknown"
+    ran = enrolled(
+        *("--json", "live", source, "--no-display", "--record", recording, "--snapshot-dir", pictures)
+    )
+    assert ran.code == 0, ran.err
+    reader = cv2.VideoCapture(str(recording))
+    assert reader.get(cv2.CAP_PROP_FRAME_COUNT) == pytest.approx(50, abs=2)
+    there, _ = reader.read()
+    reader.release()
+    assert there
+    (kept,) = pictures.iterdir()
+    assert kept.stat().st_mode & 0o777 == 0o600
+    middle = cv2.imread(str(kept)).mean(axis=(0, 1))[::-1]
+    # The stranger's colour, and not that of the person who is enrolled.
+    assert middle.argmax() == 2
+
+
+def test_nothing_is_kept_where_nobody_asked(enrolled: Faceid, tmp_path: Path) -> None:
+    source = film(tmp_path / "film.avi", (30, (OTHER,)))
+    before = sorted(tmp_path.rglob("*"))
+    enrolled("live", source, "--no-display")
+    assert [path for path in sorted(tmp_path.rglob("*")) if path not in before] == []
+
+
+def test_a_browser_on_this_machine_can_watch(enrolled: Faceid, db: Path, tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    source = film(tmp_path / "film.avi", (200, (FACE,)))
+    running = subprocess.Popen(
+        [*FACEID, "--db", str(db), "live", str(source), "--realtime", "--no-display", "--mjpeg", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        assert running.stderr is not None
+        assert f"http://127.0.0.1:{port}/".encode() in running.stderr.readline()
+        with urlopen(f"http://127.0.0.1:{port}/stream.mjpg", timeout=60) as stream:
+            data = stream.read(4000)
+        assert b"image/jpeg" in data
+        assert b"\xff\xd8\xff" in data
+    finally:
+        running.terminate()
+        running.communicate(timeout=60)
+
+
+def test_without_a_display_there_is_a_hint(
+    enrolled: Faceid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
+        monkeypatch.delenv(name, raising=False)
+    if sys.platform != "linux":
+        pytest.skip("elsewhere there always is a display")
+    ran = enrolled("live", film(tmp_path / "film.avi", (5, ())))
+    assert ran.code == 2
+    assert "--no-display" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "code"),
+    [("--record", "told.txt", "unknown_suffix"), ("--record", "no/told.mkv", "cannot_write")],
+)
+def test_what_cannot_be_written_is_said_before_anything_is_watched(
+    enrolled: Faceid, tmp_path: Path, option: str, value: str, code: str
+) -> None:
+    ran = enrolled(
+        "--json", "live", film(tmp_path / "film.avi", (5, ())), "--no-display", option, tmp_path / value
+    )
+    assert ran.code == 2
+    assert [each["error"]["code"] for each in ran.objects] == [code]
