@@ -6,7 +6,8 @@ ModelsError
 ├── WeightsMissing  the file is not there
 ├── WeightsAltered  the file is there, but is not the one that the card names
 ├── WeightsFormat   the bytes are not what the parser expects at that place
-└── PullFailed      network, server, npm or disk (`offline`, `not_found`, `disk_full`, ...)
+├── PullFailed      network, server, npm or disk (`offline`, `not_found`, `disk_full`, ...)
+└── BadSettings     a loss, a split or batches that cannot be made as asked
 
 Each carries a reason `code` for programs and a `hint` that says what to do, with the command to type where
 there is one. `str(error)` is one line without the hint.
@@ -65,3 +66,9 @@ class PullFailed(ModelsError):
     """The weights could not be fetched; nothing half-written is in their place."""
 
     default_code = "pull_failed"
+
+
+class BadSettings(ModelsError):
+    """Training cannot be done as asked; the message names the setting at fault."""
+
+    default_code = "bad_settings"
