@@ -1,0 +1,258 @@
+"""Faces from scratch: what a light network learns from few people, by one loss and another.
+
+    python scripts/lab_faces.py [--data DIR] [--steps N] [--seeds N] [--ways "WAY; ..."] [--device DEVICE] [--json FILE]
+
+The people of LFW View 1 and celeba_wild (label errors of the first mended) are parted once: most are trained on, some
+choose the best step of each run, and on the rest, whom no run has seen, TMR at FMR 1e-2 is measured over all pairs: the
+mean over the seeds, which draw weights and batches anew, with the lowest and the highest, and an interval over people
+(subset bootstrap) of the middle run. `untrained` is the network as it is drawn. A run that was cut short goes on where
+it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Column, Table
+
+import lfw
+from faceid import backends
+from faceid.align import crop_size
+from faceid.calibrate.bootstrap import at_fmr, resample
+from faceid.calibrate.metrics import tmr_at_fmr
+from faceid.calibrate.scores import compare_all
+from faceid.pipeline import Pipeline
+from faceid.sources import Photos, of_folders
+from faceid.training.crops import CropCache, NoNetwork, Portraits, portraits
+from faceid.training.judging import cosine_distances
+from faceid.training.people import People, parted
+from models.backbones import light
+from models.losses.settings import LossSettings
+from models.state import read_tensors
+from models.training.embedding import embed
+from models.training.events import Event, Nobody, Validated
+from models.training.norms import without_norms
+from models.training.settings import FROM_SCRATCH, SplitSettings, TrainSettings
+from models.training.starts import FORMS, Scratch
+from models.training.trainer import Job, run
+
+FMR = 1e-2
+UNTRAINED = "untrained"
+WAYS = {
+    "triplet, random": LossSettings("triplet", mining="random"),
+    "triplet, semi-hard": LossSettings("triplet", mining="semi_hard"),
+    "triplet, batch-hard": LossSettings("triplet", mining="hard"),
+    "centre": LossSettings("centre"),
+    "arcface": LossSettings("arcface"),
+}
+SPLIT = SplitSettings(validation=0.1, calibration=0.25)
+KEEP = 2_000_000
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One run: TMR at FMR 1e-2 on people it has not seen, with its 95 % interval over people."""
+
+    way: str
+    seed: int
+    best_step: int
+    tmr: float
+    low: float
+    high: float
+
+
+class Told(Nobody):
+    """Says validations on stderr."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Validated):
+            print(f"{self._name}: step {event.step}, TMR {event.score:.4f}", file=sys.stderr)
+
+
+def main() -> None:
+    arguments = _arguments()
+    people = _people(lfw.data_directory(arguments.data), arguments.cache)
+    settings = FROM_SCRATCH.changed({"schedule": {"steps": arguments.steps}})
+    found = []
+    for seed in range(arguments.seeds):
+        found.append(untrained(people, seed, arguments.device))
+        for way in arguments.ways:
+            chosen = replace(settings, seed=seed, loss=WAYS[way])
+            found.append(trained(people, way, chosen, arguments.cache, arguments.device))
+    what = (
+        f"{people.identities('training'):,} people ({len(people.training):,} photos) trained on, judged on"
+        f" {people.identities('calibration'):,} others ({len(people.calibration):,} photos)"
+    )
+    report = {"what": what, "steps": arguments.steps, "runs": [asdict(one) for one in found]}
+    arguments.json.parent.mkdir(parents=True, exist_ok=True)
+    arguments.json.write_text(json.dumps(report, indent=1), encoding="utf-8")
+    show(found, what)
+    draw(found, arguments.figure)
+    print(f"written to {arguments.json}, drawn in {arguments.figure}")
+
+
+def judge(vectors: NDArray[np.float32], identity: NDArray[np.int64]) -> float:
+    """TMR at FMR 1e-2: what the runs are compared by also chooses the best step of each."""
+    return tmr_at_fmr(*cosine_distances(vectors, identity), FMR)
+
+
+def untrained(people: People, seed: int, device: str) -> Measured:
+    """The network as it is drawn from a seed."""
+    network = without_norms(_start(FROM_SCRATCH, seed).make())
+    return _measured(people, UNTRAINED, seed, 0, network.to(device), device)
+
+
+def trained(people: People, way: str, settings: TrainSettings, cache: Path, device: str) -> Measured:
+    """The best step of a run, which goes on where it was cut short."""
+    name = f"{way.replace(', ', '-')}-{settings.schedule.steps}-{settings.seed}"
+    directory = cache / "lab_faces" / name
+    directory.mkdir(parents=True, exist_ok=True)
+    start = _start(settings, settings.seed)
+    job = Job(settings, start, people.training, people.validation, judge, directory, device)
+    outcome = run(job, Told(name))
+    network = light.build(read_tensors(outcome.weights)).to(device)
+    return _measured(people, way, settings.seed, outcome.best_step, network, device)
+
+
+def show(found: list[Measured], what: str) -> None:
+    """The table, best first."""
+    table = Table(
+        "way",
+        Column(f"TMR at FMR {FMR:g}", justify="right"),
+        Column("lowest .. highest", justify="right"),
+        Column("95 % over people", justify="right"),
+        title=what,
+    )
+    for way, runs in _by_way(found).items():
+        scores = [one.tmr for one in runs]
+        middle = sorted(runs, key=lambda one: one.tmr)[len(runs) // 2]
+        table.add_row(
+            way,
+            f"{statistics.mean(scores):.3f}",
+            f"{min(scores):.3f} .. {max(scores):.3f}",
+            f"{middle.low:.3f} .. {middle.high:.3f}",
+        )
+    Console(width=120).print(table)
+
+
+def draw(found: list[Measured], path: Path) -> None:
+    """Each run a point, each way the mean of its runs, best on top."""
+    ways = _by_way(found)
+    mpl.rcParams["svg.hashsalt"] = "lab_faces"
+    figure = Figure(figsize=(7, 0.5 * len(ways) + 1), layout="constrained")
+    axes = figure.subplots()
+    for row, runs in enumerate(reversed(ways.values())):
+        middle = sorted(runs, key=lambda one: one.tmr)[len(runs) // 2]
+        axes.plot([middle.low, middle.high], [row, row], color="#56B4E9", linewidth=6, solid_capstyle="butt")
+        axes.plot([one.tmr for one in runs], [row] * len(runs), "o", color="#0072B2", markersize=5)
+        axes.plot(statistics.mean(one.tmr for one in runs), row, "|", color="#000000", markersize=16)
+    axes.set_yticks(range(len(ways)), list(reversed(ways)))
+    axes.set_xlabel(f"TMR at FMR {FMR:g} on people never seen (points: seeds; bar: 95 % over people)")
+    axes.set_xlim(0.0, 1.0)
+    axes.grid(axis="x", color="#DDDDDD")
+    axes.set_axisbelow(True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, metadata={"Date": None})
+
+
+def _by_way(found: list[Measured]) -> dict[str, list[Measured]]:
+    ways: dict[str, list[Measured]] = {}
+    for one in found:
+        ways.setdefault(one.way, []).append(one)
+    best_first = sorted(ways, key=lambda way: -statistics.mean(one.tmr for one in ways[way]))
+    return {way: ways[way] for way in best_first}
+
+
+def _start(settings: TrainSettings, seed: int) -> Scratch:
+    return Scratch("light", settings.network, seed)
+
+
+def _measured(
+    people: People, way: str, seed: int, step: int, network: torch.nn.Module, device: str
+) -> Measured:
+    samples = people.calibration
+    vectors = embed(network, samples, torch.device(device))
+    pairs = compare_all(vectors, samples.labels, "cosine", keep=KEEP)
+    drawn = resample(people.identities("calibration"), np.random.default_rng(0))
+    tmr = at_fmr(drawn, pairs, FMR).tmr
+    return Measured(way, seed, step, tmr.rate, tmr.low, tmr.high)
+
+
+def _people(data: Path, cache: Path) -> People:
+    """The people of both collections, parted alike whatever the seed of a run."""
+    aligner = FORMS["light"].aligner
+    kept = CropCache(cache / "lab_faces" / "crops" / f"{aligner}-largest")
+    detector = backends.make_detector("mtcnn", "cpu")
+    pipeline = Pipeline(detector, NoNetwork(aligner, crop_size(aligner)), backends.make_crew("mtcnn", "cpu"))
+    parts = []
+    for folder in (data / "lfw" / "images", data / "celeba_wild" / "dev"):
+        photos = [
+            photo for photo in of_folders(str(folder)) if Path(photo.source).name not in lfw.MISLABELLED
+        ]
+        stream = Photos(lambda photos=photos: iter(photos), len(photos))
+        parts.append(portraits(stream, pipeline, kept, "largest", _looked))
+        print(file=sys.stderr)
+    return parted(_together(parts), replace(FROM_SCRATCH, split=SPLIT))
+
+
+def _together(parts: list[Portraits]) -> Portraits:
+    """Photos of both, without those whose label is wrong; one person under two names becomes one."""
+    rows = [
+        (lfw.SAME_PERSON.get(name, name), digest, place)
+        for part in parts
+        for name, digest, place in zip(part.names, part.digests, part.places, strict=True)
+    ]
+    return Portraits(
+        names=tuple(name for name, _, _ in rows),
+        digests=tuple(digest for _, digest, _ in rows),
+        places=tuple(place for _, _, place in rows),
+        photos=sum(part.photos for part in parts),
+        lost={},
+        duplicates=sum(part.duplicates for part in parts),
+    )
+
+
+def _looked(done: int, total: int | None) -> None:
+    print(f"\rlooking: {done}/{total}", end="", file=sys.stderr)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--cache", type=Path, default=Path("bench"))
+    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument(
+        "--ways", type=_ways, default=list(WAYS), help=f"separated by semicolons: {'; '.join(WAYS)}"
+    )
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--json", type=Path, default=Path("bench/lab_faces.json"))
+    parser.add_argument("--figure", type=Path, default=Path("scripts/figures/lab_faces.svg"))
+    return parser.parse_args()
+
+
+def _ways(text: str) -> list[str]:
+    ways = [way.strip() for way in text.split(";")]
+    if unknown := set(ways) - set(WAYS):
+        raise argparse.ArgumentTypeError(f"no way {', '.join(sorted(unknown))}")
+    return ways
+
+
+if __name__ == "__main__":
+    main()
