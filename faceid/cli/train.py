@@ -137,7 +137,7 @@ def run(
         typer.Option(
             "--distillation",
             metavar="W",
-            help="How strongly templates are held where the starting network has them. Default: 1; 0 from scratch.",
+            help="How strongly templates are held where the starting network has them. Default: 10; 0 from scratch.",
             show_default=False,
         ),
     ] = None,

@@ -252,6 +252,6 @@ FROM_SCRATCH = TrainSettings()
 FINE_TUNING = TrainSettings(
     optimiser=OptimiserSettings(rate=1e-4, layer_decay=0.8),
     schedule=ScheduleSettings(steps=500, validate=50, checkpoint=50, patience=5),
-    distillation=DistillationSettings(weight=1.0),
+    distillation=DistillationSettings(weight=10.0),
 )
 """Where a trained network begins that shall learn more and forget little."""

@@ -102,6 +102,32 @@ def test_crops_may_be_shared(faceid: Faceid, people: Path, tmp_path: Path) -> No
     assert len(list((tmp_path / "crops").rglob("*.npy"))) == 1
 
 
+def test_a_network_of_one_s_own_may_go_on_and_is_compared_with_the_start(
+    faceid: Faceid, people: Path, tmp_path: Path
+) -> None:
+    crops = ("--crops", tmp_path / "crops")
+    assert faceid("train", people, "--output", tmp_path / "first", *QUICK, *crops).code == 0
+    # No face has to be found any more: all crops are there.
+    ran = faceid(
+        "--json",
+        "train",
+        people,
+        "--output",
+        tmp_path / "second",
+        *("--steps", "3", "--people", "4", "--photos", "2", "--frozen", "2", *crops),
+        model="first",
+    )
+    assert ran.code == 0, ran.err
+    summary = ran.objects[-1]["summary"]
+    assert summary["start"].startswith("first (")
+    assert 0.0 <= summary["tmr_before"] <= 1.0
+    models_dir = Settings.load().models_dir
+    first, second = (registry.card(name, models_dir) for name in ("first", "second"))
+    assert (second.backbone, second.dim, second.aligner) == (first.backbone, first.dim, first.aligner)
+    assert second.weights.sha256 != first.weights.sha256
+    assert "from first (" in second.source_url
+
+
 def test_no_gain_is_no_network(
     faceid: Faceid, people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -61,7 +61,7 @@ def test_from_scratch_to_a_gallery(people: Path, tmp_path: Path, monkeypatch: py
     # People whom nobody trained on are told apart better than by chance.
     (point,) = (point for point in card.calibration.points if point.fmr == 0.2)
     assert point.fnmr is not None
-    assert point.fnmr < 0.5
+    assert point.fnmr < 0.7
     photos = sorted(str(path) for path in people.rglob("*.jpg"))
     with FaceID(db=tmp_path / "people.db", model="dlib-resnet", device="cpu") as system:
         for result in system.enroll(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ import torch
 
 from models import networks, registry
 from models.backbones import dlib_resnet, facenet, light, mobilefacenet
+from models.card import Accuracy
+from models.card_text import write_card
 from models.errors import BadCard, UnknownModel, WeightsAltered, WeightsFormat, WeightsMissing
 from models.files import sha256_of
 from models.state import read_tensors, write_tensors
@@ -97,6 +100,22 @@ def test_weights_of_another_hash_or_network_are_refused(own: Path, tmp_path: Pat
     weights.write_bytes(b"no tensors at all")
     with pytest.raises(WeightsFormat, match="not a file of safetensors"):
         read_tensors(weights)
+
+
+def test_a_card_is_written_as_it_is_read(own: Path) -> None:
+    card = replace(
+        registry.card("mine", own),
+        description='of "us" \\ Zoë 😀',
+        licence_note="a note",
+        accuracy=(Accuracy("TMR at FMR 0.001", 0.25, "12 photos", "measured"),),
+    )
+    write_card(own / "mine.toml", card)
+    assert registry.card("mine", own) == card
+    before = (own / "mine.toml").read_text(encoding="utf-8")
+    elsewhere = replace(card, weights=replace(card.weights, source="/elsewhere/mine.safetensors"))
+    with pytest.raises(BadCard, match="does not survive"):
+        write_card(own / "mine.toml", elsewhere)
+    assert (own / "mine.toml").read_text(encoding="utf-8") == before
 
 
 @pytest.mark.parametrize("dim", [8, 512])
