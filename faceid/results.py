@@ -327,6 +327,7 @@ class TrainResult:
     `steps` were made, the best was `best_step`, and `ended` says why no more (`steps`, `patience`). TMR at FMR 1e-3 on
     the people of the validation: `start_tmr` of the start, `best_tmr` of the best step. On those of the calibration,
     whom nothing was chosen by: `tmr`, None where nothing was made, and `tmr_before` of the start, None from scratch.
+    The calibration reaches down to `least_fmr`: there is no threshold for a lower rate.
     """
 
     status: Literal["made", "no_gain"]
@@ -347,6 +348,7 @@ class TrainResult:
     best_tmr: float
     tmr: float | None
     tmr_before: float | None
+    least_fmr: float | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -268,6 +268,8 @@ def _start(
 
 
 def _tell(session: Session, result: TrainResult) -> None:
+    from faceid.decide import VERIFY_FMR
+
     output = session.output
     output.line(
         f"{counted(result.steps, 'step')} on {counted(result.trained_on, 'person', 'people')};"
@@ -283,6 +285,11 @@ def _tell(session: Session, result: TrainResult) -> None:
     output.line(
         f"{result.name} is there: {result.tmr:.4f} on {result.calibrated_on:,} people who took no part{before}"
     )
+    if result.least_fmr is not None and result.least_fmr > VERIFY_FMR:
+        output.note(
+            f"so few people cannot tell thresholds below FMR {result.least_fmr:g}: ask for --fmr {result.least_fmr:g},"
+            " or measure it on more, with `faceid calibrate --put`"
+        )
     output.note(
         f"use it with `faceid --model {result.name}`, or move a gallery: `faceid re-embed --to {result.name}`"
     )

@@ -13,10 +13,11 @@ from faceid.calibrate.margin import AMBIGUOUS_FMR, gaps
 from faceid.calibrate.measured import measure
 from faceid.calibrate.metrics import threshold_at_fmr, tmr_at_fmr
 from faceid.embed.torch import open_embedder
-from faceid.errors import InputError
+from faceid.errors import InputError, UsageError
 from faceid.training.judging import FMR, cosine_distances, true_match_rate
 from faceid.training.people import People
 from faceid.types import Crop, Metric
+from models import registry
 from models.calibration import Calibration, write_calibration
 from models.card import Accuracy, Card, Weights
 from models.card_text import write_card
@@ -34,12 +35,14 @@ _PART = 64
 class Published:
     """A network among the user's own, with its TMR at FMR 1e-3 on people whom nothing was fitted to.
 
-    `start_tmr` is that of the network it was trained from on the same people; None from scratch.
+    `start_tmr` is that of the network it was trained from on the same people; None from scratch. `least_fmr` is the
+    lowest rate that its calibration reaches.
     """
 
     card_path: Path
     tmr: float
     start_tmr: float | None
+    least_fmr: float
 
 
 def describe(start: Start) -> str:
@@ -62,20 +65,27 @@ def publish(
     """Bring what was `trained` from `start` to `weights`, a card beside it, calibrated, and both into `models_dir`.
 
     The network is loaded and asked just as commands do, so that what comes out is known to work. Raises InputError
-    (`too_few`) where the people for calibration are too few, ModelError, and OSError.
+    (`too_few`) where the people for calibration are too few, UsageError (`name_taken`) where another network has the
+    name meanwhile, ModelError, and OSError.
     """
     samples = people.calibration
     path = weights.with_suffix(".toml")
     with models_errors():
         write_whole(weights, read_blocks(trained))
         card = _card(name, start, description, weights)
+        if (
+            name in registry.names(models_dir)
+            and registry.card(name, models_dir).weights.sha256 != card.weights.sha256
+        ):
+            raise taken_name(name)
         vectors = _templates(card, weights.parent, samples, device)
         mated, non_mated = cosine_distances(vectors, samples.labels)
         tmr = tmr_at_fmr(mated, non_mated, FMR)
         data = f"{len(samples):,} photos of {people.identities('calibration'):,} people not trained on, all pairs"
         figure = Accuracy(f"TMR at FMR {FMR:g}", round(tmr, 4), data, f"measured by {PROGRAM}")
         write_card(path, replace(card, accuracy=(figure,)))
-        write_calibration(path, _calibration(vectors, samples, mated, non_mated, data))
+        calibration = _calibration(vectors, samples, mated, non_mated, data)
+        write_calibration(path, calibration)
         models_dir.mkdir(parents=True, exist_ok=True)
         # The card last: a network is among the user's own when it is whole.
         for file in (weights, path):
@@ -84,7 +94,16 @@ def publish(
             None if isinstance(start, Scratch) else _templates(start.card, start.weights_dir, samples, device)
         )
     start_tmr = None if before is None else true_match_rate(before, samples.labels)
-    return Published(models_dir / path.name, tmr, start_tmr)
+    return Published(models_dir / path.name, tmr, start_tmr, calibration.points[0].fmr)
+
+
+def taken_name(name: str) -> UsageError:
+    """The error for a name that another network has."""
+    return UsageError(
+        f"there is a network called {name} already",
+        code="name_taken",
+        hint="choose another --name, or remove that one's two files",
+    )
 
 
 def _card(name: str, start: Start, description: str, weights: Path) -> Card:

@@ -23,7 +23,7 @@ from faceid.streaming import Crew
 from faceid.training.crops import CropCache, NoNetwork, Portraits, portraits
 from faceid.training.judging import true_match_rate
 from faceid.training.people import People, parted
-from faceid.training.publish import describe, publish
+from faceid.training.publish import describe, publish, taken_name
 from models import registry
 from models.files import write_whole
 from models.training.events import Watch
@@ -130,6 +130,7 @@ def train(ready: Ready, watch: Watch) -> TrainResult:
         best_tmr=outcome.best_score,
         tmr=None,
         tmr_before=None,
+        least_fmr=None,
     )
     return result if outcome.best_step == 0 else _published(order, people, outcome, result)
 
@@ -154,9 +155,7 @@ def _check_name(order: Order) -> None:
     taken = {*registry.names(order.models_dir), *registry.liveness_names(), "fake"}
     # A run that is repeated finds its own network there.
     if order.name in taken and _of_run(order.output).get("name") != order.name:
-        raise UsageError(
-            f"there is a network called {order.name} already", code="name_taken", hint="choose another --name"
-        )
+        raise taken_name(order.name)
 
 
 def _form(start: Start) -> Form:
@@ -279,6 +278,7 @@ def _published(order: Order, people: People, outcome: Outcome, result: TrainResu
         card=str(published.card_path),
         tmr=published.tmr,
         tmr_before=published.start_tmr,
+        least_fmr=published.least_fmr,
     )
 
 

@@ -92,6 +92,13 @@ def test_the_same_command_tells_it_again_and_another_one_is_refused(
     assert "settings differ" in other.err
     taken = faceid("--json", "train", people, "--output", tmp_path / "x", "--name", "mine", *QUICK)
     assert (taken.code, taken.object["error"]["code"]) == (2, "name_taken")
+    # Another network of that name that came while this one was trained stays.
+    card = Settings.load().models_dir / "mine.toml"
+    text = card.read_text().replace(registry.card("mine", card.parent).weights.sha256, "0" * 64)
+    card.write_text(text)
+    late = faceid("--json", "train", people, "--output", output, *QUICK)
+    assert (late.code, late.object["error"]["code"]) == (2, "name_taken")
+    assert card.read_text() == text
 
 
 def test_crops_may_be_shared(faceid: Faceid, people: Path, tmp_path: Path) -> None:
@@ -99,6 +106,7 @@ def test_crops_may_be_shared(faceid: Faceid, people: Path, tmp_path: Path) -> No
         ran = faceid("train", people, "--output", tmp_path / name, *QUICK, "--crops", tmp_path / "crops")
         assert ran.code == 0
         assert f"{name} is there" in ran.out
+        assert "so few people cannot tell thresholds below FMR 0." in ran.err
     assert len(list((tmp_path / "crops").rglob("*.npy"))) == 1
 
 

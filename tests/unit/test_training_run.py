@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from models.errors import BadSettings, TrainingFailed, WeightsFormat
 from models.state import read_tensors
@@ -40,7 +41,17 @@ def test_a_training_makes_people_whom_it_never_saw_easier_to_tell_apart(tmp_path
     assert (done.steps, done.ended) == (60, "steps")
     run = tmp_path / "run"
     assert [record.step for record in read_log(run)] == list(range(1, 61))
-    assert list((run / TENSORBOARD).glob("events*"))
+    board = EventAccumulator(str(run / TENSORBOARD)).Reload()
+    scalars = ("loss", "distillation", "active", "spread", "rate")
+    assert set(board.Tags()["scalars"]) == {*(f"training/{name}" for name in scalars), "validation/score"}
+    assert [event.value for event in board.Scalars("training/loss")] == pytest.approx(
+        [record.loss for record in read_log(run)], rel=1e-6
+    )
+    assert set(board.Tags()["histograms"]) == {"distances/mated", "distances/non_mated"}
+    assert board.Tags()["graph"]
+    assert (run / TENSORBOARD / "projector_config.pbtxt").read_text().count("embeddings {") == sum(
+        best for _, _, best in heard.scores
+    )
     assert [path.name for path in run.glob("best-*")] == [done.weights.name]
 
 
