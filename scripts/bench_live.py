@@ -31,8 +31,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 import lfw
 from bench_gallery import cpu
 from bench_live_data import FPS, Person, enlarged, people, spliced, there_and_back, whole, write
@@ -55,8 +53,6 @@ PICTURES = 1024
 """Of the camera, until they come again: the first picture may be so many old."""
 
 WARM_UP = 60
-EMPTY = 45
-"""Frames of nobody in the recording of people who come and go."""
 
 
 @dataclass(frozen=True)
@@ -142,11 +138,10 @@ def delay_part(setting: Setting) -> dict[str, Any]:
 
 def memory_part(setting: Setting) -> dict[str, Any]:
     arguments = setting.arguments
-    empty = [np.full((480, 640, 3), 90, np.uint8)] * EMPTY
     clips = [clip for person in setting.cast for clip in person.clips]
     # In turns: no two clips of one person in a row.
     mixed = sorted(clips, key=lambda clip: (clip.path.stem[::-1], clip.file))
-    video = setting.video("spliced", spliced(mixed, empty, arguments.memory_frames), "mp4v")
+    video = setting.video("spliced", spliced(mixed, arguments.memory_frames), "mp4v")
     with ExitStack() as stack:
         return memory(setting.system(stack), video, arguments.memory_frames, setting.photos)
 

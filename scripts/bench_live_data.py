@@ -25,6 +25,9 @@ STUDIO = "asl_ccby"
 """Of its clips all have one person in the middle, 640x480 and 30 frames a second."""
 WHOLE = 10_000
 
+EMPTY, EMPTY_FRAMES = 90, 45
+"""The gray of pictures of nobody, and for how long."""
+
 BLOCK = 16
 BITS = 16
 
@@ -48,7 +51,7 @@ def people(videos: Path, directory: Path, photos: int = 5) -> list[Person]:
     for name, (home, *others) in sorted(found.items()):
         if not others:
             continue
-        pictures = [pixels for pixels, _ in frames([home], WHOLE)]
+        pictures = whole(home)
         paths = []
         for number in np.linspace(0, len(pictures) - 1, photos).astype(int):
             paths.append(str(directory / f"{name}-{number}.png"))
@@ -64,7 +67,7 @@ def there_and_back(pictures: Sequence[Pixels], count: int) -> Iterator[Pixels]:
 
 def whole(clip: Clip) -> list[Pixels]:
     """All pictures of a clip."""
-    return [pixels for pixels, _ in frames([clip], WHOLE)]
+    return list(frames(clip, WHOLE))
 
 
 def write(path: Path, pictures: Iterable[Pixels], coding: str = "MJPG") -> str:
@@ -83,25 +86,22 @@ def write(path: Path, pictures: Iterable[Pixels], coding: str = "MJPG") -> str:
 
 
 def enlarged(pixels: Pixels, width: int, height: int) -> Pixels:
-    """The picture as large as fits into the middle of one of this size, on gray."""
+    """The picture as large as fits into the middle of one of this size, on black."""
     scale = min(width / pixels.shape[1], height / pixels.shape[0])
     inner = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
-    canvas = np.full((height, width, 3), 90, np.uint8)
+    canvas = np.zeros((height, width, 3), np.uint8)
     y, x = (height - inner.shape[0]) // 2, (width - inner.shape[1]) // 2
     canvas[y : y + inner.shape[0], x : x + inner.shape[1]] = inner
     return canvas
 
 
-def spliced(clips: Sequence[Clip], empty: Sequence[Pixels], count: int) -> Iterator[Pixels]:
-    """`count` pictures: clip after clip, with nobody to be seen after every third, and again from the beginning."""
-
-    def once() -> Iterator[Pixels]:
-        for number, clip in enumerate(clips, 1):
-            yield from whole(clip)
-            if number % 3 == 0:
-                yield from empty
-
-    pictures = list(once())
+def spliced(clips: Sequence[Clip], count: int) -> Iterator[Pixels]:
+    """`count` pictures: clip after clip, nobody to be seen after every third, and again from the beginning."""
+    pictures: list[Pixels] = []
+    for number, clip in enumerate(clips, 1):
+        pictures += whole(clip)
+        if number % 3 == 0:
+            pictures += [np.full_like(pictures[-1], EMPTY)] * EMPTY_FRAMES
     return islice(cycle(pictures), count)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any, cast
@@ -10,7 +10,7 @@ from typing import Any, cast
 from rich.console import Console
 from rich.table import Table
 
-from bench_live_data import FPS, Person
+from bench_live_data import FPS
 from bench_pipeline_runs import Failed, Row, System, cores
 from live_contenders import Names
 
@@ -29,13 +29,14 @@ class Recording:
 class Turns:
     """What the systems were asked and said, until one fails: then nothing more of that one."""
 
-    def __init__(self, people: Sequence[Person]) -> None:
-        self._enrolled = {person.name: person.photos for person in people}
+    def __init__(self, people: Mapping[str, Sequence[str]]) -> None:
+        """`people`: photo files of everybody who is enrolled, by name."""
+        self._people = people
         self.failed: dict[str, str] = {}
         self.seconds: dict[str, list[float]] = {}
 
     def enrol(self, system: System) -> None:
-        self._guarded(system, lambda: system.ask({"do": "enrol", "with": {"people": self._enrolled}}))
+        self._guarded(system, lambda: system.ask({"do": "enrol", "with": {"people": self._people}}))
 
     def ask(self, system: System, do: str, **arguments: Any) -> Any:
         """What it told, None where it failed, now or before."""
