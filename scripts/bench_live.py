@@ -28,6 +28,7 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -138,9 +139,8 @@ def delay_part(setting: Setting) -> dict[str, Any]:
 
 def memory_part(setting: Setting) -> dict[str, Any]:
     arguments = setting.arguments
-    clips = [clip for person in setting.cast for clip in person.clips]
-    # In turns: no two clips of one person in a row.
-    mixed = sorted(clips, key=lambda clip: (clip.path.stem[::-1], clip.file))
+    turns = zip_longest(*(person.clips for person in setting.cast))
+    mixed = [clip for turn in turns for clip in turn if clip is not None]
     video = setting.video("spliced", spliced(mixed, arguments.memory_frames), "mp4v")
     with ExitStack() as stack:
         return memory(setting.system(stack), video, arguments.memory_frames, setting.photos)
@@ -208,7 +208,7 @@ def parsed() -> argparse.Namespace:
     )
     parser.add_argument("--memory-frames", type=int, default=20_000)
     parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--up", type=float, default=5.0, help="kills: seconds from a name to the next kill")
+    parser.add_argument("--up", type=float, default=6.0, help="kills: seconds from a name to the next kill")
     parser.add_argument("--cache", type=Path, default=Path("bench"))
     parser.add_argument("--json", type=Path, default=Path("bench/live_bench.json"))
     arguments = parser.parse_args()
