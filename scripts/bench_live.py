@@ -204,7 +204,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--frames", type=int, default=300, help="speed: frames of each person")
     parser.add_argument("--minutes", type=float, default=10.0, help="delay: how long to watch")
     parser.add_argument(
-        "--source-fps", type=float, default=120.0, help="delay: pictures that are sent a second"
+        "--source-fps", type=float, default=200.0, help="delay: pictures that are sent a second"
     )
     parser.add_argument("--memory-frames", type=int, default=20_000)
     parser.add_argument("--kills", type=int, default=20)

@@ -33,7 +33,8 @@ class Missed(Exception):
 class Kills:
     """How often a server is killed: after `up_s` in which the right name was told, for `down_s` each time.
 
-    Whoever is not named again within `patience_s` of the server's return is given up.
+    It is away a little longer: until it serves again. Whoever is not named again within `patience_s` of the server's
+    return is given up.
     """
 
     times: int = 20
@@ -75,7 +76,8 @@ class Events:
 
 
 def killed(name: str, server: Server, url: str, db: str, kills: Kills) -> Row:
-    """A row: how long it took until the source, and then the names, were back each time."""
+    """A row: how long the server was away each time, and from then until the source and the names were back."""
+    down: list[float] = []
     back: list[float] = []
     named: list[float] = []
     status = "ok"
@@ -93,9 +95,11 @@ def killed(name: str, server: Server, url: str, db: str, kills: Kills) -> Row:
             for _ in range(kills.times):
                 events.pass_over(kills.up_s)
                 server.kill()
+                gone = time.monotonic()
                 events.pass_over(kills.down_s)
                 server.start()
                 returned = time.monotonic()
+                down.append(returned - gone)
                 back.append(events.wait("source_back", returned + kills.patience_s) - returned)
                 named.append(events.wait("identified", returned + kills.patience_s) - returned)
         except Missed as event:
@@ -114,6 +118,7 @@ def killed(name: str, server: Server, url: str, db: str, kills: Kills) -> Row:
         "source": name,
         "status": status,
         "times": kills.times,
+        "down_s": down,
         "back_s": back,
         "named_s": named,
         "alive": alive,
@@ -125,14 +130,14 @@ def killed(name: str, server: Server, url: str, db: str, kills: Kills) -> Row:
 def show_kills(told: dict[str, Any]) -> None:
     rows: list[Row] = told["rows"]
     table = Table(
-        *("source", "killed", "back", "s until back, median", "max", "s until named, median", "max"),
-        *("source_lost", "source_back", "names"),
+        *("source", "killed", "back", "s away, median", "max", "s until back, median", "max"),
+        *("s until named, median", "max", "source_lost", "source_back", "names"),
         title="the source is killed (SIGKILL) and comes back",
     )
     for row in rows:
         times = [
             f"{value:.1f}"
-            for seconds in (row["back_s"], row["named_s"])
+            for seconds in (row["down_s"], row["back_s"], row["named_s"])
             for value in ((median(seconds), max(seconds)) if seconds else (float("nan"),) * 2)
         ]
         table.add_row(
@@ -143,7 +148,7 @@ def show_kills(told: dict[str, Any]) -> None:
             *(str(row["events"].get(kind, 0)) for kind in ("source_lost", "source_back")),
             ", ".join(f"{name} {count}" for name, count in sorted(row["names"].items())),
         )
-    Console(width=130).print(table)
+    Console(width=150).print(table)
     for row in rows:
         if row["status"] != "ok":
             print(f"{row['source']}: {row['status']}")
