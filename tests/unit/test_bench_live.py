@@ -67,6 +67,7 @@ def test_speed_and_memory(videos: Path, tmp_path: Path, monkeypatch: pytest.Monk
     assert mark_30["memory_mb"] > 0 < mark_30["objects"]
 
 
+@pytest.mark.slow
 def test_delay_and_kills(videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, small in (("PICTURES", 64), ("WIDTH", 320), ("HEIGHT", 240)):
         monkeypatch.setattr(bench_live, name, small)
