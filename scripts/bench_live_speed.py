@@ -12,7 +12,7 @@ from rich.table import Table
 
 from bench_live_data import FPS
 from bench_pipeline_runs import Failed, Row, System, cores
-from live_contenders import Names
+from live_contenders import NAMELESS, Names
 
 SOON = 10
 """Frames within which a face is to be named."""
@@ -82,6 +82,7 @@ def race(systems: Sequence[System], recordings: Sequence[Recording], turns: Turn
             continue
         seconds, cpu_s = turns.seconds[name]
         seen = [frame for _, frames in watched[name] for frame in frames]
+        told = counted(watched[name])
         rows.append(
             {
                 "system": name,
@@ -90,7 +91,7 @@ def race(systems: Sequence[System], recordings: Sequence[Recording], turns: Turn
                 "fps": len(seen) / seconds,
                 "cpu_ms": 1e3 * cpu_s / len(seen),
                 "cores_busy": cpu_s / seconds / cores(),
-                **counted(watched[name]),
+                **(told if name not in NAMELESS else {"with_face": told["with_face"]}),
             }
         )
     ours = next((row for row in rows if row["status"] == "ok"), None)
@@ -172,7 +173,10 @@ def show_speed(told: dict[str, Any]) -> None:
                 f"{row['fps']:.1f}",
                 f"{row['ratio']:.1f}x",
                 f"{row['cpu_ms']:.1f}",
-                *(f"{row[name]:.0%}" for name in ("cores_busy", "with_face", "named", "wrong")),
+                *(
+                    f"{row[name]:.0%}" if name in row else "-"
+                    for name in ("cores_busy", "with_face", "named", "wrong")
+                ),
             )
     soon_table = Table(
         *(

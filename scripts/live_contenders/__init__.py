@@ -56,3 +56,6 @@ NAIVE = Spec(
     "live_contenders.naive",
     "a loop of cv2.VideoCapture.read and FaceID.identify: every frame, in order",
 )
+
+NAMELESS = ("facenet-pytorch",)
+"""Whose names mean nothing."""
