@@ -1,9 +1,9 @@
 """How far behind its source `faceid live` is: the delay part of bench_live.py.
 
 The source sends more than can be looked at. Delay is from when the camera had a picture (`Understood.sent_s`) to when
-it was understood. It is told in milliseconds and in frames: how many others were understood in the meantime. 0 is a
-picture that was not yet there when the one before it was understood; 1 one that came while that was being worked on.
-More than 1 is a queue.
+it was understood. It is told in milliseconds; in frames, of the mean time from one that was understood to the next; and
+as the number of others that were understood in the meantime: while one picture is looked at another is decoded, so that
+up to `UNDER_WAY` are no sign of a queue.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from bench_pipeline_runs import Row, System
 
 MINUTE_S = 60.0
+UNDER_WAY = 2
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,8 @@ def by_minute(understood: Sequence[Understood]) -> list[Row]:
                 "behind_median": float(np.median(waited)),
                 "behind_p99": float(np.percentile(waited, 99)),
                 "behind_max": int(waited.max()),
-                "queued": int((waited > 1).sum()),
+                "behind": np.bincount(waited).tolist(),
+                "queued": int((waited > UNDER_WAY).sum()),
             }
         )
     return rows
@@ -101,8 +103,8 @@ def delay(
 
 def show_delay(told: dict[str, Any]) -> None:
     table = Table(
-        *("system", "minute", "frames/s", "median ms", "99 % ms", "max ms"),
-        *("behind, median", "99 %", "max", "queued", "cores busy"),
+        *("system", "minute", "frames/s", "median ms", "99 % ms", "max ms", "median in frames"),
+        *("others, median", "99 %", "max", "queued", "cores busy"),
         title=f"delay of a source of {told['source_fps']:.0f} frames/s, {told['bytes'] / 1e3:.0f} kB each",
     )
     for row in told["systems"]:
@@ -112,6 +114,7 @@ def show_delay(told: dict[str, Any]) -> None:
                 str(minute["minute"]),
                 f"{minute['frames'] / max(minute['seconds'], 1e-3):.1f}",
                 *(f"{minute[name]:.0f}" for name in ("median_ms", "p99_ms", "max_ms")),
+                f"{minute['median_ms'] / (minute['frame_ms'] or minute['median_ms']):.1f}",
                 *(f"{minute[name]:.0f}" for name in ("behind_median", "behind_p99", "behind_max", "queued")),
                 f"{row['cores_busy']:.0%}",
             )

@@ -82,7 +82,7 @@ def killed(name: str, server: Server, url: str, db: str, kills: Kills) -> Row:
     named: list[float] = []
     status = "ok"
     with subprocess.Popen(
-        [*FACEID, "--db", db, "--json", "live", url],
+        [*FACEID, "--db", db, "--json", "live", "--no-display", url],
         env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
