@@ -118,7 +118,7 @@ def show_delay(told: dict[str, Any]) -> None:
                 *(f"{minute[name]:.0f}" for name in ("behind_median", "behind_p99", "behind_max", "queued")),
                 f"{row['cores_busy']:.0%}",
             )
-    Console(width=130).print(table)
+    Console(width=150).print(table)
     for row in told["systems"]:
         if row["status"] != "ok":
             print(f"{row['system']}: {row['status']}")
