@@ -46,7 +46,8 @@ class Outcome:
     `rejected`. `distance`, `fmr` and `llr` are those of the fused looks to the nearest candidate, or to `name` where
     there is one; None before the first look and with an empty gallery. `evidence` is the tempered log10 of the
     likelihood ratio that the test is made with. `looks` were fused. `since_s` is when the state began. `doubted` says
-    that the last look contradicts the others: the next one tells whether the person has changed.
+    that the last look contradicts the others: the next one tells whether the person has changed. `changes` counts how
+    often that was so.
     """
 
     state: State
@@ -59,6 +60,7 @@ class Outcome:
     looks: int
     since_s: float | None
     doubted: bool = False
+    changes: int = 0
 
 
 class Evidence:
@@ -107,6 +109,10 @@ class Evidence:
         self.outcome = self._judged(self._fused, time_s, anew=anew)
         return self.outcome
 
+    def contradicted_by(self, vector: Vector) -> bool:
+        """Whether the unit vector (d,) of a look shows somebody else than the looks before, if there were any."""
+        return self._fused is not None and self._contradicts(self._fused.cosine_to(vector))
+
     def _contradicts(self, cosine: float) -> bool:
         """Whether two looks at one track are farther apart than half of all pairs of photos of one person, and than one
         pair of strangers in as many as were measured; or likelier of two people than of one.
@@ -148,6 +154,7 @@ class Evidence:
             None if distance is None else self._strength(distance, fused),
             fused.looks,
             time_s if changed else before.since_s,
+            changes=before.changes + anew,
         )
 
     def _test(
