@@ -136,11 +136,8 @@ class Evidence:
         settled = not anew and before.state in ("unknown", "rejected")
         state, name, distance = self._test(decision, nearest, fused.looks, settled=settled)
         if not anew and before.name is not None and name != before.name:
-            # Who is not among the candidates is farther than all of them.
-            held = next(
-                (found.distance for found in candidates if found.name == before.name),
-                candidates[-1].distance if candidates else None,
-            )
+            # Who is not among the candidates has left the gallery, or others crowd it out: nothing speaks for it.
+            held = next((found.distance for found in candidates if found.name == before.name), None)
             if self._is_held(held, fused, another=name is not None and nearest >= self._accept):
                 state, name, distance = before.state, before.name, held
         changed = (state, name) != (before.state, before.name) or before.since_s is None
