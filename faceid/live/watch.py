@@ -37,7 +37,8 @@ _FPS_OVER_S = 2.0
 class Moment:
     """What a frame, or something that happened to the source, led to. `view` is None before the first frame.
 
-    `deciding` counts the faces in sight about which nothing was decided yet.
+    `deciding` counts the faces about which nothing was decided yet, also those just out of sight: tracks end a little
+    later.
     """
 
     view: View | None
@@ -108,7 +109,7 @@ class Watch:
             Shown(track, self._people[track.number].outcome, self._people[track.number].liveness)
             for track in tracked.tracks
         )
-        deciding = sum(one.outcome.state == "undecided" and one.track.sighted for one in shown)
+        deciding = sum(one.outcome.state == "undecided" for one in shown)
         return Moment(View(frame, shown, self._claim, self._fps()), tuple(events), deciding)
 
     def interrupted(self, frame: Frame) -> list[LiveEvent]:

@@ -100,6 +100,30 @@ def test_a_decision_in_time_stops_the_timeout() -> None:
         assert told(list(running))[-1][0] == "source_ended"
 
 
+class LiveAtLast:
+    """Finds everybody live at the fifth look."""
+
+    every_look = False
+
+    def __init__(self) -> None:
+        self._looks = 0
+
+    def look(self, image: object, face: object, vector: object, time_s: float) -> Liveness:
+        self._looks += 1
+        return Liveness("live" if self._looks >= 5 else "checking")
+
+
+def test_who_is_hidden_for_a_frame_is_still_waited_for() -> None:
+    alice, stranger = (ALICE, 40, 60, 50), (CAROL, 180, 60, 100)
+    scenes = [(9, (alice, stranger)), (1, (stranger,)), (60, (alice, stranger))]
+    capture = Capture(FILE, opener=lambda address: played(*scenes))
+    watching = watch(PEOPLE, claim="alice", check=LiveAtLast)
+    with Live(capture, watching, Until(once=True)) as running:
+        events = told(list(running))
+    assert ("rejected", 2, None) in events
+    assert events[-1] == ("accepted", 1, "alice")
+
+
 class Undecided:
     """Never finds out whether anybody is live."""
 
