@@ -31,7 +31,8 @@ class Until:
     """When to end, apart from the end of the source.
 
     `once`: at the first decision; one against a face counts once nothing is open about any other in sight.
-    `timeout_s`: after so long without any decision, of the clock for live sources and of media time for others.
+    `timeout_s`: after so long without any decision, with `once` also where one that was made still waits for others;
+    of the clock for live sources and of media time for others.
     """
 
     once: bool = False
@@ -60,6 +61,7 @@ class Live:
         self._view: View | None = None
         self._frame: Frame | None = None
         self._delay_s = 0.0
+        self._shown_s = 0.0
         self._decided = False
         self._meter = Meter()
 
@@ -96,9 +98,11 @@ class Live:
         """
         while True:
             item = self._capture.take(_GLANCE_S)
-            if isinstance(item, Frame):
-                if self._passes_over(item):
-                    continue
+            if isinstance(item, Frame) and self._passes_over(item):
+                if item.time_s - self._shown_s >= _GLANCE_S:
+                    self._shown_s = item.time_s
+                    yield Moment(self._view, ())
+            elif isinstance(item, Frame):
                 moment = self._look(item)
                 yield moment
                 if self._is_enough(moment):
@@ -116,7 +120,7 @@ class Live:
                 return
 
     def _look(self, frame: Frame) -> Moment:
-        self._frame = frame
+        self._frame, self._shown_s = frame, frame.time_s
         moment = self._watch.look(frame)
         self._view, self._delay_s = moment.view, self._capture.age_s(frame)
         self._decided = self._decided or any(event.event in DECIDING for event in moment.events)
@@ -153,7 +157,9 @@ class Live:
 
     def _is_late(self) -> bool:
         limit = self._until.timeout_s
-        return limit is not None and not self._decided and self._capture.now_s >= limit
+        # A decision that waits for the others in sight has not ended it.
+        open_yet = self._until.once or not self._decided
+        return limit is not None and open_yet and self._capture.now_s >= limit
 
     def _told(
         self, event: EventKind, time_s: float, reason: str | None = None, detail: str | None = None

@@ -21,7 +21,7 @@ from faceid.live.pace import Intervals, Pace
 from faceid.live.person import Person
 from faceid.live.tracks import Track, Tracker
 from faceid.live.view import Shown, View
-from faceid.live.worth import Glance, Worth
+from faceid.live.worth import EAGER, Glance, Worth
 from faceid.pipeline import Observation
 from faceid.quality import assess
 
@@ -37,7 +37,8 @@ _FPS_OVER_S = 2.0
 class Moment:
     """What a frame, or something that happened to the source, led to. `view` is None before the first frame.
 
-    `deciding` counts the faces in sight about which nothing was decided yet.
+    `deciding` counts the faces about which nothing was decided yet, also those just out of sight: tracks end a little
+    later.
     """
 
     view: View | None
@@ -78,7 +79,11 @@ class Watch:
         self._detector, self._embedder = detector, embedder
         self._begin, self._check, self._least_looks = begin, check, least_looks
         self._claim, self._hurried, self._clock = claim, hurried, clock
-        self._tracker, self._worth, self._pace = Tracker(), Worth(), Pace(intervals)
+        self._tracker, self._worth, self._pace = (
+            Tracker(),
+            Worth(eager=max(EAGER, least_looks)),
+            Pace(intervals),
+        )
         self._people: dict[int, Person] = {}
         self._looked_at: deque[float] = deque()
         self.counts = Counts()
@@ -104,7 +109,7 @@ class Watch:
             Shown(track, self._people[track.number].outcome, self._people[track.number].liveness)
             for track in tracked.tracks
         )
-        deciding = sum(one.outcome.state == "undecided" and one.track.sighted for one in shown)
+        deciding = sum(one.outcome.state == "undecided" for one in shown)
         return Moment(View(frame, shown, self._claim, self._fps()), tuple(events), deciding)
 
     def interrupted(self, frame: Frame) -> list[LiveEvent]:
@@ -152,14 +157,14 @@ class Watch:
         for number, vector in zip(wanted, vectors, strict=True):
             person, one = self._people[number], observed[number]
             if number == challenged:
-                person.challenge(image, one.face, vector, time_s)
+                person.challenge(image, one.face, vector, one.quality.score, time_s)
                 continue
             before = person.outcome.state
             person.look(image, one.face, vector, one.quality.score, time_s)
             if person.doubted or (before != "undecided" and person.outcome.state == "undecided"):
                 self._worth.renew(number)
         if challenged is not None and challenged not in observed and detected:
-            self._people[challenged].challenge(image, None, None, time_s)
+            self._people[challenged].challenge(image, None, None, 0.0, time_s)
 
     def _challenged(self, tracks: Sequence[Track]) -> int | None:
         """Who is asked to move: one at a time, the nearest."""

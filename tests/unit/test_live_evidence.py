@@ -285,3 +285,15 @@ def test_strangers_are_accepted_at_most_as_often_as_the_policy_says(rate: float)
                 break
     tolerance = 3.0 * (tracks * rate * (1.0 - rate)) ** 0.5
     assert tracks * rate / 4.0 < accepted <= tracks * rate + tolerance
+
+
+def test_a_name_that_leaves_the_gallery_is_not_kept() -> None:
+    """Renamed, or removed where somebody alike stays, while the track goes on."""
+    look = towards(ALICE, 0.98)
+    for name, vector in (("alicia", ALICE), ("sister", towards(ALICE, 0.75))):
+        people = {"alice": ALICE}
+        evidence = Evidence(lambda vector, people=people: search(people)(vector), CLAIM, "cosine")
+        assert evidence.look(look, 0.9, 0.0).name == "alice"
+        del people["alice"]
+        people[name] = vector
+        assert evidence.look(look, 0.9, 1.0).name == name
