@@ -159,12 +159,14 @@ class Evidence:
     ) -> tuple[State, str | None, float | None]:
         """What the truncated test says of the nearest candidate: state, name and distance.
 
-        Who was `settled` to be a stranger stays one until the test accepts: no flicker that way either.
+        Who was `settled` to be a stranger stays one until the test accepts: no flicker that way either. The threshold
+        decides once, when the looks are used up: one who stays has no more chances than one who passes by.
         """
         yes: State = "accepted" if self._claim else "named"
         no: State = "rejected" if self._claim else "unknown"
         ended = looks >= MOST_LOOKS
-        if decision.name is not None and (evidence >= self._accept or ended):
+        decided = settled and looks > MOST_LOOKS
+        if decision.name is not None and (evidence >= self._accept or (ended and not decided)):
             return yes, decision.name, decision.distance
         if ended or settled or (decision.distance is not None and evidence <= self._reject):
             return no, None, decision.distance

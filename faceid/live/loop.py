@@ -19,8 +19,8 @@ from faceid.live.watch import Moment, Watch, utc_now
 _GLANCE_S = 0.2
 """How often somebody who waits for frames is told that there are none: a window must stay alive."""
 
-_EARLY = 0.9
-"""Of the time between two frames, as a frame that comes a little early is not to be passed over for it."""
+_EARLY_S = 0.002
+"""A frame that comes so little early is not passed over for it."""
 
 ACCEPTING = ("identified", "accepted")
 DECIDING = (*ACCEPTING, "unknown", "rejected")
@@ -57,7 +57,8 @@ class Live:
     ) -> None:
         """Takes `capture` over: it is closed when this is."""
         self._capture, self._watch, self._until = capture, watch, until or Until()
-        self._pause_s = 0.0 if max_fps is None else _EARLY / max_fps
+        self._pause_s = 0.0 if max_fps is None else 1.0 / max_fps
+        self._due_s = 0.0
         self._view: View | None = None
         self._frame: Frame | None = None
         self._delay_s = 0.0
@@ -127,7 +128,13 @@ class Live:
         return moment
 
     def _passes_over(self, frame: Frame) -> bool:
-        return self._frame is not None and frame.time_s - self._frame.time_s < self._pause_s
+        if self._pause_s <= 0.0:
+            return False
+        if frame.time_s < self._due_s - _EARLY_S:
+            return True
+        # By the clock of the rate and not from the last frame: 30 frames a second would give 15 of 25 asked for.
+        self._due_s = max(self._due_s, frame.time_s - self._pause_s) + self._pause_s
+        return False
 
     def _happened(self, item: SourceEvent) -> Moment:
         left = [] if self._frame is None else self._watch.interrupted(self._frame)

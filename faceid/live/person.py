@@ -81,6 +81,16 @@ class Person:
         return known and self.liveness.state != "live" and self._evidence.outcome.name is not None
 
     @property
+    def candidate(self) -> str | None:
+        """Who its looks say it is, live or not."""
+        return self._evidence.outcome.name
+
+    @property
+    def trying(self) -> bool:
+        """Whether it was asked for a movement, and has neither passed nor failed."""
+        return self._moving and self.liveness is not None and self.liveness.state == "checking"
+
+    @property
     def challenged(self) -> bool:
         """Whether it is being asked to move."""
         return self.liveness is not None and self.liveness.asked is not None

@@ -297,3 +297,14 @@ def test_a_name_that_leaves_the_gallery_is_not_kept() -> None:
         del people["alice"]
         people[name] = vector
         assert evidence.look(look, 0.9, 1.0).name == name
+
+
+def test_a_stranger_who_stays_gets_no_more_chances_than_one_who_passes_by() -> None:
+    """Settled as unknown, a name takes the test's own evidence, not looks that are just within the threshold."""
+    just_within = towards(ALICE, 1.0 - SEARCH.threshold + 0.05)
+    assert shown(watching(), [just_within] * MOST_LOOKS)[-1].name == "alice"
+    settled = watching()
+    assert shown(settled, [towards(ALICE, 0.2)] * MOST_LOOKS)[-1].state == "unknown"
+    # So many that the mean of the looks is what these are.
+    assert {outcome.state for outcome in shown(settled, [just_within] * 400)} == {"unknown"}
+    assert shown(settled, [ALICE] * 400)[-1].name == "alice"

@@ -269,3 +269,13 @@ def test_a_slow_detector_is_asked_less_often_but_often_enough_to_follow() -> Non
 def test_a_way_of_pacing_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match="no way"):
         Intervals(settled=0.0)
+
+
+@pytest.mark.parametrize("asked", [25.0, 20.0, 12.0])
+def test_a_rate_that_does_not_divide_the_source_is_met_on_average(asked: float) -> None:
+    with live(FILE, lambda address: played((150, (FACE,))), max_fps=asked) as running:
+        list(running)
+        stats = running.stats()
+    assert stats is not None
+    # Five seconds at 30 frames a second.
+    assert stats.frames == pytest.approx(5 * asked, abs=2)

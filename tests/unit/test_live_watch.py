@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from faceid.live.alive import Liveness
 from faceid.live.alive_challenge import ChallengeCheck
 from faceid.live.evidence import Evidence
 from faceid.live.person import Person
+from faceid.live.tries import FIRST_PAUSE_S, LONGEST_PAUSE_S, Tries
 from faceid.live.watch import Moment, Watch
 from faceid.liveness.challenge import Challenge
 from filmed import ALICE, BOB, CAROL, CLAIM, Colour, Placed, frame, gallery, told, vector_of, watch
@@ -312,3 +314,42 @@ def test_a_stranger_is_told_of_once_also_where_it_is_a_copy() -> None:
 def test_many_looks_asked_for_are_taken_as_soon_as_can_be() -> None:
     moments = film(watch(PEOPLE, claim="alice", least_looks=20), (90, (at(ALICE),)))
     assert told(moments)[-1] == ("accepted", 1, "alice")
+
+
+def test_a_challenge_that_was_walked_away_from_cannot_be_tried_again_at_once() -> None:
+    """Or a recording would be shown again and again, until its movements are those that are asked for."""
+    asked = Liveness("checking", asked="nod")
+    watching = watch(PEOPLE, check=lambda: Scripted([asked], every_look=True))
+    face: Placed = (ALICE, 40, 60, 40)
+    challenges = []
+    for visit in range(30):
+        moments = film(watching, (15, (face,)), (30, ()), start=45 * visit)
+        challenges += [e.time_s for moment in moments for e in moment.events if e.event == "challenge"]
+    # 45 seconds: four tries at the most, with pauses of 4, 8 and 16 seconds between them.
+    assert len(challenges) in (3, 4)
+    pauses = np.diff(challenges)
+    assert pauses[0] >= FIRST_PAUSE_S
+    assert all(later > earlier for earlier, later in pairwise(pauses.tolist()))
+
+
+def test_one_person_who_failed_is_nothing_to_another() -> None:
+    asked = Liveness("checking", asked="nod")
+    watching = watch(PEOPLE, check=lambda: Scripted([asked], every_look=True))
+    film(watching, (15, ((ALICE, 40, 60, 40),)), (30, ()))
+    moments = film(watching, (15, ((BOB, 40, 60, 40),)), start=45)
+    assert "challenge" in [event.event for moment in moments for event in moment.events]
+
+
+def test_tries_are_counted_a_name_at_a_time_and_forgotten_when_one_succeeds() -> None:
+    tries = Tries()
+    assert tries.may("alice", 0.0)
+    tries.failed("alice", 0.0)
+    assert not tries.may("alice", FIRST_PAUSE_S - 0.1)
+    assert tries.may("bob", 0.0)
+    assert tries.may("alice", FIRST_PAUSE_S)
+    for _ in range(2000):
+        tries.failed("alice", 10.0)
+    assert not tries.may("alice", 10.0 + LONGEST_PAUSE_S - 0.1)
+    assert tries.may("alice", 10.0 + LONGEST_PAUSE_S)
+    tries.passed("alice")
+    assert tries.may("alice", 10.0)
