@@ -12,12 +12,12 @@ from faceid.administration import Administration
 from faceid.answers import identified, said
 from faceid.decide import Target, decide_claim, decide_identity, distance_from_similarity
 from faceid.enrolment import Enrolment
-from faceid.errors import not_one_face
+from faceid.errors import UsageError, not_one_face
 from faceid.gallery import clean_name
 from faceid.imaging import fetch, from_array
 from faceid.live.addresses import parse_address
+from faceid.live.alive_checks import CHALLENGE_FPS, check_maker, open_detector
 from faceid.live.alive_checks import Kind as LivenessKind
-from faceid.live.alive_checks import check_maker, open_detector
 from faceid.live.capture import Capture
 from faceid.live.evidence import Evidence
 from faceid.live.loop import Live, Until
@@ -133,6 +133,11 @@ class FaceID(Administration):
         goes by.
         """
         address = parse_address(source)
+        if liveness == "challenge" and max_fps is not None and max_fps < CHALLENGE_FPS:
+            raise UsageError(
+                f"a challenge cannot be followed at {max_fps:g} frames a second",
+                hint=f"allow {CHALLENGE_FPS:g} or more, or use --liveness passive",
+            )
         gallery = self.gallery()
         self._check_model_name(gallery)
         name = None if claim is None else clean_name(claim)

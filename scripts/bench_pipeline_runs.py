@@ -42,7 +42,9 @@ class System:
     photos: list[list[Row]] = field(default_factory=list)
 
     @classmethod
-    def started(cls, spec: Spec, environments: Path, stack: ExitStack) -> System:
+    def started(
+        cls, spec: Spec, environments: Path, stack: ExitStack, worker: str = "bench_pipeline_worker.py"
+    ) -> System:
         """Its process, ready to work, until `stack` ends. Raises Absent, Failed."""
         python = python_of(spec.environment, spec.requirements, environments, with_ours=True)
         said = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115
@@ -50,7 +52,7 @@ class System:
             subprocess.Popen(
                 [
                     str(python),
-                    str(SCRIPTS / "bench_pipeline_worker.py"),
+                    str(SCRIPTS / worker),
                     json.dumps({"module": spec.module, "options": spec.options}),
                 ],
                 env=environment(),
@@ -68,10 +70,14 @@ class System:
 
     def look(self, paths: Sequence[str]) -> Row:
         """Have it work through pictures: seconds, CPU seconds and faces. Raises Failed."""
+        return self.ask(list(paths))
+
+    def ask(self, job: Any) -> Row:
+        """What its worker answers to a line of JSON. Raises Failed."""
         assert self.process.stdin is not None
         # Who is gone has said why.
         with suppress(BrokenPipeError):
-            self.process.stdin.write(json.dumps(list(paths)) + "\n")
+            self.process.stdin.write(json.dumps(job) + "\n")
             self.process.stdin.flush()
         return self._answer()
 
@@ -98,12 +104,14 @@ class System:
         return told
 
 
-def start(specs: Sequence[Spec], environments: Path, stack: ExitStack) -> tuple[list[System], list[Row]]:
+def start(
+    specs: Sequence[Spec], environments: Path, stack: ExitStack, worker: str = "bench_pipeline_worker.py"
+) -> tuple[list[System], list[Row]]:
     """The systems that can be had here, and a row for each of the others."""
     systems, absent = [], []
     for spec in specs:
         try:
-            systems.append(System.started(spec, environments, stack))
+            systems.append(System.started(spec, environments, stack, worker))
         except (Absent, Failed) as reason:
             absent.append({"system": spec.name, "status": f"absent: {reason}"})
     return systems, absent

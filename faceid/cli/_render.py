@@ -161,7 +161,8 @@ def console(stream: TextIO) -> Console:
 
 
 def plain(value: Any) -> Any:
-    """`value` as JSON knows it. Coordinates keep 2 decimals, all other numbers 8 significant digits."""
+    """`value` as JSON knows it. Coordinates keep 2 decimals, seconds of a stream 3, all other numbers 8
+    significant digits."""
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: _rounded(field.name, getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):
@@ -176,6 +177,9 @@ def plain(value: Any) -> Any:
 def _rounded(name: str, value: Any) -> Any:
     if name in ("box", "landmarks", "timing_ms") and value is not None:
         return _two_decimals(value)
+    if name == "time_s":
+        # Seconds of weeks: significant digits would lose the fractions.
+        return round(float(value), 3)
     return plain(value)
 
 

@@ -24,6 +24,9 @@ Kind: TypeAlias = Literal["off", "passive", "challenge"]
 STEPS = 3
 """Movements of a challenge: 36 orders. A fourth would make it 108, and a person some five seconds slower."""
 
+CHALLENGE_FPS = 5.0
+"""Frames a second below which movements go unseen: a pose has to last, and nobody may be gone for a second."""
+
 
 def open_detector(kind: Kind, model: str, device: str, settings: Settings) -> LivenessDetector | None:
     """The passive detector that goes with `model`, where `kind` uses one.

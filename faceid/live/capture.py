@@ -32,8 +32,9 @@ class Patience:
     frozen_s: float = 10.0
     first_retry_s: float = 0.5
     longest_retry_s: float = 30.0
-    good_s: float = 60.0
-    """Of frames, after which the waits between attempts begin anew."""
+    good_s: float = 5.0
+    """Of frames, after which the waits between attempts begin anew. Were it a minute, a stream that breaks off a little
+    more often would soon be away for half a minute each time; under it, a server that hangs up at once is spared."""
     close_s: float = 3.0
     """For the thread to end, when closed. One that hangs in a driver is left behind and ends with the process."""
 

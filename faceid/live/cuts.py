@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from faceid.live.cells import cells
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -36,7 +38,7 @@ class CutDetector:
 
     def is_cut(self, gray: Gray) -> bool:
         """Whether `gray` (H, W) uint8 shows something else than the frame before; a change of size is a cut too."""
-        small = np.asarray(cv2.resize(gray, (_WIDTH, _HEIGHT), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+        small = cells(gray, _WIDTH, _HEIGHT)
         before, self._before = self._before, small
         if before is None:
             return False

@@ -46,7 +46,8 @@ class Outcome:
     `rejected`. `distance`, `fmr` and `llr` are those of the fused looks to the nearest candidate, or to `name` where
     there is one; None before the first look and with an empty gallery. `evidence` is the tempered log10 of the
     likelihood ratio that the test is made with. `looks` were fused. `since_s` is when the state began. `doubted` says
-    that the last look contradicts the others: the next one tells whether the person has changed.
+    that the last look contradicts the others: the next one tells whether the person has changed. `changes` counts how
+    often that was so.
     """
 
     state: State
@@ -59,6 +60,7 @@ class Outcome:
     looks: int
     since_s: float | None
     doubted: bool = False
+    changes: int = 0
 
 
 class Evidence:
@@ -107,6 +109,10 @@ class Evidence:
         self.outcome = self._judged(self._fused, time_s, anew=anew)
         return self.outcome
 
+    def contradicted_by(self, vector: Vector) -> bool:
+        """Whether the unit vector (d,) of a look shows somebody else than the looks before, if there were any."""
+        return self._fused is not None and self._contradicts(self._fused.cosine_to(vector))
+
     def _contradicts(self, cosine: float) -> bool:
         """Whether two looks at one track are farther apart than half of all pairs of photos of one person, and than one
         pair of strangers in as many as were measured; or likelier of two people than of one.
@@ -130,11 +136,8 @@ class Evidence:
         settled = not anew and before.state in ("unknown", "rejected")
         state, name, distance = self._test(decision, nearest, fused.looks, settled=settled)
         if not anew and before.name is not None and name != before.name:
-            # Who is not among the candidates is farther than all of them.
-            held = next(
-                (found.distance for found in candidates if found.name == before.name),
-                candidates[-1].distance if candidates else None,
-            )
+            # Who is not among the candidates has left the gallery, or others crowd it out: nothing speaks for it.
+            held = next((found.distance for found in candidates if found.name == before.name), None)
             if self._is_held(held, fused, another=name is not None and nearest >= self._accept):
                 state, name, distance = before.state, before.name, held
         changed = (state, name) != (before.state, before.name) or before.since_s is None
@@ -148,6 +151,7 @@ class Evidence:
             None if distance is None else self._strength(distance, fused),
             fused.looks,
             time_s if changed else before.since_s,
+            changes=before.changes + anew,
         )
 
     def _test(
@@ -155,12 +159,14 @@ class Evidence:
     ) -> tuple[State, str | None, float | None]:
         """What the truncated test says of the nearest candidate: state, name and distance.
 
-        Who was `settled` to be a stranger stays one until the test accepts: no flicker that way either.
+        Who was `settled` to be a stranger stays one until the test accepts: no flicker that way either. The threshold
+        decides once, when the looks are used up: one who stays has no more chances than one who passes by.
         """
         yes: State = "accepted" if self._claim else "named"
         no: State = "rejected" if self._claim else "unknown"
         ended = looks >= MOST_LOOKS
-        if decision.name is not None and (evidence >= self._accept or ended):
+        decided = settled and looks > MOST_LOOKS
+        if decision.name is not None and (evidence >= self._accept or (ended and not decided)):
             return yes, decision.name, decision.distance
         if ended or settled or (decision.distance is not None and evidence <= self._reject):
             return no, None, decision.distance

@@ -19,8 +19,8 @@ from faceid.live.watch import Moment, Watch, utc_now
 _GLANCE_S = 0.2
 """How often somebody who waits for frames is told that there are none: a window must stay alive."""
 
-_EARLY = 0.9
-"""Of the time between two frames, as a frame that comes a little early is not to be passed over for it."""
+_EARLY_S = 0.002
+"""A frame that comes so little early is not passed over for it."""
 
 ACCEPTING = ("identified", "accepted")
 DECIDING = (*ACCEPTING, "unknown", "rejected")
@@ -31,7 +31,8 @@ class Until:
     """When to end, apart from the end of the source.
 
     `once`: at the first decision; one against a face counts once nothing is open about any other in sight.
-    `timeout_s`: after so long without any decision, of the clock for live sources and of media time for others.
+    `timeout_s`: after so long without any decision, with `once` also where one that was made still waits for others;
+    of the clock for live sources and of media time for others.
     """
 
     once: bool = False
@@ -56,10 +57,12 @@ class Live:
     ) -> None:
         """Takes `capture` over: it is closed when this is."""
         self._capture, self._watch, self._until = capture, watch, until or Until()
-        self._pause_s = 0.0 if max_fps is None else _EARLY / max_fps
+        self._pause_s = 0.0 if max_fps is None else 1.0 / max_fps
+        self._due_s = 0.0
         self._view: View | None = None
         self._frame: Frame | None = None
         self._delay_s = 0.0
+        self._shown_s = 0.0
         self._decided = False
         self._meter = Meter()
 
@@ -96,9 +99,11 @@ class Live:
         """
         while True:
             item = self._capture.take(_GLANCE_S)
-            if isinstance(item, Frame):
-                if self._passes_over(item):
-                    continue
+            if isinstance(item, Frame) and self._passes_over(item):
+                if item.time_s - self._shown_s >= _GLANCE_S:
+                    self._shown_s = item.time_s
+                    yield Moment(self._view, ())
+            elif isinstance(item, Frame):
                 moment = self._look(item)
                 yield moment
                 if self._is_enough(moment):
@@ -116,14 +121,20 @@ class Live:
                 return
 
     def _look(self, frame: Frame) -> Moment:
-        self._frame = frame
+        self._frame, self._shown_s = frame, frame.time_s
         moment = self._watch.look(frame)
         self._view, self._delay_s = moment.view, self._capture.age_s(frame)
         self._decided = self._decided or any(event.event in DECIDING for event in moment.events)
         return moment
 
     def _passes_over(self, frame: Frame) -> bool:
-        return self._frame is not None and frame.time_s - self._frame.time_s < self._pause_s
+        if self._pause_s <= 0.0:
+            return False
+        if frame.time_s < self._due_s - _EARLY_S:
+            return True
+        # By the clock of the rate and not from the last frame: 30 frames a second would give 15 of 25 asked for.
+        self._due_s = max(self._due_s, frame.time_s - self._pause_s) + self._pause_s
+        return False
 
     def _happened(self, item: SourceEvent) -> Moment:
         left = [] if self._frame is None else self._watch.interrupted(self._frame)
@@ -153,7 +164,9 @@ class Live:
 
     def _is_late(self) -> bool:
         limit = self._until.timeout_s
-        return limit is not None and not self._decided and self._capture.now_s >= limit
+        # A decision that waits for the others in sight has not ended it.
+        open_yet = self._until.once or not self._decided
+        return limit is not None and open_yet and self._capture.now_s >= limit
 
     def _told(
         self, event: EventKind, time_s: float, reason: str | None = None, detail: str | None = None

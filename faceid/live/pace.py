@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from faceid.live.cells import cells
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -60,8 +62,8 @@ class Pace:
 
     def due(self, pixels: Pixels, time_s: float, *, faces: int, undecided: int) -> bool:
         """Whether (H, W, 3) RGB uint8 at `time_s` is to be detected; `undecided` of its `faces` are not named yet."""
-        small = cv2.resize(pixels, (_WIDTH, _HEIGHT), interpolation=cv2.INTER_AREA)
-        self._latest = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), dtype=np.int16)
+        gray = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
+        self._latest = cells(gray, _WIDTH, _HEIGHT).astype(np.int16)
         if self._detected_s is None or self._seen is None:
             return True
         intervals = self._intervals

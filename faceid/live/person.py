@@ -44,6 +44,7 @@ class Person:
         self._told: tuple[State, str | None] = ("undecided", None)
         self._appeared = self._spoof = False
         self._asked: str | None = None
+        self._moving = False
         self.liveness = None if check is None else Liveness("checking")
 
     @property
@@ -73,11 +74,21 @@ class Person:
 
     @property
     def challengeable(self) -> bool:
-        """Whether it is, by its looks, somebody who may be asked to move, and has not been found live or not."""
+        """Whether it is, by its looks, somebody who may be asked to move, and whose challenge is not over."""
         if self._check is None or self.liveness is None or not self._check.every_look:
             return False
         known = self._evidence.outcome.looks >= self._least_looks
-        return known and self.liveness.state == "checking" and self._evidence.outcome.name is not None
+        return known and self.liveness.state != "live" and self._evidence.outcome.name is not None
+
+    @property
+    def candidate(self) -> str | None:
+        """Who its looks say it is, live or not."""
+        return self._evidence.outcome.name
+
+    @property
+    def trying(self) -> bool:
+        """Whether it was asked for a movement, and has neither passed nor failed."""
+        return self._moving and self.liveness is not None and self.liveness.state == "checking"
 
     @property
     def challenged(self) -> bool:
@@ -99,17 +110,35 @@ class Person:
         """Take in a frame in which it was detected and embedded; `vector` is (d,), `quality` 0..1."""
         before = self._evidence.outcome
         after = self._evidence.look(vector, quality, time_s)
-        if after.looks < before.looks and self._make_check is not None:
+        if after.changes > before.changes and self._make_check is not None:
             # Somebody else is there now, of whom nothing is known.
             self._check, self.liveness, self._spoof = self._make_check(), Liveness("checking"), False
-            self._asked = None
-        if self._check is not None and not self._check.every_look:
+            self._asked, self._moving = None, False
+        if self._check is None or self._check.every_look:
+            return
+        # Whose look contradicts the others is not known: it makes nobody live.
+        if not after.doubted or (self.liveness is not None and self.liveness.state == "live"):
             self.liveness = self._check.look(image, face, vector, time_s)
 
-    def challenge(self, image: Image, face: Face | None, vector: Vector | None, time_s: float) -> None:
-        """Take in a frame while it is asked to move: not evidence of who it is, for turned faces look unlike."""
+    def challenge(
+        self, image: Image, face: Face | None, vector: Vector | None, quality: float, time_s: float
+    ) -> None:
+        """Take in a frame while it is asked to move: not evidence of who it is, for turned faces look unlike.
+
+        Up to the first movement one that contradicts the looks before is: who begins the challenge, and is compared
+        with from then on, must be who was named.
+        """
         assert self._check is not None
+        if (
+            face is not None
+            and vector is not None
+            and not self._moving
+            and self._evidence.contradicted_by(vector)
+        ):
+            self.look(image, face, vector, quality, time_s)
+            return
         self.liveness = self._check.look(image, face, vector, time_s)
+        self._moving = self._moving or self.liveness.asked not in (None, "look_straight")
 
     def news(self) -> list[News]:
         """What is known now and was not told before."""
@@ -136,5 +165,6 @@ class Person:
             if self._spoof:
                 told.append(("spoof", liveness.reason))
                 # Should it turn out to be live after all, its name is news again.
-                self._told = ("undecided", None)
+                if self._told[1] is not None:
+                    self._told = ("undecided", None)
         return told

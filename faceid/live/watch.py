@@ -20,15 +20,16 @@ from faceid.live.evidence import Evidence
 from faceid.live.pace import Intervals, Pace
 from faceid.live.person import Person
 from faceid.live.tracks import Track, Tracker
+from faceid.live.tries import Tries
 from faceid.live.view import Shown, View
-from faceid.live.worth import Glance, Worth
+from faceid.live.worth import EAGER, Glance, Worth
 from faceid.pipeline import Observation
 from faceid.quality import assess
 
 if TYPE_CHECKING:
     from faceid.live.frames import Frame
     from faceid.ports import Detector, Embedder
-    from faceid.types import Box, Face
+    from faceid.types import Box, Face, Vector
 
 _FPS_OVER_S = 2.0
 
@@ -37,7 +38,8 @@ _FPS_OVER_S = 2.0
 class Moment:
     """What a frame, or something that happened to the source, led to. `view` is None before the first frame.
 
-    `deciding` counts the faces in sight about which nothing was decided yet.
+    `deciding` counts the faces about which nothing was decided yet, also those just out of sight: tracks end a little
+    later.
     """
 
     view: View | None
@@ -78,8 +80,13 @@ class Watch:
         self._detector, self._embedder = detector, embedder
         self._begin, self._check, self._least_looks = begin, check, least_looks
         self._claim, self._hurried, self._clock = claim, hurried, clock
-        self._tracker, self._worth, self._pace = Tracker(), Worth(), Pace(intervals)
+        self._tracker, self._worth, self._pace = (
+            Tracker(),
+            Worth(eager=max(EAGER, least_looks)),
+            Pace(intervals),
+        )
         self._people: dict[int, Person] = {}
+        self._tries = Tries()
         self._looked_at: deque[float] = deque()
         self.counts = Counts()
 
@@ -104,7 +111,7 @@ class Watch:
             Shown(track, self._people[track.number].outcome, self._people[track.number].liveness)
             for track in tracked.tracks
         )
-        deciding = sum(one.outcome.state == "undecided" and one.track.sighted for one in shown)
+        deciding = sum(one.outcome.state == "undecided" for one in shown)
         return Moment(View(frame, shown, self._claim, self._fps()), tuple(events), deciding)
 
     def interrupted(self, frame: Frame) -> list[LiveEvent]:
@@ -130,7 +137,10 @@ class Watch:
     def _gone(self, number: int, frame: Frame) -> list[LiveEvent]:
         event = self._event("left", frame, number)
         self._worth.forget([number])
-        return [event] if self._people.pop(number).appeared else []
+        person = self._people.pop(number)
+        if person.trying and person.candidate is not None:
+            self._tries.failed(person.candidate, frame.time_s)
+        return [event] if person.appeared else []
 
     def _embed(self, frame: Frame, tracks: Sequence[Track], *, detected: bool) -> None:
         """Look closer at the faces that are worth it, and at who is asked to move."""
@@ -141,7 +151,7 @@ class Watch:
             if track.detected:
                 crop = align(image, track.face, model.aligner)
                 observed[track.number] = Observation(track.face, crop, assess(crop, track.face))
-        challenged = self._challenged(tracks)
+        challenged = self._challenged(tracks, time_s)
         glances = [
             Glance(number, one.quality.score) for number, one in observed.items() if number != challenged
         ]
@@ -152,20 +162,37 @@ class Watch:
         for number, vector in zip(wanted, vectors, strict=True):
             person, one = self._people[number], observed[number]
             if number == challenged:
-                person.challenge(image, one.face, vector, time_s)
+                self._challenge(frame, person, one.face, vector, one.quality.score)
                 continue
             before = person.outcome.state
             person.look(image, one.face, vector, one.quality.score, time_s)
             if person.doubted or (before != "undecided" and person.outcome.state == "undecided"):
                 self._worth.renew(number)
         if challenged is not None and challenged not in observed and detected:
-            self._people[challenged].challenge(image, None, None, time_s)
+            self._challenge(frame, self._people[challenged], None, None, 0.0)
 
-    def _challenged(self, tracks: Sequence[Track]) -> int | None:
-        """Who is asked to move: one at a time, the nearest."""
-        asked = [track for track in tracks if self._people[track.number].challengeable]
+    def _challenge(
+        self, frame: Frame, person: Person, face: Face | None, vector: Vector | None, quality: float
+    ) -> None:
+        name, trying = person.candidate, person.trying
+        person.challenge(frame.image, face, vector, quality, frame.time_s)
+        if name is not None and trying and not person.trying and person.liveness is not None:
+            if person.liveness.state == "live":
+                self._tries.passed(name)
+            else:
+                self._tries.failed(name, frame.time_s)
+
+    def _challenged(self, tracks: Sequence[Track], time_s: float) -> int | None:
+        """Who is asked to move: one at a time, the nearest; nobody whose name was tried in vain a moment ago."""
+        asked = [track for track in tracks if self._may_be_challenged(self._people[track.number], time_s)]
         running = [track for track in asked if self._people[track.number].challenged]
         return max(running or asked, key=lambda track: track.face.size).number if asked else None
+
+    def _may_be_challenged(self, person: Person, time_s: float) -> bool:
+        name = person.candidate
+        if not person.challengeable or name is None:
+            return False
+        return person.challenged or self._tries.may(name, time_s)
 
     def _event(
         self,

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+EAGER = 5
+"""Looks that every track is worth, as soon as they can be had."""
+
 
 @dataclass(frozen=True, slots=True)
 class Glance:
@@ -33,7 +36,7 @@ class Worth:
         self,
         *,
         per_second: int = 10,
-        eager: int = 5,
+        eager: int = EAGER,
         better: float = 0.1,
         every_s: float = 1.0,
         least: float = 0.1,

@@ -7,6 +7,7 @@ from importlib.metadata import files
 
 import dlib
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image as PilImage
 
 from pipeline_contenders import Contender, Found
@@ -25,10 +26,10 @@ class FaceRecognition:
         self.network = dlib.face_recognition_model_v1(packaged("dlib_face_recognition_resnet_model_v1.dat"))
 
     def look(self, paths: Sequence[str]) -> list[list[Found]]:
-        return [self._look_at(path) for path in paths]
+        return [self.look_at(np.array(PilImage.open(path).convert("RGB"))) for path in paths]
 
-    def _look_at(self, path: str) -> list[Found]:
-        pixels = np.array(PilImage.open(path).convert("RGB"))
+    def look_at(self, pixels: NDArray[np.uint8]) -> list[Found]:
+        """All faces of (H, W, 3) RGB pixels."""
         found = []
         for box in self.detector(pixels, 1):
             shape = self.landmarks(pixels, box)

@@ -314,3 +314,12 @@ def test_what_cannot_be_written_is_said_before_anything_is_watched(
     )
     assert ran.code == 2
     assert [each["error"]["code"] for each in ran.objects] == [code]
+
+
+def test_a_challenge_needs_frames(enrolled: Faceid, tmp_path: Path) -> None:
+    ran = enrolled(
+        *("live", film(tmp_path / "film.avi", (5, ())), "--no-display"),
+        *("--liveness", "challenge", "--max-fps", 2),
+    )
+    assert ran.code == 2
+    assert "--liveness passive" in ran.err

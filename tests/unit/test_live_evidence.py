@@ -285,3 +285,26 @@ def test_strangers_are_accepted_at_most_as_often_as_the_policy_says(rate: float)
                 break
     tolerance = 3.0 * (tracks * rate * (1.0 - rate)) ** 0.5
     assert tracks * rate / 4.0 < accepted <= tracks * rate + tolerance
+
+
+def test_a_name_that_leaves_the_gallery_is_not_kept() -> None:
+    """Renamed, or removed where somebody alike stays, while the track goes on."""
+    look = towards(ALICE, 0.98)
+    for name, vector in (("alicia", ALICE), ("sister", towards(ALICE, 0.75))):
+        people = {"alice": ALICE}
+        evidence = Evidence(lambda vector, people=people: search(people)(vector), CLAIM, "cosine")
+        assert evidence.look(look, 0.9, 0.0).name == "alice"
+        del people["alice"]
+        people[name] = vector
+        assert evidence.look(look, 0.9, 1.0).name == name
+
+
+def test_a_stranger_who_stays_gets_no_more_chances_than_one_who_passes_by() -> None:
+    """Settled as unknown, a name takes the test's own evidence, not looks that are just within the threshold."""
+    just_within = towards(ALICE, 1.0 - SEARCH.threshold + 0.05)
+    assert shown(watching(), [just_within] * MOST_LOOKS)[-1].name == "alice"
+    settled = watching()
+    assert shown(settled, [towards(ALICE, 0.2)] * MOST_LOOKS)[-1].state == "unknown"
+    # So many that the mean of the looks is what these are.
+    assert {outcome.state for outcome in shown(settled, [just_within] * 400)} == {"unknown"}
+    assert shown(settled, [ALICE] * 400)[-1].name == "alice"

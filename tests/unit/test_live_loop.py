@@ -7,6 +7,7 @@ import pytest
 
 from faceid.errors import InputError
 from faceid.live.addresses import Address, Camera, NetworkStream, VideoFile
+from faceid.live.alive import Liveness
 from faceid.live.capture import Capture, Patience
 from faceid.live.cost import Meter, memory_mb
 from faceid.live.grab import Grabbed
@@ -99,6 +100,51 @@ def test_a_decision_in_time_stops_the_timeout() -> None:
         assert told(list(running))[-1][0] == "source_ended"
 
 
+class LiveAtLast:
+    """Finds everybody live at the fifth look."""
+
+    every_look = False
+
+    def __init__(self) -> None:
+        self._looks = 0
+
+    def look(self, image: object, face: object, vector: object, time_s: float) -> Liveness:
+        self._looks += 1
+        return Liveness("live" if self._looks >= 5 else "checking")
+
+
+def test_who_is_hidden_for_a_frame_is_still_waited_for() -> None:
+    alice, stranger = (ALICE, 40, 60, 50), (CAROL, 180, 60, 100)
+    scenes = [(9, (alice, stranger)), (1, (stranger,)), (60, (alice, stranger))]
+    capture = Capture(FILE, opener=lambda address: played(*scenes))
+    watching = watch(PEOPLE, claim="alice", check=LiveAtLast)
+    with Live(capture, watching, Until(once=True)) as running:
+        events = told(list(running))
+    assert ("rejected", 2, None) in events
+    assert events[-1] == ("accepted", 1, "alice")
+
+
+class Undecided:
+    """Never finds out whether anybody is live."""
+
+    every_look = False
+
+    def look(self, image: object, face: object, vector: object, time_s: float) -> Liveness:
+        return Liveness("checking")
+
+
+def test_one_about_whom_nothing_gets_known_does_not_hold_up_the_timeout() -> None:
+    """A stranger is turned down, which waits for the others in sight: not for ever."""
+    scenes = [(300, (FACE, (CAROL, 180, 60, 100)))]
+    capture = Capture(FILE, opener=lambda address: played(*scenes))
+    watching = watch(PEOPLE, claim="alice", check=Undecided)
+    with Live(capture, watching, Until(once=True, timeout_s=2.0)) as running:
+        moments = list(running)
+    assert "rejected" in [event for event, _, _ in told(moments)]
+    (event,) = moments[-1].events
+    assert (event.event, event.time_s) == ("timeout", pytest.approx(2.0, abs=0.05))
+
+
 def test_a_live_source_that_gives_nothing_times_out_by_the_clock() -> None:
     def refuses(address: Address) -> Film:
         raise InputError("rtsp://***@host/s: does not open", code="source_unreachable")
@@ -146,6 +192,15 @@ def test_no_more_frames_are_looked_at_than_asked_for() -> None:
     assert stats is not None
     assert 28 <= stats.frames <= 33
     assert told(moments)[1] == ("identified", 1, "alice")
+
+
+def test_a_window_and_a_timeout_are_not_kept_waiting_by_few_frames() -> None:
+    with live(FILE, lambda address: played((90, ())), Until(timeout_s=1.5), max_fps=0.4) as running:
+        moments = list(running)
+    assert len(moments) >= 6
+    assert moments[1].view is moments[0].view
+    (event,) = moments[-1].events
+    assert (event.event, event.time_s) == ("timeout", pytest.approx(1.5, abs=0.05))
 
 
 def test_stats_tell_what_it_costs() -> None:
@@ -214,3 +269,13 @@ def test_a_slow_detector_is_asked_less_often_but_often_enough_to_follow() -> Non
 def test_a_way_of_pacing_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match="no way"):
         Intervals(settled=0.0)
+
+
+@pytest.mark.parametrize("asked", [25.0, 20.0, 12.0])
+def test_a_rate_that_does_not_divide_the_source_is_met_on_average(asked: float) -> None:
+    with live(FILE, lambda address: played((150, (FACE,))), max_fps=asked) as running:
+        list(running)
+        stats = running.stats()
+    assert stats is not None
+    # Five seconds at 30 frames a second.
+    assert stats.frames == pytest.approx(5 * asked, abs=2)

@@ -1,13 +1,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from faceid.live.alive import Liveness
+from faceid.live.alive_challenge import ChallengeCheck
+from faceid.live.evidence import Evidence
+from faceid.live.person import Person
+from faceid.live.tries import FIRST_PAUSE_S, LONGEST_PAUSE_S, Tries
 from faceid.live.watch import Moment, Watch
-from filmed import ALICE, BOB, CAROL, Placed, frame, told, watch
+from faceid.liveness.challenge import Challenge
+from filmed import ALICE, BOB, CAROL, CLAIM, Colour, Placed, frame, gallery, told, vector_of, watch
+from performers import posed
 
 PEOPLE = {"alice": ALICE, "bob": BOB}
 
@@ -225,3 +232,124 @@ def test_a_challenge_notices_that_the_face_went_out_of_sight() -> None:
     check = Scripted([Liveness("checking", asked="nod")], every_look=True)
     film(watch(PEOPLE, check=lambda: check), (10, ((ALICE, 40, 60, 40),)), (10, ()))
     assert (False, False) in check.seen
+
+
+@pytest.mark.parametrize("frames", [1, 4, 7, 10, 13, 30])
+def test_whoever_takes_a_track_over_is_checked_anew_however_soon(frames: int) -> None:
+    """The liveness of one is not that of another, after one look at the first as after many."""
+    made: list[Scripted] = []
+
+    def check() -> Scripted:
+        made.append(Scripted([CHECKING] * 2 + [LIVE] if not made else [SPOOF]))
+        return made[-1]
+
+    moments = film(watch(PEOPLE, check=check), (frames, (at(CAROL),)), (60, (at(ALICE),)))
+    events = told(moments)
+    assert ("spoof", 1, None) in events
+    assert "identified" not in [event for event, _, _ in events]
+
+
+def test_a_look_that_contradicts_the_others_makes_nobody_live() -> None:
+    alice, bob, carol = (vector_of(colour) for colour in (ALICE, BOB, CAROL))
+    person = Person(
+        lambda: Evidence(gallery({"alice": ALICE}), CLAIM, "cosine", claim=True),
+        lambda: Scripted([CHECKING] * 2 + [LIVE]),
+        least_looks=1,
+    )
+    image, face = frame(0).image, posed()
+    # A copy, and then live faces of which no two are alike.
+    for number, vector in enumerate([alice, bob, carol, bob, carol]):
+        person.look(image, face, vector, 0.9, number / 10)
+        assert person.outcome.state == "undecided"
+
+
+def challenged(challenges: list[Challenge]) -> Person:
+    """Somebody who is said to be Alice, asked to nod each time."""
+
+    def check() -> ChallengeCheck:
+        challenges.append(Challenge(("nod",), least_similarity=0.9, least_turned_similarity=0.9))
+        return ChallengeCheck(challenges[-1])
+
+    return Person(
+        lambda: Evidence(gallery({"alice": ALICE}), CLAIM, "cosine", claim=True), check, least_looks=1
+    )
+
+
+def performs(person: Person, colours: list[Colour]) -> list[str]:
+    """What is told while each of these in turn does for a tenth of a second what a challenge of a nod asks for."""
+    image, events = frame(0).image, []
+    for number, colour in enumerate(colours):
+        face = posed("nod" if 4 <= number < 8 else "look_straight")
+        if person.challengeable:
+            person.challenge(image, face, vector_of(colour), 0.9, number / 10)
+        else:
+            person.look(image, face, vector_of(colour), 0.9, number / 10)
+        events += [event for event, _ in person.news()]
+    return events
+
+
+def test_a_challenge_is_passed_by_who_was_named_and_by_nobody_else() -> None:
+    assert performs(challenged([]), [ALICE] * 12)[-1] == "accepted"
+    # Alice's photo is shown first, and then another person does what is asked.
+    for photos in (1, 2):
+        events = performs(challenged([]), [ALICE] * photos + [CAROL] * (12 - photos))
+        assert "accepted" not in events
+        assert events[-1] == "rejected"
+
+
+def test_a_challenge_goes_on_while_the_pictures_look_like_a_copy() -> None:
+    asked, copied = Liveness("checking", asked="nod"), Liveness("spoof", 0.1, "nod", "low_score")
+    check = Scripted([asked, copied, copied, asked, LIVE], every_look=True)
+    moments = film(watch(PEOPLE, check=lambda: check), (60, (at(ALICE),)))
+    assert [event for event, _, _ in told(moments)] == ["appeared", "challenge", "spoof", "identified"]
+
+
+def test_a_stranger_is_told_of_once_also_where_it_is_a_copy() -> None:
+    for claim, told_as in ((None, "unknown"), ("alice", "rejected")):
+        check = Scripted([CHECKING, CHECKING, SPOOF])
+        moments = film(watch(PEOPLE, claim=claim, check=lambda check=check: check), (60, (at(CAROL),)))
+        assert [event for event, _, _ in told(moments)] == ["appeared", told_as, "spoof"]
+
+
+def test_many_looks_asked_for_are_taken_as_soon_as_can_be() -> None:
+    moments = film(watch(PEOPLE, claim="alice", least_looks=20), (90, (at(ALICE),)))
+    assert told(moments)[-1] == ("accepted", 1, "alice")
+
+
+def test_a_challenge_that_was_walked_away_from_cannot_be_tried_again_at_once() -> None:
+    """Or a recording would be shown again and again, until its movements are those that are asked for."""
+    asked = Liveness("checking", asked="nod")
+    watching = watch(PEOPLE, check=lambda: Scripted([asked], every_look=True))
+    face: Placed = (ALICE, 40, 60, 40)
+    challenges = []
+    for visit in range(30):
+        moments = film(watching, (15, (face,)), (30, ()), start=45 * visit)
+        challenges += [e.time_s for moment in moments for e in moment.events if e.event == "challenge"]
+    # 45 seconds: four tries at the most, with pauses of 4, 8 and 16 seconds between them.
+    assert len(challenges) in (3, 4)
+    pauses = np.diff(challenges)
+    assert pauses[0] >= FIRST_PAUSE_S
+    assert all(later > earlier for earlier, later in pairwise(pauses.tolist()))
+
+
+def test_one_person_who_failed_is_nothing_to_another() -> None:
+    asked = Liveness("checking", asked="nod")
+    watching = watch(PEOPLE, check=lambda: Scripted([asked], every_look=True))
+    film(watching, (15, ((ALICE, 40, 60, 40),)), (30, ()))
+    moments = film(watching, (15, ((BOB, 40, 60, 40),)), start=45)
+    assert "challenge" in [event.event for moment in moments for event in moment.events]
+
+
+def test_tries_are_counted_a_name_at_a_time_and_forgotten_when_one_succeeds() -> None:
+    tries = Tries()
+    assert tries.may("alice", 0.0)
+    tries.failed("alice", 0.0)
+    assert not tries.may("alice", FIRST_PAUSE_S - 0.1)
+    assert tries.may("bob", 0.0)
+    assert tries.may("alice", FIRST_PAUSE_S)
+    for _ in range(2000):
+        tries.failed("alice", 10.0)
+    assert not tries.may("alice", 10.0 + LONGEST_PAUSE_S - 0.1)
+    assert tries.may("alice", 10.0 + LONGEST_PAUSE_S)
+    tries.passed("alice")
+    assert tries.may("alice", 10.0)
