@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from faceid.cli._options import MinFace, Session, session_of, writable_directory
-from faceid.cli._render import counted, plain
-
-if TYPE_CHECKING:
-    from faceid.results import TrainResult
-    from models.training.settings import TrainSettings
-    from models.training.starts import Start
+from faceid.cli._options import MinFace, session_of, writable_directory
+from faceid.cli._render import plain
+from faceid.cli._training import start_of, tell
 
 NAME = "train"
 
@@ -199,7 +195,7 @@ def run(
         "schedule": {"steps": steps},
         "distillation": {"weight": distillation},
     }
-    start, chosen = _start(session, network, settings, asked, seed)
+    start, chosen = start_of(session, network, settings, asked, seed)
     device = backends.resolve_device(session.settings.device)
     backends.require_devices(device, processes)
     order = Order(
@@ -221,75 +217,5 @@ def run(
         ready = prepare(order, detector, backends.make_crew(model, device), advance, told.note)
     result = train(ready, TrainingBar(json=told.json, quiet=told.quiet))
     told.emit({"summary": plain(result)})
-    _tell(session, result)
+    tell(session, result)
     raise typer.Exit(told.exit_code)
-
-
-def _start(
-    session: Session,
-    network: str | None,
-    file: Path | None,
-    asked: dict[str, dict[str, Any]],
-    seed: int | None,
-) -> tuple[Start, TrainSettings]:
-    """Where to start, and with which settings: those of options before those of the file before defaults."""
-    from dataclasses import replace
-
-    from faceid.backends import models_errors
-    from faceid.errors import UsageError
-    from models import registry
-    from models.training.settings import FINE_TUNING, FROM_SCRATCH, read_settings
-    from models.training.starts import Scratch, Trained, trainable
-
-    settings = FINE_TUNING if network is None else FROM_SCRATCH
-    given = {
-        name: {key: value for key, value in section.items() if value is not None}
-        for name, section in asked.items()
-    }
-    if network is None and "dim" in given["network"]:
-        raise UsageError(
-            "--dim goes with --network", hint="a trained network keeps the size of its templates"
-        )
-    with models_errors():
-        if file is not None:
-            try:
-                text = file.read_text(encoding="utf-8")
-            except (OSError, UnicodeDecodeError) as error:
-                raise UsageError(f"cannot read {file}: {error}", path=str(file)) from error
-            settings = read_settings(text, str(file), settings)
-        settings = settings.changed(given)
-        if seed is not None:
-            settings = replace(settings, seed=seed)
-        if network is not None:
-            return Scratch(trainable(network), settings.network, settings.seed), settings
-        own = session.settings
-        card = registry.card(own.model or own.default_model, own.models_dir)
-        return Trained(card, own.weights_dir), settings
-
-
-def _tell(session: Session, result: TrainResult) -> None:
-    from faceid.decide import VERIFY_FMR
-
-    output = session.output
-    output.line(
-        f"{counted(result.steps, 'step')} on {counted(result.trained_on, 'person', 'people')};"
-        f" TMR at FMR 1e-3 on {result.validated_on:,} others: {result.start_tmr:.4f} at the start,"
-        f" {result.best_tmr:.4f} at step {result.best_step:,}"
-    )
-    if result.status == "no_gain":
-        output.count(1)
-        output.line("no step did better than the start, so there is no new network")
-        output.note("look at the log; try a lower --rate, other people, or photos that the start fails on")
-        return
-    before = "" if result.tmr_before is None else f", where {result.start} has {result.tmr_before:.4f}"
-    output.line(
-        f"{result.name} is there: {result.tmr:.4f} on {result.calibrated_on:,} people who took no part{before}"
-    )
-    if result.least_fmr is not None and result.least_fmr > VERIFY_FMR:
-        output.note(
-            f"so few people cannot tell thresholds below FMR {result.least_fmr:g}: ask for --fmr {result.least_fmr:g},"
-            " or measure it on more, with `faceid calibrate --put`"
-        )
-    output.note(
-        f"use it with `faceid --model {result.name}`, or move a gallery: `faceid re-embed --to {result.name}`"
-    )

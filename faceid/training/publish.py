@@ -13,7 +13,8 @@ from faceid.calibrate.margin import AMBIGUOUS_FMR, gaps
 from faceid.calibrate.measured import measure
 from faceid.calibrate.metrics import threshold_at_fmr, tmr_at_fmr
 from faceid.embed.torch import open_embedder
-from faceid.errors import InputError, UsageError
+from faceid.errors import InputError
+from faceid.training.folder import taken_name
 from faceid.training.judging import FMR, cosine_distances, true_match_rate
 from faceid.training.people import People
 from faceid.types import Crop, Metric
@@ -95,15 +96,6 @@ def publish(
         )
     start_tmr = None if before is None else true_match_rate(before, samples.labels)
     return Published(models_dir / path.name, tmr, start_tmr, calibration.points[0].fmr)
-
-
-def taken_name(name: str) -> UsageError:
-    """The error for a name that another network has."""
-    return UsageError(
-        f"there is a network called {name} already",
-        code="name_taken",
-        hint="choose another --name, or remove that one's two files",
-    )
 
 
 def _card(name: str, start: Start, description: str, weights: Path) -> Card:

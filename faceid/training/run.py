@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from faceid.align import crop_size
 from faceid.backends import models_errors, usable_cores
@@ -21,11 +19,10 @@ from faceid.rules import MultiFace
 from faceid.sources import of_folders
 from faceid.streaming import Crew
 from faceid.training.crops import CropCache, NoNetwork, Portraits, portraits
+from faceid.training.folder import check_name, claim, unwritable
 from faceid.training.judging import true_match_rate
 from faceid.training.people import People, parted
-from faceid.training.publish import describe, publish, taken_name
-from models import registry
-from models.files import write_whole
+from faceid.training.publish import describe, publish
 from models.training.events import Watch
 from models.training.settings import TrainSettings
 from models.training.starts import FORMS, Form, Scratch, Start
@@ -33,14 +30,10 @@ from models.training.starts import FORMS, Form, Scratch, Start
 if TYPE_CHECKING:
     from models.training.trainer import Outcome
 
-RUN = "run.json"
-"""What a folder's run is of, by which it is known whether it may go on."""
-
 WORKERS = 8
 """Processes that make batches for a GPU at most."""
 
 _EXTRA = ("lightning_fabric", "pytorch_metric_learning", "tensorboard")
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,7 +79,7 @@ def prepare(
     people; ModelError without the extra `train`.
     """
     require_extra()
-    _check_name(order)
+    check_name(order.name, order.output, order.models_dir)
     if order.settings.distillation.weight and isinstance(order.start, Scratch):
         raise UsageError(
             "a network from scratch has nothing to be held to", hint="leave out --network, or distillation"
@@ -98,7 +91,13 @@ def prepare(
     if (there := people.identities("training")) < order.settings.batch.people:
         note(f"{there} people in a batch, as there are no more")
         order = replace(order, settings=order.settings.changed({"batch": {"people": there}}))
-    _claim(order, found)
+    identity = {
+        "name": order.name,
+        "start": describe(order.start),
+        "settings": order.settings.as_dict(),
+        "data": digest_of(zip(found.digests, found.names, strict=True)),
+    }
+    claim(order.output, identity)
     return Ready(order, found, people)
 
 
@@ -145,19 +144,6 @@ def require_extra() -> None:
         )
 
 
-def _check_name(order: Order) -> None:
-    if not _NAME.fullmatch(order.name):
-        raise UsageError(
-            f"a network cannot be called {order.name!r}",
-            code="bad_name",
-            hint="--name takes lower-case letters, digits, dots, dashes and underscores, 64 at most",
-        )
-    taken = {*registry.names(order.models_dir), *registry.liveness_names(), "fake"}
-    # A run that is repeated finds its own network there.
-    if order.name in taken and _of_run(order.output).get("name") != order.name:
-        raise taken_name(order.name)
-
-
 def _form(start: Start) -> Form:
     """The crops that a start takes. Raises ModelError for one whose crops no aligner makes."""
     if isinstance(start, Scratch):
@@ -179,7 +165,7 @@ def _look(
         pipeline = Pipeline(detector, NoNetwork(aligner, crop_size(aligner)), crew)
         found = portraits(of_folders(order.root), pipeline, cache, order.multi_face, progress)
     except OSError as error:
-        raise _unwritable(order.crops, error) from error
+        raise unwritable(order.crops, error) from error
     if not found.names:
         raise InputError(
             f"no photo of {order.root} shows one face: {_reasons(found.lost)}",
@@ -201,38 +187,6 @@ def _tell(found: Portraits, people: People, note: Callable[[str], None]) -> None
         note(f"{people.alone:,} people have one photo only, from which nothing can be learnt about them")
 
 
-def _claim(order: Order, found: Portraits) -> None:
-    """Make the folder this run's. UsageError where it is another's already."""
-    identity = {
-        "name": order.name,
-        "start": describe(order.start),
-        "settings": order.settings.as_dict(),
-        "data": digest_of(zip(found.digests, found.names, strict=True)),
-    }
-    before = _of_run(order.output)
-    different = [key for key, value in identity.items() if before and before.get(key) != value]
-    if different:
-        raise UsageError(
-            f"{order.output} holds a run of another kind: {', '.join(different)} differ",
-            code="other_run",
-            hint="name another --output, or delete that folder",
-            path=str(order.output),
-        )
-    try:
-        order.output.mkdir(parents=True, exist_ok=True)
-        write_whole(order.output / RUN, [json.dumps(identity, indent=1).encode()])
-    except OSError as error:
-        raise _unwritable(order.output, error) from error
-
-
-def _of_run(output: Path) -> dict[str, Any]:
-    try:
-        content = json.loads((output / RUN).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
 def _trained(order: Order, people: People, watch: Watch) -> Outcome:
     from models.training.trainer import Job, run
 
@@ -250,7 +204,7 @@ def _trained(order: Order, people: People, watch: Watch) -> Outcome:
     try:
         return run(job, watch)
     except OSError as error:
-        raise _unwritable(order.output, error) from error
+        raise unwritable(order.output, error) from error
 
 
 def _published(order: Order, people: People, outcome: Outcome, result: TrainResult) -> TrainResult:
@@ -271,7 +225,7 @@ def _published(order: Order, people: People, outcome: Outcome, result: TrainResu
             order.device,
         )
     except OSError as error:
-        raise _unwritable(order.models_dir, error) from error
+        raise unwritable(order.models_dir, error) from error
     return replace(
         result,
         status="made",
@@ -284,12 +238,3 @@ def _published(order: Order, people: People, outcome: Outcome, result: TrainResu
 
 def _reasons(lost: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} {reason}" for reason, count in sorted(lost.items())) or "no photos"
-
-
-def _unwritable(path: Path, error: OSError) -> UsageError:
-    return UsageError(
-        f"cannot write to {error.filename or path}: {error.strerror or error}",
-        code="unwritable",
-        hint="name a folder that can be written, with room for crops and checkpoints",
-        path=str(path),
-    )

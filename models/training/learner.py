@@ -64,7 +64,7 @@ class Learner:
             raise TrainingFailed(
                 f"the loss is {value} at step {number}",
                 code="diverged",
-                hint="use a lower rate (--rate), or optimiser.clip = 1.0 in the settings",
+                hint="choose a lower optimiser.rate, or optimiser.clip = 1.0",
             )
         self._stepped.zero_grad()
         fabric.backward(total)
