@@ -117,6 +117,8 @@ class Batches(Dataset[Batch]):
             batch_size=None,
             sampler=range(first, last),
             num_workers=workers,
+            # Not forked: OpenCV's threads do not survive that.
+            multiprocessing_context="spawn" if workers else None,
             generator=torch.Generator(),
         )
         return iter(loader)

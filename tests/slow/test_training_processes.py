@@ -109,3 +109,10 @@ def test_an_error_in_two_processes_is_told_as_in_one(tmp_path: Path) -> None:
 
     with pytest.raises(BadSettings, match="a batch needs 11"):
         trainer.run(job(tmp_path, settings(batch={"people": 11}), processes=2), Nobody())
+
+
+def test_batches_that_others_make_are_the_same(tmp_path: Path) -> None:
+    for workers in (0, 2):
+        trainer.run(job(tmp_path / str(workers), settings(), workers=workers), Nobody())
+    first, second = (read_log(tmp_path / name / "run") for name in ("0", "2"))
+    assert first == second
