@@ -189,6 +189,15 @@ def test_a_file_of_settings_counts_less_than_options(faceid: Faceid, people: Pat
     assert (ran.code, ran.object["error"]["code"]) == (2, "bad_settings")
 
 
+def test_a_folder_that_cannot_be_written_is_named(faceid: Faceid, people: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    for option in ("--crops", "--output"):
+        others = () if option == "--output" else ("--output", tmp_path / "mine")
+        ran = faceid("--json", "train", people, option, tmp_path / "file" / "x", *others, *QUICK)
+        assert (ran.code, ran.err.count("\n")) == (2, 1)
+        assert f"cannot write to {tmp_path / 'file'}" in ran.err
+
+
 def test_people_of_one_photo_each(faceid: Faceid, people: Path, tmp_path: Path) -> None:
     for path in people.rglob("[12].png"):
         path.unlink()
