@@ -15,6 +15,7 @@ from faceid.cli import (
     embed,
     enroll,
     evaluate,
+    explore,
     export_,
     gallery_health,
     identify,
@@ -65,6 +66,7 @@ for command in (
 ):
     app.command(command.NAME)(command.run)
 app.add_typer(evaluate.app, name=evaluate.NAME)
+app.add_typer(explore.app, name=explore.NAME)
 app.add_typer(models_.app, name=models_.NAME)
 app.add_typer(index_.app, name=index_.NAME)
 app.add_typer(policy.app, name=policy.NAME)
