@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from faceid.explore.cluster_quality import ClusterQuality
     from faceid.explore.embedding import EmbedResult
     from faceid.explore.faces import Faces
+    from faceid.explore.retrieval import RetrievalQuality
 
 DataSet = Annotated[
     str,
@@ -74,14 +75,30 @@ def checked_picture(path: Path) -> str:
 
 def agreement(quality: ClusterQuality) -> list[str]:
     """How well groups agree with known names, in two lines."""
-
-    def share(value: float | None, interval: tuple[float, float] | None = None) -> str:
-        span = "" if interval is None else f" ({interval[0]:.3f} .. {interval[1]:.3f})"
-        return "-" if value is None else f"{value:.3f}{span}"
-
     return [
-        f"pairs: precision {share(quality.pair_precision)}, recall {share(quality.pair_recall)}, over"
+        f"pairs: precision {_share(quality.pair_precision)}, recall {_share(quality.pair_recall)}, over"
         f" {quality.faces:,} faces of {quality.identities:,} known identities",
-        f"B-cubed: precision {share(quality.b_cubed_precision, quality.b_cubed_precision_interval)},"
-        f" recall {share(quality.b_cubed_recall, quality.b_cubed_recall_interval)}, F {quality.b_cubed_f:.3f}",
+        f"B-cubed: precision {_share(quality.b_cubed_precision, quality.b_cubed_precision_interval)},"
+        f" recall {_share(quality.b_cubed_recall, quality.b_cubed_recall_interval)}, F {quality.b_cubed_f:.3f}",
     ]
+
+
+def ranked(quality: RetrievalQuality | None) -> list[str]:
+    """How often the nearest are right, in two lines."""
+    if quality is None:
+        return ["nobody has two photos with a name: there is nothing to measure"]
+    precision = ", ".join(
+        f"at {k} {_share(value, quality.precision_interval[k])}"
+        + (f" of at most {quality.possible[k]:.3f}" if quality.possible[k] < 0.9995 else "")
+        for k, value in quality.precision.items()
+    )
+    return [
+        f"precision {precision}",
+        f"mAP {_share(quality.mean_average_precision, quality.mean_average_precision_interval)}, over"
+        f" {quality.queries:,} queries of {quality.identities:,} people among {quality.candidates:,} other faces",
+    ]
+
+
+def _share(value: float | None, interval: tuple[float, float] | None = None) -> str:
+    span = "" if interval is None else f" ({interval[0]:.3f} .. {interval[1]:.3f})"
+    return "-" if value is None else f"{value:.3f}{span}"

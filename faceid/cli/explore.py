@@ -214,3 +214,65 @@ def cluster(
 def _few(names: dict[str, int]) -> str:
     first = ", ".join(f"{name} ({times})" for name, times in list(names.items())[:3])
     return f"{first}, ..." if len(names) > 3 else first or "-"
+
+
+@app.command("retrieve")
+def retrieve(
+    context: typer.Context,
+    data: shared.DataSet,
+    output: shared.Picture,
+    queries: Annotated[
+        int, typer.Option("--queries", metavar="N", min=1, max=200, help="Faces that the picture shows.")
+    ] = 12,
+    seed: shared.Seed = 0,
+    min_face: MinFace = None,
+) -> None:
+    """Show the ten nearest faces of some, right and wrong marked, and measure how often they are right.
+
+    Precision at 1, 5 and 10 and mAP are means over all faces of people with two photos or more, whatever is shown.
+    """
+    kind = shared.checked_picture(output)
+    session = session_of(context)
+    out = session.output
+    with session.open(min_face=min_face) as system:
+        import numpy as np
+
+        from faceid.explore import retrieval
+        from faceid.explore.files import replacing
+        from faceid.explore.retrieval_grid import draw_grid, grid_page
+        from faceid.explore.thumbnails import thumbnails
+
+        with replacing(output) as file:
+            faces = shared.load(session, system, data, least=2)
+            rng = np.random.default_rng(seed)
+            identity = faces.identities()
+            with out.waiting("ranking"):
+                ranking = retrieval.rank(faces.vectors, identity, faces.photos())
+            quality = retrieval.quality_of(ranking, identity, rng)
+            rows = retrieval.draw_queries(faces, ranking, queries, rng)
+            found = retrieval.nearest(faces, rows.tolist(), max(retrieval.RANKS))
+            told = [f"{counted(len(faces), 'face')} of {data}, {faces.model}"]
+            told += shared.ranked(quality)
+            shown = {row for query in found for row in (query.row, *(each.row for each in query.neighbours))}
+            pictures = thumbnails(faces, sorted(shown))
+            if len(pictures) < len(shown):
+                out.note(f"{len(pictures):,} of {len(shown):,} faces that are shown have a thumbnail")
+            if kind == "png":
+                draw_grid(faces, found, pictures, told, file)
+            else:
+                file.write_bytes(grid_page(faces, found, pictures, told))
+    for query in found:
+        out.emit(query, path=faces.sources[query.row], name=faces.names[query.row] or None)
+    out.emit(
+        {
+            "summary": {
+                "path": str(output),
+                "faces": len(faces),
+                "quality": None if quality is None else plain(quality),
+                "model": faces.model,
+            }
+        }
+    )
+    for line in told:
+        out.line(line)
+    raise typer.Exit(out.exit_code)

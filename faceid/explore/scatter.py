@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from faceid.explore.colours import OTHERS, marks
 from faceid.explore.extras import require
+from faceid.explore.plain_text import short
 
 
 def draw(places: NDArray[np.float64], names: Sequence[str], title: str, file: Path) -> None:
@@ -46,7 +47,7 @@ def draw(places: NDArray[np.float64], names: Sequence[str], title: str, file: Pa
             linewidths=0.4,
             edgecolors="white",
             zorder=2,
-            label=f"{_short(name)} ({int(own.sum()):,})",
+            label=f"{short(name, 28)} ({int(own.sum()):,})",
         )
     axes.set_title(title, loc="left", fontsize=12, parse_math=False)
     axes.set_xticks([])
@@ -66,9 +67,3 @@ def draw(places: NDArray[np.float64], names: Sequence[str], title: str, file: Pa
         # A name is no formula, whatever dollars it has.
         label.set_parse_math(False)
     figure.savefig(file, format="png", bbox_inches="tight", metadata={"Software": None})
-
-
-def _short(name: str) -> str:
-    printable = "".join(letter if letter.isprintable() else "\ufffd" for letter in name)
-    printable = printable.encode("utf-8", "replace").decode()
-    return printable if len(printable) <= 28 else f"{printable[:27]}…"

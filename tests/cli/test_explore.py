@@ -158,3 +158,38 @@ def test_a_threshold_of_one_s_own(faceid: Faceid, archive: Path, tmp_path: Path)
             "--json", "explore", "cluster", archive, "-o", tmp_path / "o.html", "--threshold", threshold
         )
         assert ran.objects[-1]["summary"]["clusters"] == clusters
+
+
+@pytest.mark.parametrize("suffix", ["png", "html"])
+def test_retrieve_shows_and_measures(faceid: Faceid, archive: Path, tmp_path: Path, suffix: str) -> None:
+    file = tmp_path / f"out.{suffix}"
+    ran = faceid("--json", "explore", "retrieve", archive, "-o", file, "--queries", 2)
+    assert ran.code == 0, ran.err
+    *queries, last = ran.objects
+    assert sorted(query["name"] for query in queries) == ["<b>alice", "bob"]
+    for query in queries:
+        assert query["right_there"] == 2
+        assert [each["right"] for each in query["neighbours"]] == [True, True, False, False, False, False]
+    quality = last["summary"]["quality"]
+    assert (quality["queries"], quality["mean_average_precision"]) == (6, 1.0)
+    assert quality["precision"] == {"1": 1.0, "5": 0.4, "10": 0.2}
+    assert quality["precision"] == quality["possible"]
+    if suffix == "html":
+        assert_closed(file)
+        page = Page(file.read_text("utf-8"))
+        page.assert_sound()
+        assert page.text.count("✓ right") == 4
+        assert page.text.count("✗ wrong") == 8
+        assert len(page.all("img")) == 14
+    told = faceid("explore", "retrieve", archive, "-o", file)
+    assert "at 5 0.400 (0.400 .. 0.400) of at most 0.400" in told.out
+    assert "over 6 queries of 2 people among 6 other faces" in told.out
+
+
+def test_retrieve_without_names_has_nothing_to_measure(faceid: Faceid, photo: Photo, tmp_path: Path) -> None:
+    photo(ALICE, name="flat/1.png")
+    photo(BOB, name="flat/2.png")
+    ran = faceid("explore", "retrieve", tmp_path / "flat", "-o", tmp_path / "out.html")
+    assert (ran.code, "there is nothing to measure" in ran.out) == (0, True)
+    text = Page((tmp_path / "out.html").read_text("utf-8")).text
+    assert "right" not in text

@@ -19,7 +19,14 @@ HEAVY = ("torch", "torchvision", "cv2", "faiss", "numpy", "sqlite_utils", "openv
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["identify", "--help"], ["models", "pull", "--help"], ["explore", "cluster", "--help"], ["--version"]]
+    "arguments",
+    [
+        ["--help"],
+        ["identify", "--help"],
+        ["models", "pull", "--help"],
+        ["explore", "cluster", "--help"],
+        ["--version"],
+    ],
 )
 def test_help_costs_none_of_the_heavy_libraries(arguments: list[str]) -> None:
     program = (
