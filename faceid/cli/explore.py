@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from faceid.cli import _exploring as shared
-from faceid.cli._options import Fmr, MinFace, Threshold, session_of, writable_directory
+from faceid.cli._options import Fmr, MinFace, Paths, Threshold, session_of, writable_directory
 from faceid.cli._render import counted, plain
 from faceid.decide import Target
 
@@ -275,4 +275,68 @@ def retrieve(
     )
     for line in told:
         out.line(line)
+    raise typer.Exit(out.exit_code)
+
+
+@app.command("duplicates")
+def duplicates(
+    context: typer.Context,
+    paths: Paths,
+    no_faces: Annotated[
+        bool,
+        typer.Option(
+            "--no-faces",
+            help="Do not look at faces: many times as fast, and misses most photos that were cropped.",
+        ),
+    ] = False,
+    min_face: MinFace = None,
+) -> None:
+    """Find photos that are one photo: the same bytes, or resized, recompressed, mirrored or cropped a little.
+
+    A perceptual hash decides where it is near, and where it is only rather near, if the faces agree. Each group begins
+    with its largest photo. Nothing is removed.
+    """
+    session = session_of(context)
+    out = session.output
+    with session.open(min_face=min_face) as system:
+        from faceid.errors import InputError
+        from faceid.explore.bounds import copy_bound
+        from faceid.explore.duplicates import groups_of, look_at
+        from faceid.explore.photos import of_paths
+        from faceid.results import Problem
+
+        photos = of_paths(paths)
+        seen = []
+        pipeline = None if no_faces else system.pipeline
+        for found in out.follow(look_at(photos, pipeline), "looking", photos.total):
+            if isinstance(found, InputError):
+                out.problem(Problem(found.code, str(found), found.hint), found.path)
+                out.count(3)
+            else:
+                seen.append(found)
+        model = None if pipeline is None else pipeline.embedder.model
+        groups = list(groups_of(seen, 1.0 if model is None else copy_bound(model.name, model.metric)))
+    copies = sum(len(group.photos) - 1 for group in groups)
+    for group in groups:
+        out.emit(group)
+    out.emit({"summary": {"photos": len(seen), "groups": len(groups), "copies": copies}})
+    if groups:
+        out.table(
+            ["group", "photo", "is", "pixels", "bits", "similarity"],
+            [
+                (
+                    group.group,
+                    photo.path,
+                    photo.kind or "the largest",
+                    f"{photo.width} x {photo.height}",
+                    None if photo.kind is None else photo.bits,
+                    photo.faces,
+                )
+                for group in groups
+                for photo in group.photos
+            ],
+        )
+    out.line(
+        f"{counted(len(seen), 'photo')}: {counted(copies, 'copy', 'copies')} in {counted(len(groups), 'group')}"
+    )
     raise typer.Exit(out.exit_code)

@@ -20,8 +20,8 @@ Bits: TypeAlias = NDArray[np.bool_]
 SIDE = 32
 """Pixels of the gray copy."""
 
-KEPT = 8
-"""Frequencies of each axis; all but the constant one are a bit."""
+KEPT = 16
+"""Frequencies of each axis; all but the constant one are a bit. With 8, other photos come as near as cropped copies."""
 
 BITS = KEPT * KEPT - 1
 
@@ -44,5 +44,7 @@ def mirrored(bits: Bits) -> Bits:
 
 def hamming(first: Bits, second: Bits) -> NDArray[np.int64]:
     """How many bits differ: (m, n) for hashes (m, BITS) and (n, BITS)."""
+    # As a product of signs, which is exact: sums of so few ones are whole in float32.
     signs, others = (np.where(bits, np.float32(1), np.float32(-1)) for bits in (first, second))
-    return np.rint((first.shape[1] - signs @ others.T) / 2).astype(np.int64)
+    different: NDArray[np.int64] = ((first.shape[1] - signs @ others.T) / 2).astype(np.int64)
+    return different

@@ -12,6 +12,8 @@ from PIL import Image as PilImage
 from cli_runs import ALICE, BOB, CAROL, Faceid, Photo
 from html_check import Page
 
+FACE = Path(__file__).parents[1] / "data" / "cc0_face.jpg"
+
 
 @pytest.fixture
 def people(photo: Photo, tmp_path: Path) -> Path:
@@ -193,3 +195,36 @@ def test_retrieve_without_names_has_nothing_to_measure(faceid: Faceid, photo: Ph
     assert (ran.code, "there is nothing to measure" in ran.out) == (0, True)
     text = Page((tmp_path / "out.html").read_text("utf-8")).text
     assert "right" not in text
+
+
+@pytest.mark.parametrize("options", [[], ["--no-faces"]])
+def test_duplicates_are_found_and_nothing_else(faceid: Faceid, tmp_path: Path, options: list[str]) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    photo = PilImage.open(FACE).convert("RGB")
+    width, height = photo.size
+    photo.save(folder / "photo.png")
+    (folder / "again.png").write_bytes((folder / "photo.png").read_bytes())
+    photo.resize((width // 2, height // 2)).save(folder / "small.jpg", quality=40)
+    photo.transpose(PilImage.Transpose.FLIP_LEFT_RIGHT).save(folder / "mirror.png")
+    photo.transpose(PilImage.Transpose.FLIP_TOP_BOTTOM).save(folder / "upside_down.png")
+    (folder / "broken.jpg").write_bytes(b"no picture")
+    ran = faceid("--json", "explore", "duplicates", folder, *options)
+    assert ran.code == 3
+    assert "broken.jpg" in ran.err
+    group, last = ran.objects
+    assert last == {"summary": {"photos": 5, "groups": 1, "copies": 3}}
+    assert {(Path(each["path"]).name, each["kind"]) for each in group["photos"]} == {
+        ("again.png", None),
+        ("photo.png", "exact"),
+        ("small.jpg", "near"),
+        ("mirror.png", "mirrored"),
+    }
+    (folder / "broken.jpg").unlink()
+    told = faceid("explore", "duplicates", folder, *options)
+    assert (told.code, "5 photos: 3 copies in 1 group" in told.out) == (0, True)
+
+
+def test_no_duplicates_is_an_answer(faceid: Faceid, photo: Photo) -> None:
+    ran = faceid("explore", "duplicates", photo(ALICE, name="one.png"))
+    assert (ran.code, ran.out) == (0, "1 photo: 0 copies in 0 groups\n")
