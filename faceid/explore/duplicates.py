@@ -35,7 +35,7 @@ of different photos of LFW, the nearest differ by 64.
 RATHER_NEAR_BITS = 90
 """Up to so many, if the faces agree: nine in ten photos without 8 % of their sides, and one in 200 pairs of others."""
 
-_ROWS = 1024
+_ROWS = 256
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -139,9 +139,8 @@ def _pairs(photos: Sequence[Seen], least_cosine: float) -> Iterator[tuple[int, i
         for one, other in np.argwhere(least <= RATHER_NEAR_BITS).tolist():
             if other > start + one:
                 pair = int(rows[start + one]), int(rows[other])
-                if least[one, other] <= NEAR_BITS or _faces_agree(
-                    *(photos[row] for row in pair), least_cosine
-                ):
+                first, second = (photos[row] for row in pair)
+                if least[one, other] <= NEAR_BITS or _faces_agree(first, second, least_cosine):
                     yield pair
 
 
