@@ -15,14 +15,16 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 import lfw
 from faceid import backends
-from faceid.decide import log10_lr_at_distance, threshold_at_fmr
+from faceid.decide import Target, log10_lr_at_distance, threshold_at_fmr
 from faceid.explore.archive import read_archive
+from faceid.explore.bounds import bound_of
 from faceid.explore.cluster_quality import quality_of
 from faceid.explore.clustering import Graph, cluster, graph_of, same_photo
 from faceid.explore.faces import Faces
@@ -144,7 +146,7 @@ def rank_order(faces: Faces, vectors: NDArray[np.float32], bound: float, k: int 
     return np.array([root(row) for row in range(len(faces))], np.int64)
 
 
-def run(path: Path, out: list[dict[str, object]]) -> None:
+def run(path: Path, out: list[dict[str, Any]]) -> None:
     faces = read_archive(path)
     calibration = backends.calibration_of(faces.model)
     assert calibration is not None
@@ -188,23 +190,18 @@ def run(path: Path, out: list[dict[str, object]]) -> None:
             }
         )
 
-    loosest = at(threshold_at_fmr(calibration, 0.05))
-    graph = graph_of(faces.vectors, loosest)
-    bounds = {
-        f"FMR {rate:g}": at(threshold_at_fmr(calibration, rate))
-        for rate in (1e-2, 5e-3, 2e-3, 1e-3, 1e-4, 1e-5)
-    }
-    for factor in (1, 10):
-        rate = max(factor / count, calibration.points[0].fmr)
-        bounds[f"FMR {factor}/n"] = at(threshold_at_fmr(calibration, min(rate, 0.05)))
-    for prior in (1e-1, 1e-2, 1e-3):
+    bounds = {f"FMR {rate:g}": at(threshold_at_fmr(calibration, rate)) for rate in (1e-3, 1e-4, 1e-5)}
+    bounds["FMR 1/n"] = at(threshold_at_fmr(calibration, max(1 / count, calibration.points[0].fmr)))
+    bounds["default"] = bound_of(faces, Target()).similarity
+    for prior in (1e-2, 1e-3):
         bounds[f"odds, prior {prior:g}"] = at(evidence_bound(calibration, prior))
+    graph = graph_of(faces.vectors, min(bounds.values()))
     for name, least in bounds.items():
         measured(
             "average linkage, constrained", name, lambda b=least: cluster(faces.vectors, graph, b, apart)
         )
         measured("average linkage", name, lambda b=least: cluster(faces.vectors, graph, b, NOTHING))
-    for name in ("FMR 0.001", "FMR 0.0001", "FMR 1e-05"):
+    for name in ("FMR 0.001", "FMR 0.0001", "FMR 1e-05", "default"):
         measured("connected components", name, lambda b=bounds[name]: components(faces, graph, b))
         measured("Chinese whispers", name, lambda b=bounds[name]: whispers(faces, graph, b))
         measured("Louvain", name, lambda b=bounds[name]: louvain(faces, graph, b))
@@ -216,14 +213,35 @@ def run(path: Path, out: list[dict[str, object]]) -> None:
             measured("rank-order", f"{ratio:g}", lambda b=ratio: rank_order(faces, faces.vectors, b))
 
 
+def best_of_each(rows: list[dict[str, Any]]) -> None:
+    """Of each method the setting with the best mean F of B-cubed over all data, as rows of a Markdown table."""
+    data = list(dict.fromkeys(row["data"] for row in rows))
+    settings: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    for row in rows:
+        settings.setdefault(row["method"], {}).setdefault(row["bound"], []).append(row)
+    print(f"\n| method | bound | {' | '.join(data)} | broken |")
+    for method, tried in settings.items():
+        whole = {bound: found for bound, found in tried.items() if len(found) == len(data)}
+        best = max(whole, key=lambda bound: sum(row["f"] for row in whole[bound]), default=None)
+        for bound in dict.fromkeys((best, "default")):
+            if bound in whole:
+                cells = [
+                    f"{row['f']:.3f} ({row['b_cubed_precision']:.3f}, {row['b_cubed_recall']:.3f})"
+                    for row in whole[bound]
+                ]
+                broken = sum(row["broken"] for row in whole[bound])
+                print(f"| {method} | {bound} | {' | '.join(cells)} | {broken} |")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("archives", nargs="+", type=Path)
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
-    rows: list[dict[str, object]] = []
+    rows: list[dict[str, Any]] = []
     for path in arguments.archives:
         run(path, rows)
+    best_of_each(rows)
     if arguments.out is not None:
         arguments.out.write_text(json.dumps(rows, indent=1))
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from faceid.explore.faces import Faces
     from faceid.explore.retrieval import RetrievalQuality
 
+PICTURED = 4000
+"""How many faces of a page have thumbnails: more would make a file that no browser likes."""
+
 DataSet = Annotated[
     str,
     typer.Argument(
