@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
 
+from faceid.errors import UsageError
 from faceid.imaging import DEFAULT_LIMITS, Limits, walk
 from faceid.sources import Photos, of_folders, of_person
 from faceid.sources.archives import is_tar, is_zip
@@ -28,9 +29,8 @@ def of_paths(paths: Iterable[str], limits: Limits = DEFAULT_LIMITS) -> Photos:
         if kind == "other":
             parts.append(of_person(NOBODY, run, limits))
         else:
-            parts += (
-                of_folders(path, limits) if kind == "archive" else _in_directory(path, limits) for path in run
-            )
+            read = _in_archive if kind == "archive" else _in_directory
+            parts += (read(path, limits) for path in run)
     return chained(parts)
 
 
@@ -38,6 +38,14 @@ def _kind(path: str) -> str:
     if is_directory(path):
         return "directory"
     return "archive" if (is_zip(path) or is_tar(path)) and is_file(path) else "other"
+
+
+def _in_archive(path: str, limits: Limits) -> Photos:
+    try:
+        return of_folders(path, limits)
+    except UsageError:
+        # No folders in it, or nothing that can be read.
+        return of_person(NOBODY, [path], limits)
 
 
 def _in_directory(root: str, limits: Limits) -> Photos:

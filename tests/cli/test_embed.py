@@ -115,3 +115,14 @@ def test_archives_are_read_as_folders_are(faceid: Faceid, people: Path, tmp_path
     assert faceid("embed", packed, "--output", tmp_path / "out.npz").code == 0
     with np.load(tmp_path / "out.npz") as archive:
         assert archive["names"].tolist() == ["alice", "alice", "bob", "bob"]
+
+
+def test_an_archive_without_folders_names_nobody(faceid: Faceid, people: Path, tmp_path: Path) -> None:
+    flat = as_zip(tmp_path / "flat.zip", {"1.png": (people / "loose.png").read_bytes()})
+    assert faceid("embed", flat, "--output", tmp_path / "out.npz").code == 0
+    with np.load(tmp_path / "out.npz") as archive:
+        assert archive["sources"].tolist() == [f"{flat}/1.png"]
+        assert "names" not in archive
+    broken = tmp_path / "broken.zip"
+    broken.write_bytes(b"PK no archive")
+    assert faceid("embed", broken, "--output", tmp_path / "none.npz").code == 3
