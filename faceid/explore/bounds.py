@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from faceid import backends
 from faceid.decide import Target, policy_for
+from faceid.errors import ModelError
 from faceid.explore.faces import Faces
 from faceid.types import Metric
 
@@ -30,9 +31,15 @@ def bound_of(faces: Faces, target: Target) -> Bound:
     of two groups is what keeps that stranger out. Chosen by measurement (`scripts/compare_clusterings.py`): a rate that
     does not follow n is too strict for a hundred faces, or too lax for thousands.
 
-    Raises UsageError where a rate is asked of a network without calibration.
+    Raises UsageError where a rate is asked of a network without calibration, ModelError of one that nobody knows.
     """
-    calibration = backends.calibration_of(faces.model)
+    try:
+        calibration = backends.calibration_of(faces.model)
+    except ModelError:
+        # Embeddings from elsewhere: a distance needs no card.
+        if target.threshold is None:
+            raise
+        calibration = None
     if target == Target() and calibration is not None:
         target = Target(fmr=max(min(LARGEST_FMR, 1.0 / len(faces)), calibration.points[0].fmr))
     policy = policy_for(target, calibration)

@@ -6,6 +6,7 @@ import csv
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image as PilImage
 
@@ -186,6 +187,19 @@ def test_retrieve_shows_and_measures(faceid: Faceid, archive: Path, tmp_path: Pa
     told = faceid("explore", "retrieve", archive, "-o", file)
     assert "at 5 0.400 (0.400 .. 0.400) of at most 0.400" in told.out
     assert "over 6 queries of 2 people among 6 other faces" in told.out
+
+
+def test_embeddings_from_elsewhere_need_a_threshold(faceid: Faceid, tmp_path: Path) -> None:
+    file = tmp_path / "own.npz"
+    np.savez(file, embeddings=np.eye(4, dtype=np.float32), model="own-network", metric="euclidean")
+    options = ["--json", "explore", "cluster", file, "-o", tmp_path / "o.html"]
+    assert faceid(*options).code == 5
+    ran = faceid(*options, "--threshold", 1.5)
+    assert (ran.code, ran.objects[-1]["summary"]["clusters"], ran.objects[-1]["summary"]["fmr"]) == (
+        0,
+        1,
+        None,
+    )
 
 
 def test_retrieve_without_names_has_nothing_to_measure(faceid: Faceid, photo: Photo, tmp_path: Path) -> None:
