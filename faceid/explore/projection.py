@@ -40,7 +40,10 @@ def project(vectors: NDArray[np.float32], method: Method, seed: int) -> Floats:
         )
     else:
         umap = require("umap", "umap-learn", "UMAP", hint="pip install umap-learn, or take --method tsne")
-        reducer = umap.UMAP(n_neighbors=min(15, len(vectors) - 1), metric="cosine", random_state=seed)
+        # One thread: with a seed umap-learn takes no more, and says so at length.
+        reducer = umap.UMAP(
+            n_neighbors=min(15, len(vectors) - 1), metric="cosine", random_state=seed, n_jobs=1
+        )
     return np.asarray(reducer.fit_transform(vectors), dtype=np.float64)
 
 
