@@ -275,7 +275,7 @@ class RenameResult:
 
 @dataclass(frozen=True, slots=True)
 class TransferResult:
-    """Templates brought in from or written to an .npz file; `skipped` were there already."""
+    """Templates brought in from or written to an .npz file; `skipped` were there already, `nameless` are nobody's."""
 
     status: Literal["imported", "exported"]
     path: str
@@ -283,6 +283,7 @@ class TransferResult:
     templates: int
     skipped: int
     model: str
+    nameless: int = 0
 
 
 @dataclass(frozen=True, slots=True)
