@@ -276,7 +276,7 @@ class RenameResult:
 
 @dataclass(frozen=True, slots=True)
 class TransferResult:
-    """Templates brought in from or written to an .npz file; `skipped` were there already."""
+    """Templates brought in from or written to an .npz file; `skipped` were there already, `nameless` are nobody's."""
 
     status: Literal["imported", "exported"]
     path: str
@@ -284,6 +284,7 @@ class TransferResult:
     templates: int
     skipped: int
     model: str
+    nameless: int = 0
 
 
 @dataclass(frozen=True, slots=True)

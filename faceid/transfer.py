@@ -43,6 +43,8 @@ def import_templates(
 ) -> TransferResult:
     """Store the templates of an archive, all of them or none; those that are there already are skipped.
 
+    Rows whose name is empty are nobody's, and left out.
+
     Vectors are brought to unit length. Raises InputError for a file that is not such an archive, GalleryError
     for templates of another model.
     """
@@ -50,8 +52,10 @@ def import_templates(
         total, has_sources, has_digests = _check_arrays(archive, path)
         _check_model(archive, gallery, model, path)
         people: set[str] = set()
+        nameless = 0
 
         def parts() -> Iterator[Part]:
+            nonlocal nameless
             done = 0
             for vectors, names, sources, digests in zip(
                 _rows(archive, "embeddings"),
@@ -61,15 +65,22 @@ def import_templates(
                 strict=False,
             ):
                 units = _unit_vectors(vectors, path)
-                whose = names.tolist()
-                people.update(whose)
-                yield Part(
-                    whose,
-                    units,
-                    _digests(units) if digests is None else _checked_digests(digests, path),
+                hashes = _digests(units) if digests is None else _checked_digests(digests, path)
+                origins = (
                     [None] * len(units)
                     if sources is None
-                    else [source or None for source in sources.tolist()],
+                    else [source or None for source in sources.tolist()]
+                )
+                # Nobody has said whose these are.
+                named = np.flatnonzero(names != "")
+                whose = names[named].tolist()
+                people.update(whose)
+                nameless += len(units) - len(named)
+                yield Part(
+                    whose,
+                    units[named],
+                    [hashes[place] for place in named],
+                    [origins[place] for place in named],
                 )
                 done += len(units)
                 if progress is not None:
@@ -77,7 +88,8 @@ def import_templates(
 
         with database_errors():
             added = gallery.store.add_many(parts(), record_of(model))
-    return TransferResult("imported", str(path), len(people), added, total - added, model.name)
+    skipped = total - nameless - added
+    return TransferResult("imported", str(path), len(people), added, skipped, model.name, nameless)
 
 
 def export_templates(gallery: Gallery, path: Path, progress: Progress | None = None) -> TransferResult:

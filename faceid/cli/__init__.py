@@ -12,8 +12,10 @@ from faceid.cli import (
     calibrate,
     compare,
     doctor,
+    embed,
     enroll,
     evaluate,
+    explore,
     export_,
     gallery_health,
     identify,
@@ -57,6 +59,7 @@ for command in (
     remove,
     import_,
     export_,
+    embed,
     reembed,
     calibrate,
     gallery_health,
@@ -65,6 +68,7 @@ for command in (
 ):
     app.command(command.NAME)(command.run)
 app.add_typer(evaluate.app, name=evaluate.NAME)
+app.add_typer(explore.app, name=explore.NAME)
 app.add_typer(models_.app, name=models_.NAME)
 app.add_typer(index_.app, name=index_.NAME)
 app.add_typer(policy.app, name=policy.NAME)

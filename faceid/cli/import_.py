@@ -15,12 +15,15 @@ NAME = "import"
 
 def run(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE.npz", help="As written by `faceid export`.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE.npz", help="As written by `faceid export` or `faceid embed`.")
+    ],
 ) -> None:
     """Bring in templates from a NumPy archive.
 
     Arrays: `embeddings` float32 (n, d), `names` str (n), optional `sources` str (n); scalar strings `model` and
-    `metric`. Templates of another model than the gallery's are refused, all of them or none.
+    `metric`. Rows with an empty name are left out. Templates of another model than the gallery's are refused, all of
+    them or none.
     """
     session = session_of(context)
     with session.open() as system, session.output.progress("importing") as advance:
@@ -31,3 +34,5 @@ def run(
     session.output.line(
         f"imported {templates} of {identities} from {result.path} ({result.skipped} were there already)"
     )
+    if result.nameless:
+        session.output.note(f"{counted(result.nameless, 'row')} without a name left out")

@@ -15,11 +15,18 @@ from cli_runs import Faceid
 from faceid import cli
 
 README = Path(__file__).parents[2] / "README.md"
-HEAVY = ("torch", "torchvision", "cv2", "faiss", "numpy", "sqlite_utils", "openvino")
+HEAVY = ("torch", "torchvision", "cv2", "faiss", "numpy", "sqlite_utils", "openvino", "matplotlib", "sklearn")
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["identify", "--help"], ["models", "pull", "--help"], ["--version"]]
+    "arguments",
+    [
+        ["--help"],
+        ["identify", "--help"],
+        ["models", "pull", "--help"],
+        ["explore", "cluster", "--help"],
+        ["--version"],
+    ],
 )
 def test_help_costs_none_of_the_heavy_libraries(arguments: list[str]) -> None:
     program = (

@@ -1,0 +1,192 @@
+"""`faceid explore cluster` and `duplicates`: which faces, and which photos, belong together."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from faceid.cli import _exploring as shared
+from faceid.cli._options import Fmr, MinFace, Paths, Threshold, session_of, writable_directory
+from faceid.cli._render import counted, plain
+from faceid.decide import Target
+
+SHEET = 60
+"""Faces of one group that a contact sheet shows."""
+
+LISTED = 25
+"""Groups that are listed on the terminal."""
+
+
+def cluster(
+    context: typer.Context,
+    data: shared.DataSet,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="DIR|FILE.html",
+            help="A contact sheet; in a directory index.html and clusters.csv.",
+            show_default=False,
+        ),
+    ],
+    threshold: Threshold = None,
+    fmr: Fmr = None,
+    cannot_link: Annotated[
+        Path | None,
+        typer.Option(
+            "--cannot-link",
+            metavar="FILE.csv",
+            help="Photos (columns file1,file2) or faces (row1,row2) of different people.",
+            show_default=False,
+        ),
+    ] = None,
+    seed: shared.Seed = 0,
+    min_face: MinFace = None,
+) -> None:
+    """Group faces by person without knowing anybody: groups are joined while they are alike on average.
+
+    By default up to the distance of FMR 1/n for n faces, at most 1e-3. Two faces on one photo are two people, and
+    never in one group. Where names are known, pairwise and B-cubed precision and recall are told.
+    """
+    session = session_of(context)
+    out = session.output
+    if output.suffix.lower() != ".html":
+        output = writable_directory(output) / "index.html"
+        table: Path | None = output.with_name("clusters.csv")
+    else:
+        table = None
+    with session.open(min_face=min_face) as system, ExitStack() as stack:
+        import numpy as np
+
+        from faceid.explore import clustering
+        from faceid.explore.bounds import bound_of
+        from faceid.explore.cannot_link import read_cannot_link
+        from faceid.explore.cluster_quality import quality_of
+        from faceid.explore.files import replacing, write_bytes
+        from faceid.explore.groups import contact_sheet, groups_of, table_of
+        from faceid.explore.thumbnails import thumbnails
+
+        file = stack.enter_context(replacing(output))
+        faces = shared.load(session, system, data)
+        bound = bound_of(faces, Target(threshold=threshold, fmr=fmr))
+        photo = clustering.same_photo(faces.photos())
+        listed = np.empty((0, 2), np.int64) if cannot_link is None else read_cannot_link(cannot_link, faces)
+        with out.waiting("grouping"):
+            graph = clustering.graph_of(faces.vectors, bound.similarity)
+            apart = np.concatenate([photo, listed])
+            label = clustering.cluster(faces.vectors, graph, bound.similarity, apart)
+        groups = list(groups_of(faces, label))
+        quality = quality_of(label, faces.identities(), np.random.default_rng(seed))
+        several = [group for group in groups if group.size > 1]
+        told = [
+            f"{counted(len(faces), 'face')} of {data}: {counted(len(several), 'group')} of two or more,"
+            f" {len(groups) - len(several):,} alone",
+            f"{bound.said}; {counted(len(photo), 'pair')} on one photo and {len(listed):,} listed kept apart",
+            *([] if quality is None else shared.agreement(quality)),
+        ]
+        shown = [face.row for group in several for face in group.faces[:SHEET]]
+        shown += [group.faces[0].row for group in groups if group.size == 1][:SHEET]
+        pictures = thumbnails(faces, shown[: shared.PICTURED])
+        if len(pictures) < len(shown):
+            out.note(f"{len(pictures):,} of {len(shown):,} faces of the contact sheet have a thumbnail")
+        file.write_bytes(contact_sheet(groups, pictures, told, SHEET))
+        if table is not None:
+            write_bytes(table, table_of(groups))
+    for group in groups:
+        out.emit(group)
+    summary = {
+        "path": str(output),
+        "faces": len(faces),
+        "clusters": len(groups),
+        "alone": len(groups) - len(several),
+        "threshold": bound.distance,
+        "fmr": bound.fmr,
+        "kept_apart": len(apart),
+        "quality": None if quality is None else plain(quality),
+        "model": faces.model,
+    }
+    out.emit({"summary": summary})
+    out.table(
+        ["group", "faces", "similarity", "names", "first photo"],
+        [
+            (group.cluster, group.size, group.similarity, _few(group.names), group.faces[0].path)
+            for group in several[:LISTED]
+        ],
+    )
+    if len(several) > LISTED:
+        out.note(f"the {LISTED} largest groups are listed; {output} and --json have all")
+    for line in told:
+        out.line(line)
+    raise typer.Exit(out.exit_code)
+
+
+def _few(names: dict[str, int]) -> str:
+    first = ", ".join(f"{name} ({times})" for name, times in list(names.items())[:3])
+    return f"{first}, ..." if len(names) > 3 else first or "-"
+
+
+def duplicates(
+    context: typer.Context,
+    paths: Paths,
+    no_faces: Annotated[
+        bool,
+        typer.Option(
+            "--no-faces",
+            help="Do not look at faces: many times as fast, and misses most photos that were cropped.",
+        ),
+    ] = False,
+    min_face: MinFace = None,
+) -> None:
+    """Find photos that are one photo: the same bytes, or resized, recompressed, mirrored or cropped a little.
+
+    A perceptual hash decides where it is near, and where it is only rather near, if the faces agree. Each group begins
+    with its largest photo. Nothing is removed.
+    """
+    session = session_of(context)
+    out = session.output
+    with session.open(min_face=min_face) as system:
+        from faceid.errors import InputError
+        from faceid.explore.bounds import copy_bound
+        from faceid.explore.duplicates import groups_of, look_at
+        from faceid.explore.photos import of_paths
+        from faceid.results import Problem
+
+        photos = of_paths(paths)
+        seen = []
+        pipeline = None if no_faces else system.pipeline
+        for found in out.follow(look_at(photos, pipeline), "looking", photos.total):
+            if isinstance(found, InputError):
+                out.problem(Problem(found.code, str(found), found.hint), found.path)
+                out.count(3)
+            else:
+                seen.append(found)
+        model = None if pipeline is None else pipeline.embedder.model
+        groups = list(groups_of(seen, 1.0 if model is None else copy_bound(model.name, model.metric)))
+    copies = sum(len(group.photos) - 1 for group in groups)
+    for group in groups:
+        out.emit(group)
+    out.emit({"summary": {"photos": len(seen), "groups": len(groups), "copies": copies}})
+    if groups:
+        out.table(
+            ["group", "photo", "is", "pixels", "bits", "similarity"],
+            [
+                (
+                    group.group,
+                    photo.path,
+                    photo.kind or "the largest",
+                    f"{photo.width} x {photo.height}",
+                    None if photo.kind is None else photo.bits,
+                    photo.faces,
+                )
+                for group in groups
+                for photo in group.photos
+            ],
+        )
+    out.line(
+        f"{counted(len(seen), 'photo')}: {counted(copies, 'copy', 'copies')} in {counted(len(groups), 'group')}"
+    )
+    raise typer.Exit(out.exit_code)

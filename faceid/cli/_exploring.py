@@ -1,0 +1,107 @@
+"""What the commands of `faceid explore` share: DATA, the file to write, and reading faces with progress."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from faceid.cli._options import Session
+
+if TYPE_CHECKING:
+    from faceid.api import FaceID
+    from faceid.explore.cluster_quality import ClusterQuality
+    from faceid.explore.embedding import EmbedResult
+    from faceid.explore.faces import Faces
+    from faceid.explore.retrieval import RetrievalQuality
+
+PICTURED = 4000
+"""How many faces of a page have thumbnails: more would make a file that no browser likes."""
+
+DataSet = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATA",
+        help="A folder of photos, or of one folder a person (or an archive of these), an .npz of `faceid embed` or"
+        " `faceid export`, or `gallery`.",
+        show_default=False,
+    ),
+]
+Picture = Annotated[
+    Path,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="What to write: FILE.png or FILE.html, by its suffix.",
+        show_default=False,
+    ),
+]
+Seed = Annotated[
+    int, typer.Option("--seed", metavar="N", min=0, help="What is drawn at random follows from it.")
+]
+
+
+def load(session: Session, system: FaceID, what: str, *, least: int = 1) -> Faces:
+    """Read DATA, with a progress bar while photos are looked at; what has no face is told and counts (code 3)."""
+    from faceid.explore import data
+
+    output = session.output
+    with output.progress("looking") as advance:
+        done = 0
+
+        def report(result: EmbedResult, total: int | None) -> None:
+            nonlocal done
+            done += 1
+            if result.problem is not None:
+                output.problem(result.problem, result.path)
+                output.count(3)
+            advance(done, total)
+
+        return data.load(what, lambda: system.pipeline, system.gallery, report, least)
+
+
+def checked_picture(path: Path) -> str:
+    """`png` or `html`. Raises UsageError for another suffix."""
+    from faceid.errors import UsageError
+
+    kind = path.suffix.lower().removeprefix(".")
+    if kind not in ("png", "html"):
+        raise UsageError(
+            f"{path} is neither .png nor .html",
+            hint="--output says by its suffix what to write",
+            path=str(path),
+        )
+    return kind
+
+
+def agreement(quality: ClusterQuality) -> list[str]:
+    """How well groups agree with known names, in two lines."""
+    return [
+        f"pairs: precision {_share(quality.pair_precision)}, recall {_share(quality.pair_recall)}, over"
+        f" {quality.faces:,} faces of {quality.identities:,} known identities",
+        f"B-cubed: precision {_share(quality.b_cubed_precision, quality.b_cubed_precision_interval)},"
+        f" recall {_share(quality.b_cubed_recall, quality.b_cubed_recall_interval)}, F {quality.b_cubed_f:.3f}",
+    ]
+
+
+def ranked(quality: RetrievalQuality | None) -> list[str]:
+    """How often the nearest are right, in two lines."""
+    if quality is None:
+        return ["nobody has two photos with a name: there is nothing to measure"]
+    precision = ", ".join(
+        f"at {k} {_share(value, quality.precision_interval[k])}"
+        + (f" of at most {quality.possible[k]:.3f}" if quality.possible[k] < 0.9995 else "")
+        for k, value in quality.precision.items()
+    )
+    return [
+        f"precision {precision}",
+        f"mAP {_share(quality.mean_average_precision, quality.mean_average_precision_interval)}, over"
+        f" {quality.queries:,} queries of {quality.identities:,} people among {quality.candidates:,} other faces",
+    ]
+
+
+def _share(value: float | None, interval: tuple[float, float] | None = None) -> str:
+    span = "" if interval is None else f" ({interval[0]:.3f} .. {interval[1]:.3f})"
+    return "-" if value is None else f"{value:.3f}{span}"

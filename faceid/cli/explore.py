@@ -1,0 +1,161 @@
+"""`faceid explore`: look at what a network makes of faces."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from faceid.cli import _explore_groups as groups
+from faceid.cli import _exploring as shared
+from faceid.cli._options import MinFace, session_of
+from faceid.cli._render import counted, plain
+
+NAME = "explore"
+
+NAMES = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
+
+app = typer.Typer(
+    help="Look at embeddings: a picture of them, nearest neighbours, groups, near-duplicates.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.command("project")
+def project(
+    context: typer.Context,
+    data: shared.DataSet,
+    output: shared.Picture,
+    method: Annotated[
+        Literal["pca", "tsne", "umap"],
+        typer.Option(
+            "--method",
+            metavar="pca|tsne|umap",
+            help="pca keeps distances, tsne and umap neighbours; umap needs umap-learn.",
+        ),
+    ] = "tsne",
+    seed: shared.Seed = 0,
+    min_face: MinFace = None,
+) -> None:
+    """Draw embeddings in two dimensions: a PNG, or a page on which hovering shows the face.
+
+    The page also says how far each face is from the centre of its identity.
+    """
+    kind = shared.checked_picture(output)
+    session = session_of(context)
+    out = session.output
+    with session.open(min_face=min_face) as system:
+        import numpy as np
+
+        from faceid.explore.files import replacing
+        from faceid.explore.projection import principal_components, to_centre
+        from faceid.explore.projection import project as places_of
+
+        with replacing(output) as file:
+            faces = shared.load(session, system, data, least=3)
+            with out.waiting(f"projecting by {method}"):
+                places = places_of(faces.vectors, method, seed)
+            identity = faces.identities()
+            people = int(identity.max()) + 1
+            centre = to_centre(faces.vectors, identity, faces.metric)
+            about = f"{counted(len(faces), 'face')} of {data}"
+            about += f", {counted(people, 'identity', 'identities')}" if people else ""
+            about += f", {faces.model}, {NAMES[method]}"
+            share = principal_components(faces.vectors)[1] if method == "pca" else None
+            if share is not None:
+                about += f" ({share:.0%} of the variance)"
+            title = f"Faces by {NAMES[method]}"
+            if kind == "png":
+                from faceid.explore.scatter import draw
+
+                draw(places, faces.names, about, file)
+            else:
+                from faceid.explore.scatter_page import scatter_page
+                from faceid.explore.thumbnails import thumbnails
+
+                shown = np.linspace(0, len(faces) - 1, min(shared.PICTURED, len(faces))).round().astype(int)
+                pictures = thumbnails(faces, shown.tolist())
+                if len(pictures) < len(faces):
+                    out.note(f"{len(pictures):,} of {len(faces):,} faces have a thumbnail")
+                file.write_bytes(scatter_page(faces, places, centre, pictures, title=title, about=about))
+    known = centre[~np.isnan(centre)]
+    out.emit(
+        {
+            "path": str(output),
+            "method": method,
+            "faces": len(faces),
+            "identities": people,
+            "variance": share,
+            "mean_to_centre": float(known.mean()) if known.size else None,
+            "model": faces.model,
+        }
+    )
+    out.line(f"{about}: {output}")
+    raise typer.Exit(out.exit_code)
+
+
+@app.command("retrieve")
+def retrieve(
+    context: typer.Context,
+    data: shared.DataSet,
+    output: shared.Picture,
+    queries: Annotated[
+        int, typer.Option("--queries", metavar="N", min=1, max=200, help="Faces that the picture shows.")
+    ] = 12,
+    seed: shared.Seed = 0,
+    min_face: MinFace = None,
+) -> None:
+    """Show the ten nearest faces of some, right and wrong marked, and measure how often they are right.
+
+    Precision at 1, 5 and 10 and mAP are means over all faces of people with two photos or more, whatever is shown.
+    """
+    kind = shared.checked_picture(output)
+    session = session_of(context)
+    out = session.output
+    with session.open(min_face=min_face) as system:
+        import numpy as np
+
+        from faceid.explore import retrieval
+        from faceid.explore.files import replacing
+        from faceid.explore.retrieval_grid import draw_grid, grid_page
+        from faceid.explore.thumbnails import thumbnails
+
+        with replacing(output) as file:
+            faces = shared.load(session, system, data, least=2)
+            rng = np.random.default_rng(seed)
+            identity = faces.identities()
+            with out.waiting("ranking"):
+                ranking = retrieval.rank(faces.vectors, identity, faces.photos())
+            quality = retrieval.quality_of(ranking, identity, rng)
+            rows = retrieval.draw_queries(faces, ranking, queries, rng)
+            found = retrieval.nearest(faces, rows.tolist(), max(retrieval.RANKS))
+            told = [f"{counted(len(faces), 'face')} of {data}, {faces.model}"]
+            told += shared.ranked(quality)
+            shown = {row for query in found for row in (query.row, *(each.row for each in query.neighbours))}
+            pictures = thumbnails(faces, sorted(shown))
+            if len(pictures) < len(shown):
+                out.note(f"{len(pictures):,} of {len(shown):,} faces that are shown have a thumbnail")
+            if kind == "png":
+                draw_grid(faces, found, pictures, told, file)
+            else:
+                file.write_bytes(grid_page(faces, found, pictures, told))
+    for query in found:
+        out.emit(query, path=faces.sources[query.row], name=faces.names[query.row] or None)
+    out.emit(
+        {
+            "summary": {
+                "path": str(output),
+                "faces": len(faces),
+                "quality": None if quality is None else plain(quality),
+                "model": faces.model,
+            }
+        }
+    )
+    for line in told:
+        out.line(line)
+    raise typer.Exit(out.exit_code)
+
+
+app.command("cluster")(groups.cluster)
+app.command("duplicates")(groups.duplicates)

@@ -1,0 +1,65 @@
+"""How alike groups of faces must be to be joined, by the calibration of their network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from faceid import backends
+from faceid.decide import Target, policy_for
+from faceid.errors import ModelError
+from faceid.explore.faces import Faces
+from faceid.types import Metric
+
+LARGEST_FMR = 1e-3
+"""Groups of few faces are joined up to the distance that one pair of strangers in 1,000 comes under."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A distance with the cosine that is the same, and the FMR of a single comparison there (None: unknown)."""
+
+    distance: float
+    similarity: float
+    fmr: float | None
+    said: str
+
+
+def bound_of(faces: Faces, target: Target) -> Bound:
+    """The bound for `target`; for none, that of FMR 1 / n with n faces, LARGEST_FMR at most.
+
+    Then a face has one stranger within the distance on average, however many faces there are; the mean over all pairs
+    of two groups is what keeps that stranger out. Chosen by measurement (`scripts/compare_clusterings.py`): a rate that
+    does not follow n is too strict for a hundred faces, or too lax for thousands.
+
+    Raises UsageError where a rate is asked of a network without calibration, ModelError of one that nobody knows.
+    """
+    try:
+        calibration = backends.calibration_of(faces.model)
+    except ModelError:
+        # Embeddings from elsewhere: a distance needs no card.
+        if target.threshold is None:
+            raise
+        calibration = None
+    if target == Target() and calibration is not None:
+        target = Target(fmr=max(min(LARGEST_FMR, 1.0 / len(faces)), calibration.points[0].fmr))
+    policy = policy_for(target, calibration)
+    distance = policy.threshold
+    fmr = policy.fmr(distance)
+    rate = "no calibration" if fmr is None else f"FMR {fmr:.2g}"
+    said = f"joined to a mean distance of {distance:.4f} ({rate}) by {faces.model}"
+    return Bound(distance, _cosine(distance, faces.metric), fmr, said)
+
+
+def copy_bound(model: str, metric: Metric) -> float:
+    """The least cosine of one face on two copies of a photo, by the network `model`.
+
+    A quarter of the strictest distance that its calibration has; a cosine of 0.99 without one. By the default network,
+    faces on mirrored and slightly cropped copies differ by 0.003 mostly, and by 0.01 in one of twenty at most; of pairs
+    of different photos of one person, one in 200 is nearer than 0.011.
+    """
+    calibration = backends.calibration_of(model)
+    return 0.99 if calibration is None else _cosine(calibration.points[0].distance / 4, metric)
+
+
+def _cosine(distance: float, metric: Metric) -> float:
+    return 1.0 - distance if metric == "cosine" else 1.0 - distance * distance / 2.0

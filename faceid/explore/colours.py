@@ -1,0 +1,32 @@
+"""Marks that identities are told apart by, in colour and in shape."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from faceid.explore.photos import NOBODY
+
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a6d00", "#3b9ad9", "#7a1f5c", "#4d4d4d")
+"""Okabe and Ito's (2008), yellow darkened and three added: on white, and apart for the colour-blind."""
+
+SHAPES = ("o", "s", "^", "D")
+"""Matplotlib's markers: circle, square, triangle, diamond."""
+
+MARKED = 24
+"""How many identities have a mark of their own: more cannot be told apart."""
+
+OTHERS = "#b5b5b5"
+
+
+def marks(names: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Colour and shape of the MARKED identities with the most faces, most first; equal ones by name.
+
+    No two have both alike. Who has one face only is marked where there is room.
+    """
+    counts = Counter(name for name in names if name != NOBODY)
+    order = sorted(counts, key=lambda name: (-counts[name], name))[:MARKED]
+    return {
+        name: (COLOURS[place % len(COLOURS)], SHAPES[place // len(COLOURS) % len(SHAPES)])
+        for place, name in enumerate(order)
+    }

@@ -1,0 +1,94 @@
+"""DATA of the command line -> faces: photos, an archive of embeddings, or the gallery."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from faceid.errors import InputError, UsageError
+from faceid.explore.archive import read_archive
+from faceid.explore.embedding import EmbedResult, look_at
+from faceid.explore.faces import Faces
+from faceid.explore.photos import of_paths
+from faceid.gallery import Gallery, database_errors
+from faceid.pipeline import Pipeline
+
+GALLERY = "gallery"
+"""DATA that means the gallery itself; a folder of that name is `./gallery`."""
+
+Report = Callable[[EmbedResult, int | None], None]
+"""Called with what became of each photo, and of how many where that is known."""
+
+
+def load(
+    what: str,
+    pipeline: Callable[[], Pipeline],
+    gallery: Callable[[], Gallery],
+    report: Report,
+    least: int = 1,
+) -> Faces:
+    """The faces of DATA: a folder of photos or of one folder a person, an archive of either, an .npz, or the gallery.
+
+    Photos are looked at with `pipeline`. Raises UsageError for what does not exist, InputError for what holds fewer
+    than `least` faces.
+    """
+    faces = _load(what, pipeline, gallery, report)
+    if len(faces) < least:
+        raise InputError(
+            f"{what} holds {len(faces):,} faces, where {least} at least are needed", code="too_few", path=what
+        )
+    return faces
+
+
+def _load(
+    what: str, pipeline: Callable[[], Pipeline], gallery: Callable[[], Gallery], report: Report
+) -> Faces:
+    if what == GALLERY:
+        return of_gallery(gallery())
+    path = Path(what)
+    if not path.exists():
+        raise UsageError(
+            f"{what}: no such file or folder",
+            code="not_found",
+            hint="DATA is a folder of photos, or of one folder a person, an .npz of `faceid embed`, or `gallery`",
+            path=what,
+        )
+    if path.suffix.lower() == ".npz":
+        return read_archive(path)
+    photos = of_paths([what])
+    return look_at(pipeline(), photos, what, lambda result: report(result, photos.total))
+
+
+def of_gallery(gallery: Gallery) -> Faces:
+    """All templates of a gallery. Raises InputError where nothing is enrolled, and GalleryError."""
+    names: list[str] = []
+    sources: list[str] = []
+    digests: list[str] = []
+    vectors = []
+    model = None
+    with database_errors():
+        for part in gallery.store.list_all():
+            model = part.model
+            vectors.append(part.vectors)
+            names += part.names
+            sources += (source or "" for source in part.sources)
+            digests += part.digests
+    if model is None:
+        raise InputError("nothing is enrolled, so there is nothing to see", code="empty", hint="enrol first")
+    count = len(names)
+    return Faces(
+        source=gallery.store.path,
+        kind="gallery",
+        model=model.name,
+        metric="cosine" if model.metric == "cosine" else "euclidean",
+        vectors=np.concatenate(vectors),
+        names=tuple(names),
+        sources=tuple(sources),
+        digests=tuple(digests),
+        boxes=np.full((count, 4), np.nan, np.float32),
+        quality=np.full(count, np.nan, np.float32),
+        thumbnails=(None,) * count,
+        lost={},
+    )

@@ -1,0 +1,18 @@
+"""Libraries of the extra `explore`, and what is said where they are missing."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from faceid.errors import UsageError
+
+
+def require(module: str, package: str, what_for: str, hint: str = 'pip install "faceid[explore]"') -> Any:
+    """The module. Raises UsageError (`missing_library`) where its package is not installed."""
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise UsageError(
+            f"{what_for} needs {package}, which is not installed", code="missing_library", hint=hint
+        ) from error

@@ -1,0 +1,55 @@
+"""Faces as points: embeddings, with all that is known about where they come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faceid.explore.photos import NOBODY
+from faceid.types import Metric
+
+Floats: TypeAlias = NDArray[np.float32]
+Ints: TypeAlias = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Faces:
+    """`vectors` (n, d) float32 of unit length under the network `model`, one row a face.
+
+    `names` are NOBODY's where unknown. `sources` say which photo, `digests` are the SHA-256 of its bytes; both are ""
+    where unknown. `boxes` (n, 4) float32 are x1, y1, x2, y2 in pixels and `quality` (n,) float32 is 0..1, NaN where
+    unknown. `thumbnails` are JPEGs, None where none was kept. `lost` counts photos without a face by reason code.
+    """
+
+    source: str
+    kind: Literal["photos", "archive", "gallery"]
+    model: str
+    metric: Metric
+    vectors: Floats
+    names: tuple[str, ...]
+    sources: tuple[str, ...]
+    digests: tuple[str, ...]
+    boxes: Floats
+    quality: Floats
+    thumbnails: tuple[bytes | None, ...]
+    lost: dict[str, int]
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def identities(self) -> Ints:
+        """The identity of each face (n,), numbered from 0 by name; -1 for NOBODY's."""
+        known = {name: number for number, name in enumerate(sorted({*self.names} - {NOBODY}))}
+        return np.array([known.get(name, -1) for name in self.names], dtype=np.int64)
+
+    def photos(self) -> Ints:
+        """The photo that each face (n,) is on, numbered from 0; a face of an unknown photo is on one of its own."""
+        known: dict[tuple[str, object], int] = {}
+        keys = [
+            ("digest", digest) if digest else ("source", source) if source else ("row", row)
+            for row, (digest, source) in enumerate(zip(self.digests, self.sources, strict=True))
+        ]
+        return np.array([known.setdefault(key, len(known)) for key in keys], dtype=np.int64)

@@ -1,0 +1,126 @@
+"""Groups of faces as results, and as a contact sheet."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faceid.calibrate.report.markup import Html, count, join, name, text
+from faceid.explore.faces import Faces
+from faceid.explore.page import image, page
+from faceid.explore.photos import NOBODY
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupedFace:
+    """A face: `row` of DATA, its photo and box (pixels; None where unknown), and its name where the data have one."""
+
+    row: int
+    path: str
+    box: tuple[float, float, float, float] | None
+    name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Faces taken for one person, those nearest to their mean first.
+
+    `similarity` is the mean cosine over all pairs of them, None for one face. `names` counts the names they have in
+    the data, the most frequent first.
+    """
+
+    cluster: int
+    size: int
+    similarity: float | None
+    names: dict[str, int]
+    faces: tuple[GroupedFace, ...]
+
+
+def groups_of(faces: Faces, label: Ints) -> Iterator[Group]:
+    """The groups of labels (n,) that count from 0, in their order; the first has the number 1."""
+    order = np.argsort(label, kind="stable")
+    starts = np.searchsorted(label[order], np.arange(1, int(label.max()) + 1))
+    for number, rows in enumerate(np.split(order, starts), start=1):
+        own = faces.vectors[rows].astype(np.float64)
+        total = own.sum(axis=0)
+        size = len(rows)
+        # All ordered pairs but those of a face with itself.
+        similarity = float((total @ total - size) / (size * (size - 1))) if size > 1 else None
+        nearest = rows[np.argsort(-(own @ total), kind="stable")]
+        names = Counter(faces.names[row] for row in rows.tolist() if faces.names[row] != NOBODY)
+        yield Group(
+            number,
+            size,
+            similarity,
+            dict(sorted(names.items(), key=lambda item: (-item[1], item[0]))),
+            tuple(_face(faces, row) for row in nearest.tolist()),
+        )
+
+
+def table_of(groups: Sequence[Group]) -> bytes:
+    """A CSV with one line a face: `cluster,row,path,x1,y1,x2,y2,name`."""
+    file = io.StringIO(newline="")
+    rows = csv.writer(file)
+    rows.writerow(("cluster", "row", "path", "x1", "y1", "x2", "y2", "name"))
+    for group in groups:
+        for face in group.faces:
+            box = ("",) * 4 if face.box is None else tuple(f"{value:.1f}" for value in face.box)
+            rows.writerow((group.cluster, face.row, face.path, *box, face.name or ""))
+    return file.getvalue().encode("utf-8", "backslashreplace")
+
+
+def contact_sheet(
+    groups: Sequence[Group], pictures: Mapping[int, bytes], about: Sequence[str], shown: int
+) -> bytes:
+    """A page with the faces of each group, `shown` at most, and single faces together at the end, UTF-8."""
+    several = [group for group in groups if group.size > 1]
+    single = [group.faces[0] for group in groups if group.size == 1]
+    parts = [Html(f'<p class="lead">{text(line)}</p>\n') for line in about]
+    parts += [_section(group, pictures, shown) for group in several]
+    if single:
+        cells = join(_figure(face, pictures) for face in single[:shown])
+        more = f" The first {count(shown)} are shown." if len(single) > shown else ""
+        parts.append(
+            Html(
+                f'<section class="singles"><h2>{count(len(single))} alone</h2>\n<p class="note">Faces like nobody else'
+                f' here.{more}</p>\n<div class="sheet">{cells}</div></section>\n'
+            )
+        )
+    return page("Groups of faces", join(parts), style="explore.css")
+
+
+def _section(group: Group, pictures: Mapping[int, bytes], shown: int) -> Html:
+    names = join(
+        Html(f"{', ' if place else ': '}{name(who)} ({times:,})")
+        for place, (who, times) in enumerate(list(group.names.items())[:6])
+    )
+    more = f" (+{group.size - shown:,} not shown)" if group.size > shown else ""
+    cells = join(_figure(face, pictures) for face in group.faces[:shown])
+    return Html(
+        f'<section class="group" id="cluster-{group.cluster}"><h2>Group {group.cluster}, {count(group.size)} faces'
+        f'{more}{names}</h2>\n<p class="note">mean similarity {group.similarity:.3f}</p>\n'
+        f'<div class="sheet">{cells}</div></section>\n'
+    )
+
+
+def _figure(face: GroupedFace, pictures: Mapping[int, bytes]) -> Html:
+    label = face.name or face.path.rsplit("/", 1)[-1]
+    title = f"row {face.row}, {face.path}"
+    return Html(
+        f'<figure class="unknown" title="{text(title)}">{image(pictures.get(face.row), label, 104)}'
+        f"<figcaption>{name(label)}</figcaption></figure>"
+    )
+
+
+def _face(faces: Faces, row: int) -> GroupedFace:
+    box = faces.boxes[row]
+    known = None if np.isnan(box).any() else (float(box[0]), float(box[1]), float(box[2]), float(box[3]))
+    return GroupedFace(row, faces.sources[row], known, faces.names[row] or None)

@@ -1,0 +1,68 @@
+"""The same picture as a page: hover over a face to see it."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faceid.calibrate.report.markup import Html
+from faceid.explore.colours import OTHERS, marks
+from faceid.explore.faces import Faces
+from faceid.explore.page import page
+
+_BODY = Html(
+    '<p class="lead" id="about"></p>\n'
+    '<div class="tools"><label>Find <input id="find" type="search" list="names" autocomplete="off"'
+    ' placeholder="name" aria-describedby="help"></label><datalist id="names"></datalist>'
+    '<button type="button" id="reset">Show all</button>'
+    '<span id="help">Wheel or + and - to zoom, drag to move, click a face to single its person out.</span></div>\n'
+    '<div class="plot"><canvas id="canvas" tabindex="0" role="img" aria-labelledby="about"></canvas>'
+    '<div id="tip" hidden><img id="tip-photo" alt="" width="96" height="96"><div id="tip-text"></div></div></div>\n'
+    '<ul id="legend" aria-label="People"></ul>\n'
+    "<noscript><p>This page draws with JavaScript; --output FILE.png writes a picture that needs none.</p></noscript>\n"
+)
+
+
+def scatter_page(
+    faces: Faces,
+    places: NDArray[np.float64],
+    to_centre: NDArray[np.float64],
+    pictures: Mapping[int, bytes],
+    *,
+    title: str,
+    about: str,
+) -> bytes:
+    """A page with places (n, 2), distances to the identity's centre (n,) and thumbnails by row, UTF-8."""
+    low, high = places.min(axis=0), places.max(axis=0)
+    span = float((high - low).max()) or 1.0
+    # One scale for both axes.
+    scaled = (places - (low + high) / 2) / span
+    marked = marks(faces.names)
+    identity = faces.identities()
+    people = sorted({*faces.names} - {""})
+    data = {
+        "about": about,
+        "span": [max(0.05, float(extent) / span) for extent in high - low],
+        "x": [round(float(value), 5) for value in scaled[:, 0]],
+        "y": [round(float(value), 5) for value in scaled[:, 1]],
+        "who": identity.tolist(),
+        "people": [text_of(name) for name in people],
+        "marks": {people.index(name): list(mark) for name, mark in marked.items()},
+        "others": OTHERS if marked else "#0072b2",
+        "source": [text_of(source) for source in faces.sources],
+        "centre": [None if np.isnan(value) else round(float(value), 4) for value in to_centre],
+        "quality": [None if np.isnan(value) else round(float(value), 3) for value in faces.quality],
+        "photo": [
+            base64.b64encode(pictures[row]).decode("ascii") if row in pictures else None
+            for row in range(len(faces))
+        ],
+    }
+    return page(title, _BODY, style="explore.css", script="scatter.js", data=data)
+
+
+def text_of(value: str) -> str:
+    """A name or path as plain text that any encoding has; the script puts it in as text, never as HTML."""
+    return value.encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,244 @@
+"""`faceid explore`: pictures, pages and groups of photos, archives and galleries."""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as PilImage
+
+from cli_runs import ALICE, BOB, CAROL, Faceid, Photo
+from html_check import Page
+
+FACE = Path(__file__).parents[1] / "data" / "cc0_face.jpg"
+
+
+@pytest.fixture
+def people(photo: Photo, tmp_path: Path) -> Path:
+    for number in range(3):
+        photo(ALICE, name=f"people/<b>alice/{number}.png")
+        photo(BOB, name=f"people/bob/{number}.png")
+    photo(CAROL, name="people/carol/0.png")
+    return tmp_path / "people"
+
+
+@pytest.fixture
+def archive(faceid: Faceid, people: Path, tmp_path: Path) -> Path:
+    assert faceid("embed", people, "-o", tmp_path / "people.npz").code == 0
+    return tmp_path / "people.npz"
+
+
+def assert_closed(path: Path) -> str:
+    """Nothing is fetched, and only what the policy names by its hash would run; the source."""
+    source = path.read_text("utf-8")
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', source)
+    assert policy is not None
+    assert "default-src 'none'" in policy[1]
+    assert "unsafe" not in policy[1]
+    assert not re.search(r'(?:src|href)="(?!data:image/jpeg;base64,)', source)
+    assert "<b>alice" not in source
+    return source
+
+
+@pytest.mark.parametrize("method", ["pca", "tsne"])
+def test_project_draws_a_picture(faceid: Faceid, archive: Path, tmp_path: Path, method: str) -> None:
+    file = tmp_path / "out.png"
+    ran = faceid("--json", "explore", "project", archive, "-o", file, "--method", method)
+    assert ran.code == 0
+    assert (ran.object["faces"], ran.object["identities"], ran.object["method"]) == (7, 3, method)
+    with PilImage.open(file) as picture:
+        assert picture.format == "PNG"
+        assert min(picture.size) > 500
+
+
+@pytest.mark.parametrize("what", ["people", "archive", "gallery"])
+def test_project_makes_a_page_of_any_data(
+    faceid: Faceid, people: Path, archive: Path, tmp_path: Path, what: str
+) -> None:
+    if what == "gallery":
+        assert faceid("enroll", "--name", "alice", *sorted((people / "<b>alice").iterdir())).code == 0
+    data = {"people": people, "archive": archive, "gallery": "gallery"}[what]
+    file = tmp_path / "out.html"
+    ran = faceid("explore", "project", data, "-o", file, "--method", "pca")
+    assert ran.code == 0, ran.err
+    source = assert_closed(file)
+    assert "data:image/jpeg" in source
+    assert source.count('"/9j/') >= 3
+
+
+def test_a_projection_needs_three_faces_and_a_known_suffix(
+    faceid: Faceid, photo: Photo, tmp_path: Path
+) -> None:
+    photo(ALICE, name="few/1.png")
+    photo(BOB, name="few/2.png")
+    few = faceid("explore", "project", tmp_path / "few", "-o", tmp_path / "out.png")
+    assert (few.code, "holds 2 faces, where 3 at least are needed" in few.err) == (3, True)
+    assert not (tmp_path / "out.png").exists()
+    assert faceid("explore", "project", tmp_path / "few", "-o", tmp_path / "out.pdf").code == 2
+    absent = faceid("explore", "project", tmp_path / "absent", "-o", tmp_path / "out.png")
+    assert (absent.code, "no such file or folder" in absent.err) == (2, True)
+    broken = tmp_path / "broken.npz"
+    broken.write_bytes(b"PK")
+    assert faceid("explore", "project", broken, "-o", tmp_path / "out.png").code == 3
+
+
+def test_cluster_finds_the_people(faceid: Faceid, people: Path, tmp_path: Path) -> None:
+    file = tmp_path / "sheet.html"
+    ran = faceid("--json", "explore", "cluster", people, "-o", file)
+    assert ran.code == 0
+    *groups, last = ran.objects
+    assert [(group["cluster"], group["names"]) for group in groups] == [
+        (1, {"<b>alice": 3}),
+        (2, {"bob": 3}),
+        (3, {"carol": 1}),
+    ]
+    assert [len(group["faces"]) for group in groups] == [3, 3, 1]
+    assert last["summary"]["clusters"] == 3
+    assert last["summary"]["quality"]["b_cubed_precision"] == 1.0
+    assert last["summary"]["quality"]["pair_recall"] == 1.0
+    assert_closed(file)
+    page = Page(file.read_text("utf-8"))
+    page.assert_sound()
+    assert "Group 1, 3 faces: <b>alice (3)" in page.text
+    assert "1 alone" in page.text
+    told = faceid("explore", "cluster", people, "-o", tmp_path / "dir")
+    assert "B-cubed: precision 1.000 (1.000 .. 1.000), recall 1.000" in told.out
+    with (tmp_path / "dir" / "clusters.csv").open(newline="") as table:
+        rows = list(csv.DictReader(table))
+    assert [(row["cluster"], row["name"]) for row in rows][-1] == ("3", "carol")
+    assert len(rows) == 7
+    assert (tmp_path / "dir" / "index.html").exists()
+
+
+def test_two_faces_on_one_photo_are_never_one_person(faceid: Faceid, photo: Photo, tmp_path: Path) -> None:
+    photo(ALICE, ALICE, name="twins/both.png")
+    photo(ALICE, name="twins/one.png")
+    *groups, last = faceid(
+        "--json", "explore", "cluster", tmp_path / "twins", "-o", tmp_path / "o.html"
+    ).objects
+    assert sorted(group["size"] for group in groups) == [1, 2]
+    assert last["summary"]["kept_apart"] == 1
+    assert last["summary"]["quality"] is None
+
+
+def test_listed_faces_are_kept_apart(faceid: Faceid, archive: Path, people: Path, tmp_path: Path) -> None:
+    listed = tmp_path / "apart.csv"
+    listed.write_text(f"file1,file2\n{people}/bob/0.png,{people}/bob/1.png\n")
+    options = ["explore", "cluster", archive, "-o", tmp_path / "o.html", "--cannot-link", listed]
+    groups = faceid("--json", *options).objects[:-1]
+    for group in groups:
+        assert {f"{people}/bob/0.png", f"{people}/bob/1.png"} - {face["path"] for face in group["faces"]}
+    listed.write_text("row1,row2\n0,1\n")
+    (summary,) = faceid("--json", *options).objects[-1:]
+    assert (summary["summary"]["clusters"], summary["summary"]["kept_apart"]) == (4, 1)
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "said"),
+    [
+        ("a,b\n", 2, "wants file1,file2 or row1,row2"),
+        ("row1,row2\n0,99\n", 3, "line 2: names the row 99"),
+        ("row1,row2\n0,0\n", 3, "apart from itself"),
+        ("file1,file2\nabsent.png,x\n", 3, "names absent.png"),
+    ],
+)
+def test_a_list_that_makes_no_sense_is_told(
+    faceid: Faceid, archive: Path, tmp_path: Path, content: str, code: int, said: str
+) -> None:
+    listed = tmp_path / "apart.csv"
+    listed.write_text(content)
+    ran = faceid("explore", "cluster", archive, "-o", tmp_path / "o.html", "--cannot-link", listed)
+    assert (ran.code, said in ran.err) == (code, True), ran.err
+    assert not (tmp_path / "o.html").exists()
+
+
+def test_a_threshold_of_one_s_own(faceid: Faceid, archive: Path, tmp_path: Path) -> None:
+    for threshold, clusters in ((0.0, 7), (2.0, 1)):
+        ran = faceid(
+            "--json", "explore", "cluster", archive, "-o", tmp_path / "o.html", "--threshold", threshold
+        )
+        assert ran.objects[-1]["summary"]["clusters"] == clusters
+
+
+@pytest.mark.parametrize("suffix", ["png", "html"])
+def test_retrieve_shows_and_measures(faceid: Faceid, archive: Path, tmp_path: Path, suffix: str) -> None:
+    file = tmp_path / f"out.{suffix}"
+    ran = faceid("--json", "explore", "retrieve", archive, "-o", file, "--queries", 2)
+    assert ran.code == 0, ran.err
+    *queries, last = ran.objects
+    assert sorted(query["name"] for query in queries) == ["<b>alice", "bob"]
+    for query in queries:
+        assert query["right_there"] == 2
+        assert [each["right"] for each in query["neighbours"]] == [True, True, False, False, False, False]
+    quality = last["summary"]["quality"]
+    assert (quality["queries"], quality["mean_average_precision"]) == (6, 1.0)
+    assert quality["precision"] == {"1": 1.0, "5": 0.4, "10": 0.2}
+    assert quality["precision"] == quality["possible"]
+    if suffix == "html":
+        assert_closed(file)
+        page = Page(file.read_text("utf-8"))
+        page.assert_sound()
+        assert page.text.count("✓ right") == 4
+        assert page.text.count("✗ wrong") == 8
+        assert len(page.all("img")) == 14
+    told = faceid("explore", "retrieve", archive, "-o", file)
+    assert "at 5 0.400 (0.400 .. 0.400) of at most 0.400" in told.out
+    assert "over 6 queries of 2 people among 6 other faces" in told.out
+
+
+def test_embeddings_from_elsewhere_need_a_threshold(faceid: Faceid, tmp_path: Path) -> None:
+    file = tmp_path / "own.npz"
+    np.savez(file, embeddings=np.eye(4, dtype=np.float32), model="own-network", metric="euclidean")
+    options = ["--json", "explore", "cluster", file, "-o", tmp_path / "o.html"]
+    assert faceid(*options).code == 5
+    ran = faceid(*options, "--threshold", 1.5)
+    assert (ran.code, ran.objects[-1]["summary"]["clusters"], ran.objects[-1]["summary"]["fmr"]) == (
+        0,
+        1,
+        None,
+    )
+
+
+def test_retrieve_without_names_has_nothing_to_measure(faceid: Faceid, photo: Photo, tmp_path: Path) -> None:
+    photo(ALICE, name="flat/1.png")
+    photo(BOB, name="flat/2.png")
+    ran = faceid("explore", "retrieve", tmp_path / "flat", "-o", tmp_path / "out.html")
+    assert (ran.code, "there is nothing to measure" in ran.out) == (0, True)
+    text = Page((tmp_path / "out.html").read_text("utf-8")).text
+    assert "right" not in text
+
+
+@pytest.mark.parametrize("options", [[], ["--no-faces"]])
+def test_duplicates_are_found_and_nothing_else(faceid: Faceid, tmp_path: Path, options: list[str]) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    photo = PilImage.open(FACE).convert("RGB")
+    width, height = photo.size
+    photo.save(folder / "photo.png")
+    (folder / "again.png").write_bytes((folder / "photo.png").read_bytes())
+    photo.resize((width // 2, height // 2)).save(folder / "small.jpg", quality=40)
+    photo.transpose(PilImage.Transpose.FLIP_LEFT_RIGHT).save(folder / "mirror.png")
+    photo.transpose(PilImage.Transpose.FLIP_TOP_BOTTOM).save(folder / "upside_down.png")
+    (folder / "broken.jpg").write_bytes(b"no picture")
+    ran = faceid("--json", "explore", "duplicates", folder, *options)
+    assert ran.code == 3
+    assert "broken.jpg" in ran.err
+    group, last = ran.objects
+    assert last == {"summary": {"photos": 5, "groups": 1, "copies": 3}}
+    assert {(Path(each["path"]).name, each["kind"]) for each in group["photos"]} == {
+        ("again.png", None),
+        ("photo.png", "exact"),
+        ("small.jpg", "near"),
+        ("mirror.png", "mirrored"),
+    }
+    (folder / "broken.jpg").unlink()
+    told = faceid("explore", "duplicates", folder, *options)
+    assert (told.code, "5 photos: 3 copies in 1 group" in told.out) == (0, True)
+
+
+def test_no_duplicates_is_an_answer(faceid: Faceid, photo: Photo) -> None:
+    ran = faceid("explore", "duplicates", photo(ALICE, name="one.png"))
+    assert (ran.code, ran.out) == (0, "1 photo: 0 copies in 0 groups\n")

@@ -1,0 +1,85 @@
+"""Archives of embeddings: what was written is read, and what is none is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from faceid.errors import InputError
+from faceid.explore.archive import read_archive, write_archive
+from faceid.types import ModelKey
+from faces_data import made_up
+
+MODEL = ModelKey("fake", "0" * 64, "none", 16, "cosine")
+names = st.lists(st.sampled_from(["", "alice", "Žofia", "\u05d0"]), min_size=1, max_size=12)
+
+
+@given(names)
+def test_what_was_written_is_read(tmp_path_factory: pytest.TempPathFactory, names: list[str]) -> None:
+    faces = made_up(names, boxes=np.arange(4 * len(names), dtype=np.float32).reshape(-1, 4))
+    file = tmp_path_factory.mktemp("archive") / "faces.npz"
+    write_archive(file, faces, MODEL)
+    read = read_archive(file)
+    for field in ("model", "metric", "names", "sources", "digests"):
+        assert getattr(read, field) == getattr(faces, field), field
+    np.testing.assert_allclose(read.vectors, faces.vectors, atol=1e-6)
+    np.testing.assert_array_equal(read.boxes, faces.boxes)
+    assert np.isnan(read.quality).all()
+    np.testing.assert_array_equal(read.identities(), faces.identities())
+
+
+def test_faces_of_one_photo_are_told_by_hash_then_by_source_then_not_at_all() -> None:
+    faces = made_up(
+        ["", "", "", "", "", ""], sources=("a", "b", "c", "c", "", ""), digests=("x", "x", "", "", "", "")
+    )
+    assert faces.photos().tolist() == [0, 0, 1, 1, 2, 3]
+
+
+def test_identities_are_numbered_by_name() -> None:
+    assert made_up(["b", "", "a", "b"]).identities().tolist() == [1, -1, 0, 1]
+
+
+GOOD = {"embeddings": np.eye(3, dtype=np.float32), "model": "fake", "metric": "cosine"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"model": None}, "has no model"),
+        ({"embeddings": np.zeros((0, 3), np.float32)}, r"shape \(0, 3\)"),
+        ({"embeddings": np.zeros((2, 3), np.float32)}, "not finite, or zero"),
+        ({"embeddings": np.full((2, 3), np.nan, np.float32)}, "not finite, or zero"),
+        ({"embeddings": np.ones(3, np.float32)}, r"shape \(3,\)"),
+        ({"embeddings": np.ones((2, 3), np.int64)}, "int64"),
+        ({"metric": "manhattan"}, "metric 'manhattan'"),
+        ({"names": np.array(["a"])}, "3 strings are needed"),
+        ({"sources": np.arange(3)}, "3 strings are needed"),
+        ({"boxes": np.zeros((3, 2), np.float32)}, r"where \(3, 4\)"),
+        ({"names": np.array([{}] * 3, dtype=object)}, "no|not"),
+    ],
+)
+def test_what_is_no_such_archive_is_told(tmp_path: Path, changes: dict[str, object], said: str) -> None:
+    file = tmp_path / "faces.npz"
+    arrays = {name: value for name, value in {**GOOD, **changes}.items() if value is not None}
+    np.savez(file, **arrays)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=said) as caught:
+        read_archive(file)
+    assert caught.value.code == "bad_archive"
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", b"no archive at all"])
+def test_bytes_that_are_no_archive_are_told(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "faces.npz"
+    file.write_bytes(content)
+    with pytest.raises(InputError, match=r"not an \.npz archive"):
+        read_archive(file)
+
+
+def test_vectors_of_any_length_are_brought_to_one(tmp_path: Path) -> None:
+    file = tmp_path / "faces.npz"
+    np.savez(file, **{**GOOD, "embeddings": 7 * np.eye(3)})
+    np.testing.assert_allclose(read_archive(file).vectors, np.eye(3))
