@@ -72,7 +72,7 @@ def cluster(
 
         file = stack.enter_context(replacing(output))
         faces = shared.load(session, system, data)
-        bound = bound_of(faces, Target(threshold=threshold, fmr=fmr))
+        bound = bound_of(faces, Target(threshold=threshold, fmr=fmr), session.settings)
         photo = clustering.same_photo(faces.photos())
         listed = np.empty((0, 2), np.int64) if cannot_link is None else read_cannot_link(cannot_link, faces)
         with out.waiting("grouping"):
@@ -165,7 +165,8 @@ def duplicates(
             else:
                 seen.append(found)
         model = None if pipeline is None else pipeline.embedder.model
-        groups = list(groups_of(seen, 1.0 if model is None else copy_bound(model.name, model.metric)))
+        least = 1.0 if model is None else copy_bound(model.name, model.metric, session.settings)
+        groups = list(groups_of(seen, least))
     copies = sum(len(group.photos) - 1 for group in groups)
     for group in groups:
         out.emit(group)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from faceid import backends
+from faceid.config import Settings
 from faceid.decide import Target, policy_for
 from faceid.errors import ModelError
 from faceid.explore.faces import Faces
@@ -24,17 +25,18 @@ class Bound:
     said: str
 
 
-def bound_of(faces: Faces, target: Target) -> Bound:
+def bound_of(faces: Faces, target: Target, settings: Settings | None = None) -> Bound:
     """The bound for `target`; for none, that of FMR 1 / n with n faces, LARGEST_FMR at most.
 
     Then a face has one stranger within the distance on average, however many faces there are; the mean over all pairs
     of two groups is what keeps that stranger out. Chosen by measurement (`scripts/compare_clusterings.py`): a rate that
     does not follow n is too strict for a hundred faces, or too lax for thousands.
 
-    Raises UsageError where a rate is asked of a network without calibration, ModelError of one that nobody knows.
+    Networks of the user's own are looked for where `settings` say. Raises UsageError where a rate is asked of a network
+    without calibration, ModelError of one that nobody knows.
     """
     try:
-        calibration = backends.calibration_of(faces.model)
+        calibration = backends.calibration_of(faces.model, settings)
     except ModelError:
         # Embeddings from elsewhere: a distance needs no card.
         if target.threshold is None:
@@ -50,14 +52,14 @@ def bound_of(faces: Faces, target: Target) -> Bound:
     return Bound(distance, _cosine(distance, faces.metric), fmr, said)
 
 
-def copy_bound(model: str, metric: Metric) -> float:
+def copy_bound(model: str, metric: Metric, settings: Settings | None = None) -> float:
     """The least cosine of one face on two copies of a photo, by the network `model`.
 
     A quarter of the strictest distance that its calibration has; a cosine of 0.99 without one. By the default network,
     faces on mirrored and slightly cropped copies differ by 0.003 mostly, and by 0.01 in one of twenty at most; of pairs
     of different photos of one person, one in 200 is nearer than 0.011.
     """
-    calibration = backends.calibration_of(model)
+    calibration = backends.calibration_of(model, settings)
     return 0.99 if calibration is None else _cosine(calibration.points[0].distance / 4, metric)
 
 
