@@ -10,23 +10,33 @@ from typing import TYPE_CHECKING, TypeAlias, Union, cast
 
 from faceid.administration import Administration
 from faceid.answers import identified, said
-from faceid.decide import Target, decide_claim, decide_identity
+from faceid.decide import Target, decide_claim, decide_identity, distance_from_similarity
 from faceid.enrolment import Enrolment
 from faceid.errors import not_one_face
 from faceid.gallery import clean_name
 from faceid.imaging import fetch, from_array
+from faceid.live.addresses import parse_address
+from faceid.live.alive_checks import Kind as LivenessKind
+from faceid.live.alive_checks import check_maker, open_detector
+from faceid.live.capture import Capture
+from faceid.live.evidence import Evidence
+from faceid.live.loop import Live, Until
+from faceid.live.watch import Watch
 from faceid.pipeline import Look, Source
 from faceid.policy import state_of
 from faceid.results import AlreadyEnrolled, CompareResult, EnrollResult, IdentifyResult, VerifyResult
 from faceid.rules import Rules
 from faceid.sources import Photo
-from faceid.types import Embedding
+from faceid.types import Candidate, Embedding
 
 if TYPE_CHECKING:
-    from faceid.types import Pixels
+    from faceid.types import Pixels, Vector
 
 ImageLike: TypeAlias = Union[str, Path, "Pixels"]
 """A path, or RGB pixels (H, W, 3) uint8."""
+
+_CANDIDATES = 10
+"""Compared with each look at a face that is watched: beyond the nearest, those who might take its name over."""
 
 
 class FaceID(Administration):
@@ -97,6 +107,69 @@ class FaceID(Administration):
         similarity = float(probe.vector @ other.vector)
         decision = decide_claim(similarity, probe.model.metric, policy)
         return CompareResult((path, other_path), *said(decision), state_of(policy))
+
+    def watch(
+        self,
+        source: str,
+        claim: str | None = None,
+        target: Target | None = None,
+        *,
+        liveness: LivenessKind = "off",
+        realtime: bool = False,
+        until: Until | None = None,
+        max_fps: float | None = None,
+        least_looks: int = 1,
+    ) -> Live:
+        """Watch a camera (`"0"`), an `rtsp://` or `http://` stream, a video, a directory of pictures, or `-`.
+
+        Iterate over the result, and close it or use it as a context manager. Faces are searched in the gallery, or
+        held against the one `claim`. `target` is as for `identify` and, with a claim, `verify`. With `liveness`
+        nobody is named who is not found live: `passive` judges by the looks alone, `challenge` asks for a few
+        movements too. A decision takes `least_looks` embedded frames at least. Files are read as fast as they can be
+        looked at, with `realtime` at their own pace.
+
+        Raises UsageError (`bad_source`; `not_calibrated` for a model without a calibration), InputError
+        (`no_such_source`), ModelError where weights for liveness are missing, Refused for a claim that nobody enrolled
+        goes by.
+        """
+        address = parse_address(source)
+        gallery = self.gallery()
+        self._check_model_name(gallery)
+        name = None if claim is None else clean_name(claim)
+        if name is not None:
+            gallery.require(name)
+        policies = self.policies
+        policy = policies.for_search if name is None else policies.for_claim
+        metric = self._model_key.metric
+
+        def search(vector: Vector) -> tuple[Candidate, ...]:
+            probe = Embedding(vector, self.embedder.model)
+            if name is None:
+                return gallery.search([probe], _CANDIDATES)[0]
+            similarity = gallery.similarity_to(name, probe)
+            return (Candidate(name, distance_from_similarity(similarity, metric), similarity),)
+
+        def begin() -> Evidence:
+            return Evidence(search, policy(target), metric, claim=name is not None)
+
+        # Before anything is opened: what cannot be decided needs no camera.
+        begin()
+        gallery.guard(self.embedder.model)
+        watch = Watch(
+            self.pipeline.detector,
+            self.embedder,
+            begin,
+            claim=name,
+            check=check_maker(
+                liveness,
+                open_detector(liveness, self.model_name, self.device, self.settings),
+                policy(target),
+                metric,
+            ),
+            least_looks=least_looks,
+            hurried=address.live or realtime,
+        )
+        return Live(Capture(address, realtime=realtime), watch, until, max_fps=max_fps)
 
     # -- enrolment ---------------------------------------------------------------------------------------------
 

@@ -110,6 +110,11 @@ def distance_from_similarity(similarity: float, metric: Metric) -> float:
     return gap if metric == "cosine" else math.sqrt(2.0 * gap)
 
 
+def similarity_from_distance(distance: float, metric: Metric) -> float:
+    """The cosine of unit vectors at this distance (0..2): the inverse of `distance_from_similarity`."""
+    return 1.0 - distance if metric == "cosine" else 1.0 - distance * distance / 2.0
+
+
 def identity_similarity(probe: NDArray[np.float32], templates: NDArray[np.float32]) -> float:
     """How much a probe (d,) is like an identity with templates (n, d), n >= 1, all of unit length; -1..1.
 

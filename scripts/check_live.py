@@ -1,15 +1,16 @@
 """People enrolled from one clip, watched in the others: are the names right, steady and soon?
 
-    python scripts/check_live.py [--model NAME] [--clips DIR] [--frames 150] [--interval 3] [--fpir 0.01]
+    python scripts/check_live.py [--model NAME] [--clips DIR] [--frames N] [--fpir 0.01] [--markdown]
 
 DIR holds `index.csv` with `file`, `persons` (labels joined by +) and clips. Of everybody who is alone in one clip and
-in several clips at all, photos from the first clip are enrolled; every other clip goes through detector, tracks and
-evidence as a stream would, and so do pairs of clips of one folder and two people, one after the other as if they were
-one. A name is right where it is among the labels of its clip; a track is `unknown` or `undecided` at its end. A flicker
-is a name that a track lost or changed, other than by a switch of person. `as strangers` are names that the same looks
-are given where nobody of the clip is in the gallery: each of them is wrong. The table and `--json` have those, the
-seconds of media from the beginning of a track to its name, the numbers of tracks and of faces tracked at once, the
-frames before which a hard cut was found, and the number of faces embedded.
+in several clips at all, photos from the first clip are enrolled; every other clip goes through `faceid live`'s own
+loop, and so do pairs of clips of one folder and two people, one after the other as if they were one stream.
+
+A name is right where it is that of somebody who is to be seen at the time; wrong names are listed. A flicker is a name
+that a track changed while the person stayed. `first` is from the first detection of a track to its first decision, for
+its first track. "As strangers" are names that the same looks are given where nobody of the stream is in the gallery:
+each of them is wrong. Events that the list has labels for (people who enter and leave, and the places where two clips
+were joined) are compared with those that were told.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,37 +29,31 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 from rich.console import Console
+from rich.progress import track as progress
 from rich.table import Table
 
-from faceid.align import align
 from faceid.api import FaceID
 from faceid.decide import Policy, Target
-from faceid.live.evidence import Evidence
-from faceid.live.tracks import Tracker, Tracking
-from faceid.live.worth import Glance, Worth
-from faceid.pipeline import Observation
-from faceid.quality import assess
-from faceid.types import Candidate, Embedding, Image
+from faceid.live.addresses import VideoFile
+from faceid.live.capture import Capture
+from faceid.live.events import LiveEvent
+from faceid.live.evidence import Evidence, Outcome
+from faceid.live.grab import Grabbed, Reader, open_reader
+from faceid.live.loop import DECIDING, Live
+from faceid.live.watch import Watch
+from faceid.types import Candidate, Embedding
 
 if TYPE_CHECKING:
     from faceid.types import Pixels, Vector
 
 ENROLLED = 5
-HEADINGS = (
-    "clip",
-    "persons",
-    "frames",
-    "tracks",
-    "at once",
-    "cuts",
-    "right",
-    "wrong",
-    "unknown",
-    "undecided",
-    "flickers",
-    "named after s",
-    "embedded",
-)
+
+ENTERS = {"pyfeat/noface_face.mov": 100}
+"""Number of the frame, about, at which the first face comes."""
+LEAVES = {"pyfeat/face_noface.mov": 64}
+"""Number of the frame, about, at which the last face goes."""
+NEAR_FRAMES = 12
+"""How far from it the event may be told: half a second."""
 
 
 @dataclass(frozen=True)
@@ -72,29 +66,30 @@ class Clip:
 
 @dataclass
 class Seen:
-    """What a stream showed; `first_s` is from the beginning of a track to its first name."""
+    """What a stream showed and what was told of it."""
 
     file: str
     persons: tuple[str, ...]
+    known: tuple[str, ...]
     frames: int = 0
+    seconds: float = 0.0
     tracks: int = 0
-    most_at_once: int = 0
-    cuts: list[int] = field(default_factory=list)
-    names: list[str] = field(default_factory=list)
     right: int = 0
-    wrong: int = 0
     unknown: int = 0
-    undecided: int = 0
+    wrong: list[str] = field(default_factory=list)
     flickers: int = 0
-    first_s: list[float] = field(default_factory=list)
-    looks: int = 0
+    first_s: float | None = None
+    first_frames: int | None = None
     strangers: list[str] = field(default_factory=list)
+    expected: list[str] = field(default_factory=list)
+    missed: list[str] = field(default_factory=list)
+    looks: int = 0
 
 
 def main() -> None:
     arguments = _arguments()
     clips = read_clips(arguments.clips)
-    # Embeddings and detections of one picture at a time: threads would only get in each other's way.
+    # One picture at a time: threads inside of OpenCV would only get in each other's way.
     cv2.setNumThreads(1)
     with (
         tempfile.TemporaryDirectory() as directory,
@@ -102,18 +97,17 @@ def main() -> None:
     ):
         homes = enrol(system, clips, arguments.frames)
         policy = system.policies.for_search(Target(fpir=arguments.fpir))
-        watcher = Watcher(system, policy, Tracking(interval=arguments.interval))
-        streams = [
-            (clip.file, clip.persons, [clip]) for clip in clips if clip.file not in homes.values()
-        ] + spliced(clips, homes)
-        rows = [
-            watcher.watch(file, persons, frames(parts, arguments.frames), set(homes))
-            for file, persons, parts in streams
-        ]
-    show(rows, homes, policy)
+        watcher = Watcher(system, policy, set(homes), arguments.frames)
+        streams = [[clip] for clip in clips if clip.file not in homes.values()] + spliced(clips, homes)
+        rows = [watcher.watch(parts) for parts in progress(streams, description="watching")]
+    if arguments.markdown:
+        print(markdown(rows))
+    else:
+        show(rows)
+    tell(rows, homes, policy)
     arguments.json.parent.mkdir(parents=True, exist_ok=True)
     arguments.json.write_text(
-        json.dumps({"enrolled": homes, "rows": [asdict(row) for row in rows]}, indent=1)
+        json.dumps({"enrolled": homes, "rows": [asdict(row) for row in rows]}, indent=1) + "\n"
     )
 
 
@@ -123,9 +117,9 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--model", default="dlib-resnet")
     parser.add_argument("--clips", type=Path, default=Path("../shared/data/videos"))
-    parser.add_argument("--frames", type=int, default=150)
-    parser.add_argument("--interval", type=int, default=3)
+    parser.add_argument("--frames", type=int, default=100_000, help="of each clip at most")
     parser.add_argument("--fpir", type=float, default=0.01)
+    parser.add_argument("--markdown", action="store_true", help="print the table as Markdown")
     parser.add_argument("--json", type=Path, default=Path("bench/live.json"))
     return parser.parse_args()
 
@@ -149,142 +143,211 @@ def enrol(system: FaceID, clips: list[Clip], most: int) -> dict[str, str]:
         person = clip.persons[0]
         if len(clip.persons) > 1 or appears[person] < 2 or person in homes:
             continue
-        pictures = [pixels for pixels, _ in frames([clip], most)]
-        photos = [pictures[place] for place in np.linspace(0, len(pictures) - 1, 3 * ENROLLED).astype(int)]
+        pictures = list(frames(clip, min(most, 150)))
         enrolled = 0
-        for photo in photos:
+        for place in np.linspace(0, len(pictures) - 1, 3 * ENROLLED).astype(int):
             if enrolled < ENROLLED:
-                (result,) = system.enroll(person, [photo])
+                (result,) = system.enroll(person, [pictures[place]])
                 enrolled += result.status == "enrolled"
         if enrolled:
             homes[person] = clip.file
     return homes
 
 
-def spliced(clips: list[Clip], homes: dict[str, str]) -> list[tuple[str, tuple[str, ...], list[Clip]]]:
+def frames(clip: Clip, most: int) -> Iterator[Pixels]:
+    reader = open_reader(VideoFile(str(clip.path)))
+    while most > 0 and (grabbed := reader.read()) is not None:
+        yield grabbed.image.pixels
+        most -= 1
+    reader.close()
+
+
+def spliced(clips: list[Clip], homes: dict[str, str]) -> list[list[Clip]]:
     """Pairs of clips of one folder that show different people, as one stream: person changes, scene may not."""
     alone = [clip for clip in clips if len(clip.persons) == 1 and clip.persons[0] in homes]
     rest = [clip for clip in alone if clip.file not in homes.values()]
-    pairs = [
-        (first, second)
+    return [
+        [first, second]
         for first, second in pairwise(rest)
         if first.persons != second.persons and first.path.parent == second.path.parent
     ]
-    return [
-        (f"{first.file} + {second.path.name}", first.persons + second.persons, [first, second])
-        for first, second in pairs
-    ]
 
 
-def frames(clips: list[Clip], most: int) -> Iterator[tuple[Pixels, float]]:
-    """RGB pixels and media seconds of up to `most` frames of each clip, one clip after the other."""
-    start = 0.0
-    for clip in clips:
-        capture = cv2.VideoCapture(str(clip.path))
-        number = 0
-        while number < most:
-            read, pixels = capture.read()
-            if not read:
-                break
-            yield cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), start + number / clip.fps
-            number += 1
-        capture.release()
-        start += number / clip.fps
+class Joined:
+    """Reads clips one after the other as if they were one; `starts` are the media times at which each begins."""
+
+    def __init__(self, clips: list[Clip], most: int) -> None:
+        self._clips, self._most = clips, most
+        self._reader: Reader | None = None
+        self._number = self._next = 0
+        self._at_s = 0.0
+        self.starts: list[float] = []
+
+    def read(self) -> Grabbed | None:
+        while True:
+            if self._reader is None:
+                if self._next == len(self._clips):
+                    return None
+                self._reader = open_reader(VideoFile(str(self._clips[self._next].path)))
+                self._next, self._number = self._next + 1, 0
+                self.starts.append(self._at_s)
+            grabbed = self._reader.read() if self._number < self._most else None
+            if grabbed is not None:
+                at_s = self._at_s
+                self._number += 1
+                self._at_s += 1.0 / self._clips[self._next - 1].fps
+                return Grabbed(grabbed.image, at_s, grabbed.passed_over)
+            self.close()
+
+    def close(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+        self._reader = None
+
+
+class Shadowed(Evidence):
+    """Evidence of the whole gallery that also keeps what a gallery without the people of the stream would say."""
+
+    def __init__(self, watcher: Watcher, persons: tuple[str, ...], named: list[str]) -> None:
+        super().__init__(watcher.search, watcher.policy, watcher.metric)
+        self._shadow = Evidence(
+            lambda vector: tuple(found for found in watcher.search(vector) if found.name not in persons),
+            watcher.policy,
+            watcher.metric,
+        )
+        self._named = named
+
+    def look(self, vector: Vector, quality: float, time_s: float) -> Outcome:
+        before = self._shadow.outcome.name
+        after = self._shadow.look(vector, quality, time_s).name
+        if after is not None and after != before:
+            self._named.append(after)
+        return super().look(vector, quality, time_s)
 
 
 class Watcher:
-    def __init__(self, system: FaceID, policy: Policy, tracking: Tracking) -> None:
+    def __init__(self, system: FaceID, policy: Policy, enrolled: set[str], most: int) -> None:
         self._pipeline, self._gallery = system.pipeline, system.gallery()
         self._model = system.embedder.model
-        self._policy, self._tracking = policy, tracking
+        self._enrolled, self._most = enrolled, most
+        self.policy, self.metric = policy, self._model.metric
 
-    def watch(
-        self,
-        file: str,
-        persons: tuple[str, ...],
-        pictures: Iterator[tuple[Pixels, float]],
-        known: set[str],
-    ) -> Seen:
-        seen = Seen(file, persons)
-        tracker, worth = Tracker(self._tracking), Worth()
-        evidence: dict[int, Evidence] = {}
-        without: dict[int, Evidence] = {}
-        began: dict[int, float] = {}
-
-        def others(vector: Vector) -> tuple[Candidate, ...]:
-            return tuple(found for found in self._search(vector) if found.name not in persons)
-
-        for pixels, time_s in pictures:
-            image = Image(np.ascontiguousarray(pixels), file, "")
-            tracked = tracker.advance(
-                image.pixels, time_s, partial(lambda image: self._pipeline.detector.detect([image])[0], image)
-            )
-            if tracked.cut:
-                seen.cuts.append(seen.frames)
-            seen.frames += 1
-            seen.most_at_once = max(seen.most_at_once, len(tracked.tracks))
-            worth.forget(track.number for track in tracked.ended)
-            observed = {}
-            for track in tracked.tracks:
-                began.setdefault(track.number, time_s)
-                if track.detected:
-                    crop = align(image, track.face, self._model.aligner)
-                    observed[track.number] = Observation(track.face, crop, assess(crop, track.face))
-            glances = [Glance(number, observation.quality.score) for number, observation in observed.items()]
-            for number in worth.choose(glances, time_s):
-                one = evidence.setdefault(number, Evidence(self._search, self._policy, self._model.metric))
-                before = one.outcome
-                (vector,) = self._pipeline.embedder.embed([observed[number].crop])
-                after = one.look(vector, observed[number].quality.score, time_s)
-                seen.looks += 1
-                masked = without.setdefault(number, Evidence(others, self._policy, self._model.metric))
-                unmasked = masked.outcome.name
-                named = masked.look(vector, observed[number].quality.score, time_s).name
-                if named is not None and named != unmasked:
-                    seen.strangers.append(f"{number}:{named}")
-                if after.doubted or (before.state != "undecided" and after.state == "undecided"):
-                    worth.renew(number)
-                if before.name is not None and after.name != before.name and not before.doubted:
-                    seen.flickers += 1
-                if after.name is not None and after.name != before.name:
-                    seen.names.append(f"{number}:{after.name}")
-                    seen.first_s.append(round(time_s - began[number], 3))
-                    right = after.name in persons or (persons == ("many",) and after.name not in known)
-                    seen.right, seen.wrong = seen.right + right, seen.wrong + (not right)
-        last = Counter(one.outcome.state for one in evidence.values())
-        seen.tracks = len(began)
-        seen.unknown = last["unknown"]
-        seen.undecided = last["undecided"] + len(began) - len(evidence)
-        return seen
-
-    def _search(self, vector: Vector) -> tuple[Candidate, ...]:
+    def search(self, vector: Vector) -> tuple[Candidate, ...]:
         (found,) = self._gallery.search([Embedding(vector, self._model)], 10)
         return found
 
+    def watch(self, parts: list[Clip]) -> Seen:
+        persons = tuple(person for clip in parts for person in clip.persons)
+        known = tuple(person for person in persons if person in self._enrolled)
+        seen = Seen(" + ".join(clip.file for clip in parts), persons, known)
+        joined = Joined(parts, self._most)
+        watch = Watch(
+            self._pipeline.detector,
+            self._pipeline.embedder,
+            lambda: Shadowed(self, persons, seen.strangers),
+        )
+        events: list[LiveEvent] = []
+        with Live(Capture(VideoFile(seen.file), opener=lambda address: joined), watch) as live:
+            for moment in live:
+                events += moment.events
+        seen.frames, seen.looks = watch.counts.frames, watch.counts.looks
+        seen.seconds = round(events[-1].time_s, 2)
+        self._judge(seen, events, parts, joined.starts)
+        return seen
 
-def show(rows: list[Seen], homes: dict[str, str], policy: Policy) -> None:
+    def _judge(self, seen: Seen, events: list[LiveEvent], parts: list[Clip], starts: list[float]) -> None:
+        names: dict[int, str] = {}
+        began: dict[int, LiveEvent] = {}
+        for event in events:
+            if event.track is None:
+                continue
+            seen.tracks += event.event == "appeared"
+            began.setdefault(event.track, event)
+            if event.event in DECIDING and seen.first_s is None:
+                first = began[event.track]
+                seen.first_s = round(event.time_s - first.time_s, 3)
+                seen.first_frames = (event.frame or 0) - (first.frame or 0)
+            seen.unknown += event.event == "unknown"
+            if event.event == "identified" and event.name is not None:
+                # Events tell milliseconds.
+                there = parts[sum(event.time_s + 0.001 >= start for start in starts) - 1].persons
+                right = event.name in there
+                seen.right += right
+                if not right:
+                    seen.wrong.append(f"{event.name} at {event.time_s:.1f} s")
+                before = names.get(event.track)
+                changed = before is not None and before in there
+                seen.flickers += changed
+                names[event.track] = event.name
+        self._compare(seen, events, parts, starts)
+
+    def _compare(self, seen: Seen, events: list[LiveEvent], parts: list[Clip], starts: list[float]) -> None:
+        """Labelled events against those that were told."""
+        fps = parts[0].fps
+        wanted = [("appeared", ENTERS[clip.file] / fps, "enters") for clip in parts if clip.file in ENTERS]
+        wanted += [("left", LEAVES[clip.file] / fps, "leaves") for clip in parts if clip.file in LEAVES]
+        wanted += [("identified", start, "change of person") for start in starts[1:]]
+        for kind, at_s, label in wanted:
+            seen.expected.append(label)
+            near_s = 1.0 if label == "change of person" else NEAR_FRAMES / fps
+            if not any(event.event == kind and abs(event.time_s - at_s) <= near_s for event in events):
+                seen.missed.append(f"{label} at {at_s:.1f} s")
+
+
+HEADINGS = (
+    "clip",
+    "people",
+    "seconds",
+    "tracks",
+    "right",
+    "wrong",
+    "unknown",
+    "flickers",
+    "first",
+    "labelled events",
+    "as strangers",
+)
+
+
+def cells(row: Seen) -> list[str]:
+    people = "+".join(person if person in row.known else f"({person})" for person in row.persons)
+    first = "-" if row.first_s is None else f"{row.first_s:.2f} s, {row.first_frames} frames"
+    told = f"{len(row.expected) - len(row.missed)} of {len(row.expected)}" if row.expected else "-"
+    values: list[object] = [row.file, people, f"{row.seconds:.1f}", row.tracks, row.right, len(row.wrong)]
+    values += [row.unknown, row.flickers, first, told, len(row.strangers)]
+    return [str(value) for value in values]
+
+
+def show(rows: list[Seen]) -> None:
     table = Table(*HEADINGS)
     for row in rows:
-        known = "+".join(person if person in homes else f"({person})" for person in row.persons)
-        values = [row.file, known, row.frames, row.tracks, row.most_at_once, row.cuts or "-", row.right]
-        values += [
-            row.wrong,
-            row.unknown,
-            row.undecided,
-            row.flickers,
-            len(row.strangers),
-            row.first_s or "-",
-            row.looks,
-        ]
-        table.add_row(*map(str, values))
-    console = Console(width=200)
-    console.print(table)
-    console.print(f"enrolled: {homes}")
-    console.print(
-        f"threshold {policy.threshold:.3f}; right {sum(row.right for row in rows)},"
-        f" wrong {sum(row.wrong for row in rows)}, flickers {sum(row.flickers for row in rows)} in {len(rows)} streams;"
-        f" as strangers {sum(len(row.strangers) for row in rows)}"
+        table.add_row(*cells(row))
+    Console(width=200).print(table)
+
+
+def markdown(rows: list[Seen]) -> str:
+    lines = [HEADINGS, ("---",) * len(HEADINGS), *(cells(row) for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def tell(rows: list[Seen], homes: dict[str, str], policy: Policy) -> None:
+    firsts = [row.first_s for row in rows if row.first_s is not None]
+    missing = [row.file for row in rows if row.known and not row.right]
+    print(f"enrolled: {homes}")
+    print(f"threshold {policy.threshold:.3f} for FPIR {policy.target:g}")
+    print(
+        f"{len(rows)} streams, {sum(row.frames for row in rows):,} frames:"
+        f" {sum(row.right for row in rows)} right names, {sum(len(row.wrong) for row in rows)} wrong,"
+        f" {sum(row.flickers for row in rows)} flickers; as strangers"
+        f" {sum(len(row.strangers) for row in rows)} names in {sum(bool(row.strangers) for row in rows)} streams"
     )
+    print(f"first decision after {np.median(firsts):.2f} s (median), {max(firsts):.2f} s (worst)")
+    print(f"enrolled people never named in: {', '.join(missing) or 'no stream'}")
+    for row in rows:
+        for trouble in (*row.wrong, *row.missed):
+            print(f"! {row.file}: {trouble}")
+        if row.strangers:
+            print(f"  {row.file} as strangers: {', '.join(row.strangers)}")
 
 
 if __name__ == "__main__":

@@ -13,10 +13,9 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -25,14 +24,16 @@ from rich.table import Table
 
 import lfw
 from faceid import backends
-from faceid.calibrate.presentation import PresentationErrors, errors
+from faceid.calibrate.liveness import LivenessFindings, Looker, findings
+from faceid.calibrate.presentation_files import Presentation
 from faceid.config import Settings
-from faceid.imaging import from_array, read
+from faceid.imaging import from_array, read, walk
 from faceid.liveness.challenge import Limits
 from faceid.liveness.passive import LIVE_THRESHOLD, open_detector
 from faceid.liveness.pose import head_pose
-from faceid.ports import Detector, LivenessDetector
+from faceid.ports import Detector
 from faceid.types import Face, Image
+from models import registry
 
 KINDS = {
     "image_F1": "print",
@@ -62,39 +63,36 @@ def main() -> None:
     detector = backends.make_detector("mtcnn", "cpu")
     liveness = open_detector(device="cpu", weights_dir=arguments.weights or Settings.load().weights_dir)
 
-    live, silent = scored(pictures([data / "spoof_quality" / "live", data / "cctwelve"]), detector, liveness)
-    attacks: dict[str, list[float]] = {}
-    for path in sorted((data / "spoof_quality" / "spoof").iterdir()):
-        scores, missed = scored(pictures([path]), detector, liveness)
-        attacks.setdefault(KINDS[path.stem], []).extend(scores.values())
-        silent += missed
-    copies = {kind: scores for kind, scores in attacks.items() if kind not in DIGITAL}
-    held = errors(list(live.values()), copies, arguments.threshold)
-    everything = errors(list(live.values()), attacks, arguments.threshold)
-    others = dict(elsewhere(data, detector, liveness))
+    looker = Looker(detector, liveness, registry.card("dlib-resnet").aligner)
+    listed = [
+        *(
+            Presentation(path, None)
+            for path in walk([str(data / "spoof_quality" / "live"), str(data / "cctwelve")])
+        ),
+        *(
+            Presentation(path, KINDS[Path(path).stem])
+            for path in walk([str(data / "spoof_quality" / "spoof")])
+        ),
+    ]
+    scored = list(looker.scored(listed))
+    everything = findings("all attacks", scored, arguments.threshold)
+    held = findings(
+        "copies", [one for one in scored if one.presentation.kind not in DIGITAL], arguments.threshold
+    )
+    others = dict(elsewhere(data, looker))
     turns = poses(data, detector)
 
-    show(everything, held, silent, arguments.threshold, others, turns)
+    show(everything, held, others, turns)
     arguments.json.parent.mkdir(parents=True, exist_ok=True)
     result = {
-        "threshold": arguments.threshold,
-        "without_face": silent,
-        "copies_before_a_camera": summary(held),
-        "all_attacks": summary(everything),
-        "live_scores": live,
-        "attack_scores": attacks,
+        "copies_before_a_camera": asdict(held),
+        "all_attacks": asdict(everything),
+        "scores": {one.presentation.path: one.score for one in scored},
         "elsewhere": others,
         "poses": {f"{expected} shown as {found}": count for (expected, found), count in turns.items()},
     }
     arguments.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     print(f"written to {arguments.json}")
-
-
-def pictures(places: list[Path]) -> Iterator[Image]:
-    for place in places:
-        for path in sorted(place.rglob("*")) if place.is_dir() else [place]:
-            if path.suffix.lower() in (".jpg", ".jpeg", ".png"):
-                yield read(str(path))
 
 
 def frames(path: Path) -> Iterator[Image]:
@@ -116,37 +114,23 @@ def largest(detector: Detector, image: Image) -> Face | None:
     return max(detector.detect([image])[0], key=lambda face: face.size, default=None)
 
 
-def scored(
-    images: Iterator[Image], detector: Detector, liveness: LivenessDetector
-) -> tuple[dict[str, float], int]:
-    """The score of each picture's largest face, and how many pictures have none."""
-    scores, silent = {}, 0
-    for image in images:
-        face = largest(detector, image)
-        if face is None:
-            silent += 1
-        else:
-            scores["/".join(Path(image.source).parts[-2:])] = float(liveness.scores(image, [face])[0])
-    return scores, silent
-
-
-def elsewhere(
-    data: Path, detector: Detector, liveness: LivenessDetector
-) -> Iterator[tuple[str, dict[str, float]]]:
+def elsewhere(data: Path, looker: Looker) -> Iterator[tuple[str, list[float]]]:
     for name in FOUND:
-        yield f"photos: {name}", scored(pictures([data / "spoof_quality" / name]), detector, liveness)[0]
+        yield f"photos: {name}", scores(looker, map(read, walk([str(data / "spoof_quality" / name)])))
     for folder in sorted(path for path in (data / "videos").iterdir() if path.is_dir()):
-        scores: dict[str, float] = {}
-        for path in sorted(folder.iterdir()):
-            scores |= scored(frames(path), detector, liveness)[0]
-        yield f"videos: {folder.name}", scores
+        shown = (image for path in sorted(folder.iterdir()) for image in frames(path))
+        yield f"videos: {folder.name}", scores(looker, shown)
+
+
+def scores(looker: Looker, images: Iterable[Image]) -> list[float]:
+    return [score for image in images if (score := looker.largest(image)) is not None]
 
 
 def poses(data: Path, detector: Detector) -> Counter[tuple[str, str]]:
     """How often CCtwelve's left, front and right are shown as turned left, straight or turned right."""
     limits = Limits()
     counts: Counter[tuple[str, str]] = Counter()
-    for image in pictures([data / "cctwelve"]):
+    for image in map(read, walk([str(data / "cctwelve")])):
         face = largest(detector, image)
         pose = head_pose(face.landmarks) if face is not None else None
         found = "no face"
@@ -160,36 +144,30 @@ def poses(data: Path, detector: Detector) -> Counter[tuple[str, str]]:
     return counts
 
 
-def summary(found: PresentationErrors) -> dict[str, Any]:
-    return {**asdict(found), "worst": found.worst.kind, "acer": found.acer}
-
-
 def show(
-    everything: PresentationErrors,
-    held: PresentationErrors,
-    silent: int,
-    threshold: float,
-    others: dict[str, dict[str, float]],
+    everything: LivenessFindings,
+    held: LivenessFindings,
+    others: dict[str, list[float]],
     turns: Counter[tuple[str, str]],
 ) -> None:
     table = Table("attack", "presentations", "taken for live", "APCER", "95 % interval")
-    for attack in everything.attacks:
+    for attack in everything.errors.attacks:
         interval = f"{attack.apcer.low:.1%} .. {attack.apcer.high:.1%}"
         rate = f"{attack.apcer.rate:.1%}"
         table.add_row(attack.kind, str(attack.count), str(attack.accepted), rate, interval)
     console = Console(width=120)
     console.print(table)
-    bpcer = held.bpcer
+    errors, bpcer = held.errors, held.errors.bpcer
     print(
-        f"BPCER {bpcer.rate:.1%} ({bpcer.low:.1%} .. {bpcer.high:.1%}): {held.refused} of {held.count} refused"
+        f"BPCER {bpcer.rate:.1%} ({bpcer.low:.1%} .. {bpcer.high:.1%}): {errors.refused} of {errors.count} refused"
     )
     print(f"ACER {held.acer:.1%} of copies before a camera, {everything.acer:.1%} with the others")
-    print(f"threshold {threshold:g}; {silent} pictures without a face")
+    silent = sum(one.silent for one in everything.unanswered)
+    print(f"threshold {errors.threshold:g}; {silent} pictures without a face")
     table = Table("elsewhere", "faces", "below the threshold", "median score")
-    for name, scores in others.items():
-        values = np.array(list(scores.values()) or [np.nan])
-        below = f"{int((values < threshold).sum())}"
-        table.add_row(name, str(len(scores)), below, f"{np.median(values):.3f}")
+    for name, found in others.items():
+        below = sum(score < errors.threshold for score in found)
+        table.add_row(name, str(len(found)), str(below), f"{np.median(found or [np.nan]):.3f}")
     console.print(table)
     for (expected, found), count in sorted(turns.items()):
         print(f"CCtwelve {expected}: {count} shown as {found}")

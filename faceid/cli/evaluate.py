@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from faceid.cli import _evaluation as shared
+from faceid.cli import evaluate_liveness
 from faceid.cli._options import Fmr, Fpir, MinFace, Threshold, session_of
 from faceid.cli._render import counted
 from faceid.decide import IDENTIFY_FPIR, Target
@@ -24,10 +25,11 @@ if TYPE_CHECKING:
 NAME = "evaluate"
 
 app = typer.Typer(
-    help="Measure verification, identification, one-shot recognition, or differences between groups.",
+    help="Measure verification, identification, one-shot recognition, differences between groups, or liveness.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+app.command(evaluate_liveness.NAME)(evaluate_liveness.run)
 
 
 @app.command("verification")

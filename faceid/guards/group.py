@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from faceid.decide import distance_from_similarity, fmr_at_distance, identity_similarity, threshold_at_fmr
+from faceid.decide import (
+    distance_from_similarity,
+    fmr_at_distance,
+    identity_similarity,
+    similarity_from_distance,
+    threshold_at_fmr,
+)
 from faceid.guards.agreement import agreement
 
 if TYPE_CHECKING:
@@ -78,7 +84,7 @@ def examine(
         np.concatenate([photos[number] for number in voting]),
         np.repeat(voting, [len(photos[number]) for number in voting]),
         enrolled,
-        join=_similarity(near, metric),
+        join=similarity_from_distance(near, metric),
         same_scene=scene_similarity(calibration, metric, bounds),
     )
     ends = np.cumsum([len(photos[number]) for number in voting])
@@ -155,13 +161,9 @@ def largest_face(sizes: Sequence[float], factor: float = MAIN) -> int | None:
 
 def scene_similarity(calibration: Calibration, metric: Metric, bounds: Bounds = BOUNDS) -> float:
     """The cosine from which two faces are of one scene: copies, frames of a burst."""
-    return _similarity(bounds.scene * _near(calibration, bounds), metric)
+    return similarity_from_distance(bounds.scene * _near(calibration, bounds), metric)
 
 
 def _near(calibration: Calibration, bounds: Bounds) -> float:
     # A calibration on few people may not reach down to the rate: then its strictest point.
     return threshold_at_fmr(calibration, max(bounds.near, calibration.points[0].fmr))
-
-
-def _similarity(distance: float, metric: Metric) -> float:
-    return 1.0 - distance if metric == "cosine" else 1.0 - distance * distance / 2.0

@@ -95,6 +95,25 @@ class Capture:
             yield item
 
     @property
+    def address(self) -> Address:
+        """What it reads."""
+        return self._address
+
+    @property
+    def over(self) -> bool:
+        """Whether the end was taken, or it was closed."""
+        return self._ended or self._stop.is_set()
+
+    def age_s(self, frame: Frame) -> float:
+        """How long ago `frame` was read, for one of a live source; 0 for others."""
+        return self.now_s - frame.time_s if self._address.live else 0.0
+
+    @property
+    def now_s(self) -> float:
+        """The time of the source, as `Frame.time_s` counts it."""
+        return self._clock() - self._began if self._address.live else self._media_s
+
+    @property
     def dropped(self) -> int:
         """Frames of the source that were not handed over because a newer one was there, or were damaged."""
         return self._handover.dropped + self._passed_over
@@ -144,7 +163,7 @@ class Capture:
                 grabbed = reader.read()
                 self._ask(None)
                 if grabbed is None:
-                    self._handover.tell(SourceEnded(self._number, self._now_s()))
+                    self._handover.tell(SourceEnded(self._number, self.now_s))
                     return False
                 good_from = self._clock() if good_from is None else good_from
                 self._hand_over(grabbed)
@@ -167,7 +186,7 @@ class Capture:
             return
         with self._lock:
             self._media_s = grabbed.media_s or 0.0
-        time_s = self._now_s()
+        time_s = self.now_s
         frame = Frame(grabbed.image, self._number, time_s)
         self._number += 1
         wrong = self._watch.judge(frame.image.pixels, time_s)
@@ -189,9 +208,6 @@ class Capture:
             self._sleep(wait_s)
         return not self._stop.is_set()
 
-    def _now_s(self) -> float:
-        return self._clock() - self._began if self._address.live else self._media_s
-
     def _ask(self, at: float | None) -> None:
         """Note since when the reader has been asked for something; None: it is not, at present."""
         with self._lock:
@@ -210,12 +226,12 @@ class Capture:
         """Tell of a loss, unless it was told already."""
         with self._lock:
             if self._lost_at is None:
-                self._lost_at = self._now_s()
+                self._lost_at = self.now_s
                 self._handover.tell(SourceLost(reason, detail, self._lost_at))
 
     def _recover(self) -> None:
         with self._lock:
             if self._lost_at is not None:
-                now_s = self._now_s()
+                now_s = self.now_s
                 self._handover.tell(SourceBack(now_s - self._lost_at, now_s))
                 self._lost_at = None

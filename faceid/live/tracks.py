@@ -114,10 +114,11 @@ class Tracker:
         self._since_detection = 0
         self._tracks: tuple[Track, ...] = ()
 
-    def advance(self, pixels: Pixels, time_s: float, detect: Detect) -> Tracked:
+    def advance(self, pixels: Pixels, time_s: float, detect: Detect, *, due: bool | None = None) -> Tracked:
         """The tracks in the next frame, (H, W, 3) RGB uint8, at `time_s`, which must not go back (ValueError).
 
-        `detect` is called at most once: for the first frame, every `interval`-th, at a cut and where a face was lost.
+        `detect` is called at most once: for the first frame, at a cut, where a face was lost, and every `interval`-th
+        frame or, where the caller keeps its own time, when it says that one is `due`.
         """
         if self._before is not None and time_s < self._time_s:
             raise ValueError(f"time went back from {self._time_s:g} s to {time_s:g} s")
@@ -126,7 +127,8 @@ class Tracker:
         known = () if cut else self._tracks
         expected, lost = self._expected(known, gray, time_s)
         self._since_detection += 1
-        wanted = self._before is None or cut or lost or self._since_detection >= self._tracking.interval
+        due = self._since_detection >= self._tracking.interval if due is None else due
+        wanted = self._before is None or cut or lost or due
         tracks = self._matched(expected, detect(), time_s) if wanted else expected
         tracks = tuple(track for track in tracks if time_s - track.seen_s <= self._tracking.patience_s)
         if wanted:

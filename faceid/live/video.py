@@ -25,7 +25,7 @@ class VideoReader:
     """
 
     def __init__(self, address: Camera | NetworkStream | VideoFile) -> None:
-        self._cv2 = _quiet_cv2()
+        self._cv2 = quiet_cv2()
         self._name, self._live = address.name, address.live
         self._number, self._media_s = 0, 0.0
         self._capture = self._opened(address)
@@ -100,7 +100,7 @@ class VideoReader:
 
 
 @cache
-def _quiet_cv2() -> Any:
+def quiet_cv2() -> Any:
     """cv2, told to print nothing. FFmpeg reads its setting once, when the process opens its first video."""
     os.environ["OPENCV_FFMPEG_LOGLEVEL"] = "-8"
     os.environ.pop("OPENCV_FFMPEG_DEBUG", None)

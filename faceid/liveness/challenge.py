@@ -3,8 +3,8 @@
 Look straight, do what is asked, look straight again, and so on. Another movement than the one asked for ends it, so
 that a recording in which somebody does everything, in some order, is no better than a guess: of `count` movements
 there are 4 * 3 ** (count - 1) orders. Each step counts only on a look that was compared with the first face, and
-nobody may leave the picture in between. A copy that can be moved as asked (a puppet, a face swapped live into the
-stream) passes.
+nobody may leave the picture in between; who has passed stays compared. A copy that can be moved as asked (a puppet,
+a face swapped live into the stream) passes.
 
 Pure: the times, faces and vectors come from the caller, the order from its generator.
 """
@@ -136,8 +136,9 @@ class Challenge:
     def look(self, time_s: float, face: Face | None, vector: Vector | None = None) -> Progress:
         """Take in one picture: the face in it, None where there is none, and its unit vector (d,) where it was made.
 
-        Once over, nothing changes any more. Raises ValueError where `time_s` goes back: a clock that does can
-        not be trusted with timeouts.
+        Once over, nothing changes any more, but that a pass is lost to another person's face: the looks go on being
+        compared with the first, without limits of time. Raises ValueError where `time_s` goes back: a clock that
+        does can not be trusted with timeouts.
         """
         if self._began_s is None:
             self._began_s = self._phase_s = self._seen_s = self._last_s = time_s
@@ -146,6 +147,10 @@ class Challenge:
         self._last_s = time_s
         if self._state == "running":
             self._advance(time_s, face, vector)
+        elif self._state == "passed" and face is not None and vector is not None:
+            pose = head_pose(face.landmarks)
+            if pose is not None:
+                self._is_other(vector, self._shown(pose))
         return self.progress
 
     @property

@@ -1,0 +1,97 @@
+"""`faceid evaluate liveness`: how often are copies taken for live faces, and live faces for copies?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from faceid.cli import _evaluation as shared
+from faceid.cli._options import MinFace, session_of
+from faceid.cli._render import counted
+
+if TYPE_CHECKING:
+    from faceid.calibrate.liveness import LivenessFindings
+    from faceid.cli._render import Output
+
+NAME = "liveness"
+
+
+def run(
+    context: typer.Context,
+    data: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DATA",
+            help="A folder with live/ and spoof/ (sub-folders of spoof are kinds of attack) of photos and clips, or a"
+            " CSV file,label,kind where label is live or spoof.",
+            show_default=False,
+        ),
+    ],
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            "--threshold",
+            metavar="S",
+            min=0.0,
+            max=1.0,
+            help="The score from which on a face counts as live. Default: that of the liveness networks.",
+            show_default=False,
+        ),
+    ] = None,
+    min_face: MinFace = None,
+) -> None:
+    """Measure passive liveness by ISO/IEC 30107-3: APCER of each kind of attack, BPCER and ACER.
+
+    A smoke test of your pictures and no certification: that takes attacks on your camera, many of each kind.
+    """
+    from faceid import backends
+    from faceid.calibrate.liveness import Looker, findings
+    from faceid.calibrate.presentation_files import read_presentations
+    from faceid.liveness.passive import LIVE_THRESHOLD
+
+    session = session_of(context)
+    output = session.output
+    presentations = read_presentations(data)
+    with session.open(min_face=min_face) as system:
+        model = system.embedder.model
+        detector = backends.make_liveness_detector(model.name, system.device, session.settings)
+        looker = Looker(system.pipeline.detector, detector, model.aligner)
+        with output.progress("looking") as advance:
+            scored = list(looker.scored(presentations, advance))
+    found = findings(str(data), scored, LIVE_THRESHOLD if threshold is None else threshold)
+    output.emit(found)
+    _tell(output, found)
+
+
+def _tell(output: Output, found: LivenessFindings) -> None:
+    output.table(
+        ["attack", "presentations", "taken for live", "APCER", "95 %"],
+        [(one.kind, one.count, one.accepted, *shared.cells(one.apcer)) for one in found.errors.attacks],
+    )
+    errors = found.errors
+    output.line(
+        f"BPCER {shared.rate(errors.bpcer.rate)} ({shared.span(errors.bpcer)}):"
+        f" {errors.refused:,} of {counted(errors.count, 'live face')} refused"
+    )
+    output.line(
+        f"ACER {shared.rate(found.acer)}, with the worst kind, {found.worst}; threshold {errors.threshold:g}"
+    )
+    for one in found.unanswered:
+        if one.silent:
+            name = "BPNRR of live faces" if one.kind is None else f"APNRR of {one.kind}"
+            output.line(
+                f"{name} {shared.rate(one.rate.rate)} ({shared.span(one.rate)}): {one.silent:,} of {one.count:,}"
+                " without an answer (no face, or too few looks at one)"
+            )
+    for suggestion in found.suggestions:
+        output.line(
+            f"for APCER {suggestion.apcer:.0%}: --threshold {suggestion.threshold:.6g},"
+            f" BPCER{1 / suggestion.apcer:.0f} {shared.rate(suggestion.bpcer.rate)} ({shared.span(suggestion.bpcer)})"
+        )
+    if not found.suggestions:
+        output.line("no threshold suggested: APCER 10% takes 30 attacks of each kind, 5% takes 60")
+    if found.unreadable:
+        output.line(f"! {counted(found.unreadable, 'file')} cannot be read, counted nowhere")
+    output.line("A smoke test and not a certification.")

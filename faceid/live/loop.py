@@ -1,0 +1,162 @@
+"""From a source to what is known, moment by moment, until the source ends or enough is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from types import TracebackType
+
+from faceid.errors import InputError
+from faceid.live.addresses import Camera
+from faceid.live.capture import Capture
+from faceid.live.cost import Meter, Stats
+from faceid.live.events import EventKind, LiveEvent
+from faceid.live.frames import Frame
+from faceid.live.source_events import SourceEnded, SourceEvent, SourceLost
+from faceid.live.view import View
+from faceid.live.watch import Moment, Watch, utc_now
+
+_GLANCE_S = 0.2
+"""How often somebody who waits for frames is told that there are none: a window must stay alive."""
+
+_EARLY = 0.9
+"""Of the time between two frames, as a frame that comes a little early is not to be passed over for it."""
+
+ACCEPTING = ("identified", "accepted")
+DECIDING = (*ACCEPTING, "unknown", "rejected")
+
+
+@dataclass(frozen=True, slots=True)
+class Until:
+    """When to end, apart from the end of the source.
+
+    `once`: at the first decision; one against a face counts once nothing is open about any other in sight.
+    `timeout_s`: after so long without any decision, of the clock for live sources and of media time for others.
+    """
+
+    once: bool = False
+    timeout_s: float | None = None
+
+
+class Live:
+    """A source being watched: iterate over what happens, and close it.
+
+    Each `Moment` comes as soon as it is known; a live source that is away is told of several times a second. The last
+    one tells `source_ended` or `timeout`, unless a decision ended it. At most `max_fps` frames a second are looked at,
+    the rest is passed over.
+    """
+
+    def __init__(
+        self,
+        capture: Capture,
+        watch: Watch,
+        until: Until | None = None,
+        *,
+        max_fps: float | None = None,
+    ) -> None:
+        """Takes `capture` over: it is closed when this is."""
+        self._capture, self._watch, self._until = capture, watch, until or Until()
+        self._pause_s = 0.0 if max_fps is None else _EARLY / max_fps
+        self._view: View | None = None
+        self._frame: Frame | None = None
+        self._delay_s = 0.0
+        self._decided = False
+        self._meter = Meter()
+
+    def __enter__(self) -> Live:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the source."""
+        self._capture.close()
+
+    def stats(self, *, at_least_s: float = 0.0) -> Stats | None:
+        """What it has cost since this was last asked; None where that is less than `at_least_s` ago."""
+        if self._meter.since_s < at_least_s:
+            return None
+        counts = self._watch.counts
+        return self._meter.read(
+            frames=counts.frames,
+            detections=counts.detections,
+            looks=counts.looks,
+            dropped=self._capture.dropped,
+            delay_s=self._delay_s if self._capture.address.live else None,
+        )
+
+    def __iter__(self) -> Iterator[Moment]:
+        """What happens, up to the end.
+
+        Raises InputError where the source cannot be read at all, and a camera also where it was not there to begin
+        with; what `Watch.look` raises.
+        """
+        while True:
+            item = self._capture.take(_GLANCE_S)
+            if isinstance(item, Frame):
+                if self._passes_over(item):
+                    continue
+                moment = self._look(item)
+                yield moment
+                if self._is_enough(moment):
+                    return
+            elif item is not None:
+                yield self._happened(item)
+                if isinstance(item, SourceEnded):
+                    return
+            elif self._capture.over:
+                return
+            else:
+                yield Moment(self._view, ())
+            if self._is_late():
+                yield Moment(self._view, (self._told("timeout", self._capture.now_s),))
+                return
+
+    def _look(self, frame: Frame) -> Moment:
+        self._frame = frame
+        moment = self._watch.look(frame)
+        self._view, self._delay_s = moment.view, self._capture.age_s(frame)
+        self._decided = self._decided or any(event.event in DECIDING for event in moment.events)
+        return moment
+
+    def _passes_over(self, frame: Frame) -> bool:
+        return self._frame is not None and frame.time_s - self._frame.time_s < self._pause_s
+
+    def _happened(self, item: SourceEvent) -> Moment:
+        left = [] if self._frame is None else self._watch.interrupted(self._frame)
+        if isinstance(item, SourceLost):
+            if (
+                self._frame is None
+                and item.reason == "unreachable"
+                and isinstance(self._capture.address, Camera)
+            ):
+                raise InputError(
+                    item.detail,
+                    code="source_unreachable",
+                    hint="see `faceid live --help` for what a source can be",
+                )
+            self._view = None if self._view is None else replace(self._view, people=(), lost=item)
+            event = self._told("source_lost", item.time_s, item.reason, item.detail)
+        elif isinstance(item, SourceEnded):
+            event = self._told("source_ended", item.time_s, detail=f"{item.frames} frames")
+        else:
+            event = self._told("source_back", item.time_s, detail=f"after {item.after_s:.1f} s")
+        return Moment(self._view, (*left, event))
+
+    def _is_enough(self, moment: Moment) -> bool:
+        if not self._until.once or not self._decided:
+            return False
+        return not moment.deciding or any(event.event in ACCEPTING for event in moment.events)
+
+    def _is_late(self) -> bool:
+        limit = self._until.timeout_s
+        return limit is not None and not self._decided and self._capture.now_s >= limit
+
+    def _told(
+        self, event: EventKind, time_s: float, reason: str | None = None, detail: str | None = None
+    ) -> LiveEvent:
+        frame = None if self._frame is None else self._frame.number
+        return LiveEvent(event, utc_now(), round(time_s, 3), frame, reason=reason, detail=detail)

@@ -1,0 +1,61 @@
+"""What a view can be shown on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from faceid.live.view import View
+    from faceid.types import Pixels
+
+Draw: TypeAlias = Callable[["View"], "Pixels"]
+"""Makes the annotated picture of a view, (H, W, 3) RGB uint8, which nobody changes: `Annotator`, or a test's own."""
+
+
+class Screen(Protocol):
+    """A window, a recording, a server, a directory of snapshots. Used by one thread."""
+
+    def show(self, view: View) -> bool:
+        """Take in the next view, or the same again; False: somebody wants to end."""
+        ...
+
+    def close(self) -> None:
+        """Finish what is begun, and give back what is held open. Again does nothing."""
+        ...
+
+
+class Screens:
+    """Several screens as one, closed together at the end of a `with`: also where one of them fails to close."""
+
+    def __init__(self, screens: Sequence[Screen] = ()) -> None:
+        self._screens: list[Screen] = []
+        self._open = ExitStack()
+        for screen in screens:
+            self.add(screen)
+
+    def add(self, screen: Screen) -> None:
+        """Show on `screen` as well from now on, and close it with the others."""
+        self._screens.append(screen)
+        self._open.callback(screen.close)
+
+    def __enter__(self) -> Screens:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def show(self, view: View) -> bool:
+        """Show on all; False where any of them wants to end."""
+        going_on = True
+        for screen in self._screens:
+            going_on = screen.show(view) and going_on
+        return going_on
+
+    def close(self) -> None:
+        """Close all, the last first."""
+        self._open.close()

@@ -1,0 +1,208 @@
+"""One source's frames, understood: faces followed, looked at when it is worth it, named once the evidence is enough.
+
+What happens in a frame is spelled here, once: track -> align -> choose -> embed -> weigh evidence -> tell. Where frames
+come from is not its business, and neither is what is done with the answers.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from faceid.align import align
+from faceid.live.alive import LivenessCheck
+from faceid.live.events import EventKind, LiveEvent
+from faceid.live.evidence import Evidence
+from faceid.live.pace import Intervals, Pace
+from faceid.live.person import Person
+from faceid.live.tracks import Track, Tracker
+from faceid.live.view import Shown, View
+from faceid.live.worth import Glance, Worth
+from faceid.pipeline import Observation
+from faceid.quality import assess
+
+if TYPE_CHECKING:
+    from faceid.live.frames import Frame
+    from faceid.ports import Detector, Embedder
+    from faceid.types import Box, Face
+
+_FPS_OVER_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What a frame, or something that happened to the source, led to. `view` is None before the first frame.
+
+    `deciding` counts the faces in sight about which nothing was decided yet.
+    """
+
+    view: View | None
+    events: tuple[LiveEvent, ...]
+    deciding: int = 0
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a watch has done so far."""
+
+    frames: int = 0
+    detections: int = 0
+    looks: int = 0
+
+
+class Watch:
+    """Understands the frames of one source, in order. Not for several threads at once."""
+
+    def __init__(
+        self,
+        detector: Detector,
+        embedder: Embedder,
+        begin: Callable[[], Evidence],
+        *,
+        claim: str | None = None,
+        check: Callable[[], LivenessCheck] | None = None,
+        least_looks: int = 1,
+        hurried: bool = False,
+        intervals: Intervals | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        """`begin` and `check` are called for every new track, so that each is judged by the policy of its day.
+
+        A decision takes `least_looks` embedded frames at least. `hurried` says that frames do not wait, as those of a
+        camera: then a detection that takes long is followed by a longer pause. `clock` gives seconds.
+        """
+        self._detector, self._embedder = detector, embedder
+        self._begin, self._check, self._least_looks = begin, check, least_looks
+        self._claim, self._hurried, self._clock = claim, hurried, clock
+        self._tracker, self._worth, self._pace = Tracker(), Worth(), Pace(intervals)
+        self._people: dict[int, Person] = {}
+        self._looked_at: deque[float] = deque()
+        self.counts = Counts()
+
+    def look(self, frame: Frame) -> Moment:
+        """Take in the next frame. Raises ModelError, and GalleryError from the search for candidates."""
+        pixels, time_s = frame.image.pixels, frame.time_s
+        self.counts.frames += 1
+        deciding = sum(person.is_deciding(time_s) for person in self._people.values())
+        due = self._pace.due(pixels, time_s, faces=len(self._people), undecided=deciding)
+        tracked = self._tracker.advance(pixels, time_s, lambda: self._detect(frame), due=due)
+        events = self._ended(tracked.ended, frame)
+        for track in tracked.tracks:
+            if track.number not in self._people:
+                self._people[track.number] = Person(self._begin, self._check, least_looks=self._least_looks)
+            if track.detected:
+                self._people[track.number].detect(time_s)
+        self._embed(frame, tracked.tracks, detected=tracked.detected)
+        for track in tracked.tracks:
+            for kind, reason in self._people[track.number].news():
+                events.append(self._event(kind, frame, track.number, track.box, reason))
+        shown = tuple(
+            Shown(track, self._people[track.number].outcome, self._people[track.number].liveness)
+            for track in tracked.tracks
+        )
+        deciding = sum(one.outcome.state == "undecided" and one.track.sighted for one in shown)
+        return Moment(View(frame, shown, self._claim, self._fps()), tuple(events), deciding)
+
+    def interrupted(self, frame: Frame) -> list[LiveEvent]:
+        """After `frame` the source was lost or ended: everybody has left, and who comes next is looked at anew."""
+        self._tracker.reset()
+        self._pace.reset()
+        self._looked_at.clear()
+        events = []
+        for number in sorted(self._people):
+            events += self._gone(number, frame)
+        return events
+
+    def _detect(self, frame: Frame) -> Sequence[Face]:
+        began = self._clock()
+        (faces,) = self._detector.detect([frame.image])
+        self._pace.detected(frame.time_s, self._clock() - began if self._hurried else 0.0)
+        self.counts.detections += 1
+        return faces
+
+    def _ended(self, tracks: Sequence[Track], frame: Frame) -> list[LiveEvent]:
+        return [event for track in tracks for event in self._gone(track.number, frame)]
+
+    def _gone(self, number: int, frame: Frame) -> list[LiveEvent]:
+        event = self._event("left", frame, number)
+        self._worth.forget([number])
+        return [event] if self._people.pop(number).appeared else []
+
+    def _embed(self, frame: Frame, tracks: Sequence[Track], *, detected: bool) -> None:
+        """Look closer at the faces that are worth it, and at who is asked to move."""
+        image, time_s = frame.image, frame.time_s
+        model = self._embedder.model
+        observed: dict[int, Observation] = {}
+        for track in tracks:
+            if track.detected:
+                crop = align(image, track.face, model.aligner)
+                observed[track.number] = Observation(track.face, crop, assess(crop, track.face))
+        challenged = self._challenged(tracks)
+        glances = [
+            Glance(number, one.quality.score) for number, one in observed.items() if number != challenged
+        ]
+        chosen = self._worth.choose(glances, time_s)
+        wanted = chosen if challenged not in observed else [challenged, *chosen]
+        vectors = self._embedder.embed([observed[number].crop for number in wanted]) if wanted else ()
+        self.counts.looks += len(wanted)
+        for number, vector in zip(wanted, vectors, strict=True):
+            person, one = self._people[number], observed[number]
+            if number == challenged:
+                person.challenge(image, one.face, vector, time_s)
+                continue
+            before = person.outcome.state
+            person.look(image, one.face, vector, one.quality.score, time_s)
+            if person.doubted or (before != "undecided" and person.outcome.state == "undecided"):
+                self._worth.renew(number)
+        if challenged is not None and challenged not in observed and detected:
+            self._people[challenged].challenge(image, None, None, time_s)
+
+    def _challenged(self, tracks: Sequence[Track]) -> int | None:
+        """Who is asked to move: one at a time, the nearest."""
+        asked = [track for track in tracks if self._people[track.number].challengeable]
+        running = [track for track in asked if self._people[track.number].challenged]
+        return max(running or asked, key=lambda track: track.face.size).number if asked else None
+
+    def _event(
+        self,
+        kind: EventKind,
+        frame: Frame,
+        number: int,
+        box: Box | None = None,
+        reason: str | None = None,
+    ) -> LiveEvent:
+        person = self._people[number]
+        outcome, liveness = person.outcome, person.liveness
+        return LiveEvent(
+            kind,
+            utc_now(),
+            round(frame.time_s, 3),
+            frame.number,
+            number,
+            outcome.name,
+            outcome.distance,
+            outcome.threshold,
+            outcome.fmr,
+            outcome.looks,
+            None if liveness is None else liveness.score,
+            box,
+            reason,
+        )
+
+    def _fps(self) -> float:
+        """Frames a second looked at lately; 0 before the second one."""
+        now = self._clock()
+        self._looked_at.append(now)
+        while now - self._looked_at[0] > _FPS_OVER_S and len(self._looked_at) > 2:
+            self._looked_at.popleft()
+        past = now - self._looked_at[0]
+        return (len(self._looked_at) - 1) / past if past > 0.0 else 0.0
+
+
+def utc_now() -> str:
+    """ISO 8601, UTC, milliseconds."""
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,51 @@
+"""Challenges played with the photos of six people: real detector, alignment and default network."""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+import check_challenge
+from faceid import backends
+from faceid.config import Settings
+
+pytestmark = pytest.mark.slow
+
+DATA = Path(os.environ.get("FACEID_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
+
+
+@pytest.fixture(scope="module")
+def played() -> dict[str, dict[str, int]]:
+    root = DATA / "cctwelve"
+    if not root.is_dir():
+        pytest.skip(f"no cctwelve in {DATA}; set FACEID_TEST_DATA")
+    tools = check_challenge.Tools(
+        backends.make_detector("mtcnn", "cpu"),
+        {"dlib-resnet": backends.make_embedder("dlib-resnet", "cpu", Settings.load())},
+    )
+    people = list(check_challenge.in_photos(root, tools))
+    assert len(people) == 6
+    checks = check_challenge.Checks("dlib-resnet", None)
+    return check_challenge.run(people, checks, random.Random(7), draws=100)
+
+
+@pytest.mark.parametrize(
+    ("what", "outcome", "share"),
+    [
+        ("in the asked order", "live", 1.0),
+        ("one wrong movement", "wrong_action", 1.0),
+        ("another's turn", "identity_changed", 1.0),
+        ("another from then on", "identity_changed", 1.0),
+        ("a still picture", "timeout", 1.0),
+        # By chance 1 of 36 fits.
+        ("a recording", "wrong_action", 0.93),
+    ],
+)
+def test_challenges_of_photos(
+    what: str, outcome: str, share: float, played: dict[str, dict[str, int]]
+) -> None:
+    counts = played[what]
+    assert counts[outcome] >= share * sum(counts.values()) > 0, counts
