@@ -224,7 +224,7 @@ def _arguments() -> argparse.Namespace:
         "--limit", type=float, default=float("inf"), help="minutes after which no cell is begun"
     )
     parser.add_argument("--json", type=Path, default=Path("bench/omniglot.json"))
-    parser.add_argument("--figure", type=Path, default=Path("bench/omniglot.png"))
+    parser.add_argument("--figure", type=Path, default=Path("scripts/figures/omniglot.png"))
     return parser.parse_args()
 
 

@@ -29,11 +29,13 @@ def all_episodes(distances: NDArray[np.floating], labels: NDArray[np.int64], mos
     distances, labels = distances[np.ix_(order, order)], labels[order]
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
     chances = np.zeros(most - 1)
-    for asked, own in enumerate(labels):
-        known = np.flatnonzero((labels == own) & (np.arange(len(labels)) != asked))
-        farther = distances[asked] > distances[asked, known][:, None]
-        shares = np.add.reduceat(farther, starts, axis=1) / sizes
-        chances += _mean_products(np.delete(shares, own, axis=1), most - 1).mean(axis=0) / sizes[own]
+    for own in range(len(sizes)):
+        places = np.flatnonzero(labels == own)
+        farther = np.concatenate(
+            [distances[asked] > distances[asked, places[places != asked], None] for asked in places]
+        )
+        shares = np.add.reduceat(farther, starts, axis=1, dtype=np.int64) / sizes
+        chances += _mean_products(np.delete(shares, own, axis=1), most - 1).mean(axis=0)
     return chances / len(sizes)
 
 
