@@ -282,6 +282,11 @@ def test_a_run_goes_on_where_it_was(
     assert "not finished" not in called("--seeds", "1")
     assert "4 of 8 cells are not finished" in called("--seeds", "2", "--limit", "0")
     assert kept.read_bytes() == before
+    (root / "images_background_small2.zip").unlink()
+    with pytest.raises(SystemExit, match=r"no .*images_background_small2\.zip, nor a folder"):
+        called("--seeds", "2", "--limit", "0")
+    unpacked(root / "images_background_small2", background({"A": 8}, drawings=2))
+    assert "4 of 8 cells are not finished" in called("--seeds", "2", "--limit", "0")
     with Image.open(figure) as picture:
         assert picture.width > 500
     monkeypatch.setattr(
