@@ -230,7 +230,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--sizes", type=lambda text: [int(part) for part in text.split(",")], default=SIZES)
-    parser.add_argument("--steps", type=int, default=300, help="of each training")
+    parser.add_argument("--steps", type=int, default=600, help="of each training")
     parser.add_argument("--jobs", type=int, default=2, help="processes, of one thread each")
     parser.add_argument(
         "--limit", type=float, default=float("inf"), help="minutes after which no cell is begun"
