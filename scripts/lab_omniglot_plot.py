@@ -45,6 +45,9 @@ def draw(rows: Rows, path: Path) -> None:
         right.minorticks_off()
         for axes in (left, right):
             axes.yaxis.set_major_formatter("{x:.0%}")
+            # Bars of few seeds reach beyond what a share can be.
+            low, high = axes.get_ylim()
+            axes.set_ylim(max(0.0, low), min(1.0, high))
         left.legend(loc="lower left", frameon=False)
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=110)
