@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,10 @@ from faceid.calibrate.claims import Caveat
 from faceid.calibrate.comparisons import Comparisons, of_pairs, of_templates
 from faceid.calibrate.findings import Data
 from faceid.calibrate.pair_files import PairSet, from_pairs
-from faceid.calibrate.photos import Collection, Progress, digest_of, from_folders, from_gallery
+from faceid.calibrate.photos import Collection, Progress, digest_of, from_folders, from_gallery, look_at
 from faceid.calibrate.score_files import ScoreSet, has_scores, read_scores
 from faceid.calibrate.scores import AllPairs, distances
+from faceid.calibrate.whole import look_at_whole
 from faceid.errors import InputError, UsageError
 from faceid.gallery import Gallery
 from faceid.pipeline import Pipeline
@@ -66,17 +68,21 @@ def load(
     rng: np.random.Generator,
     *,
     images: Path | None = None,
+    whole: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Material:
     """Read DATA, whatever of the four it is; None is the gallery.
 
     UsageError for what it cannot be, InputError for one that cannot be used: one identity only, one photo each,
-    files that are not there, scores that are no numbers. Photos are looked at with `tools.pipeline`.
+    files that are not there, scores that are no numbers. Photos are looked at with `tools.pipeline`; `whole` takes
+    the pictures of folders for crops, and looks for no face in them.
     """
     if images is not None and (what is None or Path(what).is_dir()):
         raise UsageError("--images goes with a pairs file", hint="it says below which folder its photos are")
+    if whole and (what is None or not Path(what).is_dir()):
+        raise UsageError("--whole goes with a folder per identity", hint="its pictures are taken as they are")
     try:
-        return _load(what, tools, rng, images, progress)
+        return _load(what, tools, rng, images, whole, progress)
     except ValueError as error:
         raise InputError(
             f"{what or GALLERY}: {error}", code="too_few", hint="two people at least, one with two photos"
@@ -88,6 +94,7 @@ def _load(
     tools: Tools,
     rng: np.random.Generator,
     images: Path | None,
+    whole: bool,
     progress: Progress | None,
 ) -> Material:
     if what is None or what == GALLERY:
@@ -95,7 +102,13 @@ def _load(
         return of_collection(from_gallery(gallery, gallery.store.path), rng)
     path = Path(what)
     if path.is_dir():
-        return of_collection(from_folders(path, tools.pipeline(), progress), rng)
+        pipeline = tools.pipeline()
+        look = (
+            partial(look_at_whole, pipeline.embedder, progress=progress)
+            if whole
+            else partial(look_at, pipeline, progress=progress)
+        )
+        return of_collection(from_folders(path, pipeline.embedder.model, look), rng)
     if not path.exists():
         raise UsageError(
             f"{what}: no such file or folder",

@@ -75,8 +75,12 @@ def look_at(pipeline: Pipeline, paths: Sequence[str], progress: Progress | None 
     return found
 
 
-def from_folders(root: Path, pipeline: Pipeline, progress: Progress | None = None) -> Collection:
-    """A folder an identity, named as it is. InputError where no photo shows one face."""
+def from_folders(
+    root: Path,
+    model: ModelKey,
+    look: Callable[[Sequence[str]], dict[str, Seen]],
+) -> Collection:
+    """A folder an identity, named as it is; `look` makes templates of `model`. InputError where it makes none."""
     folders = sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     if not folders:
         raise UsageError(
@@ -85,9 +89,9 @@ def from_folders(root: Path, pipeline: Pipeline, progress: Progress | None = Non
     whose = {path: folder.name for folder in folders for path in walk([str(folder)]) if Path(path) != folder}
     if not whose:
         raise InputError(f"{root} holds no pictures", code="no_images", path=str(root))
-    seen = look_at(pipeline, list(whose), progress)
+    seen = look(list(whose))
     rows = [(name, path, seen[path]) for path, name in whose.items()]
-    return _collected("folders", str(root), pipeline.embedder.model, rows)
+    return _collected("folders", str(root), model, rows)
 
 
 def from_gallery(gallery: Gallery, source: str) -> Collection:

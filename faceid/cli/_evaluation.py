@@ -55,7 +55,13 @@ Seed = Annotated[
 
 
 def load(
-    session: Session, system: FaceID, what: str | None, rng: np.random.Generator, images: Path | None
+    session: Session,
+    system: FaceID,
+    what: str | None,
+    rng: np.random.Generator,
+    images: Path | None,
+    *,
+    whole: bool = False,
 ) -> Material:
     """Read DATA, with a progress bar while photos are looked at."""
     from faceid.calibrate import data
@@ -68,7 +74,7 @@ def load(
         metric=lambda: _metric(session.settings),
     )
     with session.output.progress("looking") as advance:
-        return data.load(what, tools, rng, images=images, progress=advance)
+        return data.load(what, tools, rng, images=images, whole=whole, progress=advance)
 
 
 def command_line() -> str:

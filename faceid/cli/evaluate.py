@@ -132,6 +132,13 @@ def one_shot(
     episodes: Annotated[
         int, typer.Option("--episodes", metavar="E", min=1, help="How often that is asked.")
     ] = 1000,
+    whole: Annotated[
+        bool,
+        typer.Option(
+            "--whole",
+            help="Take the pictures of a folder as they are, faces or not, for the network's crops.",
+        ),
+    ] = False,
     report: shared.Report = None,
     seed: shared.Seed = 0,
     min_face: MinFace = None,
@@ -148,6 +155,7 @@ def one_shot(
         report=report,
         seed=seed,
         min_face=min_face,
+        whole=whole,
     )
     if (found := findings.one_shot) is not None:
         output.line(
@@ -235,6 +243,7 @@ def _evaluated(
     seed: int,
     min_face: float | None,
     images: Path | None = None,
+    whole: bool = False,
 ) -> tuple[Output, Findings]:
     """Read DATA and find what there is to find in it, with the command line; write the report, tell of the data."""
     import numpy as np
@@ -243,7 +252,7 @@ def _evaluated(
     output = session.output
     rng = np.random.default_rng(seed)
     with session.open(min_face=min_face) as system:
-        material = shared.load(session, system, data, rng, images)
+        material = shared.load(session, system, data, rng, images, whole=whole)
         findings = find(material, rng, shared.command_line())
     shared.write_report(findings, report, output, system)
     output.emit(shared.summary(findings))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from cli_runs import ALICE, BOB, CAROL, Faceid, Photo
 from enrollment_db.store import Store
@@ -390,6 +391,25 @@ def test_one_shot(faceid: Faceid, people: Path, scores: Path) -> None:
     assert "4-way one-shot: 100.00%" in faceid("evaluate", "one-shot", people, "--ways", "4").out
     assert faceid("evaluate", "one-shot", people, "--ways", "7").code == 3
     assert faceid("evaluate", "one-shot", scores).code == 2
+
+
+def test_one_shot_of_whole_pictures(faceid: Faceid, scores: Path, tmp_path: Path) -> None:
+    for number, colour in enumerate((ALICE, BOB, CAROL)):
+        for picture in range(3):
+            path = tmp_path / "things" / f"thing{number}" / f"{picture}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # Of other sizes, or the file would be the same, and one that is not square.
+            Image.new("RGB", (60 + picture, 40 + 300 * picture), colour).save(path)
+    (tmp_path / "things" / "thing0" / "broken.png").write_bytes(b"no picture")
+    things = tmp_path / "things"
+    assert faceid("evaluate", "one-shot", things, "--ways", "3").code == 3
+    found = evaluated(faceid, "one-shot", things, "--ways", "3", "--episodes", "30", "--whole")
+    assert (found["data"]["photos"], found["data"]["templates"]) == (10, 9)
+    assert found["data"]["lost"] == {"unreadable": 1}
+    assert found["one_shot"]["accuracy"]["rate"] == 1.0
+    refused = faceid("evaluate", "one-shot", scores, "--whole")
+    assert refused.code == 2
+    assert "--whole goes with a folder per identity" in refused.err
 
 
 def test_cohorts(faceid: Faceid, people: Path, tmp_path: Path) -> None:
