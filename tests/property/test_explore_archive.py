@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -53,12 +55,14 @@ GOOD = {"embeddings": np.eye(3, dtype=np.float32), "model": "fake", "metric": "c
         ({"embeddings": np.zeros((0, 3), np.float32)}, r"shape \(0, 3\)"),
         ({"embeddings": np.zeros((2, 3), np.float32)}, "not finite, or zero"),
         ({"embeddings": np.full((2, 3), np.nan, np.float32)}, "not finite, or zero"),
+        ({"embeddings": np.zeros((3, 0), np.float32)}, r"shape \(3, 0\)"),
         ({"embeddings": np.ones(3, np.float32)}, r"shape \(3,\)"),
         ({"embeddings": np.ones((2, 3), np.int64)}, "int64"),
         ({"metric": "manhattan"}, "metric 'manhattan'"),
         ({"names": np.array(["a"])}, "3 strings are needed"),
         ({"sources": np.arange(3)}, "3 strings are needed"),
         ({"boxes": np.zeros((3, 2), np.float32)}, r"where \(3, 4\)"),
+        ({"names": np.array([b"a"] * 3)}, r"type \|S1, where 3 strings"),
         ({"names": np.array([{}] * 3, dtype=object)}, "no|not"),
     ],
 )
@@ -76,6 +80,37 @@ def test_bytes_that_are_no_archive_are_told(tmp_path: Path, content: bytes) -> N
     file = tmp_path / "faces.npz"
     file.write_bytes(content)
     with pytest.raises(InputError, match=r"not an \.npz archive"):
+        read_archive(file)
+
+
+def test_an_archive_that_claims_more_than_it_holds_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "faces.npz"
+    np.savez(file, **GOOD)  # type: ignore[arg-type]
+    with zipfile.ZipFile(file) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    header = io.BytesIO()
+    claimed = {"descr": "<f4", "fortran_order": False, "shape": (10**12, 128)}
+    np.lib.format.write_array_header_1_0(header, claimed)
+    members["embeddings.npy"] = header.getvalue()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    with pytest.raises(InputError, match="ends early"):
+        read_archive(file)
+
+
+def test_an_encrypted_archive_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "faces.npz"
+    np.savez(file, **GOOD)  # type: ignore[arg-type]
+    content = bytearray(file.read_bytes())
+    # The flag, in the headers of members and in the table of contents.
+    for mark, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        at = content.find(mark)
+        while at >= 0:
+            content[at + place] |= 1
+            at = content.find(mark, at + 1)
+    file.write_bytes(content)
+    with pytest.raises(InputError, match="encrypted"):
         read_archive(file)
 
 
