@@ -66,7 +66,7 @@ def cluster(
         from faceid.explore.bounds import bound_of
         from faceid.explore.cannot_link import read_cannot_link
         from faceid.explore.cluster_quality import quality_of
-        from faceid.explore.files import replacing, write_bytes
+        from faceid.explore.files import replacing, write_bytes, writing
         from faceid.explore.groups import contact_sheet, groups_of, table_of
         from faceid.explore.thumbnails import thumbnails
 
@@ -93,7 +93,8 @@ def cluster(
         pictures = thumbnails(faces, shown[: shared.PICTURED])
         if len(pictures) < len(shown):
             out.note(f"{len(pictures):,} of {len(shown):,} faces of the contact sheet have a thumbnail")
-        file.write_bytes(contact_sheet(groups, pictures, told, SHEET))
+        with writing(output):
+            file.write_bytes(contact_sheet(groups, pictures, told, SHEET))
         if table is not None:
             write_bytes(table, table_of(groups))
     for group in groups:

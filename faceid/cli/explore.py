@@ -48,7 +48,7 @@ def project(
     with session.open(min_face=min_face) as system:
         import numpy as np
 
-        from faceid.explore.files import replacing
+        from faceid.explore.files import replacing, writing
         from faceid.explore.projection import principal_components, to_centre
         from faceid.explore.projection import project as places_of
 
@@ -69,7 +69,7 @@ def project(
             if kind == "png":
                 from faceid.explore.scatter import draw
 
-                draw(places, faces.names, about, file)
+                content = draw(places, faces.names, about)
             else:
                 from faceid.explore.scatter_page import scatter_page
                 from faceid.explore.thumbnails import thumbnails
@@ -78,7 +78,9 @@ def project(
                 pictures = thumbnails(faces, shown.tolist())
                 if len(pictures) < len(faces):
                     out.note(f"{len(pictures):,} of {len(faces):,} faces have a thumbnail")
-                file.write_bytes(scatter_page(faces, places, centre, pictures, title=title, about=about))
+                content = scatter_page(faces, places, centre, pictures, title=title, about=about)
+            with writing(output):
+                file.write_bytes(content)
     known = centre[~np.isnan(centre)]
     out.emit(
         {
@@ -117,7 +119,7 @@ def retrieve(
         import numpy as np
 
         from faceid.explore import retrieval
-        from faceid.explore.files import replacing
+        from faceid.explore.files import replacing, writing
         from faceid.explore.retrieval_grid import draw_grid, grid_page
         from faceid.explore.thumbnails import thumbnails
 
@@ -136,10 +138,10 @@ def retrieve(
             pictures = thumbnails(faces, sorted(shown))
             if len(pictures) < len(shown):
                 out.note(f"{len(pictures):,} of {len(shown):,} faces that are shown have a thumbnail")
-            if kind == "png":
-                draw_grid(faces, found, pictures, told, file)
-            else:
-                file.write_bytes(grid_page(faces, found, pictures, told))
+            make = draw_grid if kind == "png" else grid_page
+            content = make(faces, found, pictures, told)
+            with writing(output):
+                file.write_bytes(content)
     for query in found:
         out.emit(query, path=faces.sources[query.row], name=faces.names[query.row] or None)
     out.emit(

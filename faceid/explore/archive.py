@@ -16,30 +16,11 @@ from numpy.typing import NDArray
 
 from faceid.errors import InputError
 from faceid.explore.faces import Faces
-from faceid.npz import bad_archive, opened, read_rows, shape_and_type, unit_rows, write_rows
-from faceid.types import Metric, ModelKey
+from faceid.npz import bad_archive, opened, read_rows, shape_and_type, unit_rows
+from faceid.types import Metric
 
 _ROWS = 16_384
 _HINT = "make one with `faceid embed` or `faceid export`"
-
-
-def write_archive(file: Path, faces: Faces, model: ModelKey) -> None:
-    """Write an archive. Raises OSError."""
-    columns = {
-        "sources": np.array(faces.sources, np.str_),
-        "photo_sha256": np.array(faces.digests, np.str_),
-        "boxes": faces.boxes,
-        "quality": faces.quality,
-    }
-    if any(faces.names):
-        columns["names"] = np.array(faces.names, np.str_)
-    for name in ("model", "metric", "weights_sha256", "aligner"):
-        columns[name] = np.array(str(getattr(model, "name" if name == "model" else name)), np.str_)
-    with zipfile.ZipFile(file, "w") as archive:
-        parts = (faces.vectors[start : start + _ROWS] for start in range(0, len(faces), _ROWS))
-        write_rows(archive, "embeddings", faces.vectors.shape, "<f4", parts)
-        for name, column in columns.items():
-            write_rows(archive, name, column.shape, column.dtype, [column])
 
 
 def read_archive(path: Path) -> Faces:

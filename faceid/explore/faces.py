@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from faceid.explore.photos import NOBODY
-from faceid.types import Metric
+from faceid.types import Box, Metric
+
+if TYPE_CHECKING:
+    from faceid.types import Vector
 
 Floats: TypeAlias = NDArray[np.float32]
 Ints: TypeAlias = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceRow:
+    """One face: a row of `Faces`, whose fields are described there."""
+
+    vector: Vector
+    name: str
+    source: str
+    digest: str
+    box: Box
+    quality: float
+    thumbnail: bytes | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 from PIL import Image as Pillow
@@ -39,9 +38,9 @@ def grid_page(
 
 
 def draw_grid(
-    faces: Faces, queries: Sequence[Query], pictures: Mapping[int, bytes], about: Sequence[str], file: Path
-) -> None:
-    """Write a PNG with one line a query. Raises UsageError (`missing_library`), OSError."""
+    faces: Faces, queries: Sequence[Query], pictures: Mapping[int, bytes], about: Sequence[str]
+) -> bytes:
+    """A PNG with one line a query. Raises UsageError (`missing_library`)."""
     require("matplotlib", "matplotlib", "a PNG")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -72,7 +71,9 @@ def draw_grid(
                 spine.set(color=colour, linewidth=2.5, linestyle=dashes)
             cell.set_title(told, fontsize=8, color=colour, pad=3, parse_math=False)
             cell.set_xlabel(short(_label(faces, face), 17), fontsize=7.5, labelpad=3, parse_math=False)
-    figure.savefig(file, format="png", metadata={"Software": None})
+    png = BytesIO()
+    figure.savefig(png, format="png", metadata={"Software": None})
+    return png.getvalue()
 
 
 def _asked(query: Query) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import re
 from pathlib import Path
 
@@ -83,6 +84,28 @@ def test_a_projection_needs_three_faces_and_a_known_suffix(
     broken = tmp_path / "broken.npz"
     broken.write_bytes(b"PK")
     assert faceid("explore", "project", broken, "-o", tmp_path / "out.png").code == 3
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("project", "--method", "pca", "-o", "out.html"),
+        ("project", "--method", "pca", "-o", "out.png"),
+        ("retrieve", "-o", "out.html"),
+        ("cluster", "-o", "out.html"),
+    ],
+)
+def test_a_full_disk_is_told(
+    faceid: Faceid, archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+) -> None:
+    def full(path: Path, content: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Path, "write_bytes", full)
+    ran = faceid("explore", options[0], archive, *options[1:])
+    assert (ran.code, "cannot write out." in ran.err, "No space left" in ran.err) == (2, True, True), ran.err
+    assert [*tmp_path.glob("out.*"), *tmp_path.glob(".out*")] == []
 
 
 def test_cluster_finds_the_people(faceid: Faceid, people: Path, tmp_path: Path) -> None:
