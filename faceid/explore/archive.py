@@ -1,8 +1,9 @@
 """Embeddings in .npz archives: those of `faceid embed`, which `faceid import` takes too, and those of `export`.
 
 Arrays: `embeddings` float32 (n, d), `sources` str (n), `photo_sha256` str (n), `boxes` float32 (n, 4) as x1, y1, x2,
-y2 in pixels, `quality` float32 (n), and, where one face at least has a name, `names` str (n), "" for nobody's; scalar
-strings `model`, `metric`, `weights_sha256` and `aligner`.
+y2 in pixels, `quality` float32 (n), `outside` float32 (n), the share of the box beyond the border of the picture, and,
+where one face at least has a name, `names` str (n), "" for nobody's; scalar strings `model`, `metric`, `weights_sha256`
+and `aligner`.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def read_archive(path: Path) -> Faces:
         }
         numbers = {
             name: _numbers(archive, name, size, path) if name in there else np.full(size, np.nan, np.float32)
-            for name, size in (("boxes", (count, 4)), ("quality", (count,)))
+            for name, size in (("boxes", (count, 4)), ("quality", (count,)), ("outside", (count,)))
         }
         model = _scalar(archive, "model")
     return Faces(
@@ -59,6 +60,7 @@ def read_archive(path: Path) -> Faces:
         digests=texts["photo_sha256"],
         boxes=numbers["boxes"],
         quality=numbers["quality"],
+        outside=numbers["outside"],
         thumbnails=(None,) * count,
         lost={},
     )

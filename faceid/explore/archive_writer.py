@@ -110,4 +110,5 @@ def _columns(rows: Sequence[FaceRow]) -> dict[str, NDArray[Any]]:
         "photo_sha256": np.array([row.digest for row in rows], np.str_),
         "boxes": np.array([row.box for row in rows], np.float32),
         "quality": np.array([row.quality for row in rows], np.float32),
+        "outside": np.array([row.outside for row in rows], np.float32),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from math import nan
 from typing import Literal
 
 import numpy as np
@@ -16,7 +17,7 @@ from faceid.explore.thumbnails import thumbnail
 from faceid.pipeline import Look, Pipeline
 from faceid.results import Problem
 from faceid.sources import Photo
-from faceid.types import Box
+from faceid.types import Box, Image
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +110,20 @@ def look_at(
         digests=tuple(row.digest for row in rows),
         boxes=np.array([row.box for row in rows], np.float32).reshape(-1, 4),
         quality=np.array([row.quality for row in rows], np.float32),
+        outside=np.array([row.outside for row in rows], np.float32),
         thumbnails=tuple(row.thumbnail for row in rows),
         lost=dict(tally.lost),
     )
+
+
+def share_outside(box: Box, image: Image) -> float:
+    """The share 0..1 of a face's box that lies beyond the border of its picture; NaN for a box without area."""
+    x1, y1, x2, y2 = box
+    area = (x2 - x1) * (y2 - y1)
+    if not area > 0.0:
+        return nan
+    inside = max(0.0, min(x2, image.width) - max(x1, 0.0)) * max(0.0, min(y2, image.height) - max(y1, 0.0))
+    return 1.0 - inside / area
 
 
 def _taken_up(
@@ -126,7 +138,9 @@ def _taken_up(
         face, quality = observation.face, observation.quality.score
         found.append(EmbeddedFace(tally.faces, face.box, face.score, quality))
         picture = thumbnail(look.image, face.box) if pictured and look.image is not None else None
-        keep(FaceRow(embedding.vector, name, look.source, look.sha256 or "", face.box, quality, picture))
+        outside = nan if look.image is None else share_outside(face.box, look.image)
+        sha256 = look.sha256 or ""
+        keep(FaceRow(embedding.vector, name, look.source, sha256, face.box, quality, outside, picture))
         tally.faces += 1
         tally.named += name != NOBODY
     return EmbedResult(look.source, "ok", name or None, tuple(found))

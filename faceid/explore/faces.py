@@ -28,6 +28,7 @@ class FaceRow:
     digest: str
     box: Box
     quality: float
+    outside: float
     thumbnail: bytes | None = None
 
 
@@ -36,8 +37,9 @@ class Faces:
     """`vectors` (n, d) float32 of unit length under the network `model`, one row a face.
 
     `names` are NOBODY's where unknown. `sources` say which photo, `digests` are the SHA-256 of its bytes; both are ""
-    where unknown. `boxes` (n, 4) float32 are x1, y1, x2, y2 in pixels and `quality` (n,) float32 is 0..1, NaN where
-    unknown. `thumbnails` are JPEGs, None where none was kept. `lost` counts photos without a face by reason code.
+    where unknown. `boxes` (n, 4) float32 are x1, y1, x2, y2 in pixels, `quality` (n,) float32 is 0..1, and `outside`
+    (n,) float32 the share 0..1 of the box beyond the border of its picture; NaN where unknown. `thumbnails` are JPEGs,
+    None where none was kept. `lost` counts photos without a face by reason code.
     """
 
     source: str
@@ -50,6 +52,7 @@ class Faces:
     digests: tuple[str, ...]
     boxes: Floats
     quality: Floats
+    outside: Floats
     thumbnails: tuple[bytes | None, ...]
     lost: dict[str, int]
 

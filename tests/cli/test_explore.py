@@ -136,6 +136,48 @@ def test_cluster_finds_the_people(faceid: Faceid, people: Path, tmp_path: Path) 
     assert (tmp_path / "dir" / "index.html").exists()
 
 
+def test_what_the_border_cuts_off_is_set_aside(faceid: Faceid, archive: Path, tmp_path: Path) -> None:
+    with np.load(archive) as loaded:
+        arrays = dict(loaded)
+    # Behind two of bob's faces.
+    arrays["outside"][[0, 1]] = 0.4
+    arrays["photo_sha256"][[0, 1]] = arrays["photo_sha256"][[3, 4]]
+    arrays["quality"][2] = 0.3
+    np.savez(archive, **arrays)
+    options = ["explore", "cluster", archive, "-o", tmp_path / "dir"]
+    *groups, aside, last = faceid("--json", *options).objects
+    assert sorted(group["size"] for group in groups) == [1, 1, 3]
+    assert (aside["set_aside"], aside["size"]) == ("cut_off", 2)
+    assert [face["row"] for face in aside["faces"]] == [0, 1]
+    assert last["summary"]["set_aside"] == {"cut_off": 2, "low_quality": 0}
+    # Two of alice's faces were found together with nobody.
+    assert last["summary"]["quality"]["b_cubed_recall"] < 1.0
+    told = faceid(*options, "--quality", "0.5")
+    assert "2 faces cut off by the border of the picture: set aside" in told.err
+    assert "1 face below the quality asked for: set aside" in told.err
+    assert "1 alone, 3 set aside" in told.out
+    page = Page((tmp_path / "dir" / "index.html").read_text("utf-8"))
+    page.assert_sound()
+    assert "2 set aside" in page.text
+    with (tmp_path / "dir" / "clusters.csv").open(newline="") as table:
+        rows = list(csv.DictReader(table))
+    assert len(rows) == 7
+    assert [(row["cluster"], row["row"], row["set_aside"]) for row in rows[-3:]] == [
+        ("", "0", "cut_off"),
+        ("", "1", "cut_off"),
+        ("", "2", "low_quality"),
+    ]
+    all_aside = faceid(*options, "--quality", "1")
+    assert (all_aside.code, "0 groups of two or more, 0 alone, 7 set aside" in all_aside.out) == (0, True)
+    assert faceid(*options, "--quality", "best").code == 2
+
+
+def test_a_gallery_knows_no_quality_and_that_is_told(faceid: Faceid, photo: Photo, tmp_path: Path) -> None:
+    assert faceid("enroll", "--name", "alice", photo(ALICE), photo(ALICE)).code == 0
+    ran = faceid("explore", "cluster", "gallery", "-o", tmp_path / "o.html", "--quality", "strict")
+    assert (ran.code, "the quality is not known" in ran.err) == (0, True), ran.err
+
+
 def test_two_faces_on_one_photo_are_never_one_person(faceid: Faceid, photo: Photo, tmp_path: Path) -> None:
     photo(ALICE, ALICE, name="twins/both.png")
     photo(ALICE, name="twins/one.png")

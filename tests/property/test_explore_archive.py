@@ -29,14 +29,15 @@ names = st.lists(st.sampled_from(["", "alice", "Žofia", "\u05d0"]), min_size=1,
 
 def rows_of(faces: Faces) -> list[FaceRow]:
     return [
-        FaceRow(vector, name, source, digest, tuple(box), float(quality))
-        for vector, name, source, digest, box, quality in zip(
+        FaceRow(vector, name, source, digest, tuple(box), float(quality), float(outside))
+        for vector, name, source, digest, box, quality, outside in zip(
             faces.vectors,
             faces.names,
             faces.sources,
             faces.digests,
             faces.boxes.tolist(),
             faces.quality,
+            faces.outside,
             strict=True,
         )
     ]
@@ -60,6 +61,7 @@ def test_what_was_written_is_read(
     np.testing.assert_allclose(read.vectors, faces.vectors, atol=1e-6)
     np.testing.assert_array_equal(read.boxes, faces.boxes)
     assert np.isnan(read.quality).all()
+    assert np.isnan(read.outside).all()
     np.testing.assert_array_equal(read.identities(), faces.identities())
 
 
@@ -93,7 +95,7 @@ def test_a_run_that_is_cut_short_leaves_nothing(tmp_path: Path, ending: str) -> 
         "from faceid.explore.faces import FaceRow\n"
         "with ArchiveWriter(Path(sys.argv[1]), held=2) as archive:\n"
         "    for row in range(5):\n"
-        "        archive.add(FaceRow(np.ones(4, np.float32), '', 'a', '', (0, 0, 1, 1), 1.0))\n"
+        "        archive.add(FaceRow(np.ones(4, np.float32), '', 'a', '', (0, 0, 1, 1), 1.0, 0.0))\n"
         f"    {ending}\n"
     )
     done = subprocess.run([sys.executable, "-c", code, tmp_path / "faces.npz"], check=False)
