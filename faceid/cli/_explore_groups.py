@@ -83,7 +83,8 @@ def cluster(
 
         file = stack.enter_context(replacing(output))
         faces = shared.load(session, system, data)
-        bound = bound_of(faces, Target(threshold=threshold, fmr=fmr), session.settings)
+        own = system.own_calibration(faces.model)
+        bound = bound_of(faces, Target(threshold=threshold, fmr=fmr), session.settings, own)
         photo = clustering.same_photo(faces.photos())
         listed = np.empty((0, 2), np.int64) if cannot_link is None else read_cannot_link(cannot_link, faces)
         apart = np.concatenate([photo, listed])
@@ -125,6 +126,7 @@ def cluster(
         "set_aside": {reason: len(rows) for reason, rows in aside.items()},
         "threshold": bound.distance,
         "fmr": bound.fmr,
+        "measured_on": bound.measured,
         "kept_apart": len(apart),
         "quality": None if agreement is None else plain(agreement),
         "model": faces.model,

@@ -189,6 +189,48 @@ def test_two_faces_on_one_photo_are_never_one_person(faceid: Faceid, photo: Phot
     assert last["summary"]["quality"] is None
 
 
+def calibrated(folder: Path, strangers: int) -> Path:
+    """Distances whose strangers are nearer to each other than the card of the network says."""
+    rng = np.random.default_rng(0)
+    mated, non_mated = rng.normal(0.05, 0.02, 500), rng.normal(0.4, 0.05, strangers)
+    file = folder / f"scores{strangers}.npz"
+    distance = np.abs(np.concatenate([mated, non_mated]))
+    np.savez(file, distance=distance, mated=np.arange(distance.size) < 500, model="fake")
+    return file
+
+
+@pytest.mark.parametrize("data", ["gallery", "archive", "people"])
+def test_a_gallery_s_own_calibration_says_how_alike_is_alike(
+    faceid: Faceid, people: Path, archive: Path, tmp_path: Path, data: str
+) -> None:
+    what = {"gallery": "gallery", "archive": archive, "people": people}[data]
+    options = ["explore", "cluster", what, "-o", tmp_path / "o.html"]
+    assert faceid("enroll", "--each-folder", people).code == 0
+    before = faceid("--json", *options).objects[-1]["summary"]
+    assert before["measured_on"] == "card"
+    assert faceid("calibrate", calibrated(tmp_path, 20_000), "--fmr", "0.01", "--put").code == 0
+    after = faceid("--json", *options).objects[-1]["summary"]
+    assert (after["measured_on"], after["fmr"]) == ("gallery", pytest.approx(0.001))
+    assert after["threshold"] < 0.3 < before["threshold"]
+    assert "by the gallery's own calibration" in faceid(*options).out
+    asked = faceid("--json", *options, "--fmr", "0.01").objects[-1]["summary"]
+    assert (asked["measured_on"], asked["fmr"]) == ("gallery", pytest.approx(0.01))
+    by_hand = faceid("--json", *options, "--threshold", "0.5").objects[-1]["summary"]
+    assert (by_hand["measured_on"], by_hand["threshold"]) == ("gallery", 0.5)
+
+
+def test_a_small_calibration_does_not_stand_for_rare_matches(
+    faceid: Faceid, people: Path, tmp_path: Path
+) -> None:
+    options = ["--json", "explore", "cluster", "gallery", "-o", tmp_path / "o.html"]
+    assert faceid("enroll", "--each-folder", people).code == 0
+    before = faceid(*options).objects[-1]["summary"]
+    assert faceid("calibrate", calibrated(tmp_path, 300), "--fmr", "0.1", "--put").code == 0
+    assert faceid(*options).objects[-1]["summary"] == before
+    asked = faceid(*options, "--fmr", "0.1").objects[-1]["summary"]
+    assert asked["measured_on"] == "gallery"
+
+
 def test_listed_faces_are_kept_apart(faceid: Faceid, archive: Path, people: Path, tmp_path: Path) -> None:
     listed = tmp_path / "apart.csv"
     listed.write_text(f"file1,file2\n{people}/bob/0.png,{people}/bob/1.png\n")
