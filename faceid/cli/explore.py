@@ -35,6 +35,12 @@ def project(
             help="pca keeps distances, tsne and umap neighbours; umap needs umap-learn.",
         ),
     ] = "tsne",
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            "--limit", metavar="N", min=3, help="Draw so many faces, chosen at random.", show_default=False
+        ),
+    ] = None,
     seed: shared.Seed = 0,
     min_face: MinFace = None,
 ) -> None:
@@ -49,17 +55,28 @@ def project(
         import numpy as np
 
         from faceid.explore.files import replacing, writing
-        from faceid.explore.projection import principal_components, to_centre
+        from faceid.explore.projection import MANY, principal_components, to_centre
         from faceid.explore.projection import project as places_of
 
         with replacing(output) as file:
             faces = shared.load(session, system, data, least=3)
+            total = len(faces)
+            # The centre is that of all faces of a person, whichever are drawn.
+            centre = to_centre(faces.vectors, faces.identities(), faces.metric)
+            if limit is not None and limit < total:
+                drawn = np.sort(np.random.default_rng(seed).choice(total, limit, replace=False))
+                faces, centre = faces.at(drawn), centre[drawn]
+            if method == "tsne" and len(faces) > MANY:
+                out.note(
+                    f"t-SNE of {len(faces):,} faces takes long: --method pca does not, and --limit {MANY}"
+                    " draws some of them"
+                )
             with out.waiting(f"projecting by {method}"):
                 places = places_of(faces.vectors, method, seed)
             identity = faces.identities()
             people = int(identity.max()) + 1
-            centre = to_centre(faces.vectors, identity, faces.metric)
-            about = f"{counted(len(faces), 'face')} of {data}"
+            about = f"{counted(total, 'face')} of {data}"
+            about = f"{len(faces):,} of {about}" if len(faces) < total else about
             about += f", {counted(people, 'identity', 'identities')}" if people else ""
             about += f", {faces.model}, {NAMES[method]}"
             share = principal_components(faces.vectors)[1] if method == "pca" else None
@@ -86,7 +103,8 @@ def project(
         {
             "path": str(output),
             "method": method,
-            "faces": len(faces),
+            "faces": total,
+            "drawn": len(faces),
             "identities": people,
             "variance": share,
             "mean_to_centre": float(known.mean()) if known.size else None,

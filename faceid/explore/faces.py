@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
@@ -58,6 +58,21 @@ class Faces:
 
     def __len__(self) -> int:
         return len(self.vectors)
+
+    def at(self, rows: Ints) -> Faces:
+        """Some of them, by row, in the order of `rows` (k,)."""
+        some = rows.tolist()
+        return replace(
+            self,
+            vectors=self.vectors[rows],
+            names=tuple(self.names[row] for row in some),
+            sources=tuple(self.sources[row] for row in some),
+            digests=tuple(self.digests[row] for row in some),
+            boxes=self.boxes[rows],
+            quality=self.quality[rows],
+            outside=self.outside[rows],
+            thumbnails=tuple(self.thumbnails[row] for row in some),
+        )
 
     def identities(self) -> Ints:
         """The identity of each face (n,), numbered from 0 by name; -1 for NOBODY's."""

@@ -18,6 +18,10 @@ PERPLEXITY = 30.0
 """About how many neighbours t-SNE keeps a face near to (van der Maaten and Hinton 2008)."""
 
 
+MANY = 10_000
+"""Faces above which t-SNE takes so long that people should be told."""
+
+
 def project(vectors: NDArray[np.float32], method: Method, seed: int) -> Floats:
     """(n, 2) places of (n, d) embeddings, n >= 3.
 

@@ -55,6 +55,33 @@ def test_project_draws_a_picture(faceid: Faceid, archive: Path, tmp_path: Path, 
         assert min(picture.size) > 500
 
 
+def test_some_of_many_faces_are_drawn(faceid: Faceid, archive: Path, tmp_path: Path) -> None:
+    options = ["explore", "project", archive, "-o", tmp_path / "out.html", "--method", "pca"]
+    whole = faceid("--json", *options).object
+    assert (whole["faces"], whole["drawn"]) == (7, 7)
+    some = faceid("--json", *options, "--limit", 4).object
+    assert (some["faces"], some["drawn"]) == (7, 4)
+    page = (tmp_path / "out.html").read_text("utf-8")
+    assert "4 of 7 faces of" in page
+    assert page.count('"/9j/') == 4
+    assert faceid(*options, "--limit", 4, "--seed", 1).code == 0
+    assert (tmp_path / "out.html").read_text("utf-8") != page
+    assert faceid("--json", *options, "--limit", 99).object["drawn"] == 7
+    assert faceid(*options, "--limit", 2).code == 2
+
+
+def test_a_method_that_takes_long_says_so_before(
+    faceid: Faceid, archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("faceid.explore.projection.MANY", 5)
+    options = ["explore", "project", archive, "-o", tmp_path / "out.html"]
+    long = faceid(*options)
+    assert "t-SNE of 7 faces takes long" in long.err
+    assert "--method pca" in long.err
+    assert "takes long" not in faceid(*options, "--limit", 5).err
+    assert "takes long" not in faceid(*options, "--method", "pca").err
+
+
 @pytest.mark.parametrize("what", ["people", "archive", "gallery"])
 def test_project_makes_a_page_of_any_data(
     faceid: Faceid, people: Path, archive: Path, tmp_path: Path, what: str
