@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from io import BytesIO
 
@@ -43,6 +44,17 @@ def test_a_seed_gives_the_same_picture(method: str) -> None:
     first, second = (project(vectors(), method, seed=5) for _ in range(2))  # type: ignore[arg-type]
     assert first.shape == (30, 2)
     np.testing.assert_array_equal(first, second)
+
+
+def test_copies_of_one_face_are_one_point() -> None:
+    # In a process of its own: scikit-learn's t-SNE crashes on them.
+    code = (
+        "import numpy as np\n"
+        "from faceid.explore.projection import project\n"
+        "places = project(np.full((6, 4), 0.5, np.float32), 'tsne', 0)\n"
+        "assert places.shape == (6, 2) and np.abs(places).max() < 1e-6, places\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_people_are_apart_in_the_picture() -> None:
