@@ -31,7 +31,7 @@ def read_archive(path: Path) -> Faces:
         if missing := [name for name in ("embeddings", "model", "metric") if name not in there]:
             raise _bad(path, f"has no {' and no '.join(missing)}")
         shape, dtype = shape_and_type(archive, "embeddings")
-        if len(shape) != 2 or not np.issubdtype(dtype, np.floating) or 0 in shape:
+        if len(shape) != 2 or not np.issubdtype(dtype, np.floating) or not shape[0] or shape[1] < 2:
             raise _bad(path, f"has embeddings of shape {shape} and type {dtype}")
         metric = _scalar(archive, "metric")
         if metric not in ("cosine", "euclidean"):
@@ -82,7 +82,8 @@ def _numbers(archive: zipfile.ZipFile, name: str, shape: tuple[int, ...], path: 
     found, dtype = shape_and_type(archive, name)
     if found != shape or dtype.kind != "f":
         raise _bad(path, f"has {name} of shape {found} and type {dtype}, where {shape} floats are needed")
-    return np.concatenate([part.astype(np.float32) for part in read_rows(archive, name, _ROWS)])
+    values = np.concatenate([part.astype(np.float32) for part in read_rows(archive, name, _ROWS)])
+    return np.where(np.isfinite(values), values, np.float32(np.nan))
 
 
 def _bad(path: Path, problem: str) -> InputError:

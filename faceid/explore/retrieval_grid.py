@@ -48,11 +48,13 @@ def draw_grid(
     columns = 1 + max(len(query.neighbours) for query in queries)
     lines = len(queries)
     head = 0.3 * len(about) + 0.2
-    height = 1.62 * lines + head
+    # Below the last line is its names.
+    foot = 0.25
+    height = 1.62 * lines + head + foot
     figure = Figure(figsize=(1.25 * columns + 0.3, height), dpi=100)
     FigureCanvasAgg(figure)
     axes = figure.subplots(lines, columns, squeeze=False)
-    figure.subplots_adjust(0.01, 0.01, 0.99, 1 - head / height, wspace=0.08, hspace=0.42)
+    figure.subplots_adjust(0.01, foot / height, 0.99, 1 - head / height, wspace=0.08, hspace=0.42)
     for place, line in enumerate(about):
         figure.text(0.01, 1 - (0.3 * place + 0.1) / height, line, va="top", fontsize=11, parse_math=False)
     for query, row in zip(queries, axes, strict=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import errno
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -371,6 +372,54 @@ def test_duplicates_are_found_and_nothing_else(faceid: Faceid, tmp_path: Path, o
     (folder / "broken.jpg").unlink()
     told = faceid("explore", "duplicates", folder, *options)
     assert (told.code, "5 photos: 3 copies in 1 group" in told.out) == (0, True)
+
+
+@pytest.mark.parametrize("options", [[], ["--no-faces"]])
+def test_a_file_is_no_copy_of_itself(
+    faceid: Faceid, photo: Photo, tmp_path: Path, options: list[str]
+) -> None:
+    file = photo(ALICE, name="photos/one.png")
+    (tmp_path / "photos" / "link.png").symlink_to(file)
+    (tmp_path / "again").symlink_to(tmp_path / "photos")
+    ran = faceid("explore", "duplicates", file, tmp_path / "photos", tmp_path / "again", *options)
+    assert (ran.code, ran.out) == (0, "1 photo: 0 copies in 0 groups\n")
+
+
+def test_a_photo_that_changed_or_was_piped_in_has_no_thumbnail(
+    faceid: Faceid, archive: Path, people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with np.load(archive) as loaded:
+        arrays = dict(loaded)
+    changed = Path(arrays["sources"][0])
+    changed.write_bytes((people / "carol" / "0.png").read_bytes())
+    arrays["sources"][1] = "-"
+    np.savez(archive, **arrays)
+    monkeypatch.setattr(sys, "stdin", None)
+    ran = faceid("explore", "project", archive, "-o", tmp_path / "o.html", "--method", "pca")
+    assert (ran.code, "5 of 7 faces have a thumbnail" in ran.err) == (0, True), ran.err
+
+
+def test_numbers_that_are_none_are_unknown(faceid: Faceid, archive: Path, tmp_path: Path) -> None:
+    with np.load(archive) as loaded:
+        arrays = dict(loaded)
+    arrays["boxes"][0, 2] = np.inf
+    arrays["quality"][1] = -np.inf
+    np.savez(archive, **arrays)
+    first = faceid("--json", "explore", "cluster", archive, "-o", tmp_path / "o.html").objects[0]
+    assert {face["row"]: face["box"] is None for face in first["faces"]} == {0: True, 1: False, 2: False}
+    assert faceid("explore", "project", archive, "-o", tmp_path / "o.html", "--method", "pca").code == 0
+
+
+def test_the_names_below_the_last_line_are_in_the_picture(
+    faceid: Faceid, archive: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "out.png"
+    assert faceid("explore", "retrieve", archive, "-o", file, "--queries", 2).code == 0
+    with PilImage.open(file) as picture:
+        dark = np.asarray(picture.convert("L")) < 128
+    # A letter that is cut off reaches the last row of pixels.
+    assert not dark[-3:].any()
+    assert dark[-25:-3].any()
 
 
 def test_no_duplicates_is_an_answer(faceid: Faceid, photo: Photo) -> None:

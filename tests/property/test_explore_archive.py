@@ -143,6 +143,7 @@ GOOD = {"embeddings": np.eye(3, dtype=np.float32), "model": "fake", "metric": "c
         ({"embeddings": np.zeros((2, 3), np.float32)}, "not finite, or zero"),
         ({"embeddings": np.full((2, 3), np.nan, np.float32)}, "not finite, or zero"),
         ({"embeddings": np.zeros((3, 0), np.float32)}, r"shape \(3, 0\)"),
+        ({"embeddings": np.ones((3, 1), np.float32)}, r"shape \(3, 1\)"),
         ({"embeddings": np.ones(3, np.float32)}, r"shape \(3,\)"),
         ({"embeddings": np.ones((2, 3), np.int64)}, "int64"),
         ({"metric": "manhattan"}, "metric 'manhattan'"),
