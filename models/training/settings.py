@@ -9,10 +9,10 @@
 
     [loss]                      # models/losses/settings.py
     name = "triplet"
-    mining = "hard"
+    mining = "hard"             # "offline_hard", "offline_semi_hard": batches of a third as many triplets, out of all
 
     [batch]
-    people = 16                 # identities in a batch, and photos of each
+    people = 16                 # identities in a batch, and photos of each; offline, their product is its size
     photos = 4
 
     [optimiser]

@@ -14,24 +14,26 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+import numpy as np
 import torch
 from lightning_fabric import Fabric
 
 from models.errors import ModelsError, TrainingFailed
+from models.mining import offline
 from models.state import write_tensors
 from models.training import checkpoints
+from models.training.batches import Batches
 from models.training.checkpoints import Standing, best_path
 from models.training.embedding import as_input, embed
 from models.training.events import Advised, Began, Nobody, Stepped, Validated, Watch
 from models.training.health import COLLAPSE_ADVICE, IDLE_ADVICE, Record, collapsed, idle
 from models.training.learner import Learner
 from models.training.logbook import Logbook, read_log
-from models.training.samples import Batches, Samples
+from models.training.samples import Samples
 from models.training.settings import TrainSettings
 from models.training.starts import Start
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 # It tells each process's number, which nobody asked for.
@@ -131,7 +133,7 @@ class _Run:
         kept = checkpoints.latest(job.directory)
         self._standing: Standing | None = None
         if kept is not None:
-            self._standing, learnt = kept
+            self._standing, learnt, self._batches.mined = kept
             self._learner.restore(learnt)
         step = 0 if self._standing is None else self._standing.step
         self._records = [record for record in read_log(job.directory) if record.step <= step]
@@ -164,7 +166,7 @@ class _Run:
         if standing.ended is not None:
             return standing
         advised = False
-        batches = self._batches.from_step(standing.step, schedule.steps, job.workers)
+        batches = self._batches.from_step(standing.step, schedule.steps, job.workers, self._mined)
         for number, batch in enumerate(batches, start=standing.step + 1):
             self._note(self._learner.step(number, batch))
             if not advised and idle(self._records):
@@ -191,6 +193,24 @@ class _Run:
         standing = Standing(step=0, best_step=0, best_score=score, start_score=score)
         self._keep(standing)
         return standing
+
+    def _mined(self, epoch: int) -> NDArray[np.int64]:
+        """The triplets of an epoch, mined by the first process for all: near ties may fall otherwise in another."""
+        settings, samples = self._job.settings, self._job.training
+        found: NDArray[np.int64] | None = None
+        if self._logbook is not None:
+            vectors = embed(self._learner.network, samples, self._fabric.device)
+            rng = np.random.default_rng((settings.seed, epoch))
+            found = offline.mined(str(settings.loss.mining), vectors, samples.labels, rng)
+        found = self._fabric.broadcast(found)
+        assert found is not None
+        if not len(found):
+            raise TrainingFailed(
+                f"no triplet is left to mine in epoch {epoch}: all embeddings are one",
+                code="collapsed",
+                hint=COLLAPSE_ADVICE,
+            )
+        return found
 
     def _note(self, record: Record) -> None:
         self._records.append(record)
@@ -234,7 +254,7 @@ class _Run:
     def _keep(self, standing: Standing) -> None:
         if self._logbook is not None:
             self._logbook.flush()
-            checkpoints.write(self._job.directory, standing, self._learner.learnt())
+            checkpoints.write(self._job.directory, standing, self._learner.learnt(), self._batches.mined)
 
 
 def _precision(kind: str) -> Literal["32-true", "16-mixed", "bf16-mixed"]:

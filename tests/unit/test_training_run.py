@@ -14,12 +14,12 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from models.errors import BadSettings, TrainingFailed, WeightsFormat
 from models.state import read_tensors
 from models.training import checkpoints, trainer
+from models.training.batches import Batches
 from models.training.checkpoints import FOLDER
 from models.training.embedding import embed, spread
 from models.training.events import Advised, Began
 from models.training.health import WINDOW
 from models.training.logbook import LOG, TENSORBOARD, read_log
-from models.training.samples import Batches
 from tiny_training import SIDE, Heard, Tiny, TinyNet, job, separation, settings
 
 
@@ -65,7 +65,10 @@ def test_the_weights_are_those_of_the_best_validation_without_norms(tmp_path: Pa
 
 
 @pytest.mark.parametrize("stop_at", [1, 3, 4, 7, 11])
-@pytest.mark.parametrize("loss", [{"mining": "random"}, {"name": "arcface"}])
+@pytest.mark.parametrize(
+    "loss",
+    [{"mining": "random"}, {"mining": "offline_hard"}, {"mining": "offline_semi_hard"}, {"name": "arcface"}],
+)
 def test_a_run_that_is_interrupted_goes_on_bit_by_bit(
     tmp_path: Path, stop_at: int, loss: dict[str, str]
 ) -> None:
@@ -204,6 +207,51 @@ def test_batches_hang_on_seed_and_step_alone(tmp_path: Path) -> None:
         )
         > 1
     )
+
+
+def test_offline_batches_are_the_triplets_that_were_mined_for_their_epoch(tmp_path: Path) -> None:
+    trained = job(tmp_path, settings(loss={"mining": "offline_hard"}))
+    labels = trained.training.labels
+    batches = Batches(trained.training, trained.settings)
+    found = [np.random.default_rng(epoch).integers(0, len(labels), (40, 3)) for epoch in range(3)]
+    learnt, asked = 0, []
+
+    def mine(epoch: int) -> np.ndarray:
+        asked.append((epoch, learnt))
+        return found[epoch]
+
+    shown = []
+    for batch in batches.from_step(0, 25, 0, mine):
+        shown.append(batch.places.numpy().reshape(-1, 3))
+        assert batch.labels.tolist() == labels[batch.places].tolist()
+        learnt += 1
+    # 40 photos are anchors, 4 a batch of 12: ten batches an epoch, of which the last was cut short.
+    assert asked == [(0, 0), (1, 10), (2, 20)]
+    for epoch in range(2):
+        whole = np.concatenate(shown[10 * epoch : 10 * epoch + 10])
+        assert sorted(whole.tolist()) == sorted(found[epoch].tolist())
+    # In the middle of an epoch, nothing is mined.
+    again = Batches(trained.training, trained.settings)
+    again.mined = found[1]
+    (batch,) = again.from_step(13, 14, 0, pytest.fail)
+    assert batch.places.numpy().reshape(-1, 3).tolist() == shown[13].tolist()
+
+
+def test_the_loss_of_offline_mining_is_that_of_the_batch_s_own_triplets(tmp_path: Path) -> None:
+    trained = job(tmp_path, settings(loss={"mining": "offline_semi_hard"}))
+    done = trainer.run(trained, Heard())
+    assert done.steps == 12
+    records = read_log(trained.directory)
+    # Each of a batch's four triplets pulls or does not.
+    assert {4 * record.active % 1 for record in records} == {0.0}
+    assert records[0].active > 0
+
+
+def test_embeddings_that_are_all_one_leave_nothing_semi_hard(tmp_path: Path) -> None:
+    chosen = settings(loss={"mining": "offline_semi_hard"})
+    with pytest.raises(TrainingFailed, match="no triplet is left to mine in epoch 0") as caught:
+        trainer.run(job(tmp_path, chosen, start=One()), Heard())
+    assert caught.value.code == "collapsed"
 
 
 def test_a_batch_is_shared_evenly_and_wholly(tmp_path: Path) -> None:
