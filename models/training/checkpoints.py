@@ -70,8 +70,25 @@ def write(
     temporary = folder / f".{target.name}.tmp"
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
-    write_tensors(temporary / "network.safetensors", learnt.network)
-    write_tensors(temporary / "loss.safetensors", learnt.loss)
+    try:
+        _fill(temporary, standing, learnt, mined)
+    except OSError:
+        # Where the disk is full, the half of a checkpoint must not be what fills it.
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    # One of this step is there where a run was killed between writing it and cleaning up; it is the same.
+    shutil.rmtree(target, ignore_errors=True)
+    temporary.rename(target)
+    for older in _found(directory)[:-KEPT]:
+        shutil.rmtree(older)
+    for path in directory.glob("best-*.safetensors"):
+        if path != best_path(directory, standing.best_step):
+            path.unlink()
+
+
+def _fill(folder: Path, standing: Standing, learnt: Learnt, mined: NDArray[np.int64] | None) -> None:
+    write_tensors(folder / "network.safetensors", learnt.network)
+    write_tensors(folder / "loss.safetensors", learnt.loss)
     content = io.BytesIO()
     state: dict[str, Any] = {
         "standing": asdict(standing),
@@ -81,15 +98,7 @@ def write(
     if mined is not None:
         state["mined"] = torch.from_numpy(mined)
     torch.save(state, content)
-    write_whole(temporary / "state.pt", [content.getvalue()])
-    # One of this step is there where a run was killed between writing it and cleaning up; it is the same.
-    shutil.rmtree(target, ignore_errors=True)
-    temporary.rename(target)
-    for older in _found(directory)[:-KEPT]:
-        shutil.rmtree(older)
-    for path in directory.glob("best-*.safetensors"):
-        if path != best_path(directory, standing.best_step):
-            path.unlink()
+    write_whole(folder / "state.pt", [content.getvalue()])
 
 
 def latest(directory: Path) -> tuple[Standing, Learnt, NDArray[np.int64] | None] | None:
@@ -123,4 +132,6 @@ def best_path(directory: Path, step: int) -> Path:
 
 
 def _found(directory: Path) -> list[Path]:
-    return sorted(path for path in (directory / FOLDER).glob("[0-9]*") if path.is_dir())
+    # By number: of a million steps and more, names do not sort as numbers do.
+    folders = (path for path in (directory / FOLDER).glob("[0-9]*") if path.name.isdecimal())
+    return sorted(folders, key=lambda path: int(path.name))

@@ -40,13 +40,17 @@ class Logbook:
         self._file = path.open("a", encoding="utf-8")
         writer: Any = SummaryWriter
         self._board = writer(str(directory / TENSORBOARD), purge_step=len(records) + 1)
+        self._failed: OSError | None = None
 
     def step(self, record: Record) -> None:
-        """Log a step."""
-        self._file.write(_line(record))
-        for name, value in asdict(record).items():
-            if name != "step":
-                self._board.add_scalar(f"training/{name}", value, record.step)
+        """Log a step. Where that fails, `flush` says so."""
+        try:
+            self._file.write(_line(record))
+            for name, value in asdict(record).items():
+                if name != "step":
+                    self._board.add_scalar(f"training/{name}", value, record.step)
+        except OSError as error:
+            self._failed = error
 
     def validation(self, step: int, score: float, vectors: NDArray[np.float32], samples: Samples) -> None:
         """Log a validation: its score, and the distances of mated and non-mated pairs."""
@@ -78,7 +82,9 @@ class Logbook:
         )
 
     def flush(self) -> None:
-        """Write what has been logged."""
+        """Write what has been logged. Raises OSError."""
+        if self._failed is not None:
+            raise self._failed
         self._file.flush()
         self._board.flush()
 

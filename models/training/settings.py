@@ -50,6 +50,7 @@ What a file leaves out stays as it is by default.
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -64,6 +65,9 @@ else:
     import tomli as tomllib
 
 LEAST_DIM, MOST_DIM = 8, 512
+
+MOST_SEED = 2**32 - 1
+"""Above, the seeds of steps, which are made of it, would not go into torch's 64 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +189,7 @@ class TrainSettings:
     split: SplitSettings = field(default_factory=SplitSettings)
 
     def __post_init__(self) -> None:
-        _check(self.seed >= 0, f"seed must be 0 or more, not {self.seed}")
+        _check(0 <= self.seed <= MOST_SEED, f"seed must be 0 to {MOST_SEED}, not {self.seed}")
 
     def changed(self, changes: Mapping[str, Mapping[str, Any]]) -> TrainSettings:
         """The same with other values: by section, then by key. Raises BadSettings."""
@@ -230,7 +234,7 @@ def _typed(value: Any, default: Any, key: str) -> Any:
     wanted = type(default)
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
-    if type(value) is not wanted or value != value:
+    if type(value) is not wanted or (wanted is float and not math.isfinite(value)):
         raise BadSettings(f"{key} must be of type {wanted.__name__}, not {value!r}")
     return value
 

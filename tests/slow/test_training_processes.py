@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import signal
@@ -16,9 +17,9 @@ import torch
 
 from models.losses.settings import LossSettings
 from models.state import read_tensors
-from models.training import trainer
+from models.training import checkpoints, trainer
 from models.training.checkpoints import FOLDER
-from models.training.events import Nobody
+from models.training.events import Event, Nobody
 from models.training.logbook import LOG, read_log
 from tiny_training import Tiny, job, settings
 
@@ -114,6 +115,23 @@ def test_an_error_in_two_processes_is_told_as_in_one(tmp_path: Path) -> None:
 
     with pytest.raises(BadSettings, match="a batch needs 11"):
         trainer.run(job(tmp_path, settings(batch={"people": 11}), processes=2), Nobody())
+
+
+class Full(Nobody):
+    """A disk on which nothing more can be written after a step."""
+
+    def __call__(self, event: Event) -> None:
+        if getattr(event, "step", 0) == 5:
+            checkpoints.write_tensors = _no_room
+
+
+def _no_room(path: Path, state: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+
+def test_a_full_disk_in_two_processes_is_told_as_in_one(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No space left on device"):
+        trainer.run(job(tmp_path, processes=2), Full())
 
 
 @pytest.mark.parametrize("mining", ["hard", "offline_hard"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import pickle
 from dataclasses import replace
 from pathlib import Path
@@ -186,6 +187,73 @@ def test_a_loss_that_is_not_finite_ends_it(tmp_path: Path) -> None:
     with pytest.raises(TrainingFailed, match=r"the loss is (nan|inf)") as caught:
         trainer.run(job(tmp_path, chosen, start=Tiny(norms=False)), Heard())
     assert caught.value.code == "diverged"
+
+
+def test_weights_that_the_last_step_has_ruined_end_it_too(tmp_path: Path) -> None:
+    # The only loss is that of the network as it was drawn.
+    chosen = settings(
+        optimiser={"rate": 1e30, "name": "sgd", "warmup": 0}, schedule={"steps": 1, "validate": 1}
+    )
+    with pytest.raises(TrainingFailed, match="embeddings are not finite after step 1") as caught:
+        trainer.run(job(tmp_path, chosen, start=Tiny(norms=False)), Heard())
+    assert caught.value.code == "diverged"
+
+
+class Full:
+    """A disk on which nothing more can be written, once it is full."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._patch = monkeypatch
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def __call__(self, event: object) -> None:
+        if getattr(event, "step", 0) == 5:
+            self._patch.setattr("models.state.write_whole", _no_room)
+
+
+def _no_room(path: Path, blocks: object) -> None:
+    path.write_bytes(b"half")
+    raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+
+def test_a_full_disk_ends_it_and_leaves_the_last_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = trainer.run(job(tmp_path / "whole"), Heard())
+    broken = job(tmp_path / "broken")
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left"):
+        trainer.run(broken, Full(patch))
+    assert sorted(path.name for path in (broken.directory / FOLDER).iterdir()) == ["000002", "000004"]
+    done = trainer.run(broken, Heard())
+    assert bits(done.weights) == bits(whole.weights)
+
+
+def test_a_log_that_cannot_be_written_is_told_at_the_next_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("torch.utils.tensorboard.SummaryWriter.add_scalar", no_room)
+    trained = job(tmp_path, settings(schedule={"validate": 100}))
+    monkeypatch.setattr("models.training.logbook.Logbook.validation", lambda *_: None)
+    heard = Heard()
+    with pytest.raises(OSError, match="No space left"):
+        trainer.run(trained, heard)
+    assert heard.events[-1].step == 2
+
+
+def test_a_million_steps_come_after_999_999(tmp_path: Path) -> None:
+    learnt = checkpoints.Learnt(network={"a": torch.zeros(1)}, loss={}, optimiser={}, scaler={})
+    for step in (999_950, 999_999, 1_000_000):
+        checkpoints.write(tmp_path, checkpoints.Standing(step, 0, 0.0, 0.0), learnt)
+    kept = checkpoints.latest(tmp_path)
+    assert kept is not None
+    assert kept[0].step == 1_000_000
+    assert {path.name for path in (tmp_path / FOLDER).iterdir()} == {"999999", "1000000"}
 
 
 def test_batches_hang_on_seed_and_step_alone(tmp_path: Path) -> None:

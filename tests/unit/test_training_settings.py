@@ -36,7 +36,8 @@ def test_another_loss_does_not_inherit_the_old_one_s_parameters() -> None:
     ("text", "complaint"),
     [
         ("seed = ", "not valid TOML"),
-        ("seed = -1", "seed must be 0 or more"),
+        ("seed = -1", "seed must be 0 to 4294967295"),
+        ("seed = 20261122140704", "seed must be 0 to 4294967295"),
         ("seed = 1.5", "seed must be of type int"),
         ("[networks]\ndim = 8", "networks is not a known section"),
         ("network = 3", "network is not a known section"),
@@ -46,6 +47,7 @@ def test_another_loss_does_not_inherit_the_old_one_s_parameters() -> None:
         ("[batch]\nphotos = 1", "two people with two photos"),
         ("[optimiser]\nrate = 0", "rate must be above 0"),
         ("[optimiser]\nrate = nan", "rate must be of type float"),
+        ("[optimiser]\nrate = inf", "rate must be of type float"),
         ('[optimiser]\nname = "lion"', "no optimiser 'lion'"),
         ("[schedule]\nsteps = 0", "steps must be 1 or more"),
         ("[augmentation]\nflip = 1.5", "flip must be 0 to 1"),
