@@ -208,10 +208,12 @@ def read_settings(text: str, where: str, defaults: TrainSettings) -> TrainSettin
     except tomllib.TOMLDecodeError as error:
         raise BadSettings(f"{where} is not valid TOML: {error}", path=where) from error
     seed = values.pop("seed", defaults.seed)
-    known = {section.name for section in fields(TrainSettings)}
+    known = [section.name for section in fields(TrainSettings) if section.name != "seed"]
     for name, section in values.items():
         if name not in known or not isinstance(section, dict):
-            raise BadSettings(f"{where}: {name} is not a known section", path=where)
+            raise BadSettings(
+                f"{where}: {name} is not a known section", hint=f"known are {', '.join(known)}", path=where
+            )
     try:
         return replace(defaults.changed(values), seed=_typed(seed, 0, "seed"))
     except BadSettings as error:

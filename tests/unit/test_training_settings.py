@@ -61,6 +61,13 @@ def test_a_bad_file_names_the_key(text: str, complaint: str) -> None:
         read_settings(text, "train.toml", FROM_SCRATCH)
 
 
+def test_a_bad_section_is_told_with_the_good_ones() -> None:
+    with pytest.raises(BadSettings) as refused:
+        read_settings("[optimizer]\nrate = 1.0", "x", FROM_SCRATCH)
+    assert refused.value.hint is not None
+    assert "batch, optimiser, schedule" in refused.value.hint
+
+
 def test_settings_are_plain_values(tmp_path: Path) -> None:
     plain = json.loads(json.dumps(FINE_TUNING.as_dict()))
     assert plain == FINE_TUNING.as_dict()
