@@ -1,7 +1,8 @@
 """Offline mining: triplets out of a whole training set, by its current embeddings, between epochs.
 
-The hardest of many thousand photos are harder than those of any batch, and among them are the photos under a wrong
-name, which come back every epoch. Semi-hard triplets keep off both: their negative is never the nearer one.
+The hardest of many thousand photos are harder than those of any batch: all embeddings may become one, and photos under
+a wrong name come back every epoch (Schroff, Kalenichenko and Philbin 2015, arXiv:1503.03832, section 3.2). Semi-hard
+triplets have no stranger who is nearer than the positive, and their positive is a random one.
 """
 
 from __future__ import annotations

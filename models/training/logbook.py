@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, fields
@@ -39,7 +40,8 @@ class Logbook:
         write_whole(path, ["".join(map(_line, records)).encode()])
         self._file = path.open("a", encoding="utf-8")
         writer: Any = SummaryWriter
-        self._board = writer(str(directory / TENSORBOARD), purge_step=len(records) + 1)
+        self._directory = directory / TENSORBOARD
+        self._board = writer(str(self._directory), purge_step=len(records) + 1)
         self._failed: OSError | None = None
 
     def step(self, record: Record) -> None:
@@ -72,6 +74,8 @@ class Logbook:
 
     def projector(self, step: int, vectors: NDArray[np.float32], samples: Samples) -> None:
         """Log embeddings (n, d) with their crops, for TensorBoard's projector."""
+        # Left by a run that was stopped before the checkpoint: TensorBoard would say so on standard output.
+        shutil.rmtree(self._directory / f"{step:05d}", ignore_errors=True)
         shown = _evenly(len(samples))
         pictures = torch.from_numpy(samples.crops(shown.tolist())).permute(0, 3, 1, 2).float() / 255
         self._board.add_embedding(

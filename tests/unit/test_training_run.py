@@ -20,8 +20,8 @@ from models.training.checkpoints import FOLDER
 from models.training.embedding import embed, spread
 from models.training.events import Advised, Began
 from models.training.health import WINDOW
-from models.training.logbook import LOG, TENSORBOARD, read_log
-from tiny_training import SIDE, Heard, Tiny, TinyNet, job, separation, settings
+from models.training.logbook import LOG, TENSORBOARD, Logbook, read_log
+from tiny_training import SIDE, Heard, Tiny, TinyNet, job, samples, separation, settings
 
 
 def bits(path: Path) -> dict[str, bytes]:
@@ -244,6 +244,18 @@ def test_a_log_that_cannot_be_written_is_told_at_the_next_checkpoint(
     with pytest.raises(OSError, match="No space left"):
         trainer.run(trained, heard)
     assert heard.events[-1].step == 2
+
+
+def test_a_step_that_is_made_again_says_nothing_on_standard_output(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = samples(tmp_path, 2, 1)
+    for _ in range(2):
+        logbook = Logbook(tmp_path, [])
+        logbook.projector(3, np.eye(8, dtype=np.float32), shown)
+        logbook.close()
+    assert capsys.readouterr().out == ""
+    assert (tmp_path / TENSORBOARD / "00003" / "default" / "sprite.png").exists()
 
 
 def test_a_million_steps_come_after_999_999(tmp_path: Path) -> None:
