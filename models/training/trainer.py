@@ -215,9 +215,9 @@ class _Run:
             found = offline.mined(str(settings.loss.mining), vectors, samples.labels, rng)
             if not len(found):
                 raise TrainingFailed(
-                    f"no triplet is left to mine in epoch {epoch}: all embeddings are one",
+                    f"no triplet is left to mine in epoch {epoch}: no stranger is farther than a positive",
                     code="collapsed",
-                    hint=COLLAPSE_ADVICE,
+                    hint="choose mining within batches (loss.mining) or a lower optimiser.rate",
                 )
             return found
 
