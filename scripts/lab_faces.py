@@ -91,8 +91,7 @@ def main() -> None:
     for seed in range(arguments.seeds):
         found.append(untrained(people, seed, arguments.device))
         for way in arguments.ways:
-            chosen = replace(settings, seed=seed, loss=WAYS[way])
-            found.append(trained(people, way, chosen, arguments.cache, arguments.device))
+            found.append(trained(people, way, told(way, settings, seed), arguments.cache, arguments.device))
     what = (
         f"{people.identities('training'):,} people ({len(people.training):,} photos) trained on, judged on"
         f" {people.identities('calibration'):,} others ({len(people.calibration):,} photos)"
@@ -103,6 +102,11 @@ def main() -> None:
     show(found, what)
     draw(found, arguments.figure)
     print(f"written to {arguments.json}, drawn in {arguments.figure}")
+
+
+def told(way: str, settings: TrainSettings, seed: int) -> TrainSettings:
+    """What a run of a way is told."""
+    return replace(settings, seed=seed, loss=WAYS[way])
 
 
 def judge(vectors: NDArray[np.float32], identity: NDArray[np.int64]) -> float:

@@ -44,7 +44,7 @@ from models.mining.splits import split
 
 RATES = (1e-2, 1e-3)
 IDENTITIES, PHOTOS = 32, 4
-LEARNING_RATES = (0.001, 0.003, 0.01)
+LEARNING_RATES = (0.003, 0.01, 0.03)
 EVERY = 5
 """Epochs from one look at the people who choose to the next."""
 

@@ -91,12 +91,14 @@ class Unlabelled(nn.Module):
 class Way:
     """A way to learn: `objective` makes of a network what is minimised, a module of a batch's pictures and labels.
 
-    Embeddings are compared at unit length, or, where not `unit`, as they are.
+    Embeddings are compared at unit length, or, where not `unit`, as they are. `rate` is the learning rate at its
+    highest.
     """
 
     name: str
     objective: Callable[[CharacterNet], nn.Module]
     unit: bool = True
+    rate: float = RATE
 
 
 def _by(name: str, **parameters: Any) -> Callable[[CharacterNet], nn.Module]:
@@ -118,7 +120,8 @@ WAYS = (
     Way("triplet, L2", _by("triplet", distance="l2", mining="all")),
     Way("triplet, L2 of any length", _free, unit=False),
     Way("contrastive, L2", _by("contrastive", distance="l2")),
-    Way("autoencoder", Unlabelled),
+    # Of this rate and RATE the better one on the alphabets learnt from (seed 0, 64 numbers): 33.7 against 31.4 %.
+    Way("autoencoder", Unlabelled, rate=5e-3),
 )
 
 
@@ -127,8 +130,8 @@ def train(way: Way, drawings: Drawings, *, dim: int, seed: int, steps: int) -> t
     torch.manual_seed(seed)
     network = CharacterNet(dim)
     objective = way.objective(network)
-    optimiser = torch.optim.Adam(objective.parameters(), lr=RATE)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=RATE, total_steps=steps)
+    optimiser = torch.optim.Adam(objective.parameters(), lr=way.rate)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=way.rate, total_steps=steps)
     batches = IdentityBatches(drawings.labels.tolist(), identities=CHARACTERS, photos=DRAWINGS, seed=seed)
     pixels, labels = torch.from_numpy(drawings.pixels), torch.from_numpy(drawings.labels)
     # Of its own, so that every way learns from the same pictures, whatever it draws.
