@@ -54,7 +54,7 @@ WAYS = {
     "triplet, semi-hard": LossSettings("triplet", mining="semi_hard"),
     "triplet, batch-hard": LossSettings("triplet", mining="hard"),
     "centre": LossSettings("centre"),
-    "arcface": LossSettings("arcface"),
+    "arcface": LossSettings("arcface", margin=0.2, scale=16.0),
 }
 SPLIT = SplitSettings(validation=0.1, calibration=0.25)
 KEEP = 2_000_000
