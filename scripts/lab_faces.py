@@ -54,6 +54,8 @@ WAYS = {
     "triplet, semi-hard": LossSettings("triplet", mining="semi_hard"),
     "triplet, batch-hard": LossSettings("triplet", mining="hard"),
     "centre": LossSettings("centre"),
+    # Chosen on the people of the validation, of two: at the paper's margin of 0.5 and scale of 64, 150 steps left them
+    # worse told apart (TMR 0.051) than by the network as it is drawn (0.059); these had come to 0.101 after 100.
     "arcface": LossSettings("arcface", margin=0.2, scale=16.0),
 }
 SPLIT = SplitSettings(validation=0.1, calibration=0.25)
