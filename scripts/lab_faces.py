@@ -54,7 +54,9 @@ WAYS = {
     "triplet, semi-hard": LossSettings("triplet", mining="semi_hard"),
     "triplet, batch-hard": LossSettings("triplet", mining="hard"),
     "centre": LossSettings("centre"),
-    "arcface": LossSettings("arcface"),
+    # Chosen on the people of the validation, of two: at the paper's margin of 0.5 and scale of 64, 150 steps left them
+    # worse told apart (TMR 0.051) than by the network as it is drawn (0.059); these had come to 0.101 after 100.
+    "arcface": LossSettings("arcface", margin=0.2, scale=16.0),
 }
 SPLIT = SplitSettings(validation=0.1, calibration=0.25)
 KEEP = 2_000_000
@@ -91,8 +93,7 @@ def main() -> None:
     for seed in range(arguments.seeds):
         found.append(untrained(people, seed, arguments.device))
         for way in arguments.ways:
-            chosen = replace(settings, seed=seed, loss=WAYS[way])
-            found.append(trained(people, way, chosen, arguments.cache, arguments.device))
+            found.append(trained(people, way, told(way, settings, seed), arguments.cache, arguments.device))
     what = (
         f"{people.identities('training'):,} people ({len(people.training):,} photos) trained on, judged on"
         f" {people.identities('calibration'):,} others ({len(people.calibration):,} photos)"
@@ -103,6 +104,11 @@ def main() -> None:
     show(found, what)
     draw(found, arguments.figure)
     print(f"written to {arguments.json}, drawn in {arguments.figure}")
+
+
+def told(way: str, settings: TrainSettings, seed: int) -> TrainSettings:
+    """What a run of a way is told."""
+    return replace(settings, seed=seed, loss=WAYS[way])
 
 
 def judge(vectors: NDArray[np.float32], identity: NDArray[np.int64]) -> float:

@@ -3,12 +3,14 @@
     python scripts/lab_omniglot.py [--seeds N] [--sizes 8,16,...] [--jobs N] [--limit MINUTES] [--json FILE]
 
 A small convolutional network learns the characters of five alphabets of Omniglot, and is asked for those of three
-others: which alphabets hangs on the seed. Every cell (way to learn x size x seed) is one training; those of a seed
-learn from the same pictures in the same order. Accuracy is that over all episodes of n characters of the three
-alphabets together, n = 2 .. 20, so that no chance of drawn episodes is left; the official runs of 20-way classification
-(Lake et al. 2015), of which the alphabets are in no training, stand beside it. Intervals are Student's, 95 %, over
-seeds: over the start of the network and the choice among these eight alphabets. Differences are taken seed by seed. Of
-twenty verdicts at 95 % one is wrong by chance. That accuracy falls with n is no finding: over all episodes it must.
+others: which alphabets hangs on the seed. An autoencoder has that network as its encoder, and learns from the same
+pictures without their labels; `pixels` are the pictures themselves at unit length. Every cell (way to learn x size x
+seed) is one training; those of a seed learn from the same pictures in the same order. Accuracy is that over all
+episodes of n characters of the three alphabets together, n = 2 .. 20, so that no chance of drawn episodes is left; the
+official runs of 20-way classification (Lake et al. 2015), of which the alphabets are in no training, stand beside it.
+Intervals are Student's, 95 %, over seeds: over the start of the network and the choice among these eight alphabets.
+Differences are taken seed by seed. Of twenty verdicts at 95 % one is wrong by chance. That accuracy falls with n is no
+finding: over all episodes it must.
 
 Finished cells are kept in the JSON file, and not computed again.
 """
@@ -21,6 +23,7 @@ import os
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import asdict, dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -29,16 +32,18 @@ import torch
 from rich.console import Console
 from rich.table import Column, Table
 
-from lab_omniglot_data import Drawings, Run, read_drawings, read_runs
+from lab_omniglot_data import SIDE, Drawings, Run, read_drawings, read_runs
 from lab_omniglot_episodes import all_episodes
 from lab_omniglot_findings import Mean, findings, mean
 from lab_omniglot_plot import draw
-from lab_omniglot_training import WAYS, embed, l2, train
+from lab_omniglot_training import WAYS, as_they_are, embed, l2, train
 
 SIZES = (8, 16, 32, 64, 128, 256)
 MOST_WAYS = 20
 TESTED = 3
 """Alphabets that a network is asked for and did not learn."""
+
+PIXELS = "pixels"
 
 _SHOWN = (2, 5, 10, 20)
 _BACKGROUND = ("images_background_small1", "images_background_small2")
@@ -47,17 +52,22 @@ _RUNS = "all_runs"
 
 @dataclass(frozen=True)
 class Plan:
-    """What a cell computes, but for its drawings."""
+    """What a cell computes, but for its drawings; `way` is a place in WAYS, or None for PIXELS."""
 
-    way: int
+    way: int | None
     size: int
     seed: int
     steps: int
 
     @property
+    def name(self) -> str:
+        """What its way is called."""
+        return PIXELS if self.way is None else WAYS[self.way].name
+
+    @property
     def key(self) -> str:
         """Its name in the JSON file."""
-        return f"{WAYS[self.way].name} | {self.size} | seed {self.seed} | {self.steps} steps"
+        return f"{self.name} | {self.size} | seed {self.seed} | {self.steps} steps"
 
 
 @dataclass(frozen=True)
@@ -83,6 +93,7 @@ def main() -> None:
         for size in arguments.sizes
         for way in range(len(WAYS))
     ]
+    plans += [Plan(None, SIDE**2, seed, 0) for seed in range(arguments.seeds)]
     cells = _kept(arguments.json)
     left = [plan for plan in plans if plan.key not in cells]
     if left:
@@ -101,18 +112,22 @@ def cell(plan: Plan, drawings: Drawings, runs: list[Run]) -> Cell:
     """Train, and ask. Alphabets that are tested are drawn by the seed, the same for every way and size."""
     started = time.perf_counter()
     torch.set_num_threads(1)
-    way = WAYS[plan.way]
     tested = tested_alphabets(drawings.alphabets, plan.seed)
     learnt = drawings.of_alphabets(set(drawings.alphabets) - set(tested))
     asked = drawings.of_alphabets(tested)
-    network, last_loss = train(way, learnt, dim=plan.size, seed=plan.seed, steps=plan.steps)
-    vectors = embed(network, asked.pixels, way)
+    if plan.way is None:
+        embedded, last_loss = as_they_are, 0.0
+    else:
+        way = WAYS[plan.way]
+        network, last_loss = train(way, learnt, dim=plan.size, seed=plan.seed, steps=plan.steps)
+        embedded = partial(embed, network, way)
+    vectors = embedded(asked.pixels)
     errors = []
     for run in runs:
-        nearest = l2(embed(network, run.asked, way), embed(network, run.known, way)).argmin(axis=1)
+        nearest = l2(embedded(run.asked), embedded(run.known)).argmin(axis=1)
         errors.append(float((nearest != run.answers).mean()))
     return Cell(
-        way=way.name,
+        way=plan.name,
         size=plan.size,
         seed=plan.seed,
         steps=plan.steps,
@@ -133,6 +148,7 @@ def tested_alphabets(alphabets: tuple[str, ...], seed: int) -> tuple[str, ...]:
 def report(cells: list[Cell], figure: Path) -> None:
     """The table, what it says of the known findings, and the picture."""
     rows = grouped(cells)
+    floor = sorted((cell for cell in cells if cell.way == PIXELS), key=lambda cell: cell.seed)
     table = Table(
         "way to learn",
         Column("size", justify="right"),
@@ -141,19 +157,19 @@ def report(cells: list[Cell], figure: Path) -> None:
         Column("error, official runs", justify="right"),
         title="accuracy of one-shot recognition, alphabets never seen (95 % over seeds)",
     )
-    for (way, size), group in rows.items():
+    for (way, size), group in [*rows.items(), *([((PIXELS, SIDE**2), floor)] if floor else [])]:
         shares = [mean([cell.accuracy[n - 2] for cell in group]) for n in _SHOWN]
         errors = mean([float(np.mean(cell.official_error)) for cell in group])
         table.add_row(way, str(size), str(len(group)), *map(_percent, shares), _percent(errors))
     Console(width=130).print(table)
     for found in findings(rows):
         print(found)
-    draw(rows, figure)
+    draw(rows, floor, figure)
     print(f"drawn in {figure}")
 
 
 def grouped(cells: list[Cell]) -> dict[tuple[str, int], list[Cell]]:
-    """By way, in the order of WAYS, and by size."""
+    """What was learnt, by way, in the order of WAYS, and by size."""
     groups: dict[tuple[str, int], list[Cell]] = {}
     for way in WAYS:
         for one in sorted(cells, key=lambda cell: (cell.size, cell.seed)):

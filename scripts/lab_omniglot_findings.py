@@ -73,6 +73,11 @@ def findings(rows: Rows) -> list[str]:
             what = f"points lost from 2-way to the most ways, contrastive less triplet, size {size}"
             found = difference(*([cell.accuracy[0] - cell.accuracy[-1] for cell in side] for side in both))
             lines.append(_line("contrastive falls faster", what, found))
+    for size in sizes:
+        if both := _paired(rows, ("triplet, cosine", size), ("autoencoder", size)):
+            what = f"triplet, cosine less autoencoder, size {size}"
+            found = difference(*([cell.accuracy[-1] for cell in side] for side in both))
+            lines.append(_line("better with labels", what, found))
     return lines
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from lab_omniglot_findings import Rows, mean
+from lab_omniglot_findings import Result, Rows, mean
 
 # Of Okabe and Ito's palette, told apart by colour-blind readers; line and marker tell the same in gray.
 _STYLES = {
@@ -15,11 +16,15 @@ _STYLES = {
     "triplet, L2": {"color": "#D55E00", "linestyle": "--", "marker": "s"},
     "triplet, L2 of any length": {"color": "#009E73", "linestyle": "-.", "marker": "^"},
     "contrastive, L2": {"color": "#CC79A7", "linestyle": ":", "marker": "D"},
+    "autoencoder": {"color": "#E69F00", "linestyle": (0, (3, 1, 1, 1, 1, 1)), "marker": "v"},
 }
 
 
-def draw(rows: Rows, path: Path) -> None:
-    """Left, of the middle size that every way has; right, at the most characters. Bars are 95 % over seeds."""
+def draw(rows: Rows, floor: Sequence[Result], path: Path) -> None:
+    """Left, of the middle size that every way has; right, at the most characters. Bars are 95 % over seeds.
+
+    `floor` are the cells of pixels, which have one size only; there may be none.
+    """
     ways = list(dict.fromkeys(way for way, _ in rows))
     sizes = sorted({size for _, size in rows})
     common = [size for size in sizes if all((way, size) in rows for way in ways)] or sizes
@@ -38,6 +43,10 @@ def draw(rows: Rows, path: Path) -> None:
             known = [at for at in sizes if (way, at) in rows]
             last = [mean([cell.accuracy[-1] for cell in rows[way, at]]) for at in known]
             right.errorbar(known, [at.value for at in last], yerr=[at.reach or 0.0 for at in last], **style)
+        if floor:
+            curve = [mean(values).value for values in zip(*(cell.accuracy for cell in floor), strict=True)]
+            left.plot(range(2, len(curve) + 2), curve, color="black", linewidth=0.8, label="pixels")
+            right.axhline(curve[-1], color="black", linewidth=0.8)
         left.set(xlabel="characters to choose from", ylabel="accuracy", title=f"embeddings of {size} numbers")
         left.set_xticks(range(2, most + 1, 3))
         right.set(xscale="log", xlabel="numbers of an embedding", title=f"{most} characters")

@@ -10,12 +10,16 @@ import math
 import torch
 from pytorch_metric_learning.losses import ArcFaceLoss, CosFaceLoss
 from pytorch_metric_learning.reducers import DoNothingReducer
+from pytorch_metric_learning.utils.common_functions import TorchInitWrapper
 from torch import Tensor, nn
 from torch.nn import functional
 
 from models.losses.loss import EmbeddingLoss, LossValue
 
 _NEARLY_ONE = 1 - 1e-6
+# As in the authors' code of ArcFace. Only directions count, and steps of Adam hardly turn weights as long as
+# pytorch-metric-learning's own (std 1).
+_SHORT = TorchInitWrapper(nn.init.normal_, std=0.01)
 
 
 class SoftmaxLoss(EmbeddingLoss):
@@ -66,7 +70,12 @@ class ArcFace(EmbeddingLoss):
     def __init__(self, *, embedding_size: int, classes: int, margin: float, scale: float) -> None:
         super().__init__()
         self.head = _ArcFace(
-            classes, embedding_size, margin=math.degrees(margin), scale=scale, reducer=DoNothingReducer()
+            classes,
+            embedding_size,
+            margin=math.degrees(margin),
+            scale=scale,
+            reducer=DoNothingReducer(),
+            weight_init_func=_SHORT,
         )
 
     def over(self, embeddings: Tensor, labels: Tensor) -> LossValue:
@@ -83,7 +92,12 @@ class CosFace(EmbeddingLoss):
     def __init__(self, *, embedding_size: int, classes: int, margin: float, scale: float) -> None:
         super().__init__()
         self.head = CosFaceLoss(
-            classes, embedding_size, margin=margin, scale=scale, reducer=DoNothingReducer()
+            classes,
+            embedding_size,
+            margin=margin,
+            scale=scale,
+            reducer=DoNothingReducer(),
+            weight_init_func=_SHORT,
         )
 
     def over(self, embeddings: Tensor, labels: Tensor) -> LossValue:

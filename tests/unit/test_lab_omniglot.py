@@ -190,9 +190,9 @@ def test_every_way_learns_what_it_is_shown(tmp_path: Path, monkeypatch: pytest.M
     _, early = train(way, drawings, dim=8, seed=0, steps=2)
     network, late = train(way, drawings, dim=8, seed=0, steps=25)
     assert late < early
-    vectors = embed(network, drawings.pixels, way)
+    vectors = embed(network, way, drawings.pixels)
     lengths = np.linalg.norm(vectors, axis=1)
-    assert (way.loss is None) == bool(np.ptp(lengths) > 1e-3)
+    assert way.unit == bool(np.ptp(lengths) < 1e-3)
     assert all_episodes(l2(vectors, vectors), drawings.labels, 10)[-1] > 0.5
 
 
@@ -244,10 +244,36 @@ def test_findings_compare_the_same_seeds() -> None:
         for way, by in worse.items()
         for cell in cells[:2]
     ]
+    cells += [
+        replace(cell, way="autoencoder", accuracy=[0.9, cell.accuracy[1] - 0.2 + 0.01 * (-1) ** cell.seed])
+        for cell in cells[:3]
+    ]
     lines = findings(lab_omniglot.grouped(cells))
+    assert [line for line in lines if line.startswith("better with labels: agrees")]
     assert [line for line in lines if "cosine less L2, triplets, size 8: +10.0 points" in line]
     assert [line for line in lines if line.startswith("contrastive falls faster: agrees")]
     assert not [line for line in lines if "of any length" in line or "when larger" in line]
+
+
+def test_an_autoencoder_needs_no_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lab_omniglot_training.CHARACTERS", 4)
+    drawings = data.read_drawings([packed(tmp_path / "a.zip", background({"A": 8}, drawings=4))])
+    way = WAYS[-1]
+    network, _ = train(way, drawings, dim=8, seed=0, steps=1)
+    objective = way.objective(network)
+    pictures, labels = torch.rand(4, 1, 28, 28), torch.arange(4)
+    assert objective(pictures, labels) == objective(pictures, labels * 0)
+
+
+def test_pixels_are_compared_without_any_training(tmp_path: Path) -> None:
+    drawings = data.read_drawings([packed(tmp_path / "a.zip", background(dict.fromkeys("ABC", 8)))])
+    runs = data.read_runs(packed(tmp_path / "runs.zip", run_files(1, [1, 2, 3], [2, 0, 1])))
+    found = lab_omniglot.cell(lab_omniglot.Plan(None, 28 * 28, 0, 0), drawings, runs)
+    assert (found.way, found.size, found.steps) == ("pixels", 784, 0)
+    # A few blocks of ink differ between drawings of one of these characters, many between two.
+    assert found.accuracy[-1] > 0.9
+    assert found.official_error == [0.0]
+    assert not lab_omniglot.grouped([found])
 
 
 def test_a_run_goes_on_where_it_was(
@@ -265,6 +291,7 @@ def test_a_run_goes_on_where_it_was(
     drawings = data.read_drawings([root / "images_background_small1.zip"])
     runs = data.read_runs(root / "all_runs.zip")
     plans = [lab_omniglot.Plan(way, 8, 0, 2) for way in range(len(WAYS))]
+    plans.append(lab_omniglot.Plan(None, 28 * 28, 0, 0))
     cells = {plan.key: lab_omniglot.cell(plan, drawings, runs) for plan in plans}
     kept.write_text(json.dumps({key: lab_omniglot.asdict(cell) for key, cell in cells.items()}))
     before = kept.read_bytes()
@@ -280,13 +307,13 @@ def test_a_run_goes_on_where_it_was(
         return capsys.readouterr().out
 
     assert "not finished" not in called("--seeds", "1")
-    assert "4 of 8 cells are not finished" in called("--seeds", "2", "--limit", "0")
+    assert "6 of 12 cells are not finished" in called("--seeds", "2", "--limit", "0")
     assert kept.read_bytes() == before
     (root / "images_background_small2.zip").unlink()
     with pytest.raises(SystemExit, match=r"no .*images_background_small2\.zip, nor a folder"):
         called("--seeds", "2", "--limit", "0")
     unpacked(root / "images_background_small2", background({"A": 8}, drawings=2))
-    assert "4 of 8 cells are not finished" in called("--seeds", "2", "--limit", "0")
+    assert "6 of 12 cells are not finished" in called("--seeds", "2", "--limit", "0")
     with Image.open(figure) as picture:
         assert picture.width > 500
     monkeypatch.setattr(

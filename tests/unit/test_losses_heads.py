@@ -56,6 +56,19 @@ def test_cosface_by_hand() -> None:
     assert value.active == 0
 
 
+@pytest.mark.parametrize("name", ["arcface", "cosface"])
+def test_a_step_of_adam_turns_the_weights_of_classes(name: str) -> None:
+    torch.manual_seed(0)
+    loss = make_loss(LossSettings(name), embedding_size=128, classes=50)
+    before = loss.head.W.detach().clone()
+    optimiser = torch.optim.AdamW(loss.parameters(), lr=1e-3)
+    loss(torch.randn(20, 128), torch.arange(20)).value.backward()
+    optimiser.step()
+    turned = torch.acos(torch.cosine_similarity(before, loss.head.W.detach(), dim=0))
+    # Of length 11, as those of standard normal numbers are, they would turn by 0.001.
+    assert turned.min() > 0.05
+
+
 def test_softmax_by_hand() -> None:
     loss = SoftmaxLoss(embedding_size=1, classes=3).double()
     loss.classifier.weight.data = torch.tensor([[1.0], [0.0], [-1.0]], dtype=torch.float64)
