@@ -84,6 +84,13 @@ class Policies:
         ]
         return put_all(gallery, wanted)
 
+    def own_calibration(self) -> Calibration | None:
+        """What was measured on the owner's data, by a policy in force: that for comparisons, else that for searches.
+
+        Raises GalleryError.
+        """
+        return calibration_of(self._stored("fmr")) or calibration_of(self._stored("fpir"))
+
     def reports(self) -> tuple[PolicyReport, PolicyReport]:
         """What decides for verify and for identify."""
         return self._report("fmr", self.for_claim), self._report("fpir", self.for_search)

@@ -3,18 +3,56 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterable, Iterator
+import zlib
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
 from math import prod
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.lib import format as npy
 
+from faceid.errors import InputError
+
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
 
-def read_rows(archive: zipfile.ZipFile, name: str, rows: int) -> Iterator[NDArray[Any]]:
+_ENCRYPTED = 1
+"""The flag of a ZIP's member."""
+
+
+@contextmanager
+def opened(path: Path, hint: str) -> Iterator[zipfile.ZipFile]:
+    """An archive to read from. Raises InputError: `unreadable`, or `bad_archive` for what turns out to be none."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if any(member.flag_bits & _ENCRYPTED for member in archive.infolist()):
+                raise ValueError("it is encrypted")
+            yield archive
+    except OSError as error:
+        raise InputError(
+            f"cannot read {path}: {error.strerror or error}", code="unreadable", hint=hint, path=str(path)
+        ) from error
+    except (ValueError, EOFError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
+        raise bad_archive(path, f"is not an .npz archive of plain arrays: {error}", hint) from error
+
+
+def bad_archive(path: Path, problem: str, hint: str) -> InputError:
+    """What is said of an archive that cannot be used."""
+    return InputError(f"{path} {problem}", code="bad_archive", hint=hint, path=str(path))
+
+
+def unit_rows(embeddings: NDArray[Any], path: Path, hint: str) -> NDArray[np.float32]:
+    """Embeddings (n, d) of the archive at `path`, each of length 1. Raises InputError where one has no length."""
+    lengths = np.linalg.norm(embeddings.astype(np.float64), axis=1, keepdims=True)
+    if not np.isfinite(lengths).all() or (lengths < 1e-6).any():
+        raise bad_archive(path, "has embeddings that are not finite, or zero", hint)
+    return np.ascontiguousarray(embeddings / lengths, dtype=np.float32)
+
+
+def read_rows(archive: zipfile.ZipFile, name: str, rows: int) -> Generator[NDArray[Any], None, None]:
     """The array `name` in parts of at most `rows` along its first axis.
 
     Raises KeyError where there is none, and ValueError for what is no plain array, or ends early.

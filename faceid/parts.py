@@ -124,6 +124,18 @@ class Parts:
             return Policies(None, None, self.calibration)
         return self._gallery_policies
 
+    def own_calibration(self, model: str) -> Calibration | None:
+        """What a policy in force of the gallery was measured on, where there is a gallery of `model` and such a policy.
+
+        Unlike `policies` it loads no network: `model` is that of embeddings at hand. Raises GalleryError.
+        """
+        if self._gallery is None and not self.settings.db.exists():
+            return None
+        pinned = self.gallery().model
+        if pinned is None or pinned.name != model:
+            return None
+        return Policies(self.gallery(), pinned, None).own_calibration()
+
     @cached_property
     def _gallery_policies(self) -> Policies:
         return Policies(self.gallery(), self._model_key, self.calibration, self._note)

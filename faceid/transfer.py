@@ -11,9 +11,8 @@ import hashlib
 import os
 import re
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from itertools import repeat
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -25,7 +24,7 @@ from enrollment_db.bulk import Part
 from enrollment_db.records import Model
 from faceid.errors import GalleryError, InputError
 from faceid.gallery import Gallery, database_errors, record_of
-from faceid.npz import read_rows, shape_and_type, write_rows
+from faceid.npz import bad_archive, opened, read_rows, shape_and_type, unit_rows, write_rows
 from faceid.results import TransferResult
 from faceid.types import ModelKey
 
@@ -48,7 +47,7 @@ def import_templates(
     Vectors are brought to unit length. Raises InputError for a file that is not such an archive, GalleryError
     for templates of another model.
     """
-    with _opened(path) as archive:
+    with opened(path, _FORMAT) as archive:
         total, has_sources, has_digests = _check_arrays(archive, path)
         _check_model(archive, gallery, model, path)
         people: set[str] = set()
@@ -64,7 +63,7 @@ def import_templates(
                 _rows(archive, "photo_sha256") if has_digests else repeat(None),
                 strict=False,
             ):
-                units = _unit_vectors(vectors, path)
+                units = unit_rows(vectors, path, _FORMAT)
                 hashes = _digests(units) if digests is None else _checked_digests(digests, path)
                 origins = (
                     [None] * len(units)
@@ -161,19 +160,6 @@ def _write(gallery: Gallery, archive: zipfile.ZipFile, progress: Progress | None
     return model, len(set(names)), len(names)
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            yield archive
-    except OSError as error:
-        raise InputError(
-            f"cannot read {path}: {error.strerror or error}", code="unreadable", hint=_FORMAT, path=str(path)
-        ) from error
-    except (ValueError, EOFError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
-        raise _bad(path, f"is not an .npz archive of plain arrays: {error}") from error
-
-
 def _check_arrays(archive: zipfile.ZipFile, path: Path) -> tuple[int, bool, bool]:
     """How many templates there are, and whether sources and hashes come with them."""
     there = {name.removesuffix(".npy") for name in archive.namelist()}
@@ -241,12 +227,5 @@ def _checked_digests(digests: NDArray[np.str_], path: Path) -> list[str]:
     return found
 
 
-def _unit_vectors(embeddings: NDArray[Any], path: Path) -> NDArray[np.float32]:
-    lengths = np.linalg.norm(embeddings.astype(np.float64), axis=1, keepdims=True)
-    if not np.isfinite(lengths).all() or (lengths < 1e-6).any():
-        raise _bad(path, "has embeddings that are not finite, or zero")
-    return np.ascontiguousarray(embeddings / lengths, dtype=np.float32)
-
-
 def _bad(path: Path, problem: str) -> InputError:
-    return InputError(f"{path} {problem}", code="bad_archive", hint=_FORMAT, path=str(path))
+    return bad_archive(path, problem, _FORMAT)

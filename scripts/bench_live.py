@@ -40,7 +40,7 @@ from bench_live_kills import Kills, killed, show_kills
 from bench_live_memory import memory, show_memory
 from bench_live_sources import Server
 from bench_live_speed import Recording, Turns, race, realtime, show_speed, soon
-from bench_pipeline import default_models, listed
+from bench_pipeline import listed, with_contenders
 from bench_pipeline_runs import System, cores, start
 from faceid.api import FaceID
 from live_contenders import NAIVE, RIVALS, faceid
@@ -183,23 +183,10 @@ def free_port() -> int:
 
 
 def parsed() -> argparse.Namespace:
-    names = [spec.name for spec in RIVALS]
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--only", type=listed(tuple(PARTS)), default=list(PARTS))
-    parser.add_argument(
-        "--rivals",
-        nargs="*",
-        choices=names,
-        metavar="NAME",
-        help=f"measure others too; without names all of them: {'; '.join(names)}",
-    )
-    parser.add_argument(
-        "--models",
-        type=lambda text: text.split(","),
-        help="networks of faceid, the first for all parts; default: dlib-resnet, and mobilefacenet if installed",
-    )
     parser.add_argument("--videos", type=Path, help="default: videos in $FACEID_TEST_DATA or ../shared/data")
     parser.add_argument("--frames", type=int, default=300, help="speed: frames of each person")
     parser.add_argument("--minutes", type=float, default=10.0, help="delay: how long to watch")
@@ -211,9 +198,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--up", type=float, default=6.0, help="kills: seconds from a name to the next kill")
     parser.add_argument("--cache", type=Path, default=Path("bench"))
     parser.add_argument("--json", type=Path, default=Path("bench/live_bench.json"))
-    arguments = parser.parse_args()
-    arguments.rivals = [] if arguments.rivals is None else arguments.rivals or names
-    arguments.models = arguments.models or default_models()
+    arguments = with_contenders(parser, [spec.name for spec in RIVALS])
     arguments.videos = arguments.videos or lfw.data_directory(None) / "videos"
     return arguments
 

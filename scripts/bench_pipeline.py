@@ -83,16 +83,8 @@ def main() -> None:
 
 
 def parsed() -> argparse.Namespace:
-    names = [spec.name for spec in RIVALS]
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--rivals",
-        nargs="*",
-        choices=names,
-        metavar="NAME",
-        help=f"measure others too; without names all of them: {'; '.join(names)}",
     )
     parser.add_argument(
         "--photos",
@@ -101,17 +93,29 @@ def parsed() -> argparse.Namespace:
         + ", ".join(f"{count} of {name}" for name, count in PHOTOS.items()),
     )
     parser.add_argument("--sets", type=listed(tuple(PHOTOS)), default=list(PHOTOS))
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--rounds", type=int, default=3, help="the systems take turns on so many parts")
+    parser.add_argument("--cache", type=Path, default=Path("bench"))
+    parser.add_argument("--json", type=Path, default=Path("bench/pipeline.json"))
+    return with_contenders(parser, [spec.name for spec in RIVALS])
+
+
+def with_contenders(parser: argparse.ArgumentParser, names: Sequence[str]) -> argparse.Namespace:
+    """The arguments of a benchmark of faceid's networks beside rivals called `names`, as `models` and `rivals`."""
+    parser.add_argument(
+        "--rivals",
+        nargs="*",
+        choices=names,
+        metavar="NAME",
+        help=f"measure others too; without names all of them: {'; '.join(names)}",
+    )
     parser.add_argument(
         "--models",
         type=lambda text: text.split(","),
         help="networks of faceid, the first for comparison; default: dlib-resnet, and mobilefacenet if installed",
     )
-    parser.add_argument("--data", type=Path)
-    parser.add_argument("--rounds", type=int, default=3, help="the systems take turns on so many parts")
-    parser.add_argument("--cache", type=Path, default=Path("bench"))
-    parser.add_argument("--json", type=Path, default=Path("bench/pipeline.json"))
     arguments = parser.parse_args()
-    arguments.rivals = [] if arguments.rivals is None else arguments.rivals or names
+    arguments.rivals = [] if arguments.rivals is None else arguments.rivals or [*names]
     arguments.models = arguments.models or default_models()
     return arguments
 

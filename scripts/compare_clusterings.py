@@ -1,7 +1,9 @@
 """Which way to group unknown faces: methods and bounds over archives of `faceid embed` whose folders give names.
 
 Every method works on the same graph of neighbours but HDBSCAN and DBSCAN, which search themselves. Only those faces
-count whose identity is known; all are grouped. Label errors of LFW are mended as in `lfw.py`.
+count whose identity is known; all are grouped. "all" is F of B-cubed over all faces, where each face beside a known one
+is taken for somebody of its own: in LFW hardly any of them is there twice. Label errors of LFW are mended as in
+`lfw.py`.
 
     faceid embed ../shared/data/lfw/images --output lfw.npz
     python scripts/compare_clusterings.py lfw.npz celeba_wild.npz --out bench/clusterings.json
@@ -28,6 +30,8 @@ from faceid.explore.bounds import bound_of
 from faceid.explore.cluster_quality import quality_of
 from faceid.explore.clustering import Graph, cluster, graph_of, same_photo
 from faceid.explore.faces import Faces
+from faceid.explore.set_aside import cluster_others, each_alone, set_aside
+from faceid.guards.levels import QUALITY_LEVELS
 from models.calibration import Calibration
 
 Ints = NDArray[np.int64]
@@ -156,7 +160,10 @@ def run(path: Path, out: list[dict[str, Any]]) -> None:
     ]
     known = {name: number for number, name in enumerate(sorted({*names} - {""}))}
     identity = np.array([known.get(name, -1) for name in names])
+    everybody = identity.copy()
+    everybody[identity < 0] = len(known) + np.arange(int((identity < 0).sum()))
     apart = same_photo(faces.photos())
+    aside = set_aside(faces)
     count = len(faces)
     print(
         f"\n{path}: {count:,} faces, {len(known):,} identities, {len(apart):,} pairs on one photo", flush=True
@@ -171,11 +178,15 @@ def run(path: Path, out: list[dict[str, Any]]) -> None:
         took = perf_counter() - started
         quality = quality_of(found, identity, np.random.default_rng(0))
         assert quality is not None
+        each = quality_of(found, everybody, np.random.default_rng(0))
+        assert each is not None
+        largest = int(np.bincount(found).max())
         broken = int((found[apart[:, 0]] == found[apart[:, 1]]).sum())
         precision, recall = quality.pair_precision or 0.0, quality.pair_recall or 0.0
         print(
             f"{method:34} {bound:18} pairs P {precision:.3f} R {recall:.3f}  B3 P {quality.b_cubed_precision:.3f}"
-            f" R {quality.b_cubed_recall:.3f} F {quality.b_cubed_f:.3f}  groups {len(np.unique(found)):5,}"
+            f" R {quality.b_cubed_recall:.3f} F {quality.b_cubed_f:.3f} all {each.b_cubed_f:.3f}"
+            f"  groups {len(np.unique(found)):5,} largest {largest:3}"
             f" broken {broken:3} {took:.1f} s",
             flush=True,
         )
@@ -186,6 +197,8 @@ def run(path: Path, out: list[dict[str, Any]]) -> None:
                 "bound": bound,
                 **asdict(quality),
                 "f": quality.b_cubed_f,
+                "f_all": each.b_cubed_f,
+                "largest": largest,
                 "broken": broken,
             }
         )
@@ -201,6 +214,16 @@ def run(path: Path, out: list[dict[str, Any]]) -> None:
             "average linkage, constrained", name, lambda b=least: cluster(faces.vectors, graph, b, apart)
         )
         measured("average linkage", name, lambda b=least: cluster(faces.vectors, graph, b, NOTHING))
+    for level in ("cut off", "standard"):
+        least, poor = (
+            bounds["default"],
+            aside if level == "cut off" else set_aside(faces, QUALITY_LEVELS[level]),
+        )
+        measured(
+            f"average linkage, {level} aside",
+            "default",
+            lambda b=least, p=poor: each_alone(cluster_others(faces, p, b, apart)),
+        )
     for name in ("FMR 0.001", "FMR 0.0001", "FMR 1e-05", "default"):
         measured("connected components", name, lambda b=bounds[name]: components(faces, graph, b))
         measured("Chinese whispers", name, lambda b=bounds[name]: whispers(faces, graph, b))

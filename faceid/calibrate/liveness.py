@@ -21,6 +21,7 @@ from faceid.errors import InputError
 from faceid.imaging import read
 from faceid.live.addresses import VideoFile
 from faceid.live.alive_passive import clip_score
+from faceid.live.cells import gray_of
 from faceid.live.tracks import Tracker
 from faceid.live.video import VideoReader
 from faceid.live.worth import Glance, Worth
@@ -123,7 +124,7 @@ class Looker:
         looks: dict[int, list[float]] = {}
         for image, time_s in _frames(path):
             detect = partial(lambda image: self._detector.detect([image])[0], image)
-            tracked = tracker.advance(image.pixels, time_s, detect)
+            tracked = tracker.advance(gray_of(image.pixels), time_s, detect)
             worth.forget(track.number for track in tracked.ended)
             faces = {track.number: track.face for track in tracked.tracks if track.detected}
             glances = [

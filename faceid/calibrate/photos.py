@@ -114,9 +114,9 @@ def from_gallery(gallery: Gallery, source: str) -> Collection:
 
 def digest_of(rows: Iterable[tuple[str, str]]) -> str:
     """The SHA-256 of a list of (hash or value, name), in any order."""
-    return hashlib.sha256(
-        "\n".join(sorted(f"{digest}\t{name}" for digest, name in rows)).encode()
-    ).hexdigest()
+    listed = "\n".join(sorted(f"{digest}\t{name}" for digest, name in rows))
+    # Names of files may hold bytes that are not UTF-8.
+    return hashlib.sha256(listed.encode(errors="surrogatepass")).hexdigest()
 
 
 def _collected(

@@ -44,16 +44,26 @@ def cluster(
             show_default=False,
         ),
     ] = None,
+    quality: Annotated[
+        str,
+        typer.Option(
+            "--quality", metavar="off|standard|strict|Q", help="Set faces of less quality aside; Q is 0..1."
+        ),
+    ] = "off",
     seed: shared.Seed = 0,
     min_face: MinFace = None,
 ) -> None:
     """Group faces by person without knowing anybody: groups are joined while they are alike on average.
 
     By default up to the distance of FMR 1/n for n faces, at most 1e-3. Two faces on one photo are two people, and
-    never in one group. Where names are known, pairwise and B-cubed precision and recall are told.
+    never in one group. Faces that the border of their picture cuts off are set aside, since they are like each other.
+    Where names are known, pairwise and B-cubed precision and recall are told.
     """
+    from faceid.rules import quality_from
+
     session = session_of(context)
     out = session.output
+    least_quality = quality_from(quality)
     if output.suffix.lower() != ".html":
         output = writable_directory(output) / "index.html"
         table: Path | None = output.with_name("clusters.csv")
@@ -66,47 +76,59 @@ def cluster(
         from faceid.explore.bounds import bound_of
         from faceid.explore.cannot_link import read_cannot_link
         from faceid.explore.cluster_quality import quality_of
-        from faceid.explore.files import replacing, write_bytes
-        from faceid.explore.groups import contact_sheet, groups_of, table_of
+        from faceid.explore.files import replacing, write_bytes, writing
+        from faceid.explore.groups import asides_of, contact_sheet, groups_of, table_of
+        from faceid.explore.set_aside import WORDS, cluster_others, each_alone, set_aside
         from faceid.explore.thumbnails import thumbnails
 
         file = stack.enter_context(replacing(output))
         faces = shared.load(session, system, data)
-        bound = bound_of(faces, Target(threshold=threshold, fmr=fmr), session.settings)
+        own = system.own_calibration(faces.model)
+        bound = bound_of(faces, Target(threshold=threshold, fmr=fmr), session.settings, own)
         photo = clustering.same_photo(faces.photos())
         listed = np.empty((0, 2), np.int64) if cannot_link is None else read_cannot_link(cannot_link, faces)
+        apart = np.concatenate([photo, listed])
+        aside = set_aside(faces, least_quality)
         with out.waiting("grouping"):
-            graph = clustering.graph_of(faces.vectors, bound.similarity)
-            apart = np.concatenate([photo, listed])
-            label = clustering.cluster(faces.vectors, graph, bound.similarity, apart)
-        groups = list(groups_of(faces, label))
-        quality = quality_of(label, faces.identities(), np.random.default_rng(seed))
+            label = cluster_others(faces, aside, bound.similarity, apart)
+        groups, asides = list(groups_of(faces, label)), asides_of(faces, aside)
+        agreement = quality_of(each_alone(label), faces.identities(), np.random.default_rng(seed))
         several = [group for group in groups if group.size > 1]
         told = [
             f"{counted(len(faces), 'face')} of {data}: {counted(len(several), 'group')} of two or more,"
-            f" {len(groups) - len(several):,} alone",
+            f" {len(groups) - len(several):,} alone, {sum(each.size for each in asides):,} set aside",
             f"{bound.said}; {counted(len(photo), 'pair')} on one photo and {len(listed):,} listed kept apart",
-            *([] if quality is None else shared.agreement(quality)),
+            *([] if agreement is None else shared.agreement(agreement)),
         ]
         shown = [face.row for group in several for face in group.faces[:SHEET]]
         shown += [group.faces[0].row for group in groups if group.size == 1][:SHEET]
+        shown += [face.row for each in asides for face in each.faces[:SHEET]]
         pictures = thumbnails(faces, shown[: shared.PICTURED])
         if len(pictures) < len(shown):
             out.note(f"{len(pictures):,} of {len(shown):,} faces of the contact sheet have a thumbnail")
-        file.write_bytes(contact_sheet(groups, pictures, told, SHEET))
+        with writing(output):
+            file.write_bytes(contact_sheet(groups, asides, pictures, told, SHEET))
         if table is not None:
-            write_bytes(table, table_of(groups))
-    for group in groups:
-        out.emit(group)
+            write_bytes(table, table_of(groups, asides))
+    for result in (*groups, *asides):
+        out.emit(result)
+    for each in asides:
+        out.note(f"{counted(each.size, 'face')} {WORDS[each.set_aside]}: set aside, not grouped")
+    if least_quality > 0.0 and np.isnan(faces.quality).any():
+        out.note(
+            f"of {counted(int(np.isnan(faces.quality).sum()), 'face')} the quality is not known: they stay"
+        )
     summary = {
         "path": str(output),
         "faces": len(faces),
         "clusters": len(groups),
         "alone": len(groups) - len(several),
+        "set_aside": {reason: len(rows) for reason, rows in aside.items()},
         "threshold": bound.distance,
         "fmr": bound.fmr,
+        "measured_on": bound.measured,
         "kept_apart": len(apart),
-        "quality": None if quality is None else plain(quality),
+        "quality": None if agreement is None else plain(agreement),
         "model": faces.model,
     }
     out.emit({"summary": summary})

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from faceid.cli._options import Session
+from faceid.cli._render import counted
 
 if TYPE_CHECKING:
     from faceid.api import FaceID
@@ -80,7 +81,7 @@ def agreement(quality: ClusterQuality) -> list[str]:
     """How well groups agree with known names, in two lines."""
     return [
         f"pairs: precision {_share(quality.pair_precision)}, recall {_share(quality.pair_recall)}, over"
-        f" {quality.faces:,} faces of {quality.identities:,} known identities",
+        f" {counted(quality.faces, 'face')} of {counted(quality.identities, 'known identity', 'known identities')}",
         f"B-cubed: precision {_share(quality.b_cubed_precision, quality.b_cubed_precision_interval)},"
         f" recall {_share(quality.b_cubed_recall, quality.b_cubed_recall_interval)}, F {quality.b_cubed_f:.3f}",
     ]
@@ -98,7 +99,8 @@ def ranked(quality: RetrievalQuality | None) -> list[str]:
     return [
         f"precision {precision}",
         f"mAP {_share(quality.mean_average_precision, quality.mean_average_precision_interval)}, over"
-        f" {quality.queries:,} queries of {quality.identities:,} people among {quality.candidates:,} other faces",
+        f" {quality.queries:,} queries of {counted(quality.identities, 'person', 'people')} among"
+        f" {counted(quality.candidates, 'other face')}",
     ]
 
 

@@ -43,51 +43,51 @@ def run(
     session = session_of(context)
     out = session.output
     with session.open(min_face=min_face) as system:
-        from faceid.explore.archive import write_archive
-        from faceid.explore.embedding import Rows, embedded
-        from faceid.explore.files import replacing
+        from faceid.explore.archive_writer import ArchiveWriter
+        from faceid.explore.embedding import Tally, embedded
         from faceid.explore.photos import of_paths
 
         photos = of_paths(paths)
-        rows = Rows()
+        tally = Tally()
         listed: list[EmbedResult] = []
-        with replacing(output) as temporary:
-            for result in out.follow(embedded(system.pipeline, photos, rows), "embedding", photos.total):
+        with ArchiveWriter(output) as archive:
+            results = embedded(system.pipeline, photos, archive.add, tally)
+            for result in out.follow(results, "embedding", photos.total):
                 out.emit(result)
                 if result.problem is not None:
                     out.problem(result.problem, result.path)
                     out.count(3)
                 if len(listed) <= SHOWN:
                     listed.append(result)
+            tally.require(" ".join(paths))
             model = system.pipeline.embedder.model
-            write_archive(temporary, rows.faces(model, " ".join(paths)), model)
+            archive.write(model)
     if len(listed) <= SHOWN:
         out.table(
             ["photo", "status", "name", "faces"],
             [(result.path, result.status, result.name, len(result.faces)) for result in listed],
         )
-    named = sum(bool(name) for name in rows.names)
     out.emit(
         {
             "summary": {
                 "path": str(output),
-                "photos": rows.photos,
-                "faces": len(rows.vectors),
-                "named": named,
-                "lost": dict(rows.lost),
+                "photos": tally.photos,
+                "faces": tally.faces,
+                "named": tally.named,
+                "lost": dict(tally.lost),
                 "model": model.name,
                 "dim": model.dim,
             }
         }
     )
-    lost = ", ".join(f"{count:,} {reason}" for reason, count in rows.lost.most_common())
+    lost = ", ".join(f"{count:,} {reason}" for reason, count in tally.lost.most_common())
     out.line(
-        f"{counted(len(rows.vectors), 'face')} of {counted(rows.photos, 'photo')}, {named:,} with a name"
+        f"{counted(tally.faces, 'face')} of {counted(tally.photos, 'photo')}, {tally.named:,} with a name"
         f"{f' (lost: {lost})' if lost else ''}, by {model.name} in {output}"
     )
-    if rows.crowds:
+    if tally.crowds:
         out.note(
-            f"{counted(rows.crowds, 'photo')} of a person's folder with several faces: those faces have no name,"
+            f"{counted(tally.crowds, 'photo')} of a person's folder with several faces: those faces have no name,"
             " since nobody says which is whose"
         )
     raise typer.Exit(out.exit_code)

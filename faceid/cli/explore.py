@@ -35,6 +35,12 @@ def project(
             help="pca keeps distances, tsne and umap neighbours; umap needs umap-learn.",
         ),
     ] = "tsne",
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            "--limit", metavar="N", min=3, help="Draw so many faces, chosen at random.", show_default=False
+        ),
+    ] = None,
     seed: shared.Seed = 0,
     min_face: MinFace = None,
 ) -> None:
@@ -48,18 +54,29 @@ def project(
     with session.open(min_face=min_face) as system:
         import numpy as np
 
-        from faceid.explore.files import replacing
-        from faceid.explore.projection import principal_components, to_centre
+        from faceid.explore.files import replacing, writing
+        from faceid.explore.projection import MANY, principal_components, to_centre
         from faceid.explore.projection import project as places_of
 
         with replacing(output) as file:
             faces = shared.load(session, system, data, least=3)
+            total = len(faces)
+            # The centre is that of all faces of a person, whichever are drawn.
+            centre = to_centre(faces.vectors, faces.identities(), faces.metric)
+            if limit is not None and limit < total:
+                drawn = np.sort(np.random.default_rng(seed).choice(total, limit, replace=False))
+                faces, centre = faces.at(drawn), centre[drawn]
+            if method == "tsne" and len(faces) > MANY:
+                out.note(
+                    f"t-SNE of {len(faces):,} faces takes long: --method pca does not, and --limit {MANY}"
+                    " draws some of them"
+                )
             with out.waiting(f"projecting by {method}"):
                 places = places_of(faces.vectors, method, seed)
             identity = faces.identities()
             people = int(identity.max()) + 1
-            centre = to_centre(faces.vectors, identity, faces.metric)
-            about = f"{counted(len(faces), 'face')} of {data}"
+            about = f"{counted(total, 'face')} of {data}"
+            about = f"{len(faces):,} of {about}" if len(faces) < total else about
             about += f", {counted(people, 'identity', 'identities')}" if people else ""
             about += f", {faces.model}, {NAMES[method]}"
             share = principal_components(faces.vectors)[1] if method == "pca" else None
@@ -69,7 +86,7 @@ def project(
             if kind == "png":
                 from faceid.explore.scatter import draw
 
-                draw(places, faces.names, about, file)
+                content = draw(places, faces.names, about)
             else:
                 from faceid.explore.scatter_page import scatter_page
                 from faceid.explore.thumbnails import thumbnails
@@ -78,13 +95,16 @@ def project(
                 pictures = thumbnails(faces, shown.tolist())
                 if len(pictures) < len(faces):
                     out.note(f"{len(pictures):,} of {len(faces):,} faces have a thumbnail")
-                file.write_bytes(scatter_page(faces, places, centre, pictures, title=title, about=about))
+                content = scatter_page(faces, places, centre, pictures, title=title, about=about)
+            with writing(output):
+                file.write_bytes(content)
     known = centre[~np.isnan(centre)]
     out.emit(
         {
             "path": str(output),
             "method": method,
-            "faces": len(faces),
+            "faces": total,
+            "drawn": len(faces),
             "identities": people,
             "variance": share,
             "mean_to_centre": float(known.mean()) if known.size else None,
@@ -117,7 +137,7 @@ def retrieve(
         import numpy as np
 
         from faceid.explore import retrieval
-        from faceid.explore.files import replacing
+        from faceid.explore.files import replacing, writing
         from faceid.explore.retrieval_grid import draw_grid, grid_page
         from faceid.explore.thumbnails import thumbnails
 
@@ -136,10 +156,10 @@ def retrieve(
             pictures = thumbnails(faces, sorted(shown))
             if len(pictures) < len(shown):
                 out.note(f"{len(pictures):,} of {len(shown):,} faces that are shown have a thumbnail")
-            if kind == "png":
-                draw_grid(faces, found, pictures, told, file)
-            else:
-                file.write_bytes(grid_page(faces, found, pictures, told))
+            make = draw_grid if kind == "png" else grid_page
+            content = make(faces, found, pictures, told)
+            with writing(output):
+                file.write_bytes(content)
     for query in found:
         out.emit(query, path=faces.sources[query.row], name=faces.names[query.row] or None)
     out.emit(

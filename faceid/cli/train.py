@@ -82,8 +82,9 @@ def run(
         str | None,
         typer.Option(
             "--mining",
-            metavar="all|hard|semi_hard|distance_weighted|random",
-            help="Which triplets of a batch count. Default: hard.",
+            metavar="all|hard|semi_hard|distance_weighted|random|offline_hard|offline_semi_hard",
+            help="Which triplets count: of those in a batch, or, offline, of all; then batches are made of them."
+            " Default: hard.",
             show_default=False,
         ),
     ] = None,

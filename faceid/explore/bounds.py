@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 from faceid import backends
 from faceid.config import Settings
@@ -11,45 +12,64 @@ from faceid.errors import ModelError
 from faceid.explore.faces import Faces
 from faceid.types import Metric
 
+if TYPE_CHECKING:
+    from models.calibration import Calibration
+
 LARGEST_FMR = 1e-3
 """Groups of few faces are joined up to the distance that one pair of strangers in 1,000 comes under."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """A distance with the cosine that is the same, and the FMR of a single comparison there (None: unknown)."""
+    """A distance with the cosine that is the same, and the FMR of a single comparison there (None: unknown).
+
+    `measured` says on whose people that was: those of the `gallery`, or those of the network's `card`.
+    """
 
     distance: float
     similarity: float
     fmr: float | None
+    measured: Literal["gallery", "card"] | None
     said: str
 
 
-def bound_of(faces: Faces, target: Target, settings: Settings | None = None) -> Bound:
+def bound_of(
+    faces: Faces, target: Target, settings: Settings | None = None, own: Calibration | None = None
+) -> Bound:
     """The bound for `target`; for none, that of FMR 1 / n with n faces, LARGEST_FMR at most.
 
     Then a face has one stranger within the distance on average, however many faces there are; the mean over all pairs
     of two groups is what keeps that stranger out. Chosen by measurement (`scripts/compare_clusterings.py`): a rate that
     does not follow n is too strict for a hundred faces, or too lax for thousands.
 
-    Networks of the user's own are looked for where `settings` say. Raises UsageError where a rate is asked of a network
-    without calibration, ModelError of one that nobody knows.
+    Rates are read from `own`, a calibration on the user's people, where there is one; for the bound without a target
+    only as far as it reaches. Else the network's card says. Networks of the user's own are looked for where `settings`
+    say. Raises UsageError where a rate is asked of a network without calibration, ModelError of one that nobody knows.
     """
     try:
-        calibration = backends.calibration_of(faces.model, settings)
+        card = backends.calibration_of(faces.model, settings)
     except ModelError:
         # Embeddings from elsewhere: a distance needs no card.
         if target.threshold is None:
             raise
-        calibration = None
+        card = None
+    calibration = card if own is None else own
     if target == Target() and calibration is not None:
-        target = Target(fmr=max(min(LARGEST_FMR, 1.0 / len(faces)), calibration.points[0].fmr))
+        wanted = min(LARGEST_FMR, 1.0 / len(faces))
+        if calibration.points[0].fmr > wanted and card is not None:
+            # A small calibration says nothing of rare matches, and its strictest distance is too lax for many faces.
+            calibration = card
+        target = Target(fmr=max(wanted, calibration.points[0].fmr))
     policy = policy_for(target, calibration)
     distance = policy.threshold
     fmr = policy.fmr(distance)
+    measured: Literal["gallery", "card"] | None = (
+        None if calibration is None else "gallery" if calibration is own else "card"
+    )
     rate = "no calibration" if fmr is None else f"FMR {fmr:.2g}"
-    said = f"joined to a mean distance of {distance:.4f} ({rate}) by {faces.model}"
-    return Bound(distance, _cosine(distance, faces.metric), fmr, said)
+    whose = " by the gallery's own calibration" if measured == "gallery" else ""
+    said = f"joined to a mean distance of {distance:.4f} ({rate}{whose}) by {faces.model}"
+    return Bound(distance, _cosine(distance, faces.metric), fmr, measured, said)
 
 
 def copy_bound(model: str, metric: Metric, settings: Settings | None = None) -> float:
@@ -57,7 +77,8 @@ def copy_bound(model: str, metric: Metric, settings: Settings | None = None) -> 
 
     A quarter of the strictest distance that its calibration has; a cosine of 0.99 without one. By the default network,
     faces on mirrored and slightly cropped copies differ by 0.003 mostly, and by 0.01 in one of twenty at most; of pairs
-    of different photos of one person, one in 200 is nearer than 0.011.
+    of different photos of one person, one in 200 is nearer than 0.011. Copies are a matter of the network, not of whose
+    faces they show: a gallery's own calibration does not count here.
     """
     calibration = backends.calibration_of(model, settings)
     return 0.99 if calibration is None else _cosine(calibration.points[0].distance / 4, metric)

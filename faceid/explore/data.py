@@ -89,6 +89,7 @@ def of_gallery(gallery: Gallery) -> Faces:
         digests=tuple(digests),
         boxes=np.full((count, 4), np.nan, np.float32),
         quality=np.full(count, np.nan, np.float32),
+        outside=np.full(count, np.nan, np.float32),
         thumbnails=(None,) * count,
         lost={},
     )

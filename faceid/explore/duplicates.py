@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from os.path import realpath
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -80,7 +81,11 @@ class Duplicates:
 
 
 def look_at(photos: Iterable[Photo], pipeline: Pipeline | None) -> Iterator[Seen | InputError]:
-    """Each photo, or why it cannot be read; with the faces that `pipeline` finds, or without any."""
+    """Each photo, or why it cannot be read; with the faces that `pipeline` finds, or without any.
+
+    A file that is named twice, or by a link as well, is no copy of itself, and looked at once.
+    """
+    photos = _once(photos)
     if pipeline is None:
         for photo in photos:
             try:
@@ -98,6 +103,15 @@ def look_at(photos: Iterable[Photo], pipeline: Pipeline | None) -> Iterator[Seen
             vectors = [embedding.vector for embedding in look.embeddings]
             faces = np.stack(vectors) if vectors else np.empty((0, pipeline.embedder.model.dim), np.float32)
             yield _seen(look.image, look.source, look.sha256 or look.image.sha256, faces)
+
+
+def _once(photos: Iterable[Photo]) -> Iterator[Photo]:
+    seen: set[str] = set()
+    for photo in photos:
+        place = realpath(photo.source)
+        if place not in seen:
+            seen.add(place)
+            yield photo
 
 
 def groups_of(photos: Sequence[Seen], least_cosine: float) -> Iterator[Duplicates]:

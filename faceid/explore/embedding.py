@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from math import nan
+from typing import Literal
 
 import numpy as np
 
 from faceid.errors import InputError, not_one_face
-from faceid.explore.faces import Faces
+from faceid.explore.faces import FaceRow, Faces
 from faceid.explore.photos import NOBODY
 from faceid.explore.thumbnails import thumbnail
 from faceid.pipeline import Look, Pipeline
 from faceid.results import Problem
 from faceid.sources import Photo
-from faceid.types import Box, ModelKey
-
-if TYPE_CHECKING:
-    from faceid.types import Vector
+from faceid.types import Box, Image
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,63 +41,23 @@ class EmbedResult:
     problem: Problem | None = None
 
 
-@dataclass(slots=True, eq=False)
-class Rows:
-    """Faces one after the other, as photos are looked at.
+@dataclass(slots=True)
+class Tally:
+    """What photos came to: `lost` are those without a face by reason code, `named` the faces with a name.
 
     `crowds` counts photos of a named person that show several faces: nobody says which of them is the person's, so
     none has the name.
     """
 
-    pictured: bool = False
-    vectors: list[Vector] = field(default_factory=list)
-    names: list[str] = field(default_factory=list)
-    sources: list[str] = field(default_factory=list)
-    digests: list[str] = field(default_factory=list)
-    boxes: list[Box] = field(default_factory=list)
-    quality: list[float] = field(default_factory=list)
-    thumbnails: list[bytes | None] = field(default_factory=list)
-    lost: Counter[str] = field(default_factory=Counter)
     photos: int = 0
+    faces: int = 0
+    named: int = 0
     crowds: int = 0
+    lost: Counter[str] = field(default_factory=Counter)
 
-    def add(self, look: Look[Photo]) -> EmbedResult:
-        """Take up the faces of one photo."""
-        self.photos += 1
-        if look.error is not None:
-            return self._lose(look, "unreadable", look.error)
-        if not look.observations:
-            return self._lose(look, "no_face", not_one_face(0, look.source))
-        name = look.origin.name or NOBODY
-        if name and len(look.observations) > 1:
-            self.crowds += 1
-            name = NOBODY
-        found = []
-        for observation, embedding in zip(look.observations, look.embeddings, strict=True):
-            face = observation.face
-            found.append(EmbeddedFace(len(self.vectors), face.box, face.score, observation.quality.score))
-            self.vectors.append(embedding.vector)
-            self.names.append(name)
-            self.sources.append(look.source)
-            self.digests.append(look.sha256 or "")
-            self.boxes.append(face.box)
-            self.quality.append(observation.quality.score)
-            kept = self.pictured and look.image is not None
-            self.thumbnails.append(
-                thumbnail(look.image, face.box) if kept and look.image is not None else None
-            )
-        return EmbedResult(look.source, "ok", name or None, tuple(found))
-
-    def _lose(
-        self, look: Look[Photo], status: Literal["no_face", "unreadable"], error: InputError
-    ) -> EmbedResult:
-        self.lost[error.code] += 1
-        problem = Problem(error.code, str(error), error.hint)
-        return EmbedResult(look.source, status, look.origin.name or None, (), problem)
-
-    def faces(self, model: ModelKey, source: str) -> Faces:
-        """All of them. Raises InputError where there is none."""
-        if not self.vectors:
+    def require(self, source: str) -> None:
+        """Raises InputError where no photo of `source` shows a face."""
+        if not self.faces:
             reasons = ", ".join(f"{count:,} {reason}" for reason, count in self.lost.most_common())
             raise InputError(
                 f"no photo shows a face: {reasons or 'there are none'}",
@@ -107,26 +65,25 @@ class Rows:
                 hint="name photos that show faces",
                 path=source,
             )
-        return Faces(
-            source=source,
-            kind="photos",
-            model=model.name,
-            metric=model.metric,
-            vectors=np.stack(self.vectors).astype(np.float32, copy=False),
-            names=tuple(self.names),
-            sources=tuple(self.sources),
-            digests=tuple(self.digests),
-            boxes=np.array(self.boxes, np.float32).reshape(-1, 4),
-            quality=np.array(self.quality, np.float32),
-            thumbnails=tuple(self.thumbnails),
-            lost=dict(self.lost),
-        )
 
 
-def embedded(pipeline: Pipeline, photos: Iterable[Photo], rows: Rows) -> Iterator[EmbedResult]:
-    """Look at each photo and take its faces up into `rows`; what became of it, as soon as it is known."""
+def embedded(
+    pipeline: Pipeline,
+    photos: Iterable[Photo],
+    keep: Callable[[FaceRow], None],
+    tally: Tally,
+    *,
+    pictured: bool = False,
+) -> Iterator[EmbedResult]:
+    """Look at each photo and give its faces to `keep`, `pictured` with thumbnails; what became of it, at once."""
     for look in pipeline.look(photos):
-        yield rows.add(look)
+        tally.photos += 1
+        if look.error is not None:
+            yield _lost(look, "unreadable", look.error, tally)
+        elif not look.observations:
+            yield _lost(look, "no_face", not_one_face(0, look.source), tally)
+        else:
+            yield _taken_up(look, keep, tally, pictured)
 
 
 def look_at(
@@ -136,7 +93,62 @@ def look_at(
     report: Callable[[EmbedResult], None],
 ) -> Faces:
     """The faces of photos, with thumbnails; `report` is told of each photo. Raises InputError where there is none."""
-    rows = Rows(pictured=True)
-    for result in embedded(pipeline, photos, rows):
+    rows: list[FaceRow] = []
+    tally = Tally()
+    for result in embedded(pipeline, photos, rows.append, tally, pictured=True):
         report(result)
-    return rows.faces(pipeline.embedder.model, source)
+    tally.require(source)
+    model = pipeline.embedder.model
+    return Faces(
+        source=source,
+        kind="photos",
+        model=model.name,
+        metric=model.metric,
+        vectors=np.stack([row.vector for row in rows]).astype(np.float32, copy=False),
+        names=tuple(row.name for row in rows),
+        sources=tuple(row.source for row in rows),
+        digests=tuple(row.digest for row in rows),
+        boxes=np.array([row.box for row in rows], np.float32).reshape(-1, 4),
+        quality=np.array([row.quality for row in rows], np.float32),
+        outside=np.array([row.outside for row in rows], np.float32),
+        thumbnails=tuple(row.thumbnail for row in rows),
+        lost=dict(tally.lost),
+    )
+
+
+def share_outside(box: Box, image: Image) -> float:
+    """The share 0..1 of a face's box that lies beyond the border of its picture; NaN for a box without area."""
+    x1, y1, x2, y2 = box
+    area = (x2 - x1) * (y2 - y1)
+    if not area > 0.0:
+        return nan
+    inside = max(0.0, min(x2, image.width) - max(x1, 0.0)) * max(0.0, min(y2, image.height) - max(y1, 0.0))
+    return 1.0 - inside / area
+
+
+def _taken_up(
+    look: Look[Photo], keep: Callable[[FaceRow], None], tally: Tally, pictured: bool
+) -> EmbedResult:
+    name = look.origin.name or NOBODY
+    if name and len(look.observations) > 1:
+        tally.crowds += 1
+        name = NOBODY
+    found = []
+    for observation, embedding in zip(look.observations, look.embeddings, strict=True):
+        face, quality = observation.face, observation.quality.score
+        found.append(EmbeddedFace(tally.faces, face.box, face.score, quality))
+        picture = thumbnail(look.image, face.box) if pictured and look.image is not None else None
+        outside = nan if look.image is None else share_outside(face.box, look.image)
+        sha256 = look.sha256 or ""
+        keep(FaceRow(embedding.vector, name, look.source, sha256, face.box, quality, outside, picture))
+        tally.faces += 1
+        tally.named += name != NOBODY
+    return EmbedResult(look.source, "ok", name or None, tuple(found))
+
+
+def _lost(
+    look: Look[Photo], status: Literal["no_face", "unreadable"], error: InputError, tally: Tally
+) -> EmbedResult:
+    tally.lost[error.code] += 1
+    problem = Problem(error.code, str(error), error.hint)
+    return EmbedResult(look.source, status, look.origin.name or None, (), problem)

@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from faceid.explore.photos import NOBODY
-from faceid.types import Metric
+from faceid.types import Box, Metric
+
+if TYPE_CHECKING:
+    from faceid.types import Vector
 
 Floats: TypeAlias = NDArray[np.float32]
 Ints: TypeAlias = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceRow:
+    """One face: a row of `Faces`, whose fields are described there."""
+
+    vector: Vector
+    name: str
+    source: str
+    digest: str
+    box: Box
+    quality: float
+    outside: float
+    thumbnail: bytes | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,8 +37,9 @@ class Faces:
     """`vectors` (n, d) float32 of unit length under the network `model`, one row a face.
 
     `names` are NOBODY's where unknown. `sources` say which photo, `digests` are the SHA-256 of its bytes; both are ""
-    where unknown. `boxes` (n, 4) float32 are x1, y1, x2, y2 in pixels and `quality` (n,) float32 is 0..1, NaN where
-    unknown. `thumbnails` are JPEGs, None where none was kept. `lost` counts photos without a face by reason code.
+    where unknown. `boxes` (n, 4) float32 are x1, y1, x2, y2 in pixels, `quality` (n,) float32 is 0..1, and `outside`
+    (n,) float32 the share 0..1 of the box beyond the border of its picture; NaN where unknown. `thumbnails` are JPEGs,
+    None where none was kept. `lost` counts photos without a face by reason code.
     """
 
     source: str
@@ -34,11 +52,27 @@ class Faces:
     digests: tuple[str, ...]
     boxes: Floats
     quality: Floats
+    outside: Floats
     thumbnails: tuple[bytes | None, ...]
     lost: dict[str, int]
 
     def __len__(self) -> int:
         return len(self.vectors)
+
+    def at(self, rows: Ints) -> Faces:
+        """Some of them, by row, in the order of `rows` (k,)."""
+        some = rows.tolist()
+        return replace(
+            self,
+            vectors=self.vectors[rows],
+            names=tuple(self.names[row] for row in some),
+            sources=tuple(self.sources[row] for row in some),
+            digests=tuple(self.digests[row] for row in some),
+            boxes=self.boxes[rows],
+            quality=self.quality[rows],
+            outside=self.outside[rows],
+            thumbnails=tuple(self.thumbnails[row] for row in some),
+        )
 
     def identities(self) -> Ints:
         """The identity of each face (n,), numbered from 0 by name; -1 for NOBODY's."""

@@ -17,29 +17,43 @@ def replacing(path: Path) -> Iterator[Path]:
     It is there from the beginning, so that a place that cannot be written is refused before the work. Raises
     UsageError (`cannot_write`).
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with writing(path):
+        check_place(path)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        temporary.touch(mode=0o600)
     try:
-        with _as_usage(path):
-            temporary.touch(mode=0o600)
         yield temporary
-        with _as_usage(path):
+        with writing(path):
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
             temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
+def check_place(path: Path) -> None:
+    """Raises UsageError (`cannot_write`) where `path` is a directory or a device: neither gives way to a file."""
+    if path.exists() and not path.is_file():
+        raise _cannot_write(path, "it is no file" if not path.is_dir() else "it is a directory")
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """All of a file at once. Raises UsageError (`cannot_write`)."""
-    with replacing(path) as temporary, _as_usage(path):
+    with replacing(path) as temporary, writing(path):
         temporary.write_bytes(content)
 
 
 @contextmanager
-def _as_usage(path: Path) -> Iterator[None]:
+def writing(path: Path) -> Iterator[None]:
+    """What goes wrong while `path` is written, as a full disk, is raised as UsageError (`cannot_write`)."""
     try:
         yield
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise UsageError(
-            f"cannot write {path}: {reason}", code="cannot_write", hint="choose another place", path=str(path)
-        ) from error
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise _cannot_write(path, reason) from error
+
+
+def _cannot_write(path: Path, reason: object) -> UsageError:
+    return UsageError(
+        f"cannot write {path}: {reason}", code="cannot_write", hint="choose another place", path=str(path)
+    )

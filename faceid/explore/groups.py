@@ -15,6 +15,7 @@ from faceid.calibrate.report.markup import Html, count, join, name, text
 from faceid.explore.faces import Faces
 from faceid.explore.page import image, page
 from faceid.explore.photos import NOBODY
+from faceid.explore.set_aside import WORDS, Reason
 
 Ints = NDArray[np.int64]
 
@@ -44,9 +45,29 @@ class Group:
     faces: tuple[GroupedFace, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """Faces that were not grouped, for one reason."""
+
+    set_aside: Reason
+    size: int
+    faces: tuple[GroupedFace, ...]
+
+
+def asides_of(faces: Faces, aside: Mapping[Reason, Ints]) -> list[Aside]:
+    """What was set aside, for each reason that there was."""
+    return [
+        Aside(reason, len(rows), tuple(_face(faces, row) for row in rows.tolist()))
+        for reason, rows in aside.items()
+        if len(rows)
+    ]
+
+
 def groups_of(faces: Faces, label: Ints) -> Iterator[Group]:
-    """The groups of labels (n,) that count from 0, in their order; the first has the number 1."""
-    order = np.argsort(label, kind="stable")
+    """The groups of labels (n,) that count from 0, in their order; the first has the number 1, and -1 is no group."""
+    order = np.argsort(label, kind="stable")[(label < 0).sum() :]
+    if not order.size:
+        return
     starts = np.searchsorted(label[order], np.arange(1, int(label.max()) + 1))
     for number, rows in enumerate(np.split(order, starts), start=1):
         own = faces.vectors[rows].astype(np.float64)
@@ -65,36 +86,56 @@ def groups_of(faces: Faces, label: Ints) -> Iterator[Group]:
         )
 
 
-def table_of(groups: Sequence[Group]) -> bytes:
-    """A CSV with one line a face: `cluster,row,path,x1,y1,x2,y2,name`."""
+def table_of(groups: Sequence[Group], asides: Sequence[Aside]) -> bytes:
+    """A CSV with one line a face: `cluster,row,path,x1,y1,x2,y2,name,set_aside`; one of the first and last is empty."""
     file = io.StringIO(newline="")
     rows = csv.writer(file)
-    rows.writerow(("cluster", "row", "path", "x1", "y1", "x2", "y2", "name"))
+    rows.writerow(("cluster", "row", "path", "x1", "y1", "x2", "y2", "name", "set_aside"))
     for group in groups:
-        for face in group.faces:
-            box = ("",) * 4 if face.box is None else tuple(f"{value:.1f}" for value in face.box)
-            rows.writerow((group.cluster, face.row, face.path, *box, face.name or ""))
+        rows.writerows((group.cluster, *_cells(face), "") for face in group.faces)
+    for aside in asides:
+        rows.writerows(("", *_cells(face), aside.set_aside) for face in aside.faces)
     return file.getvalue().encode("utf-8", "backslashreplace")
 
 
 def contact_sheet(
-    groups: Sequence[Group], pictures: Mapping[int, bytes], about: Sequence[str], shown: int
+    groups: Sequence[Group],
+    asides: Sequence[Aside],
+    pictures: Mapping[int, bytes],
+    about: Sequence[str],
+    shown: int,
 ) -> bytes:
-    """A page with the faces of each group, `shown` at most, and single faces together at the end, UTF-8."""
+    """A page with the faces of each group, `shown` at most, then single faces and what was set aside, UTF-8."""
     several = [group for group in groups if group.size > 1]
     single = [group.faces[0] for group in groups if group.size == 1]
     parts = [Html(f'<p class="lead">{text(line)}</p>\n') for line in about]
     parts += [_section(group, pictures, shown) for group in several]
-    if single:
-        cells = join(_figure(face, pictures) for face in single[:shown])
-        more = f" The first {count(shown)} are shown." if len(single) > shown else ""
-        parts.append(
-            Html(
-                f'<section class="singles"><h2>{count(len(single))} alone</h2>\n<p class="note">Faces like nobody else'
-                f' here.{more}</p>\n<div class="sheet">{cells}</div></section>\n'
-            )
-        )
+    parts.append(
+        _others(f"{count(len(single))} alone", "Faces like nobody else here.", single, pictures, shown)
+    )
+    for aside in asides:
+        said = f"Not grouped: faces {WORDS[aside.set_aside]} are like each other, whoever they are."
+        title = f"{count(aside.size)} set aside"
+        parts.append(_others(title, said, aside.faces, pictures, shown))
     return page("Groups of faces", join(parts), style="explore.css")
+
+
+def _others(
+    title: str, said: str, faces: Sequence[GroupedFace], pictures: Mapping[int, bytes], shown: int
+) -> Html:
+    if not faces:
+        return Html("")
+    cells = join(_figure(face, pictures) for face in faces[:shown])
+    more = f" The first {count(shown)} are shown." if len(faces) > shown else ""
+    return Html(
+        f'<section class="singles"><h2>{text(title)}</h2>\n<p class="note">{text(said + more)}</p>\n'
+        f'<div class="sheet">{cells}</div></section>\n'
+    )
+
+
+def _cells(face: GroupedFace) -> tuple[object, ...]:
+    box = ("",) * 4 if face.box is None else tuple(f"{value:.1f}" for value in face.box)
+    return (face.row, face.path, *box, face.name or "")
 
 
 def _section(group: Group, pictures: Mapping[int, bytes], shown: int) -> Html:

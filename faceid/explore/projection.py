@@ -18,6 +18,13 @@ PERPLEXITY = 30.0
 """About how many neighbours t-SNE keeps a face near to (van der Maaten and Hinton 2008)."""
 
 
+ALIKE = 1e-6
+"""Embeddings that differ by less in all their numbers are one point."""
+
+MANY = 10_000
+"""Faces above which t-SNE takes so long that people should be told."""
+
+
 def project(vectors: NDArray[np.float32], method: Method, seed: int) -> Floats:
     """(n, 2) places of (n, d) embeddings, n >= 3.
 
@@ -27,7 +34,8 @@ def project(vectors: NDArray[np.float32], method: Method, seed: int) -> Floats:
     """
     if len(vectors) < 3:
         raise ValueError(f"{len(vectors)} faces make no picture: 3 at least are needed")
-    if method == "pca":
+    if method == "pca" or float(np.abs(vectors - vectors[0]).max()) < ALIKE:
+        # Of copies of one photo there are no neighbours to keep: scikit-learn divides by their deviation, and crashes.
         return principal_components(vectors)[0]
     if method == "tsne":
         manifold = require("sklearn.manifold", "scikit-learn", "t-SNE")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 from PIL import Image as Pillow
@@ -39,9 +38,9 @@ def grid_page(
 
 
 def draw_grid(
-    faces: Faces, queries: Sequence[Query], pictures: Mapping[int, bytes], about: Sequence[str], file: Path
-) -> None:
-    """Write a PNG with one line a query. Raises UsageError (`missing_library`), OSError."""
+    faces: Faces, queries: Sequence[Query], pictures: Mapping[int, bytes], about: Sequence[str]
+) -> bytes:
+    """A PNG with one line a query. Raises UsageError (`missing_library`)."""
     require("matplotlib", "matplotlib", "a PNG")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -49,11 +48,13 @@ def draw_grid(
     columns = 1 + max(len(query.neighbours) for query in queries)
     lines = len(queries)
     head = 0.3 * len(about) + 0.2
-    height = 1.62 * lines + head
+    # Below the last line is its names.
+    foot = 0.25
+    height = 1.62 * lines + head + foot
     figure = Figure(figsize=(1.25 * columns + 0.3, height), dpi=100)
     FigureCanvasAgg(figure)
     axes = figure.subplots(lines, columns, squeeze=False)
-    figure.subplots_adjust(0.01, 0.01, 0.99, 1 - head / height, wspace=0.08, hspace=0.42)
+    figure.subplots_adjust(0.01, foot / height, 0.99, 1 - head / height, wspace=0.08, hspace=0.42)
     for place, line in enumerate(about):
         figure.text(0.01, 1 - (0.3 * place + 0.1) / height, line, va="top", fontsize=11, parse_math=False)
     for query, row in zip(queries, axes, strict=True):
@@ -72,7 +73,9 @@ def draw_grid(
                 spine.set(color=colour, linewidth=2.5, linestyle=dashes)
             cell.set_title(told, fontsize=8, color=colour, pad=3, parse_math=False)
             cell.set_xlabel(short(_label(faces, face), 17), fontsize=7.5, labelpad=3, parse_math=False)
-    figure.savefig(file, format="png", metadata={"Software": None})
+    png = BytesIO()
+    figure.savefig(png, format="png", metadata={"Software": None})
+    return png.getvalue()
 
 
 def _asked(query: Query) -> str:

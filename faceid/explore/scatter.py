@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from io import BytesIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +13,10 @@ from faceid.explore.extras import require
 from faceid.explore.plain_text import short
 
 
-def draw(places: NDArray[np.float64], names: Sequence[str], title: str, file: Path) -> None:
-    """Write a PNG of places (n, 2): the people with the most faces in colours and shapes, all others gray.
+def draw(places: NDArray[np.float64], names: Sequence[str], title: str) -> bytes:
+    """A PNG of places (n, 2): the people with the most faces in colours and shapes, all others gray.
 
-    Raises UsageError (`missing_library`), OSError.
+    Raises UsageError (`missing_library`).
     """
     require("matplotlib", "matplotlib", "a PNG")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -66,4 +66,6 @@ def draw(places: NDArray[np.float64], names: Sequence[str], title: str, file: Pa
     for label in legend.get_texts():
         # A name is no formula, whatever dollars it has.
         label.set_parse_math(False)
-    figure.savefig(file, format="png", bbox_inches="tight", metadata={"Software": None})
+    png = BytesIO()
+    figure.savefig(png, format="png", bbox_inches="tight", metadata={"Software": None})
+    return png.getvalue()

@@ -10,7 +10,7 @@ from PIL import Image as Pillow
 
 from faceid.errors import InputError
 from faceid.explore.faces import Faces
-from faceid.imaging import read
+from faceid.imaging import STDIN, read
 from faceid.types import Box, Image
 
 SIDE = 96
@@ -48,14 +48,15 @@ def thumbnail(image: Image, box: Box | None) -> bytes:
 
 
 def thumbnails(faces: Faces, rows: Sequence[int]) -> dict[int, bytes]:
-    """JPEGs of some faces by row; those whose photo is not there any more are left out.
+    """JPEGs of some faces by row; those whose photo is not there any more, or has another content, are left out.
 
     What was kept while photos were looked at is taken; else each photo is read once.
     """
     found = {row: kept for row in rows if (kept := faces.thumbnails[row]) is not None}
     wanted: dict[str, list[int]] = {}
     for row in rows:
-        if row not in found and faces.sources[row]:
+        # What came by standard input cannot be read again.
+        if row not in found and faces.sources[row] not in ("", STDIN):
             wanted.setdefault(faces.sources[row], []).append(row)
     for source, theirs in wanted.items():
         try:
@@ -63,6 +64,8 @@ def thumbnails(faces: Faces, rows: Sequence[int]) -> dict[int, bytes]:
         except InputError:
             continue
         for row in theirs:
+            if faces.digests[row] not in ("", image.sha256):
+                continue
             box = faces.boxes[row]
             known = (
                 None if np.isnan(box).any() else (float(box[0]), float(box[1]), float(box[2]), float(box[3]))

@@ -57,9 +57,7 @@ class NetworkStream:
 
 
 @dataclass(frozen=True, slots=True)
-class VideoFile:
-    """A file of moving pictures."""
-
+class _OnDisk:
     live: ClassVar[bool] = False
     comes_back: ClassVar[bool] = False
     path: str
@@ -71,17 +69,13 @@ class VideoFile:
 
 
 @dataclass(frozen=True, slots=True)
-class PictureDirectory:
+class VideoFile(_OnDisk):
+    """A file of moving pictures."""
+
+
+@dataclass(frozen=True, slots=True)
+class PictureDirectory(_OnDisk):
     """A directory whose pictures are the frames, in the order of `faceid.imaging.walk`."""
-
-    live: ClassVar[bool] = False
-    comes_back: ClassVar[bool] = False
-    path: str
-
-    @property
-    def name(self) -> str:
-        """The path."""
-        return self.path
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""A gray picture as few cells: what tells of change, not of detail."""
+"""A frame in gray, and as few cells: what tells of change, not of detail."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from faceid.types import Pixels
+
     Gray = NDArray[np.uint8]
+
+
+def gray_of(pixels: Pixels) -> Gray:
+    """The luminance (H, W) uint8 of (H, W, 3) RGB uint8. Made once a frame, for all that look at it."""
+    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
 
 
 def cells(gray: Gray, columns: int, rows: int) -> Gray:

@@ -5,15 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 
 from faceid.live.cells import cells
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from faceid.types import Pixels
 
 _WIDTH, _HEIGHT = 64, 48
 _SOONER_S = 0.005
@@ -60,9 +57,8 @@ class Pace:
         self._latest: NDArray[np.int16] | None = None
         self._cost_s = 0.0
 
-    def due(self, pixels: Pixels, time_s: float, *, faces: int, undecided: int) -> bool:
-        """Whether (H, W, 3) RGB uint8 at `time_s` is to be detected; `undecided` of its `faces` are not named yet."""
-        gray = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
+    def due(self, gray: NDArray[np.uint8], time_s: float, *, faces: int, undecided: int) -> bool:
+        """Whether the frame at `time_s`, (H, W) uint8, is to be detected; `undecided` of its `faces` are not named."""
         self._latest = cells(gray, _WIDTH, _HEIGHT).astype(np.int16)
         if self._detected_s is None or self._seen is None:
             return True

@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import TYPE_CHECKING, TypeAlias
 
-import cv2
 import numpy as np
 
 from faceid.live.cuts import CutDetector
@@ -27,7 +26,7 @@ from faceid.types import Face
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from faceid.types import Box, Pixels
+    from faceid.types import Box
 
     Floats = NDArray[np.float32]
 
@@ -114,15 +113,16 @@ class Tracker:
         self._since_detection = 0
         self._tracks: tuple[Track, ...] = ()
 
-    def advance(self, pixels: Pixels, time_s: float, detect: Detect, *, due: bool | None = None) -> Tracked:
-        """The tracks in the next frame, (H, W, 3) RGB uint8, at `time_s`, which must not go back (ValueError).
+    def advance(
+        self, gray: NDArray[np.uint8], time_s: float, detect: Detect, *, due: bool | None = None
+    ) -> Tracked:
+        """The tracks in the next frame, (H, W) uint8, at `time_s`, which must not go back (ValueError).
 
         `detect` is called at most once: for the first frame, at a cut, where a face was lost, and every `interval`-th
         frame or, where the caller keeps its own time, when it says that one is `due`.
         """
         if self._before is not None and time_s < self._time_s:
             raise ValueError(f"time went back from {self._time_s:g} s to {time_s:g} s")
-        gray = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
         cut = self._cuts.is_cut(gray)
         known = () if cut else self._tracks
         expected, lost = self._expected(known, gray, time_s)

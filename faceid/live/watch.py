@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from faceid.align import align
 from faceid.live.alive import LivenessCheck
+from faceid.live.cells import gray_of
 from faceid.live.events import EventKind, LiveEvent
 from faceid.live.evidence import Evidence
 from faceid.live.pace import Intervals, Pace
@@ -92,11 +93,11 @@ class Watch:
 
     def look(self, frame: Frame) -> Moment:
         """Take in the next frame. Raises ModelError, and GalleryError from the search for candidates."""
-        pixels, time_s = frame.image.pixels, frame.time_s
+        gray, time_s = gray_of(frame.image.pixels), frame.time_s
         self.counts.frames += 1
         deciding = sum(person.is_deciding(time_s) for person in self._people.values())
-        due = self._pace.due(pixels, time_s, faces=len(self._people), undecided=deciding)
-        tracked = self._tracker.advance(pixels, time_s, lambda: self._detect(frame), due=due)
+        due = self._pace.due(gray, time_s, faces=len(self._people), undecided=deciding)
+        tracked = self._tracker.advance(gray, time_s, lambda: self._detect(frame), due=due)
         events = self._ended(tracked.ended, frame)
         for track in tracked.tracks:
             if track.number not in self._people:

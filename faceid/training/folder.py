@@ -11,6 +11,7 @@ from typing import Any
 from faceid.errors import UsageError
 from models import registry
 from models.files import write_whole
+from models.training.checkpoints import FOLDER
 
 RUN = "run.json"
 """What a folder's run is of, by which it is known whether it may go on."""
@@ -35,9 +36,10 @@ def check_name(name: str, output: Path, models_dir: Path) -> None:
 def claim(output: Path, identity: Mapping[str, object]) -> None:
     """Make the folder that of a run which is known by `identity`, plain values.
 
-    Raises UsageError where it is another's already (`other_run`), or cannot be written.
+    A run that never came to its first checkpoint has nothing to lose: its folder may go to another. Raises UsageError
+    where it is another's already (`other_run`), or cannot be written.
     """
-    before = _of_run(output)
+    before = _of_run(output) if (output / FOLDER).is_dir() else {}
     different = [key for key, value in identity.items() if before and before.get(key) != value]
     if different:
         raise UsageError(

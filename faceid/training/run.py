@@ -76,7 +76,7 @@ def prepare(
     """Look at the photos, and part the people. `progress` hears of photos, `note` of what is left out, a line each.
 
     UsageError for a name that is taken, settings that cannot be and a folder of another run; InputError for too few
-    people; ModelError without the extra `train`.
+    people; ModelError without the extra `train`, and for a start that cannot be trained or is not there.
     """
     require_extra()
     check_name(order.name, order.output, order.models_dir)
@@ -84,6 +84,7 @@ def prepare(
         raise UsageError(
             "a network from scratch has nothing to be held to", hint="leave out --network, or distillation"
         )
+    _check_start(order)
     found = _look(order, _form(order.start).aligner, detector, crew, progress)
     with models_errors():
         people = parted(found, order.settings)
@@ -104,8 +105,7 @@ def prepare(
 def train(ready: Ready, watch: Watch) -> TrainResult:
     """Train, or go on where an earlier run in the same folder stopped; after the end, tell what came out again.
 
-    ModelError for a start that cannot be trained or is not there, and where a training comes to nothing; UsageError for
-    settings that do not go with these people.
+    ModelError where a training comes to nothing; UsageError for settings that do not go with these people.
     """
     order, found, people = ready.order, ready.found, ready.people
     with models_errors():
@@ -142,6 +142,14 @@ def require_extra() -> None:
             code="no_train",
             hint='pip install "faceid[train]"',
         )
+
+
+def _check_start(order: Order) -> None:
+    """Raise what making the network would raise before photos are looked at, which may take hours."""
+    from models.training.stages import freeze
+
+    with models_errors():
+        freeze(order.start.make(), order.settings.network.frozen)
 
 
 def _form(start: Start) -> Form:

@@ -11,6 +11,9 @@ from models.errors import BadSettings
 DISTANCES = ("l2", "squared_l2", "cosine")
 FORMS = ("hinge", "soft", "weighted")
 MINING = ("all", "hard", "semi_hard", "distance_weighted", "random")
+"""Online: out of the triplets that a batch happens to hold."""
+OFFLINE = ("offline_hard", "offline_semi_hard")
+"""Out of all photos that are trained on, of which the batches are then made."""
 
 _DEFAULTS: dict[str, dict[str, Any]] = {
     "triplet": {"distance": "l2", "margin": 0.2, "form": "hinge", "mining": "hard"},
@@ -33,10 +36,10 @@ class LossSettings:
 
     `margin` is a distance for triplet (0.2) and contrastive (1.0), an angle in radians for arcface (0.5), a cosine for
     cosface (0.35), partial_auc (0.08) and hashing (0.2). `distance` (triplet, contrastive: l2), `form` (triplet: hinge)
-    and `mining` (triplet, hashing: hard) are out of DISTANCES, FORMS and MINING. `scale` (arcface, cosface: 64,
-    partial_auc: 45) multiplies cosines. `weight` is that of the centres against the classes (centre: 0.003), or of the
-    step from codes to signs against the triplets (hashing: 0.01). `bits` (hashing: 64) is the length of codes, a
-    multiple of 8.
+    and `mining` (triplet, hashing: hard) are out of DISTANCES, FORMS and MINING, or, for triplet, OFFLINE. `scale`
+    (arcface, cosface: 64, partial_auc: 45) multiplies cosines. `weight` is that of the centres against the classes
+    (centre: 0.003), or of the step from codes to signs against the triplets (hashing: 0.01). `bits` (hashing: 64) is
+    the length of codes, a multiple of 8.
 
     Raises BadSettings for a name or value that is not possible, and for one that the loss has no use for.
     """
@@ -53,7 +56,7 @@ class LossSettings:
     _CHOICES: ClassVar[dict[str, tuple[str, ...]]] = {
         "distance": DISTANCES,
         "form": FORMS,
-        "mining": MINING,
+        "mining": (*MINING, *OFFLINE),
     }
 
     def __post_init__(self) -> None:
@@ -75,6 +78,11 @@ class LossSettings:
             raise BadSettings(
                 f"the weighted form weighs every pair, and cannot be mined as {self.mining}",
                 hint="leave mining out, or use the form hinge or soft",
+            )
+        if self.mining in OFFLINE and self.name != "triplet":
+            raise BadSettings(
+                f"{self.mining} mines by embeddings, and the loss {self.name} compares something else",
+                hint=f"use the loss triplet, or mining {', '.join(MINING)}",
             )
         if self.name == "arcface" and self.margin is not None and self.margin >= math.pi / 2:
             raise BadSettings(

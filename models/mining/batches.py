@@ -1,10 +1,11 @@
-"""Batches of P identities with K photos each."""
+"""Batches of P identities with K photos each, and batches of triplets that were mined offline."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.errors import BadSettings
 
@@ -66,3 +67,45 @@ class IdentityBatches:
         """The batches of an epoch from number `start` on, as a DataLoader's `batch_sampler` takes them."""
         for number in range(start, len(self)):
             yield self.batch(epoch, number)
+
+
+class TripletBatches:
+    """Batches of triplets that were mined offline, as places in a list of photos: anchor, positive, negative, the next
+    anchor...
+
+    An epoch is so long that every photo with a positive could be its anchor once. It shows each triplet about once, in
+    an order of its own: some twice where few were found, and a batch none twice.
+
+    A batch depends on nothing but (seed, epoch, its number in the epoch) and what was mined for the epoch.
+    """
+
+    def __init__(self, labels: Sequence[int], *, triplets: int, seed: int) -> None:
+        """`labels` has the identity of every photo, `triplets` is how many a batch has at most.
+
+        Raises BadSettings where there is no triplet: no identity with two photos, or one identity only.
+        """
+        counts = np.unique(np.asarray(labels), return_counts=True)[1]
+        anchors = int(counts[counts > 1].sum())
+        if not anchors or len(counts) < 2:
+            raise BadSettings(
+                "offline mining needs two identities, and two photos of one of them",
+                hint="add people, or photos",
+            )
+        self._triplets, self._seed = min(triplets, anchors), seed
+        self._batches = anchors // self._triplets
+
+    def __len__(self) -> int:
+        """The batches of an epoch."""
+        return self._batches
+
+    def batch(self, mined: NDArray[np.int64], epoch: int, number: int) -> list[int]:
+        """The places of the photos of one batch out of `mined` (t, 3), t above 0, those of a triplet together.
+
+        Raises IndexError for a `number` beyond the epoch's.
+        """
+        if not 0 <= number < len(self):
+            raise IndexError(f"an epoch has {len(self)} batches, and none is number {number}")
+        order = np.random.default_rng((self._seed, epoch)).permutation(len(mined))
+        first, count = number * self._triplets, min(self._triplets, len(mined))
+        chosen = order[np.arange(first, first + count) % len(mined)]
+        return [int(place) for place in mined[chosen].reshape(-1)]

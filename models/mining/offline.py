@@ -1,4 +1,9 @@
-"""Hard triplets out of a whole training set: by a search over its current embeddings, between epochs."""
+"""Offline mining: triplets out of a whole training set, by its current embeddings, between epochs.
+
+The hardest of many thousand photos are harder than those of any batch: all embeddings may become one, and photos under
+a wrong name come back every epoch (Schroff, Kalenichenko and Philbin 2015, arXiv:1503.03832, section 3.2). Semi-hard
+triplets have no stranger who is nearer than the positive, and their positive is a random one.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +15,22 @@ from numpy.typing import NDArray
 Search = Callable[[NDArray[np.float32], int], tuple[NDArray[np.float32], NDArray[np.int64]]]
 """`(queries (m, d), k)` -> (m, k) distances, nearest first, and (m, k) places, -1 where nothing was found."""
 
-_ROWS = 1024
+_ROWS = 256
 
 FIRST_LOOK = 16
 """The neighbours in which a stranger is looked for first."""
+
+
+def mined(
+    mining: str, embeddings: NDArray[np.float32], labels: NDArray[np.int64], rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """(t, 3) places of anchor, positive and negative by `mining`, one of `losses.settings.OFFLINE`.
+
+    `embeddings` are (n, d) of unit length, `labels` (n,). What is drawn comes from `rng`.
+    """
+    if mining == "offline_hard":
+        return hard_triplets(embeddings, labels, flat(embeddings))
+    return semi_hard_triplets(embeddings, labels, rng)
 
 
 def hard_triplets(
@@ -42,8 +59,45 @@ def hard_triplets(
             break
         # All k neighbours were of the anchor's own class: farther out.
         looking, k = looking[~found], min(2 * k, len(embeddings))
-    kept = negatives >= 0
-    return np.stack([anchors[kept], positives[anchors[kept]], negatives[kept]], axis=1)
+    return _whole(anchors, positives[anchors], negatives)
+
+
+def semi_hard_triplets(
+    embeddings: NDArray[np.float32], labels: NDArray[np.int64], rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """(t, 3) places of anchor, positive and negative among (n, d) embeddings of unit length, labels (n,).
+
+    For each anchor that has a positive, in order: one of its own class, drawn with equal chances, and the nearest of
+    another that is farther than it (Schroff et al. 2015, equation 4, over all photos instead of a batch). An anchor
+    that has none is left out. Every pair is compared: how many neighbours are nearer than the positive, a search for
+    the nearest k cannot know beforehand.
+    """
+    positives = _any_of_class(labels, rng)
+    anchors = np.flatnonzero(positives >= 0)
+    negatives = np.full(len(anchors), -1, dtype=np.int64)
+    for start in range(0, len(anchors), _ROWS):
+        part = slice(start, start + _ROWS)
+        rows = anchors[part]
+        cosines = embeddings[rows] @ embeddings.T
+        to_positive = np.take_along_axis(cosines, positives[rows, None], axis=1)
+        cosines[(labels[rows, None] == labels) | (cosines >= to_positive)] = -np.inf
+        nearest = cosines.argmax(axis=1)
+        found = np.isfinite(np.take_along_axis(cosines, nearest[:, None], axis=1)[:, 0])
+        negatives[part] = np.where(found, nearest, -1)
+    return _whole(anchors, positives[anchors], negatives)
+
+
+def flat(embeddings: NDArray[np.float32]) -> Search:
+    """A search by L2 distance with faiss's kernel, exact: what it leaves out is not mined, and an approximate
+    index leaves out the most where neighbours are many and near.
+    """
+    import faiss
+
+    def search(queries: NDArray[np.float32], k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        distances, places = faiss.knn(queries, embeddings, k)
+        return distances, places
+
+    return search
 
 
 def exhaustive(embeddings: NDArray[np.float32]) -> Search:
@@ -64,14 +118,34 @@ def exhaustive(embeddings: NDArray[np.float32]) -> Search:
     return search
 
 
+def _whole(
+    anchors: NDArray[np.int64], positives: NDArray[np.int64], negatives: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """(t, 3): those of which the negative is not -1."""
+    return np.stack([anchors, positives, negatives], axis=1)[negatives >= 0]
+
+
+def _any_of_class(labels: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """For each place, another one of its class, drawn with equal chances; -1 where it is alone."""
+    others = np.full(len(labels), -1, dtype=np.int64)
+    for members in _classes(labels):
+        if (count := len(members)) > 1:
+            others[members] = members[(np.arange(count) + rng.integers(1, count, count)) % count]
+    return others
+
+
 def _farthest_of_class(embeddings: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.int64]:
     """For each embedding, the place of the farthest other one of its class; -1 where it is alone."""
     farthest = np.full(len(labels), -1, dtype=np.int64)
-    order = np.argsort(labels, kind="stable")
-    starts = np.flatnonzero(np.diff(labels[order])) + 1
-    for members in np.split(order, starts):
+    for members in _classes(labels):
         if len(members) > 1:
             cosines = embeddings[members] @ embeddings[members].T
             np.fill_diagonal(cosines, np.inf)
             farthest[members] = members[cosines.argmin(axis=1)]
     return farthest
+
+
+def _classes(labels: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """The places of each class, in order."""
+    order = np.argsort(labels, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(labels[order])) + 1)

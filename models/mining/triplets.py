@@ -1,4 +1,4 @@
-"""Triplets (anchor, positive, negative) out of a batch, as places in it.
+"""Triplets (anchor, positive, negative) out of a batch, as places in it: online mining.
 
 A positive has the anchor's label and is not the anchor, a negative has another. Embeddings are compared at unit length,
 where L2, squared L2 and cosine order them alike: what is mined does not depend on which of them the loss uses.
@@ -24,9 +24,10 @@ NEAREST, FARTHEST = 0.5, 1.4
 
 
 def triplets(mining: str, embeddings: Tensor, labels: Tensor) -> Triplets:
-    """The triplets of (n, d) raw embeddings and (n,) labels by `mining`, one of `losses.settings.MINING`.
+    """The triplets of (n, d) raw embeddings and (n,) labels by `mining`: MINING and OFFLINE of `losses.settings`.
 
-    No gradient flows through the choice. Empty where no anchor has both a positive and a negative.
+    No gradient flows through the choice. Empty where no anchor has both a positive and a negative. Raises ValueError
+    where mining is offline and the batch is not made of triplets.
     """
     with torch.no_grad():
         return _MINERS[mining](embeddings, labels)
@@ -65,6 +66,16 @@ def semi_hard(embeddings: Tensor, labels: Tensor) -> Triplets:
     if not bool(found.any()):
         return _none(labels)
     return anchors[found], positives[found], nearest[found].argmin(dim=1)
+
+
+def laid_out(embeddings: Tensor, labels: Tensor) -> Triplets:
+    """Those that the batch was made of (`mining.batches.TripletBatches`): rows 3k, 3k + 1 and 3k + 2, for every k."""
+    if len(labels) % 3:
+        raise ValueError(f"a batch of {len(labels)} embeddings is not made of triplets")
+    anchors, positives, negatives = torch.arange(len(labels), device=labels.device).reshape(-1, 3).unbind(1)
+    if (labels[anchors] != labels[positives]).any() or (labels[anchors] == labels[negatives]).any():
+        raise ValueError("a batch for offline mining must be made of triplets: anchor, positive, negative")
+    return anchors, positives, negatives
 
 
 def random(embeddings: Tensor, labels: Tensor) -> Triplets:
@@ -123,4 +134,6 @@ _MINERS: dict[str, Callable[[Tensor, Tensor], Triplets]] = {
     "semi_hard": semi_hard,
     "distance_weighted": distance_weighted,
     "random": random,
+    "offline_hard": laid_out,
+    "offline_semi_hard": laid_out,
 }

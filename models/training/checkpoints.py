@@ -2,7 +2,7 @@
 
     checkpoints/000150/network.safetensors     weights, in the form in which they are trained
                        loss.safetensors        what the loss has learnt, where it learns
-                       state.pt                optimiser, step, the best validation so far
+                       state.pt                optimiser, step, the best validation so far, what was mined offline
     best-000100.safetensors                    the weights that did best, in the form in which they are used
 
 Files are read without running anything that could be pickled into them (`weights_only`). No generator of random numbers
@@ -18,7 +18,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from models.backbones.torch_format import UNREADABLE
@@ -56,22 +58,24 @@ class Learnt:
     scaler: Mapping[str, Any]
 
 
-def write(directory: Path, standing: Standing, learnt: Learnt) -> None:
+def write(
+    directory: Path, standing: Standing, learnt: Learnt, mined: NDArray[np.int64] | None = None
+) -> None:
     """Keep a checkpoint below `directory`; older ones but the last, and weights that were best once, go.
 
-    Raises OSError.
+    `mined` are the triplets of the epoch, where mining is offline. Raises OSError.
     """
     folder = directory / FOLDER
     target = folder / f"{standing.step:06d}"
     temporary = folder / f".{target.name}.tmp"
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
-    write_tensors(temporary / "network.safetensors", learnt.network)
-    write_tensors(temporary / "loss.safetensors", learnt.loss)
-    content = io.BytesIO()
-    state = {"standing": asdict(standing), "optimiser": learnt.optimiser, "scaler": learnt.scaler}
-    torch.save(state, content)
-    write_whole(temporary / "state.pt", [content.getvalue()])
+    try:
+        _fill(temporary, standing, learnt, mined)
+    except OSError:
+        # Where the disk is full, the half of a checkpoint must not be what fills it.
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
     # One of this step is there where a run was killed between writing it and cleaning up; it is the same.
     shutil.rmtree(target, ignore_errors=True)
     temporary.rename(target)
@@ -82,8 +86,23 @@ def write(directory: Path, standing: Standing, learnt: Learnt) -> None:
             path.unlink()
 
 
-def latest(directory: Path) -> tuple[Standing, Learnt] | None:
-    """The last checkpoint below `directory`; None where there is none. Raises WeightsFormat, and OSError."""
+def _fill(folder: Path, standing: Standing, learnt: Learnt, mined: NDArray[np.int64] | None) -> None:
+    write_tensors(folder / "network.safetensors", learnt.network)
+    write_tensors(folder / "loss.safetensors", learnt.loss)
+    content = io.BytesIO()
+    state: dict[str, Any] = {
+        "standing": asdict(standing),
+        "optimiser": learnt.optimiser,
+        "scaler": learnt.scaler,
+    }
+    if mined is not None:
+        state["mined"] = torch.from_numpy(mined)
+    torch.save(state, content)
+    write_whole(folder / "state.pt", [content.getvalue()])
+
+
+def latest(directory: Path) -> tuple[Standing, Learnt, NDArray[np.int64] | None] | None:
+    """What `write` was given last below `directory`; None where it never was. Raises WeightsFormat, and OSError."""
     found = _found(directory)
     if not found:
         return None
@@ -91,12 +110,14 @@ def latest(directory: Path) -> tuple[Standing, Learnt] | None:
     content = io.BytesIO((folder / "state.pt").read_bytes())
     try:
         state = torch.load(content, map_location="cpu", weights_only=True)
-        return Standing(**state["standing"]), Learnt(
+        learnt = Learnt(
             network=read_tensors(folder / "network.safetensors"),
             loss=read_tensors(folder / "loss.safetensors"),
             optimiser=state["optimiser"],
             scaler=state["scaler"],
         )
+        mined = state["mined"].numpy() if "mined" in state else None
+        return Standing(**state["standing"]), learnt, mined
     except UNREADABLE as error:
         raise WeightsFormat(
             f"{folder} is no checkpoint: {error}",
@@ -111,4 +132,6 @@ def best_path(directory: Path, step: int) -> Path:
 
 
 def _found(directory: Path) -> list[Path]:
-    return sorted(path for path in (directory / FOLDER).glob("[0-9]*") if path.is_dir())
+    # By number: of a million steps and more, names do not sort as numbers do.
+    folders = (path for path in (directory / FOLDER).glob("[0-9]*") if path.name.isdecimal())
+    return sorted(folders, key=lambda path: int(path.name))

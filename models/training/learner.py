@@ -13,11 +13,12 @@ from torch.nn import functional
 
 from models.errors import TrainingFailed
 from models.losses.loss import EmbeddingLoss, make_loss
+from models.training.batches import Batch
 from models.training.checkpoints import Learnt
 from models.training.embedding import as_input, embed, spread
-from models.training.health import Record
+from models.training.health import DIVERGENCE_ADVICE, Record
 from models.training.norms import without_norms
-from models.training.samples import Batch, Samples
+from models.training.samples import Samples
 from models.training.settings import OptimiserSettings, TrainSettings
 from models.training.stages import freeze, parameter_groups, set_training
 from models.training.starts import Start
@@ -64,7 +65,7 @@ class Learner:
             raise TrainingFailed(
                 f"the loss is {value} at step {number}",
                 code="diverged",
-                hint="choose a lower optimiser.rate, or optimiser.clip = 1.0",
+                hint=DIVERGENCE_ADVICE,
             )
         self._stepped.zero_grad()
         fabric.backward(total)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, fields
@@ -39,14 +40,19 @@ class Logbook:
         write_whole(path, ["".join(map(_line, records)).encode()])
         self._file = path.open("a", encoding="utf-8")
         writer: Any = SummaryWriter
-        self._board = writer(str(directory / TENSORBOARD), purge_step=len(records) + 1)
+        self._directory = directory / TENSORBOARD
+        self._board = writer(str(self._directory), purge_step=len(records) + 1)
+        self._failed: OSError | None = None
 
     def step(self, record: Record) -> None:
-        """Log a step."""
-        self._file.write(_line(record))
-        for name, value in asdict(record).items():
-            if name != "step":
-                self._board.add_scalar(f"training/{name}", value, record.step)
+        """Log a step. Where that fails, `flush` says so."""
+        try:
+            self._file.write(_line(record))
+            for name, value in asdict(record).items():
+                if name != "step":
+                    self._board.add_scalar(f"training/{name}", value, record.step)
+        except OSError as error:
+            self._failed = error
 
     def validation(self, step: int, score: float, vectors: NDArray[np.float32], samples: Samples) -> None:
         """Log a validation: its score, and the distances of mated and non-mated pairs."""
@@ -68,6 +74,8 @@ class Logbook:
 
     def projector(self, step: int, vectors: NDArray[np.float32], samples: Samples) -> None:
         """Log embeddings (n, d) with their crops, for TensorBoard's projector."""
+        # Left by a run that was stopped before the checkpoint: TensorBoard would say so on standard output.
+        shutil.rmtree(self._directory / f"{step:05d}", ignore_errors=True)
         shown = _evenly(len(samples))
         pictures = torch.from_numpy(samples.crops(shown.tolist())).permute(0, 3, 1, 2).float() / 255
         self._board.add_embedding(
@@ -78,7 +86,9 @@ class Logbook:
         )
 
     def flush(self) -> None:
-        """Write what has been logged."""
+        """Write what has been logged. Raises OSError."""
+        if self._failed is not None:
+            raise self._failed
         self._file.flush()
         self._board.flush()
 

@@ -1,4 +1,4 @@
-"""Crops on the disk as tensors in memory: which ones a batch holds is decided here, and nothing else."""
+"""Crops on the disk."""
 
 from __future__ import annotations
 
@@ -8,13 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
-
-from models.mining.batches import IdentityBatches
-from models.training.augment import augmented
-from models.training.settings import TrainSettings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,66 +52,3 @@ class Samples:
         """All crops in order, up to `size` at a time."""
         for start in range(0, len(self), size):
             yield self.crops(range(start, min(start + size, len(self))))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Batch:
-    """`pixels` (n, S, S, 3) uint8, augmented, of the crops at `places` (n,) with `labels` (n,), both int64."""
-
-    pixels: Tensor
-    labels: Tensor
-    places: Tensor
-
-    def share(self, rank: int, world: int) -> Tensor:
-        """The pixels that one of `world` processes works on: as many for each, the last ones repeated if need be."""
-        size = -(-len(self.labels) // world)
-        mine = torch.arange(rank * size, (rank + 1) * size).clamp(max=len(self.labels) - 1)
-        return self.pixels[mine]
-
-
-class Batches(Dataset[Batch]):
-    """The batch of each step of a run: it hangs on the step and the seed alone, so a run can go on anywhere."""
-
-    def __init__(self, samples: Samples, settings: TrainSettings) -> None:
-        """Raises BadSettings where too few identities have two crops."""
-        self._samples = samples
-        self._settings = settings
-        self._batches = IdentityBatches(
-            samples.labels.tolist(),
-            identities=settings.batch.people,
-            photos=settings.batch.photos,
-            seed=settings.seed,
-        )
-
-    def __getitem__(self, step: int) -> Batch:
-        """The batch of a step, counted from 0."""
-        epoch, number = divmod(step, len(self._batches))
-        places = self._batches.batch(epoch, number)
-        settings = self._settings
-        pixels = [
-            augmented(
-                self._samples.crop(place),
-                settings.augmentation,
-                np.random.default_rng((settings.seed, epoch, place)),
-            )
-            for place in places
-        ]
-        return Batch(
-            torch.from_numpy(np.stack(pixels)),
-            torch.from_numpy(self._samples.labels[places]),
-            torch.tensor(places),
-        )
-
-    def from_step(self, first: int, last: int, workers: int) -> Iterator[Batch]:
-        """The batches of steps `first` to `last`, made ahead by so many processes (0: by this one)."""
-        # A generator of its own: a loader draws from the global one, and what a step draws must not hang on that.
-        loader: DataLoader[Batch] = DataLoader(
-            self,
-            batch_size=None,
-            sampler=range(first, last),
-            num_workers=workers,
-            # Not forked: OpenCV's threads do not survive that.
-            multiprocessing_context="spawn" if workers else None,
-            generator=torch.Generator(),
-        )
-        return iter(loader)

@@ -9,10 +9,10 @@
 
     [loss]                      # models/losses/settings.py
     name = "triplet"
-    mining = "hard"
+    mining = "hard"             # "offline_hard", "offline_semi_hard": batches of a third as many triplets, out of all
 
     [batch]
-    people = 16                 # identities in a batch, and photos of each
+    people = 16                 # identities in a batch, and photos of each; offline, their product is its size
     photos = 4
 
     [optimiser]
@@ -50,6 +50,7 @@ What a file leaves out stays as it is by default.
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -64,6 +65,9 @@ else:
     import tomli as tomllib
 
 LEAST_DIM, MOST_DIM = 8, 512
+
+MOST_SEED = 2**32 - 1
+"""Above, the seeds of steps, which are made of it, would not go into torch's 64 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +189,7 @@ class TrainSettings:
     split: SplitSettings = field(default_factory=SplitSettings)
 
     def __post_init__(self) -> None:
-        _check(self.seed >= 0, f"seed must be 0 or more, not {self.seed}")
+        _check(0 <= self.seed <= MOST_SEED, f"seed must be 0 to {MOST_SEED}, not {self.seed}")
 
     def changed(self, changes: Mapping[str, Mapping[str, Any]]) -> TrainSettings:
         """The same with other values: by section, then by key. Raises BadSettings."""
@@ -204,10 +208,12 @@ def read_settings(text: str, where: str, defaults: TrainSettings) -> TrainSettin
     except tomllib.TOMLDecodeError as error:
         raise BadSettings(f"{where} is not valid TOML: {error}", path=where) from error
     seed = values.pop("seed", defaults.seed)
-    known = {section.name for section in fields(TrainSettings)}
+    known = [section.name for section in fields(TrainSettings) if section.name != "seed"]
     for name, section in values.items():
         if name not in known or not isinstance(section, dict):
-            raise BadSettings(f"{where}: {name} is not a known section", path=where)
+            raise BadSettings(
+                f"{where}: {name} is not a known section", hint=f"known are {', '.join(known)}", path=where
+            )
     try:
         return replace(defaults.changed(values), seed=_typed(seed, 0, "seed"))
     except BadSettings as error:
@@ -230,7 +236,7 @@ def _typed(value: Any, default: Any, key: str) -> Any:
     wanted = type(default)
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
-    if type(value) is not wanted or value != value:
+    if type(value) is not wanted or (wanted is float and not math.isfinite(value)):
         raise BadSettings(f"{key} must be of type {wanted.__name__}, not {value!r}")
     return value
 

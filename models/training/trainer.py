@@ -9,29 +9,33 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+import numpy as np
 import torch
 from lightning_fabric import Fabric
 
 from models.errors import ModelsError, TrainingFailed
+from models.mining import offline
 from models.state import write_tensors
 from models.training import checkpoints
+from models.training.batches import Batches
 from models.training.checkpoints import Standing, best_path
 from models.training.embedding import as_input, embed
 from models.training.events import Advised, Began, Nobody, Stepped, Validated, Watch
-from models.training.health import COLLAPSE_ADVICE, IDLE_ADVICE, Record, collapsed, idle
+from models.training.health import COLLAPSE_ADVICE, DIVERGENCE_ADVICE, IDLE_ADVICE, Record, collapsed, idle
 from models.training.learner import Learner
 from models.training.logbook import Logbook, read_log
-from models.training.samples import Batches, Samples
+from models.training.samples import Samples
 from models.training.settings import TrainSettings
 from models.training.starts import Start
+from models.training.together import Told, by_first
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 # It tells each process's number, which nobody asked for.
@@ -86,7 +90,8 @@ def run(job: Job, watch: Watch) -> Outcome:
     number of threads is the same.
 
     Raises TrainingFailed where numbers become infinite or all embeddings one, BadSettings for what cannot be done with
-    these samples, WeightsFormat for a damaged checkpoint, and what making the start raises.
+    these samples, WeightsFormat for a damaged checkpoint, what making the start raises, and
+    OSError.
     """
     kind, _, number = job.device.partition(":")
     fabric = Fabric(
@@ -98,7 +103,7 @@ def run(job: Job, watch: Watch) -> Outcome:
     # Bound beforehand: Fabric takes arguments and results apart, and what is frozen cannot be put together again.
     result = fabric.launch(partial(_run, job=job, watch=watch))
     assert isinstance(result, _Result)
-    if isinstance(result.value, ModelsError):
+    if isinstance(result.value, (ModelsError, OSError)):
         raise result.value
     return result.value
 
@@ -106,7 +111,7 @@ def run(job: Job, watch: Watch) -> Outcome:
 class _Result:
     """What a process has come to."""
 
-    def __init__(self, value: Outcome | ModelsError) -> None:
+    def __init__(self, value: Outcome | ModelsError | OSError) -> None:
         self.value = value
 
 
@@ -116,9 +121,11 @@ def _run(fabric: Fabric, job: Job, watch: Watch) -> _Result:
     try:
         with listener, cudnn.flags(deterministic=True, benchmark=False):
             return _Result(_Run(fabric, job, listener).go())
+    # All processes raise the same; an exception would come out of another process as text.
     except ModelsError as error:
-        # All processes raise the same; an exception would come out of another process as text.
         return _Result(error)
+    except Told as told:
+        return _Result(told.error)
 
 
 class _Run:
@@ -131,13 +138,17 @@ class _Run:
         kept = checkpoints.latest(job.directory)
         self._standing: Standing | None = None
         if kept is not None:
-            self._standing, learnt = kept
+            self._standing, learnt, self._batches.mined = kept
             self._learner.restore(learnt)
         step = 0 if self._standing is None else self._standing.step
         self._records = [record for record in read_log(job.directory) if record.step <= step]
         # Nobody may shorten the log while another process reads it.
         fabric.barrier()
-        self._logbook = Logbook(job.directory, self._records) if fabric.is_global_zero else None
+        self._logbook: Logbook | None = None
+        by_first(fabric, self._open)
+
+    def _open(self) -> None:
+        self._logbook = Logbook(self._job.directory, self._records)
 
     def go(self) -> Outcome:
         """All steps that are left."""
@@ -148,8 +159,10 @@ class _Run:
         try:
             standing = self._trained(self._begun() if self._standing is None else self._standing)
         finally:
-            if self._logbook is not None:
-                self._logbook.close()
+            # What is not written yet is beyond the last checkpoint, and counts for nothing.
+            with suppress(OSError):
+                if self._logbook is not None:
+                    self._logbook.close()
         return Outcome(
             weights=best_path(self._job.directory, standing.best_step),
             steps=standing.step,
@@ -164,7 +177,7 @@ class _Run:
         if standing.ended is not None:
             return standing
         advised = False
-        batches = self._batches.from_step(standing.step, schedule.steps, job.workers)
+        batches = self._batches.from_step(standing.step, schedule.steps, job.workers, self._mined)
         for number, batch in enumerate(batches, start=standing.step + 1):
             self._note(self._learner.step(number, batch))
             if not advised and idle(self._records):
@@ -191,6 +204,24 @@ class _Run:
         standing = Standing(step=0, best_step=0, best_score=score, start_score=score)
         self._keep(standing)
         return standing
+
+    def _mined(self, epoch: int) -> NDArray[np.int64]:
+        """The triplets of an epoch, mined by the first process for all: near ties may fall otherwise in another."""
+        settings, samples = self._job.settings, self._job.training
+
+        def mined() -> NDArray[np.int64]:
+            vectors = self._embedded(samples, self._records[-1].step if self._records else 0)
+            rng = np.random.default_rng((settings.seed, epoch))
+            found = offline.mined(str(settings.loss.mining), vectors, samples.labels, rng)
+            if not len(found):
+                raise TrainingFailed(
+                    f"no triplet is left to mine in epoch {epoch}: no stranger is farther than a positive",
+                    code="collapsed",
+                    hint="choose mining within batches (loss.mining) or a lower optimiser.rate",
+                )
+            return found
+
+        return by_first(self._fabric, mined)
 
     def _note(self, record: Record) -> None:
         self._records.append(record)
@@ -220,21 +251,36 @@ class _Run:
 
     def _judged(self, step: int, *, best_so_far: float = -math.inf) -> float:
         """The score, by the first process for all; the weights are kept where it is above `best_so_far`."""
-        score = 0.0
-        if self._logbook is not None:
+
+        def judged() -> float:
+            assert self._logbook is not None
             samples = self._job.validation
-            vectors = embed(self._learner.network, samples, self._fabric.device)
+            vectors = self._embedded(samples, step)
             score = self._job.judge(vectors, samples.labels)
             self._logbook.validation(step, score, vectors, samples)
             if score > best_so_far:
                 write_tensors(best_path(self._job.directory, step), self._learner.deployed())
                 self._logbook.projector(step, vectors, samples)
-        return self._fabric.broadcast(score)
+            return score
+
+        return by_first(self._fabric, judged)
+
+    def _embedded(self, samples: Samples, step: int) -> NDArray[np.float32]:
+        vectors = embed(self._learner.network, samples, self._fabric.device)
+        # The last step may have been the one too many, which no loss has seen yet.
+        if not np.isfinite(vectors).all():
+            raise TrainingFailed(
+                f"embeddings are not finite after step {step}", code="diverged", hint=DIVERGENCE_ADVICE
+            )
+        return vectors
 
     def _keep(self, standing: Standing) -> None:
-        if self._logbook is not None:
+        def kept() -> None:
+            assert self._logbook is not None
             self._logbook.flush()
-            checkpoints.write(self._job.directory, standing, self._learner.learnt())
+            checkpoints.write(self._job.directory, standing, self._learner.learnt(), self._batches.mined)
+
+        by_first(self._fabric, kept)
 
 
 def _precision(kind: str) -> Literal["32-true", "16-mixed", "bf16-mixed"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -103,6 +104,18 @@ def test_a_place_that_cannot_be_written_is_told_before_the_work(
     ran = faceid("embed", photo(ALICE), "--output", tmp_path / "absent" / "out.npz")
     assert ran.code == 2
     assert "cannot write" in ran.err
+
+
+@pytest.mark.parametrize("place", [".", "/", "pipe", "folder"])
+def test_what_is_no_file_is_left_as_it_is(
+    faceid: Faceid, photo: Photo, tmp_path: Path, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    ran = faceid("embed", photo(ALICE), "--output", place)
+    assert (ran.code, "cannot write" in ran.err) == (2, True), ran.err
+    assert (tmp_path / "pipe").is_fifo()
 
 
 def test_archives_are_read_as_folders_are(faceid: Faceid, people: Path, tmp_path: Path) -> None:

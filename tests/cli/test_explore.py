@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import errno
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +56,33 @@ def test_project_draws_a_picture(faceid: Faceid, archive: Path, tmp_path: Path, 
         assert min(picture.size) > 500
 
 
+def test_some_of_many_faces_are_drawn(faceid: Faceid, archive: Path, tmp_path: Path) -> None:
+    options = ["explore", "project", archive, "-o", tmp_path / "out.html", "--method", "pca"]
+    whole = faceid("--json", *options).object
+    assert (whole["faces"], whole["drawn"]) == (7, 7)
+    some = faceid("--json", *options, "--limit", 4).object
+    assert (some["faces"], some["drawn"]) == (7, 4)
+    page = (tmp_path / "out.html").read_text("utf-8")
+    assert "4 of 7 faces of" in page
+    assert page.count('"/9j/') == 4
+    assert faceid(*options, "--limit", 4, "--seed", 1).code == 0
+    assert (tmp_path / "out.html").read_text("utf-8") != page
+    assert faceid("--json", *options, "--limit", 99).object["drawn"] == 7
+    assert faceid(*options, "--limit", 2).code == 2
+
+
+def test_a_method_that_takes_long_says_so_before(
+    faceid: Faceid, archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("faceid.explore.projection.MANY", 5)
+    options = ["explore", "project", archive, "-o", tmp_path / "out.html"]
+    long = faceid(*options)
+    assert "t-SNE of 7 faces takes long" in long.err
+    assert "--method pca" in long.err
+    assert "takes long" not in faceid(*options, "--limit", 5).err
+    assert "takes long" not in faceid(*options, "--method", "pca").err
+
+
 @pytest.mark.parametrize("what", ["people", "archive", "gallery"])
 def test_project_makes_a_page_of_any_data(
     faceid: Faceid, people: Path, archive: Path, tmp_path: Path, what: str
@@ -85,6 +114,28 @@ def test_a_projection_needs_three_faces_and_a_known_suffix(
     assert faceid("explore", "project", broken, "-o", tmp_path / "out.png").code == 3
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("project", "--method", "pca", "-o", "out.html"),
+        ("project", "--method", "pca", "-o", "out.png"),
+        ("retrieve", "-o", "out.html"),
+        ("cluster", "-o", "out.html"),
+    ],
+)
+def test_a_full_disk_is_told(
+    faceid: Faceid, archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+) -> None:
+    def full(path: Path, content: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Path, "write_bytes", full)
+    ran = faceid("explore", options[0], archive, *options[1:])
+    assert (ran.code, "cannot write out." in ran.err, "No space left" in ran.err) == (2, True, True), ran.err
+    assert [*tmp_path.glob("out.*"), *tmp_path.glob(".out*")] == []
+
+
 def test_cluster_finds_the_people(faceid: Faceid, people: Path, tmp_path: Path) -> None:
     file = tmp_path / "sheet.html"
     ran = faceid("--json", "explore", "cluster", people, "-o", file)
@@ -113,6 +164,48 @@ def test_cluster_finds_the_people(faceid: Faceid, people: Path, tmp_path: Path) 
     assert (tmp_path / "dir" / "index.html").exists()
 
 
+def test_what_the_border_cuts_off_is_set_aside(faceid: Faceid, archive: Path, tmp_path: Path) -> None:
+    with np.load(archive) as loaded:
+        arrays = dict(loaded)
+    # Behind two of bob's faces.
+    arrays["outside"][[0, 1]] = 0.4
+    arrays["photo_sha256"][[0, 1]] = arrays["photo_sha256"][[3, 4]]
+    arrays["quality"][2] = 0.3
+    np.savez(archive, **arrays)
+    options = ["explore", "cluster", archive, "-o", tmp_path / "dir"]
+    *groups, aside, last = faceid("--json", *options).objects
+    assert sorted(group["size"] for group in groups) == [1, 1, 3]
+    assert (aside["set_aside"], aside["size"]) == ("cut_off", 2)
+    assert [face["row"] for face in aside["faces"]] == [0, 1]
+    assert last["summary"]["set_aside"] == {"cut_off": 2, "low_quality": 0}
+    # Two of alice's faces were found together with nobody.
+    assert last["summary"]["quality"]["b_cubed_recall"] < 1.0
+    told = faceid(*options, "--quality", "0.5")
+    assert "2 faces cut off by the border of the picture: set aside" in told.err
+    assert "1 face below the quality asked for: set aside" in told.err
+    assert "1 alone, 3 set aside" in told.out
+    page = Page((tmp_path / "dir" / "index.html").read_text("utf-8"))
+    page.assert_sound()
+    assert "2 set aside" in page.text
+    with (tmp_path / "dir" / "clusters.csv").open(newline="") as table:
+        rows = list(csv.DictReader(table))
+    assert len(rows) == 7
+    assert [(row["cluster"], row["row"], row["set_aside"]) for row in rows[-3:]] == [
+        ("", "0", "cut_off"),
+        ("", "1", "cut_off"),
+        ("", "2", "low_quality"),
+    ]
+    all_aside = faceid(*options, "--quality", "1")
+    assert (all_aside.code, "0 groups of two or more, 0 alone, 7 set aside" in all_aside.out) == (0, True)
+    assert faceid(*options, "--quality", "best").code == 2
+
+
+def test_a_gallery_knows_no_quality_and_that_is_told(faceid: Faceid, photo: Photo, tmp_path: Path) -> None:
+    assert faceid("enroll", "--name", "alice", photo(ALICE), photo(ALICE)).code == 0
+    ran = faceid("explore", "cluster", "gallery", "-o", tmp_path / "o.html", "--quality", "strict")
+    assert (ran.code, "the quality is not known" in ran.err) == (0, True), ran.err
+
+
 def test_two_faces_on_one_photo_are_never_one_person(faceid: Faceid, photo: Photo, tmp_path: Path) -> None:
     photo(ALICE, ALICE, name="twins/both.png")
     photo(ALICE, name="twins/one.png")
@@ -122,6 +215,48 @@ def test_two_faces_on_one_photo_are_never_one_person(faceid: Faceid, photo: Phot
     assert sorted(group["size"] for group in groups) == [1, 2]
     assert last["summary"]["kept_apart"] == 1
     assert last["summary"]["quality"] is None
+
+
+def calibrated(folder: Path, strangers: int) -> Path:
+    """Distances whose strangers are nearer to each other than the card of the network says."""
+    rng = np.random.default_rng(0)
+    mated, non_mated = rng.normal(0.05, 0.02, 500), rng.normal(0.4, 0.05, strangers)
+    file = folder / f"scores{strangers}.npz"
+    distance = np.abs(np.concatenate([mated, non_mated]))
+    np.savez(file, distance=distance, mated=np.arange(distance.size) < 500, model="fake")
+    return file
+
+
+@pytest.mark.parametrize("data", ["gallery", "archive", "people"])
+def test_a_gallery_s_own_calibration_says_how_alike_is_alike(
+    faceid: Faceid, people: Path, archive: Path, tmp_path: Path, data: str
+) -> None:
+    what = {"gallery": "gallery", "archive": archive, "people": people}[data]
+    options = ["explore", "cluster", what, "-o", tmp_path / "o.html"]
+    assert faceid("enroll", "--each-folder", people).code == 0
+    before = faceid("--json", *options).objects[-1]["summary"]
+    assert before["measured_on"] == "card"
+    assert faceid("calibrate", calibrated(tmp_path, 20_000), "--fmr", "0.01", "--put").code == 0
+    after = faceid("--json", *options).objects[-1]["summary"]
+    assert (after["measured_on"], after["fmr"]) == ("gallery", pytest.approx(0.001))
+    assert after["threshold"] < 0.3 < before["threshold"]
+    assert "by the gallery's own calibration" in faceid(*options).out
+    asked = faceid("--json", *options, "--fmr", "0.01").objects[-1]["summary"]
+    assert (asked["measured_on"], asked["fmr"]) == ("gallery", pytest.approx(0.01))
+    by_hand = faceid("--json", *options, "--threshold", "0.5").objects[-1]["summary"]
+    assert (by_hand["measured_on"], by_hand["threshold"]) == ("gallery", 0.5)
+
+
+def test_a_small_calibration_does_not_stand_for_rare_matches(
+    faceid: Faceid, people: Path, tmp_path: Path
+) -> None:
+    options = ["--json", "explore", "cluster", "gallery", "-o", tmp_path / "o.html"]
+    assert faceid("enroll", "--each-folder", people).code == 0
+    before = faceid(*options).objects[-1]["summary"]
+    assert faceid("calibrate", calibrated(tmp_path, 300), "--fmr", "0.1", "--put").code == 0
+    assert faceid(*options).objects[-1]["summary"] == before
+    asked = faceid(*options, "--fmr", "0.1").objects[-1]["summary"]
+    assert asked["measured_on"] == "gallery"
 
 
 def test_listed_faces_are_kept_apart(faceid: Faceid, archive: Path, people: Path, tmp_path: Path) -> None:
@@ -237,6 +372,54 @@ def test_duplicates_are_found_and_nothing_else(faceid: Faceid, tmp_path: Path, o
     (folder / "broken.jpg").unlink()
     told = faceid("explore", "duplicates", folder, *options)
     assert (told.code, "5 photos: 3 copies in 1 group" in told.out) == (0, True)
+
+
+@pytest.mark.parametrize("options", [[], ["--no-faces"]])
+def test_a_file_is_no_copy_of_itself(
+    faceid: Faceid, photo: Photo, tmp_path: Path, options: list[str]
+) -> None:
+    file = photo(ALICE, name="photos/one.png")
+    (tmp_path / "photos" / "link.png").symlink_to(file)
+    (tmp_path / "again").symlink_to(tmp_path / "photos")
+    ran = faceid("explore", "duplicates", file, tmp_path / "photos", tmp_path / "again", *options)
+    assert (ran.code, ran.out) == (0, "1 photo: 0 copies in 0 groups\n")
+
+
+def test_a_photo_that_changed_or_was_piped_in_has_no_thumbnail(
+    faceid: Faceid, archive: Path, people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with np.load(archive) as loaded:
+        arrays = dict(loaded)
+    changed = Path(arrays["sources"][0])
+    changed.write_bytes((people / "carol" / "0.png").read_bytes())
+    arrays["sources"][1] = "-"
+    np.savez(archive, **arrays)
+    monkeypatch.setattr(sys, "stdin", None)
+    ran = faceid("explore", "project", archive, "-o", tmp_path / "o.html", "--method", "pca")
+    assert (ran.code, "5 of 7 faces have a thumbnail" in ran.err) == (0, True), ran.err
+
+
+def test_numbers_that_are_none_are_unknown(faceid: Faceid, archive: Path, tmp_path: Path) -> None:
+    with np.load(archive) as loaded:
+        arrays = dict(loaded)
+    arrays["boxes"][0, 2] = np.inf
+    arrays["quality"][1] = -np.inf
+    np.savez(archive, **arrays)
+    first = faceid("--json", "explore", "cluster", archive, "-o", tmp_path / "o.html").objects[0]
+    assert {face["row"]: face["box"] is None for face in first["faces"]} == {0: True, 1: False, 2: False}
+    assert faceid("explore", "project", archive, "-o", tmp_path / "o.html", "--method", "pca").code == 0
+
+
+def test_the_names_below_the_last_line_are_in_the_picture(
+    faceid: Faceid, archive: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "out.png"
+    assert faceid("explore", "retrieve", archive, "-o", file, "--queries", 2).code == 0
+    with PilImage.open(file) as picture:
+        dark = np.asarray(picture.convert("L")) < 128
+    # A letter that is cut off reaches the last row of pixels.
+    assert not dark[-3:].any()
+    assert dark[-25:-3].any()
 
 
 def test_no_duplicates_is_an_answer(faceid: Faceid, photo: Photo) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from itertools import product
 from pathlib import Path
 
@@ -196,6 +197,43 @@ def test_a_folder_that_cannot_be_written_is_named(faceid: Faceid, people: Path, 
         ran = faceid("--json", "train", people, option, tmp_path / "file" / "x", *others, *QUICK)
         assert (ran.code, ran.err.count("\n")) == (2, 1)
         assert f"cannot write to {tmp_path / 'file'}" in ran.err
+
+
+def test_what_the_network_cannot_be_is_told_before_photos_are_looked_at(
+    faceid: Faceid, people: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "mine"
+    file = tmp_path / "train.toml"
+    file.write_text("[network]\nside = 77\n")
+    for wrong in (("--frozen", "99"), ("--settings", file)):
+        ran = faceid("--json", "train", people, "--output", output, *QUICK, *wrong)
+        assert (ran.code, ran.object["error"]["code"]) == (2, "bad_settings")
+        assert not list(output.rglob("*.npy"))
+    assert faceid("train", people, "--output", output, *QUICK).code == 0
+
+
+def test_a_folder_in_which_nothing_was_learnt_may_go_to_another_run(
+    faceid: Faceid, people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> float:
+        raise KeyboardInterrupt
+
+    output = tmp_path / "mine"
+    with monkeypatch.context() as patch:
+        patch.setattr("faceid.training.run.true_match_rate", fails)
+        assert faceid("train", people, "--output", output, *QUICK).code == 130
+    assert (output / "run.json").exists()
+    assert faceid("train", people, "--output", output, *QUICK, "--seed", "1").code == 0
+    assert faceid("train", people, "--output", output, *QUICK, "--seed", "2").code == 2
+
+
+def test_names_of_people_may_be_any_that_folders_have(faceid: Faceid, people: Path, tmp_path: Path) -> None:
+    for number, name in enumerate(
+        (b"caf\xe9", "Bj\u00f6rn \u4eba".encode(), b"with  spaces 'and' \"quotes\"")
+    ):
+        (people / f"person{number:02d}").rename(people / os.fsdecode(name))
+    ran = faceid("train", people, "--output", tmp_path / "mine", *QUICK)
+    assert ran.code == 0, ran.err
 
 
 def test_people_of_one_photo_each(faceid: Faceid, people: Path, tmp_path: Path) -> None:

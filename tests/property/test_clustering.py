@@ -13,7 +13,12 @@ from scipy.spatial.distance import pdist
 
 from faceid.explore.cluster_quality import b_cubed, pair_counts, quality_of
 from faceid.explore.clustering import NEIGHBOURS, cluster, graph_of, numbered, same_photo
+from faceid.explore.embedding import share_outside
+from faceid.explore.groups import asides_of, groups_of
 from faceid.explore.resampling import mean_over_people
+from faceid.explore.set_aside import cluster_others, each_alone, set_aside
+from faceid.types import Box, Image
+from faces_data import made_up
 
 NOTHING = np.empty((0, 2), np.int64)
 
@@ -163,3 +168,64 @@ def test_an_interval_over_people_holds_the_mean_and_needs_two() -> None:
     assert found is not None
     assert found.low <= found.rate == 0.6 <= found.high
     assert mean_over_people(values, np.zeros(5, np.int64), rng) is None
+
+
+@pytest.mark.parametrize(
+    ("box", "share"),
+    [
+        ((0.0, 0.0, 40.0, 30.0), 0.0),
+        ((-10.0, 0.0, 10.0, 10.0), 0.5),
+        ((30.0, 20.0, 50.0, 40.0), 0.75),
+        ((-20.0, -20.0, 60.0, 50.0), 1.0 - 40 * 30 / (80 * 70)),
+        ((60.0, 5.0, 70.0, 15.0), 1.0),
+        ((5.0, 5.0, 5.0, 15.0), np.nan),
+    ],
+)
+def test_how_much_of_a_face_is_beyond_the_border(box: Box, share: float) -> None:
+    image = Image(np.zeros((30, 40, 3), np.uint8), "array", "")
+    assert share_outside(box, image) == pytest.approx(share, nan_ok=True)
+
+
+def test_what_is_cut_off_or_poor_is_set_aside_and_what_is_unknown_is_not() -> None:
+    faces = made_up(
+        [""] * 8,
+        # One photo shows the first five, one the next two, which are both cut off, and one the last.
+        digests=("a",) * 5 + ("b",) * 2 + ("c",),
+        outside=np.array([0.5, 0.05, 0.0, np.nan, 0.5, 0.3, 0.3, 0.3], np.float32),
+        quality=np.array([0.1, 0.1, 0.9, np.nan, 0.9, 0.9, 0.9, 0.3], np.float32),
+    )
+    assert {reason: rows.tolist() for reason, rows in set_aside(faces).items()} == {
+        "cut_off": [0, 4],
+        "low_quality": [],
+    }
+    assert set_aside(faces, 0.4)["low_quality"].tolist() == [1, 7]
+
+
+@given(st.data(), st.integers(2, 30))
+def test_the_others_are_grouped_as_if_they_were_alone(data: st.DataObject, count: int) -> None:
+    names = [f"p{row % 4}" for row in range(count)]
+    poor = np.array(data.draw(st.lists(st.booleans(), min_size=count, max_size=count)))
+    faces = made_up(names, spread=0.3, quality=np.where(poor, 0.3, 0.9).astype(np.float32))
+    aside = set_aside(faces, 0.5)
+    pair = st.tuples(st.integers(0, count - 1), st.integers(0, count - 1)).filter(
+        lambda two: two[0] != two[1]
+    )
+    apart = np.array(data.draw(st.lists(pair, max_size=30)), np.int64).reshape(-1, 2)
+    found = cluster_others(faces, aside, 0.5, apart)
+    np.testing.assert_array_equal(found < 0, poor)
+    whole = cluster_others(faces, {"cut_off": np.empty(0, np.int64)}, 0.5, apart)
+    if not poor.any():
+        np.testing.assert_array_equal(found, whole)
+    kept = np.flatnonzero(~poor)
+    for one, other in apart.tolist():
+        assert found[one] != found[other] or found[one] == -1
+    if kept.size:
+        new = {row: place for place, row in enumerate(kept.tolist())}
+        inside = [(new[one], new[other]) for one, other in apart.tolist() if one in new and other in new]
+        vectors = faces.vectors[kept]
+        alone = cluster(vectors, graph_of(vectors, 0.5), 0.5, np.array(inside, np.int64).reshape(-1, 2))
+        np.testing.assert_array_equal(found[kept], alone)
+    groups = list(groups_of(faces, found))
+    assert sum(group.size for group in groups) == kept.size
+    assert sum(aside.size for aside in asides_of(faces, aside)) == count - kept.size
+    assert len(np.unique(each_alone(found))) == len(groups) + count - kept.size

@@ -16,7 +16,7 @@ import naive_losses as naive
 from models.errors import BadSettings
 from models.losses.settings import MINING
 from models.mining.batches import IdentityBatches
-from models.mining.offline import exhaustive, hard_triplets
+from models.mining.offline import exhaustive, hard_triplets, semi_hard_triplets
 from models.mining.splits import split
 from models.mining.triplets import FARTHEST, NEAREST, Triplets, negative_log_weights, triplets
 
@@ -93,6 +93,25 @@ def test_offline_is_what_the_loop_finds(labels: list[int], seed: int) -> None:
         assert labels[p] == labels[a] != labels[n]
         assert measure[a][p] == pytest.approx(measure[a][positive], abs=1e-3)
         assert measure[a][n] == pytest.approx(measure[a][negative], abs=1e-3)
+
+
+@settings(max_examples=30)
+@given(labels=st.lists(st.integers(0, 2), min_size=1, max_size=40), seed=SEEDS)
+def test_offline_semi_hard_is_a_triplet_of_the_loop(labels: list[int], seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    # In double precision, as near ties may fall either way in single.
+    embeddings = generator.normal(size=(len(labels), 3))
+    embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
+    found = semi_hard_triplets(embeddings, np.array(labels), generator).tolist()
+    # The loop has every pair of anchor and positive; here an anchor has drawn one of them.
+    loop = naive.semi_hard_triplets(embeddings.tolist(), labels)
+    assert {tuple(row) for row in found} <= set(loop)
+    anchors = [anchor for anchor, _, _ in found]
+    assert anchors == sorted(set(anchors))
+    pairs = Counter(anchor for anchor, _, _ in loop)
+    assert {anchor for anchor, count in pairs.items() if count == labels.count(labels[anchor]) - 1} <= set(
+        anchors
+    )
 
 
 @given(count=st.integers(1, 20), k=st.integers(1, 20), seed=SEEDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import signal
@@ -16,9 +17,9 @@ import torch
 
 from models.losses.settings import LossSettings
 from models.state import read_tensors
-from models.training import trainer
+from models.training import checkpoints, trainer
 from models.training.checkpoints import FOLDER
-from models.training.events import Nobody
+from models.training.events import Event, Nobody
 from models.training.logbook import LOG, read_log
 from tiny_training import Tiny, job, settings
 
@@ -34,15 +35,15 @@ from models.training import trainer
 from models.training.events import Nobody
 from tiny_training import job, settings
 
-chosen = settings(schedule={{"steps": {STEPS}, "validate": 40, "checkpoint": 7}}, loss={{"mining": "random"}})
+chosen = settings(schedule={{"steps": {STEPS}, "validate": 40, "checkpoint": 7}}, loss={{"mining": sys.argv[2]}})
 trainer.run(job(Path(sys.argv[1]), chosen), Nobody())
 """
 
 
-def start(directory: Path) -> subprocess.Popen[bytes]:
+def start(directory: Path, mining: str) -> subprocess.Popen[bytes]:
     path = os.pathsep.join([str(ROOT), str(ROOT / "tests" / "support")])
     environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen([sys.executable, "-c", PROGRAM, str(directory)], env=environment)
+    return subprocess.Popen([sys.executable, "-c", PROGRAM, str(directory), mining], env=environment)
 
 
 def logged(directory: Path) -> int:
@@ -59,14 +60,15 @@ def bits(directory: Path) -> dict[str, bytes]:
     }
 
 
-def test_a_killed_run_gives_the_weights_of_one_that_was_not(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mining", ["random", "offline_semi_hard"])
+def test_a_killed_run_gives_the_weights_of_one_that_was_not(tmp_path: Path, mining: str) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    assert start(whole).wait(timeout=200) == 0
+    assert start(whole, mining).wait(timeout=200) == 0
     draw = random.Random(int.from_bytes(os.urandom(4), "big"))
     kills = []
     for _ in range(3):
         reached = logged(broken) + draw.randrange(1, STEPS // 4)
-        process = start(broken)
+        process = start(broken, mining)
         # The log is written at checkpoints: the process is killed some steps after one.
         while process.poll() is None and logged(broken) < reached:
             time.sleep(0.01)
@@ -76,7 +78,7 @@ def test_a_killed_run_gives_the_weights_of_one_that_was_not(tmp_path: Path) -> N
             kills.append(logged(broken))
     print(f"killed after the checkpoints at {kills}")
     assert kills
-    assert start(broken).wait(timeout=200) == 0
+    assert start(broken, mining).wait(timeout=200) == 0
     assert read_log(whole / "run") == read_log(broken / "run")
     assert len(read_log(whole / "run")) == STEPS
     assert bits(whole) == bits(broken)
@@ -85,12 +87,16 @@ def test_a_killed_run_gives_the_weights_of_one_that_was_not(tmp_path: Path) -> N
     assert best[0].read_bytes() == best[1].read_bytes()
 
 
-@pytest.mark.parametrize("name", ["triplet", "arcface"])
-def test_two_processes_learn_what_one_does(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    "loss",
+    [LossSettings(), LossSettings(mining="offline_semi_hard"), LossSettings("arcface")],
+    ids=lambda loss: loss.mining or loss.name,
+)
+def test_two_processes_learn_what_one_does(tmp_path: Path, loss: LossSettings) -> None:
     """Without normalisation over the batch, whose parts differ, and with a batch that two do not share evenly."""
     chosen = replace(
         settings(batch={"people": 5, "photos": 3}, optimiser={"name": "sgd", "rate": 0.01}),
-        loss=LossSettings(name=name),
+        loss=loss,
     )
     outcomes, weights = [], []
     for processes in (1, 2):
@@ -111,8 +117,28 @@ def test_an_error_in_two_processes_is_told_as_in_one(tmp_path: Path) -> None:
         trainer.run(job(tmp_path, settings(batch={"people": 11}), processes=2), Nobody())
 
 
-def test_batches_that_others_make_are_the_same(tmp_path: Path) -> None:
+class Full(Nobody):
+    """A disk on which nothing more can be written after a step."""
+
+    def __call__(self, event: Event) -> None:
+        if getattr(event, "step", 0) == 5:
+            checkpoints.write_tensors = _no_room
+
+
+def _no_room(path: Path, state: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+
+def test_a_full_disk_in_two_processes_is_told_as_in_one(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No space left on device"):
+        trainer.run(job(tmp_path, processes=2), Full())
+
+
+@pytest.mark.parametrize("mining", ["hard", "offline_hard"])
+def test_batches_that_others_make_are_the_same(tmp_path: Path, mining: str) -> None:
+    # Two epochs and a half of offline mining.
+    chosen = settings(loss={"mining": mining}, schedule={"steps": 25})
     for workers in (0, 2):
-        trainer.run(job(tmp_path / str(workers), settings(), workers=workers), Nobody())
+        trainer.run(job(tmp_path / str(workers), chosen, workers=workers), Nobody())
     first, second = (read_log(tmp_path / name / "run") for name in ("0", "2"))
     assert first == second

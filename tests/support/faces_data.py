@@ -28,6 +28,7 @@ def made_up(
         "digests": tuple(f"{row:064x}" for row in range(count)),
         "boxes": np.full((count, 4), np.nan, np.float32),
         "quality": np.full(count, np.nan, np.float32),
+        "outside": np.full(count, np.nan, np.float32),
         "thumbnails": (None,) * count,
         "lost": {},
     }

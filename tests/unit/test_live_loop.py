@@ -9,6 +9,7 @@ from faceid.errors import InputError
 from faceid.live.addresses import Address, Camera, NetworkStream, VideoFile
 from faceid.live.alive import Liveness
 from faceid.live.capture import Capture, Patience
+from faceid.live.cells import gray_of
 from faceid.live.cost import Meter, memory_mb
 from faceid.live.grab import Grabbed
 from faceid.live.loop import Live, Until
@@ -233,10 +234,10 @@ def test_memory_is_that_of_this_process() -> None:
 
 def test_a_detection_is_due_sooner_the_more_there_is_to_decide() -> None:
     def waits(pace: Pace, faces: int, undecided: int) -> float:
-        pixels = frame(0).image.pixels
-        assert pace.due(pixels, 0.0, faces=faces, undecided=undecided)
+        gray = gray_of(frame(0).image.pixels)
+        assert pace.due(gray, 0.0, faces=faces, undecided=undecided)
         pace.detected(0.0)
-        due = next(t for t in range(1, 200) if pace.due(pixels, t / 100, faces=faces, undecided=undecided))
+        due = next(t for t in range(1, 200) if pace.due(gray, t / 100, faces=faces, undecided=undecided))
         return due / 100
 
     intervals = Intervals()
@@ -247,23 +248,23 @@ def test_a_detection_is_due_sooner_the_more_there_is_to_decide() -> None:
 
 def test_movement_in_an_empty_scene_makes_a_detection_due() -> None:
     pace = Pace()
-    assert pace.due(frame(0).image.pixels, 0.0, faces=0, undecided=0)
+    assert pace.due(gray_of(frame(0).image.pixels), 0.0, faces=0, undecided=0)
     pace.detected(0.0)
-    moved = frame(0, (ALICE, 100, 100, 20)).image.pixels
+    moved = gray_of(frame(0, (ALICE, 100, 100, 20)).image.pixels)
     assert not pace.due(moved, 0.1, faces=0, undecided=0)
     assert pace.due(moved, 0.15, faces=0, undecided=0)
 
 
 def test_a_slow_detector_is_asked_less_often_but_often_enough_to_follow() -> None:
-    pace, pixels = Pace(), frame(0).image.pixels
-    pace.due(pixels, 0.0, faces=1, undecided=1)
+    pace, gray = Pace(), gray_of(frame(0).image.pixels)
+    pace.due(gray, 0.0, faces=1, undecided=1)
     pace.detected(0.0, cost_s=0.1)
-    assert not pace.due(pixels, 0.15, faces=1, undecided=1)
-    assert pace.due(pixels, 0.2, faces=1, undecided=1)
+    assert not pace.due(gray, 0.15, faces=1, undecided=1)
+    assert pace.due(gray, 0.2, faces=1, undecided=1)
     slow = Pace()
-    slow.due(pixels, 0.0, faces=1, undecided=1)
+    slow.due(gray, 0.0, faces=1, undecided=1)
     slow.detected(0.0, cost_s=5.0)
-    assert slow.due(pixels, Intervals().longest, faces=1, undecided=1)
+    assert slow.due(gray, Intervals().longest, faces=1, undecided=1)
 
 
 def test_a_way_of_pacing_that_is_none_is_refused() -> None:

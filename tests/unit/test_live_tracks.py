@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from faceid.detect.fake import FakeDetector, draw_face
 from faceid.imaging import from_array
+from faceid.live.cells import gray_of
 from faceid.live.cuts import CutDetector
 from faceid.live.follow import follow
 from faceid.live.tracks import Track, Tracked, Tracker, Tracking
@@ -44,7 +45,7 @@ class Camera:
             self.detections += 1
             return FakeDetector().detect([from_array(pixels)])[0] if faces is None else faces
 
-        tracked = self.tracker.advance(pixels, self.frames / 30.0, detect)
+        tracked = self.tracker.advance(gray_of(pixels), self.frames / 30.0, detect)
         self.frames += 1
         return tracked
 
@@ -158,9 +159,9 @@ def test_after_a_reset_numbers_go_on() -> None:
 
 def test_time_does_not_go_back() -> None:
     tracker = Tracker()
-    tracker.advance(picture(), 1.0, tuple)
+    tracker.advance(gray_of(picture()), 1.0, tuple)
     with pytest.raises(ValueError, match="went back"):
-        tracker.advance(picture(), 0.5, tuple)
+        tracker.advance(gray_of(picture()), 0.5, tuple)
 
 
 @pytest.mark.parametrize("wrong", [{"interval": 0}, {"reach": 0.0}, {"growth": 1.0}, {"patience_s": -1.0}])

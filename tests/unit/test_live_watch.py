@@ -3,8 +3,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from faceid.live.alive import Liveness
 from faceid.live.alive_challenge import ChallengeCheck
@@ -98,6 +100,20 @@ def test_more_looks_can_be_asked_for_before_a_decision() -> None:
     (event,) = [event for moment in moments for event in moment.events if event.event == "accepted"]
     assert event.looks == 4
     assert [moment.deciding for moment in moments].index(0) == event.frame
+
+
+def test_a_frame_is_turned_gray_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    turned: list[tuple[int, ...]] = []
+    convert = cv2.cvtColor
+
+    def counting(pixels: NDArray[np.uint8], code: int) -> object:
+        turned.append(pixels.shape)
+        return convert(pixels, code)
+
+    watching = watch(PEOPLE)
+    monkeypatch.setattr(cv2, "cvtColor", counting)
+    film(watching, (5, (at(ALICE),)))
+    assert turned.count(frame(0).image.pixels.shape) == 5
 
 
 def test_faces_are_looked_at_less_once_they_are_named() -> None:

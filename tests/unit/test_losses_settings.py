@@ -42,6 +42,11 @@ def test_defaults_are_those_of_the_papers() -> None:
         ({"margin": "0.2"}, "must be a number above 0"),
         ({"form": "soft", "margin": 0.2}, "the soft form of the triplet loss has no margin"),
         ({"form": "weighted", "mining": "hard"}, "cannot be mined as hard"),
+        ({"form": "weighted", "mining": "offline_hard"}, "cannot be mined as offline_hard"),
+        (
+            {"name": "hashing", "mining": "offline_semi_hard"},
+            "mines by embeddings, and the loss hashing compares",
+        ),
         ({"name": "softmax", "margin": 0.2}, "the loss softmax has no margin"),
         ({"name": "arcface", "mining": "hard"}, "the loss arcface has no mining"),
         ({"name": "arcface", "margin": 28.6}, "an angle in radians"),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from torch.utils.data import DataLoader
 
 from models.errors import BadSettings
-from models.mining.batches import IdentityBatches
+from models.mining.batches import IdentityBatches, TripletBatches
 from models.mining.splits import Split, split
 
 LABELS = [label for label in range(20) for _ in range(5)]
@@ -49,6 +50,43 @@ def test_batches_without_triplets_are_refused(identities: int, photos: int) -> N
 def test_no_photos_at_all_are_refused() -> None:
     with pytest.raises(BadSettings, match="0 identities have two photos or more, and a batch needs 2"):
         IdentityBatches([], identities=2, photos=2, seed=0)
+
+
+MINED = np.arange(300).reshape(100, 3)
+
+
+def test_an_epoch_shows_every_mined_triplet_once() -> None:
+    batches = TripletBatches(LABELS, triplets=20, seed=1)
+    assert len(batches) == 5
+    shown = [np.array(batches.batch(MINED, 0, number)).reshape(-1, 3) for number in range(5)]
+    assert sorted(np.concatenate(shown).tolist()) == MINED.tolist()
+    assert np.concatenate(shown).tolist() != MINED.tolist()
+    assert batches.batch(MINED, 0, 1) != batches.batch(MINED, 1, 1)
+    assert batches.batch(MINED, 0, 1) != TripletBatches(LABELS, triplets=20, seed=2).batch(MINED, 0, 1)
+    for number in (-1, 5):
+        with pytest.raises(IndexError, match="an epoch has 5 batches"):
+            batches.batch(MINED, 0, number)
+
+
+@pytest.mark.parametrize("found", [1, 7, 20, 33, 99])
+def test_where_few_triplets_were_found_they_come_again_but_not_in_one_batch(found: int) -> None:
+    batches = TripletBatches(LABELS, triplets=20, seed=1)
+    shown = [batches.batch(MINED[:found], 0, number)[::3] for number in range(len(batches))]
+    assert {len(batch) for batch in shown} == {min(20, found)}
+    assert all(len(set(batch)) == len(batch) for batch in shown)
+    assert len({place for batch in shown for place in batch}) == found
+
+
+def test_fewer_photos_than_a_batch_wants_are_one_batch() -> None:
+    batches = TripletBatches([0, 0, 1], triplets=20, seed=1)
+    assert len(batches) == 1
+    assert sorted(batches.batch(np.array([[0, 1, 2], [1, 0, 2]]), 0, 0)) == [0, 0, 1, 1, 2, 2]
+
+
+@pytest.mark.parametrize("labels", [[], [0, 0, 0], [0, 1, 2]])
+def test_people_without_triplets_are_refused(labels: list[int]) -> None:
+    with pytest.raises(BadSettings, match="needs two identities, and two photos of one"):
+        TripletBatches(labels, triplets=2, seed=0)
 
 
 def test_shares_are_near_what_was_asked() -> None:

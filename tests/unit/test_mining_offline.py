@@ -1,12 +1,14 @@
-"""Hard mining over a whole set by an index."""
+"""Triplets out of a whole set, hard and semi-hard."""
 
 from __future__ import annotations
 
 import faiss
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
-from models.mining.offline import FIRST_LOOK, hard_triplets
+from models.losses.settings import OFFLINE
+from models.mining.offline import FIRST_LOOK, flat, hard_triplets, mined, semi_hard_triplets
 
 
 def at(*degrees: float) -> NDArray[np.float32]:
@@ -27,9 +29,33 @@ def test_a_faiss_index_finds_the_same() -> None:
     labels = generator.integers(0, 40, 300)
     index = faiss.IndexFlatL2(8)
     index.add(embeddings)
-    np.testing.assert_array_equal(
-        hard_triplets(embeddings, labels, index.search), hard_triplets(embeddings, labels)
-    )
+    for search in (index.search, flat(embeddings)):
+        np.testing.assert_array_equal(
+            hard_triplets(embeddings, labels, search), hard_triplets(embeddings, labels)
+        )
+
+
+def test_semi_hard_by_hand() -> None:
+    # From 0 the stranger at 10 is nearer than the positive, and the one at 30 is not. From 20 both are nearer.
+    places, labels = at(0, 20, 10, 30), np.array([0, 0, 1, 1])
+    found = semi_hard_triplets(places, labels, np.random.default_rng(0))
+    assert found.tolist() == [[0, 1, 3], [3, 2, 0]]
+
+
+def test_every_positive_is_drawn() -> None:
+    found = [
+        semi_hard_triplets(at(0, 1, 2, 3, 90), np.array([0, 0, 0, 0, 1]), np.random.default_rng(seed))
+        for seed in range(40)
+    ]
+    assert {tuple(row) for rows in found for row in rows.tolist()} == {
+        (anchor, positive, 4) for anchor in range(4) for positive in range(4) if anchor != positive
+    }
+
+
+@pytest.mark.parametrize("mining", OFFLINE)
+def test_where_all_embeddings_are_one_nothing_is_semi_hard(mining: str) -> None:
+    found = mined(mining, np.ones((6, 1), np.float32), np.array([0, 0, 0, 1, 1, 1]), np.random.default_rng(0))
+    assert len(found) == (6 if mining == "offline_hard" else 0)
 
 
 def test_looks_farther_where_the_first_neighbours_are_all_of_the_own_class() -> None:

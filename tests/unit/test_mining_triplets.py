@@ -97,3 +97,14 @@ def test_the_choice_keeps_no_graph(mining: str) -> None:
     embeddings = torch.randn(6, 4, requires_grad=True)
     mined = triplets(mining, embeddings, torch.arange(6) % 2)
     assert not any(places.requires_grad for places in mined)
+
+
+def test_of_offline_mining_the_batch_s_own_triplets_count() -> None:
+    found = triplets("offline_hard", torch.rand(6, 2), torch.tensor([4, 4, 2, 2, 2, 4]))
+    assert torch.stack(found, 1).tolist() == [[0, 1, 2], [3, 4, 5]]
+
+
+@pytest.mark.parametrize("labels", [[0, 0, 1, 1], [0, 1, 0], [0, 0, 0]])
+def test_a_batch_that_is_not_of_triplets_is_refused(labels: list[int]) -> None:
+    with pytest.raises(ValueError, match="made of triplets"):
+        triplets("offline_semi_hard", torch.rand(len(labels), 2), torch.tensor(labels))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import pickle
 from dataclasses import replace
 from pathlib import Path
@@ -14,13 +15,13 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from models.errors import BadSettings, TrainingFailed, WeightsFormat
 from models.state import read_tensors
 from models.training import checkpoints, trainer
+from models.training.batches import Batches
 from models.training.checkpoints import FOLDER
 from models.training.embedding import embed, spread
 from models.training.events import Advised, Began
 from models.training.health import WINDOW
-from models.training.logbook import LOG, TENSORBOARD, read_log
-from models.training.samples import Batches
-from tiny_training import SIDE, Heard, Tiny, TinyNet, job, separation, settings
+from models.training.logbook import LOG, TENSORBOARD, Logbook, read_log
+from tiny_training import SIDE, Heard, Tiny, TinyNet, job, samples, separation, settings
 
 
 def bits(path: Path) -> dict[str, bytes]:
@@ -65,7 +66,10 @@ def test_the_weights_are_those_of_the_best_validation_without_norms(tmp_path: Pa
 
 
 @pytest.mark.parametrize("stop_at", [1, 3, 4, 7, 11])
-@pytest.mark.parametrize("loss", [{"mining": "random"}, {"name": "arcface"}])
+@pytest.mark.parametrize(
+    "loss",
+    [{"mining": "random"}, {"mining": "offline_hard"}, {"mining": "offline_semi_hard"}, {"name": "arcface"}],
+)
 def test_a_run_that_is_interrupted_goes_on_bit_by_bit(
     tmp_path: Path, stop_at: int, loss: dict[str, str]
 ) -> None:
@@ -185,6 +189,85 @@ def test_a_loss_that_is_not_finite_ends_it(tmp_path: Path) -> None:
     assert caught.value.code == "diverged"
 
 
+def test_weights_that_the_last_step_has_ruined_end_it_too(tmp_path: Path) -> None:
+    # The only loss is that of the network as it was drawn.
+    chosen = settings(
+        optimiser={"rate": 1e30, "name": "sgd", "warmup": 0}, schedule={"steps": 1, "validate": 1}
+    )
+    with pytest.raises(TrainingFailed, match="embeddings are not finite after step 1") as caught:
+        trainer.run(job(tmp_path, chosen, start=Tiny(norms=False)), Heard())
+    assert caught.value.code == "diverged"
+
+
+class Full:
+    """A disk on which nothing more can be written, once it is full."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._patch = monkeypatch
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def __call__(self, event: object) -> None:
+        if getattr(event, "step", 0) == 5:
+            self._patch.setattr("models.state.write_whole", _no_room)
+
+
+def _no_room(path: Path, blocks: object) -> None:
+    path.write_bytes(b"half")
+    raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+
+def test_a_full_disk_ends_it_and_leaves_the_last_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = trainer.run(job(tmp_path / "whole"), Heard())
+    broken = job(tmp_path / "broken")
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left"):
+        trainer.run(broken, Full(patch))
+    assert sorted(path.name for path in (broken.directory / FOLDER).iterdir()) == ["000002", "000004"]
+    done = trainer.run(broken, Heard())
+    assert bits(done.weights) == bits(whole.weights)
+
+
+def test_a_log_that_cannot_be_written_is_told_at_the_next_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("torch.utils.tensorboard.SummaryWriter.add_scalar", no_room)
+    trained = job(tmp_path, settings(schedule={"validate": 100}))
+    monkeypatch.setattr("models.training.logbook.Logbook.validation", lambda *_: None)
+    heard = Heard()
+    with pytest.raises(OSError, match="No space left"):
+        trainer.run(trained, heard)
+    assert heard.events[-1].step == 2
+
+
+def test_a_step_that_is_made_again_says_nothing_on_standard_output(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = samples(tmp_path, 2, 1)
+    for _ in range(2):
+        logbook = Logbook(tmp_path, [])
+        logbook.projector(3, np.eye(8, dtype=np.float32), shown)
+        logbook.close()
+    assert capsys.readouterr().out == ""
+    assert (tmp_path / TENSORBOARD / "00003" / "default" / "sprite.png").exists()
+
+
+def test_a_million_steps_come_after_999_999(tmp_path: Path) -> None:
+    learnt = checkpoints.Learnt(network={"a": torch.zeros(1)}, loss={}, optimiser={}, scaler={})
+    for step in (999_950, 999_999, 1_000_000):
+        checkpoints.write(tmp_path, checkpoints.Standing(step, 0, 0.0, 0.0), learnt)
+    kept = checkpoints.latest(tmp_path)
+    assert kept is not None
+    assert kept[0].step == 1_000_000
+    assert {path.name for path in (tmp_path / FOLDER).iterdir()} == {"999999", "1000000"}
+
+
 def test_batches_hang_on_seed_and_step_alone(tmp_path: Path) -> None:
     trained = job(tmp_path, settings(augmentation={"blur": 0.5, "jpeg": 0.5}))
     first, second = (Batches(trained.training, trained.settings) for _ in range(2))
@@ -204,6 +287,51 @@ def test_batches_hang_on_seed_and_step_alone(tmp_path: Path) -> None:
         )
         > 1
     )
+
+
+def test_offline_batches_are_the_triplets_that_were_mined_for_their_epoch(tmp_path: Path) -> None:
+    trained = job(tmp_path, settings(loss={"mining": "offline_hard"}))
+    labels = trained.training.labels
+    batches = Batches(trained.training, trained.settings)
+    found = [np.random.default_rng(epoch).integers(0, len(labels), (40, 3)) for epoch in range(3)]
+    learnt, asked = 0, []
+
+    def mine(epoch: int) -> np.ndarray:
+        asked.append((epoch, learnt))
+        return found[epoch]
+
+    shown = []
+    for batch in batches.from_step(0, 25, 0, mine):
+        shown.append(batch.places.numpy().reshape(-1, 3))
+        assert batch.labels.tolist() == labels[batch.places].tolist()
+        learnt += 1
+    # 40 photos are anchors, 4 a batch of 12: ten batches an epoch, of which the last was cut short.
+    assert asked == [(0, 0), (1, 10), (2, 20)]
+    for epoch in range(2):
+        whole = np.concatenate(shown[10 * epoch : 10 * epoch + 10])
+        assert sorted(whole.tolist()) == sorted(found[epoch].tolist())
+    # In the middle of an epoch, nothing is mined.
+    again = Batches(trained.training, trained.settings)
+    again.mined = found[1]
+    (batch,) = again.from_step(13, 14, 0, pytest.fail)
+    assert batch.places.numpy().reshape(-1, 3).tolist() == shown[13].tolist()
+
+
+def test_the_loss_of_offline_mining_is_that_of_the_batch_s_own_triplets(tmp_path: Path) -> None:
+    trained = job(tmp_path, settings(loss={"mining": "offline_semi_hard"}))
+    done = trainer.run(trained, Heard())
+    assert done.steps == 12
+    records = read_log(trained.directory)
+    # Each of a batch's four triplets pulls or does not.
+    assert {4 * record.active % 1 for record in records} == {0.0}
+    assert records[0].active > 0
+
+
+def test_embeddings_that_are_all_one_leave_nothing_semi_hard(tmp_path: Path) -> None:
+    chosen = settings(loss={"mining": "offline_semi_hard"})
+    with pytest.raises(TrainingFailed, match="no triplet is left to mine in epoch 0") as caught:
+        trainer.run(job(tmp_path, chosen, start=One()), Heard())
+    assert caught.value.code == "collapsed"
 
 
 def test_a_batch_is_shared_evenly_and_wholly(tmp_path: Path) -> None:

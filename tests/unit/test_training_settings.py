@@ -36,7 +36,8 @@ def test_another_loss_does_not_inherit_the_old_one_s_parameters() -> None:
     ("text", "complaint"),
     [
         ("seed = ", "not valid TOML"),
-        ("seed = -1", "seed must be 0 or more"),
+        ("seed = -1", "seed must be 0 to 4294967295"),
+        ("seed = 20261122140704", "seed must be 0 to 4294967295"),
         ("seed = 1.5", "seed must be of type int"),
         ("[networks]\ndim = 8", "networks is not a known section"),
         ("network = 3", "network is not a known section"),
@@ -46,6 +47,7 @@ def test_another_loss_does_not_inherit_the_old_one_s_parameters() -> None:
         ("[batch]\nphotos = 1", "two people with two photos"),
         ("[optimiser]\nrate = 0", "rate must be above 0"),
         ("[optimiser]\nrate = nan", "rate must be of type float"),
+        ("[optimiser]\nrate = inf", "rate must be of type float"),
         ('[optimiser]\nname = "lion"', "no optimiser 'lion'"),
         ("[schedule]\nsteps = 0", "steps must be 1 or more"),
         ("[augmentation]\nflip = 1.5", "flip must be 0 to 1"),
@@ -57,6 +59,13 @@ def test_another_loss_does_not_inherit_the_old_one_s_parameters() -> None:
 def test_a_bad_file_names_the_key(text: str, complaint: str) -> None:
     with pytest.raises(BadSettings, match=f"train.toml.*{complaint}"):
         read_settings(text, "train.toml", FROM_SCRATCH)
+
+
+def test_a_bad_section_is_told_with_the_good_ones() -> None:
+    with pytest.raises(BadSettings) as refused:
+        read_settings("[optimizer]\nrate = 1.0", "x", FROM_SCRATCH)
+    assert refused.value.hint is not None
+    assert "batch, optimiser, schedule" in refused.value.hint
 
 
 def test_settings_are_plain_values(tmp_path: Path) -> None:
