@@ -21,8 +21,8 @@ A card is a TOML file:
     sha256 = "..."
     size = 123456                       # bytes
 
-    # A card beside an ONNX file needs no [weights]; with `sha256` alone in it, the file is checked. That of a
-    # network of the user's own has `kind = "file"` and neither source nor member: the file lies beside the card.
+    # A card beside an ONNX file needs no [weights]; with `sha256` alone in it, the file is checked. That of a network
+    # which was trained here has `kind = "file"` and neither source nor member: the file lies beside the card.
 
     [tensor]                            # for backbone "onnx" only: how pixels become the network's input
     mean = [127.5, 127.5, 127.5]        # (x - mean) / std, x = 0..255, channels as in `colour`
@@ -156,7 +156,7 @@ def read_card(text: str, where: str, *, file: Path | None = None, folder: Path |
     """The card that `text` holds; `where` names it in messages.
 
     `file` is the network itself where the card lies beside it: then `[weights]` may be left out, or give just
-    the `sha256`. `folder` is where a user's own card lies, whose weights of kind `file` are then looked for there.
+    the `sha256`. `folder` is where the card lies: weights of kind `file` are looked for there.
     Raises BadCard, naming the key, WeightsAltered for a file of another hash, and OSError.
     """
     table = parse(text, where)

@@ -138,7 +138,7 @@ def card_path(name: str, own: Path | None = None) -> Path:
 
 def _named_card(name: str, own: Path | None) -> Card:
     path = card_path(name, own)
-    found = read_card(_text_of(path), path.name, folder=None if name in _shipped() else path.parent)
+    found = read_card(_text_of(path), path.name, folder=path.parent)
     _expect_name(path, found.name)
     return found
 

@@ -73,7 +73,7 @@ def run(
         str | None,
         typer.Option(
             "--loss",
-            metavar="triplet|contrastive|centre|softmax|arcface|cosface",
+            metavar="triplet|contrastive|centre|softmax|arcface|cosface|partial_auc",
             help="The loss. Default: triplet.",
             show_default=False,
         ),

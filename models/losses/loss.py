@@ -63,6 +63,7 @@ def make_loss(settings: LossSettings, *, embedding_size: int, classes: int) -> E
     from models.losses.contrastive import ContrastiveLoss
     from models.losses.hashing import HashingLoss
     from models.losses.heads import ArcFace, CentreLoss, CosFace, SoftmaxLoss
+    from models.losses.partial_auc import PartialAUCLoss
     from models.losses.triplet import TripletLoss
 
     makers: dict[str, Callable[[], EmbeddingLoss]] = {
@@ -72,6 +73,7 @@ def make_loss(settings: LossSettings, *, embedding_size: int, classes: int) -> E
         "softmax": lambda: SoftmaxLoss(**head),
         "arcface": lambda: ArcFace(**head, **parameters),
         "cosface": lambda: CosFace(**head, **parameters),
+        "partial_auc": lambda: PartialAUCLoss(**parameters),
         "hashing": lambda: HashingLoss(embedding_size=embedding_size, **parameters),
     }
     return makers[settings.name]()

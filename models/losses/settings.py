@@ -22,6 +22,7 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
     "softmax": {},
     "arcface": {"margin": 0.5, "scale": 64.0},
     "cosface": {"margin": 0.35, "scale": 64.0},
+    "partial_auc": {"margin": 0.08, "scale": 45.0},
     "hashing": {"bits": 64, "margin": 0.2, "mining": "hard", "weight": 0.01},
 }
 """What each loss takes, with the values of its paper where it names some."""
@@ -34,11 +35,11 @@ class LossSettings:
     """A loss by name, and what it takes. None means the loss's own default, which `parameters` shows.
 
     `margin` is a distance for triplet (0.2) and contrastive (1.0), an angle in radians for arcface (0.5), a cosine for
-    cosface (0.35) and hashing (0.2). `distance` (triplet, contrastive: l2), `form` (triplet: hinge) and `mining`
-    (triplet, hashing: hard) are out of DISTANCES, FORMS and MINING, or, for triplet, OFFLINE. `scale` (arcface,
-    cosface: 64) multiplies cosines. `weight` is that of the centres against the classes (centre: 0.003), or of the
-    step from codes to signs against the triplets (hashing: 0.01). `bits` (hashing: 64) is the length of codes, a
-    multiple of 8.
+    cosface (0.35), partial_auc (0.08) and hashing (0.2). `distance` (triplet, contrastive: l2), `form` (triplet: hinge)
+    and `mining` (triplet, hashing: hard) are out of DISTANCES, FORMS and MINING, or, for triplet, OFFLINE. `scale`
+    (arcface, cosface: 64, partial_auc: 45) multiplies cosines. `weight` is that of the centres against the classes
+    (centre: 0.003), or of the step from codes to signs against the triplets (hashing: 0.01). `bits` (hashing: 64) is
+    the length of codes, a multiple of 8.
 
     Raises BadSettings for a name or value that is not possible, and for one that the loss has no use for.
     """

@@ -11,7 +11,7 @@ from models import registry
 
 def test_models(faceid: Faceid) -> None:
     found = {item["name"]: item for item in faceid("--json", "models").objects}
-    recognition = {"dlib-resnet", "facenet-casia", "facenet-vggface2", "mobilefacenet"}
+    recognition = {"dlib-resnet", "faceid-triplet", "facenet-casia", "facenet-vggface2", "mobilefacenet"}
     liveness = {"minifasnet-v1se", "minifasnet-v2"}
     assert {name: item["kind"] for name, item in found.items()} == {
         **dict.fromkeys(recognition, "recognition"),

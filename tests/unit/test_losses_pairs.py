@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import faiss
 import numpy as np
 import pytest
@@ -116,3 +118,39 @@ def test_packed_codes_are_what_faiss_searches() -> None:
 def test_codes_of_odd_lengths_are_refused() -> None:
     with pytest.raises(ValueError, match="multiple of 8"):
         pack(np.zeros((2, 12), dtype=bool))
+
+
+def test_partial_auc_by_hand() -> None:
+    # At 0, 60, 90 and 180 degrees: one mated pair of cosine 1/2; strangers at 0, -1, cos 30 and -1/2, and 0 together.
+    angles = torch.tensor([0.0, 60.0, 90.0, 180.0], dtype=torch.float64).deg2rad()
+    embeddings = 3 * torch.stack([angles.cos(), angles.sin()], dim=1)
+    loss = make_loss(LossSettings("partial_auc", margin=0.1, scale=10.0), embedding_size=2, classes=3)
+    value = loss(embeddings, torch.tensor([0, 0, 1, 2]))
+    strangers = [0.0, -1.0, math.cos(math.radians(30)), -0.5, 0.0]
+    strict = math.log(sum(math.exp(10 * s) for s in strangers) / 5) / 10
+    assert value.value.item() == pytest.approx(math.log1p(math.exp(10 / 3 * (strict - 0.5 + 0.1))))
+    assert value.active == 1.0
+
+
+def test_partial_auc_weighs_people_not_pairs() -> None:
+    # Class 0 has three pairs of weight 1 / sqrt 2, class 1 one of weight 1; a naive loop over them.
+    embeddings = torch.randn(6, 3, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
+    labels = torch.tensor([0, 0, 0, 1, 1, 2])
+    unit = torch.nn.functional.normalize(embeddings)
+    mated, strangers = [], []
+    for first in range(6):
+        for second in range(first + 1, 6):
+            cosine = float(unit[first] @ unit[second])
+            if labels[first] == labels[second]:
+                mated.append((cosine, 1 / math.sqrt(int((labels == labels[first]).sum()) - 1)))
+            else:
+                strangers.append(cosine)
+    strict = math.log(sum(math.exp(45 * s) for s in strangers) / len(strangers)) / 45
+    terms = [
+        (weight * math.log1p(math.exp(15 * (strict - cosine + 0.08))), weight) for cosine, weight in mated
+    ]
+    expected = sum(term for term, _ in terms) / sum(weight for _, weight in terms)
+    loss = make_loss(LossSettings("partial_auc"), embedding_size=3, classes=3)
+    value = loss(embeddings, labels)
+    assert value.value.item() == pytest.approx(expected)
+    assert torch.autograd.gradcheck(lambda x: loss(x, labels).value, (embeddings.requires_grad_(),))

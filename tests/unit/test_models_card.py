@@ -8,11 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from models import registry
 from models.calibration import HEADER, from_json, to_json
 from models.card import read_card
 from models.errors import BadCard, UnknownModel, WeightsAltered, WeightsMissing
+from models.networks import load
 from models.registry import Calibration, CalibrationPoint, EvidencePoint, write_calibration
 
 CALIBRATION = Calibration(
@@ -32,7 +34,13 @@ CALIBRATION = Calibration(
 
 
 def test_the_issue_s_networks_have_cards() -> None:
-    assert set(registry.names()) == {"dlib-resnet", "facenet-casia", "facenet-vggface2", "mobilefacenet"}
+    assert set(registry.names()) == {
+        "dlib-resnet",
+        "faceid-triplet",
+        "facenet-casia",
+        "facenet-vggface2",
+        "mobilefacenet",
+    }
 
 
 @pytest.mark.parametrize("name", registry.names())
@@ -50,6 +58,7 @@ def test_metrics_and_aligners() -> None:
     found = {card.name: (card.metric, card.aligner, card.dim) for card in registry.cards()}
     assert found == {
         "dlib-resnet": ("cosine", "dlib-150-v1", 128),
+        "faceid-triplet": ("cosine", "dlib-150-v1", 128),
         "facenet-casia": ("euclidean", "facenet-160-v1", 512),
         "facenet-vggface2": ("euclidean", "facenet-160-v1", 512),
         "mobilefacenet": ("cosine", "arcface-112-v1", 192),
@@ -60,6 +69,16 @@ def test_mobilefacenet_s_card_warns_of_its_licence() -> None:
     note = registry.card("mobilefacenet").licence_note
     assert note is not None
     assert "does not say who trained" in note
+
+
+def test_the_network_that_was_trained_here_is_there_without_being_pulled(tmp_path: Path) -> None:
+    card = registry.card("faceid-triplet")
+    assert card.weights.size < 25_000_000
+    network = load(card, tmp_path)
+    assert not list(tmp_path.iterdir())
+    assert all(tensor.dtype == torch.float32 for tensor in network.state_dict().values())
+    assert card.licence_note is not None
+    assert "non-commercial" in card.licence_note
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
