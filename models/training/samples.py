@@ -12,8 +12,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from models.errors import BadSettings
 from models.mining.batches import IdentityBatches
 from models.training.augment import augmented
+from models.training.masks import Landmarks
 from models.training.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -79,10 +81,19 @@ class Batch:
 class Batches(Dataset[Batch]):
     """The batch of each step of a run: it hangs on the step and the seed alone, so a run can go on anywhere."""
 
-    def __init__(self, samples: Samples, settings: TrainSettings) -> None:
-        """Raises BadSettings where too few identities have two crops."""
+    def __init__(self, samples: Samples, settings: TrainSettings, landmarks: Landmarks | None = None) -> None:
+        """`landmarks` are where the aligner of the crops brings them, None where it goes by something else.
+
+        Raises BadSettings where too few identities have two crops, and for masks without landmarks.
+        """
+        if settings.augmentation.mask and landmarks is None:
+            raise BadSettings(
+                "a mask cannot be drawn on crops whose aligner does not go by landmarks",
+                hint="set augmentation.mask = 0.0",
+            )
         self._samples = samples
         self._settings = settings
+        self._landmarks = landmarks
         self._batches = IdentityBatches(
             samples.labels.tolist(),
             identities=settings.batch.people,
@@ -100,6 +111,7 @@ class Batches(Dataset[Batch]):
                 self._samples.crop(place),
                 settings.augmentation,
                 np.random.default_rng((settings.seed, epoch, place)),
+                self._landmarks,
             )
             for place in places
         ]
