@@ -4,7 +4,7 @@
 
 The people of LFW View 1 (label errors mended) are parted once: six of ten are trained on, one chooses the best step of
 each run, and on the other three, whom no run has seen, TMR at FMR 1e-3 is measured before and after: on the photos as
-they are, and with probes degraded (`lab_degraded_data.degraded`), against photos as they are, and against degraded ones.
+they are, and with degraded probes (`lab_degraded_data.degraded`) against photos as they are and against degraded ones.
 All pairs of photos count, each both ways. The gain is that of the mean over the seeds, which draw batches and their
 degradations anew; intervals are over people (subset bootstrap), of the middle run, before and after in the same draws.
 
@@ -128,21 +128,22 @@ def study(
 ) -> list[Measured]:
     """The network as it is, and what each way makes of it with each seed, in all domains."""
     people = resample(parts.test.identities, np.random.default_rng(0))
-    before = rates(start.make(), parts.test, people)
+    before = rates(embedded(start.make(), parts.test, cache / "as-it-is.npy"), parts.test.labels, people)
     found = compared(BEFORE, 0, 0, before, before)
     for way in ways:
         for seed in seeds:
             settings = replace(WAYS[way].changed({"schedule": {"steps": steps}}), seed=seed)
-            step, network = trained(parts, f"{way}, seed {seed}", start, settings, cache)
-            found += compared(way, seed, step, rates(network, parts.test, people), before)
+            directory = cache / f"{way.replace(' ', '-')}-{steps}-{seed}"
+            step, network = trained(parts, f"{way}, seed {seed}", start, settings, directory)
+            vectors = embedded(network, parts.test, directory / f"test-{step}.npy")
+            found += compared(way, seed, step, rates(vectors, parts.test.labels, people), before)
     return found
 
 
 def trained(
-    parts: Parts, name: str, start: Start, settings: TrainSettings, cache: Path
+    parts: Parts, name: str, start: Start, settings: TrainSettings, directory: Path
 ) -> tuple[int, torch.nn.Module]:
     """The best step of a run, which goes on where it was cut short, and the network then."""
-    directory = cache / f"{name.replace(', ', '-').replace(' ', '-')}-{settings.schedule.steps}"
     directory.mkdir(parents=True, exist_ok=True)
     job = Job(
         settings=settings,
@@ -160,7 +161,7 @@ def trained(
 
 
 def judge(vectors: NDArray[np.float32], identity: NDArray[np.int64]) -> float:
-    """The mean of TMR on the first half, the photos as they are, and of the second half, degraded, against the first."""
+    """The mean of two TMR: of the first half, photos as they are, and of the second, degraded, against the first."""
     (clean, mixed), labels = np.split(vectors, 2), identity[: len(identity) // 2]
     pairs = (distances(probes, clean, labels) for probes in (clean, mixed))
     return statistics.mean(tmr_at_fmr(mated, non_mated, FMR) for mated, non_mated in pairs)
@@ -175,13 +176,26 @@ def distances(
     return apart[same & ~np.eye(len(labels), dtype=bool)], apart[~same]
 
 
-def rates(network: torch.nn.Module, part: Part, people: Resample) -> dict[tuple[str, str], Rates]:
-    """By domain and kind of references."""
-    vectors = {domain: embed(network, part.samples(domain), torch.device("cpu")) for domain in DOMAINS}
-    clean = vectors[CLEAN]
-    found = {(domain, CLEAN): rate(vectors[domain], clean, part.labels, people) for domain in DOMAINS}
-    for domain in DOMAINS[1:]:
-        found[domain, ALIKE] = rate(vectors[domain], vectors[domain], part.labels, people)
+def embedded(network: torch.nn.Module, part: Part, kept: Path) -> NDArray[np.float32]:
+    """What a network says of the photos in each domain, in order: (domains, n, d); kept for the next time."""
+    if not kept.exists():
+        vectors = [embed(network, part.samples(domain), torch.device("cpu")) for domain in DOMAINS]
+        np.save(kept, np.stack(vectors))
+    found: NDArray[np.float32] = np.load(kept)
+    return found
+
+
+def rates(
+    vectors: NDArray[np.float32], labels: NDArray[np.int64], people: Resample
+) -> dict[tuple[str, str], Rates]:
+    """By domain and kind of references, of vectors (domains, n, d)."""
+    clean = vectors[0]
+    found = {
+        (domain, CLEAN): rate(probes, clean, labels, people)
+        for domain, probes in zip(DOMAINS, vectors, strict=True)
+    }
+    for domain, probes in zip(DOMAINS[1:], vectors[1:], strict=True):
+        found[domain, ALIKE] = rate(probes, probes, labels, people)
     return found
 
 
