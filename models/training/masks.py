@@ -75,7 +75,8 @@ def _filled(side: int, edge: NDArray[np.float64]) -> NDArray[np.float64]:
     cover = np.zeros((side, side), np.uint8)
     places = np.rint(edge * 2**_FRACTION_BITS).astype(np.int32)
     cv2.fillPoly(cover, [places], 255, lineType=cv2.LINE_AA, shift=_FRACTION_BITS)
-    return cv2.GaussianBlur(cover.astype(np.float64), (0, 0), max(0.3, SOFTNESS * side)) / 255.0
+    soft = cv2.GaussianBlur(cover.astype(np.float64), (0, 0), max(0.3, SOFTNESS * side))
+    return np.asarray(soft / 255.0, dtype=np.float64)
 
 
 def _strapped(crop: Pixels, ends: NDArray[np.float64], colour: NDArray[np.float64]) -> Pixels:
@@ -125,4 +126,4 @@ def _grid(side: int) -> NDArray[np.float64]:
 
 
 def _middle(one: tuple[float, float], other: tuple[float, float]) -> NDArray[np.float64]:
-    return (np.asarray(one) + np.asarray(other)) / 2
+    return np.asarray(np.mean([one, other], axis=0), dtype=np.float64)
