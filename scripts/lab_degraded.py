@@ -317,7 +317,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--data", type=Path)
     parser.add_argument("--cache", type=Path, default=Path("bench"))
-    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument(
         "--ways", type=_ways, default=list(WAYS), help=f"separated by semicolons: {'; '.join(WAYS)}"
