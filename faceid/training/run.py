@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from faceid.align import crop_size
+from faceid.align import ALIGNERS, crop_size
 from faceid.backends import models_errors, usable_cores
 from faceid.calibrate.photos import digest_of
 from faceid.errors import InputError, ModelError, UsageError
@@ -207,6 +207,7 @@ def _trained(order: Order, people: People, watch: Watch) -> Outcome:
         directory=order.output,
         device=order.device,
         processes=order.processes,
+        landmarks=ALIGNERS[_form(order.start).aligner].template,
         workers=0 if order.device == "cpu" else min(WORKERS, usable_cores() // order.processes),
     )
     try:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from models.training.masks import Landmarks, masked
 from models.training.settings import AugmentationSettings
 
 if TYPE_CHECKING:
@@ -23,17 +24,26 @@ OCCLUSION = (0.2, 0.5)
 """Each side of the rectangle that is painted over, in sides of the crop."""
 
 
-def augmented(crop: Pixels, settings: AugmentationSettings, rng: np.random.Generator) -> Pixels:
+def augmented(
+    crop: Pixels,
+    settings: AugmentationSettings,
+    rng: np.random.Generator,
+    landmarks: Landmarks | None = None,
+) -> Pixels:
     """A crop (S, S, 3) uint8 with each change made as often as `settings` say; `crop` itself stays as it is.
 
-    In the order in which pictures suffer them: turned left to right, something in front of the face, out of focus,
-    from far away, compressed. What is drawn hangs on `rng` alone, and each change draws the same amount whether it is
-    made or not, so that changing how often one happens leaves the others as they were.
+    In the order in which pictures suffer them: turned left to right, a mask on the face, something in front of it, out
+    of focus, from far away, compressed. What is drawn hangs on `rng` alone, and each change draws the same amount
+    whether it is made or not, so that changing how often one happens leaves the others as they were. Without
+    `landmarks`, where the crop's aligner brings them, no mask is drawn.
     """
     chances, amounts = rng.random(5), rng.random((5, 4))
+    (of_mask,) = rng.spawn(1)
     pixels = np.array(crop)
     if chances[0] < settings.flip:
         pixels = np.ascontiguousarray(pixels[:, ::-1])
+    if landmarks is not None and of_mask.random() < settings.mask:
+        pixels = masked(pixels, landmarks, of_mask)
     if chances[1] < settings.occlusion:
         pixels = occluded(pixels, rng.integers(0, 256, 3), *amounts[1])
     if chances[2] < settings.blur:

@@ -11,9 +11,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from models.errors import BadSettings
 from models.losses.settings import OFFLINE
 from models.mining.batches import IdentityBatches, TripletBatches
 from models.training.augment import augmented
+from models.training.masks import Landmarks
 from models.training.samples import Samples
 from models.training.settings import TrainSettings
 
@@ -49,11 +51,19 @@ class Batches:
     step is in, None before the first.
     """
 
-    def __init__(self, samples: Samples, settings: TrainSettings) -> None:
-        """Raises BadSettings where too few identities have two crops."""
+    def __init__(self, samples: Samples, settings: TrainSettings, landmarks: Landmarks | None = None) -> None:
+        """`landmarks` are where the aligner of the crops brings them, None where it goes by something else.
+
+        Raises BadSettings where too few identities have two crops, and for masks without landmarks.
+        """
+        if settings.augmentation.mask and landmarks is None:
+            raise BadSettings(
+                "a mask cannot be drawn on crops whose aligner does not go by landmarks",
+                hint="set augmentation.mask = 0.0",
+            )
         labels, batch = samples.labels.tolist(), settings.batch
         self.mined: NDArray[np.int64] | None = None
-        self._crops = _Crops(samples, settings)
+        self._crops = _Crops(samples, settings, landmarks)
         self._plan = (
             TripletBatches(labels, triplets=batch.size // 3, seed=settings.seed)
             if settings.loss.mining in OFFLINE
@@ -115,9 +125,10 @@ class _Ahead(Sampler[Drawn]):
 class _Crops(Dataset[Batch]):
     """Batches, for what they hold."""
 
-    def __init__(self, samples: Samples, settings: TrainSettings) -> None:
+    def __init__(self, samples: Samples, settings: TrainSettings, landmarks: Landmarks | None) -> None:
         self._samples = samples
         self._settings = settings
+        self._landmarks = landmarks
 
     def __getitem__(self, drawn: Drawn) -> Batch:
         epoch, places = drawn
@@ -127,6 +138,7 @@ class _Crops(Dataset[Batch]):
                 self._samples.crop(place),
                 settings.augmentation,
                 np.random.default_rng((settings.seed, epoch, place)),
+                self._landmarks,
             )
             for place in places
         ]

@@ -40,6 +40,7 @@
     jpeg = 0.1
     low_resolution = 0.1
     occlusion = 0.1
+    mask = 0.0                  # over mouth and nose; where the aligner goes by landmarks
 
     [split]                     # shares of the identities that are not trained on
     validation = 0.15
@@ -157,6 +158,7 @@ class AugmentationSettings:
     jpeg: float = 0.1
     low_resolution: float = 0.1
     occlusion: float = 0.1
+    mask: float = 0.0
 
     def __post_init__(self) -> None:
         _shares(self)

@@ -30,6 +30,7 @@ from models.training.events import Advised, Began, Nobody, Stepped, Validated, W
 from models.training.health import COLLAPSE_ADVICE, DIVERGENCE_ADVICE, IDLE_ADVICE, Record, collapsed, idle
 from models.training.learner import Learner
 from models.training.logbook import Logbook, read_log
+from models.training.masks import Landmarks
 from models.training.samples import Samples
 from models.training.settings import TrainSettings
 from models.training.starts import Start
@@ -53,7 +54,8 @@ class Job:
     """A training, told in full. All of it can be pickled, `judge` too.
 
     `directory` is there, and belongs to this run alone. `device` is as torch names it; `processes` above 1 are so many
-    CPU processes, or GPUs from the first on. `workers` are processes that make batches ahead.
+    CPU processes, or GPUs from the first on. `workers` are processes that make batches ahead. `landmarks` are where the
+    aligner of the crops brings them, if it goes by them.
     """
 
     settings: TrainSettings
@@ -65,6 +67,7 @@ class Job:
     device: str = "cpu"
     processes: int = 1
     workers: int = 0
+    landmarks: Landmarks | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +136,7 @@ class _Run:
 
     def __init__(self, fabric: Fabric, job: Job, watch: Watch) -> None:
         self._fabric, self._job, self._watch = fabric, job, watch
-        self._batches = Batches(job.training, job.settings)
+        self._batches = Batches(job.training, job.settings, job.landmarks)
         self._learner = Learner(fabric, job.settings, job.start, job.training)
         kept = checkpoints.latest(job.directory)
         self._standing: Standing | None = None
