@@ -260,7 +260,7 @@ FROM_SCRATCH = TrainSettings()
 """Where a network from scratch begins."""
 
 FINE_TUNING = TrainSettings(
-    optimiser=OptimiserSettings(rate=1e-4, layer_decay=0.8),
+    optimiser=OptimiserSettings(rate=1.5e-3, relative=True),
     schedule=ScheduleSettings(steps=500, validate=50, checkpoint=50, patience=5),
     distillation=DistillationSettings(weight=10.0),
 )
