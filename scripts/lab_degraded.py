@@ -49,10 +49,8 @@ FMR = 1e-3
 BEFORE = "as it is"
 SETTINGS = FINE_TUNING.changed(
     {
-        # The first stage takes pixels of 0 to 255 with weights of about 0.001: a step that suits the others ruins it.
-        "network": {"frozen": 4},
         "batch": {"people": 16, "photos": 2},
-        "optimiser": {"rate": 1e-4, "layer_decay": 1.0, "warmup": 30},
+        "optimiser": {"rate": 3e-3, "warmup": 30},
         "schedule": {"validate": 100, "checkpoint": 25, "patience": 20},
         "distillation": {"weight": 20.0},
         "augmentation": {"blur": 0.0, "occlusion": 0.0, "jpeg": 0.3, "low_resolution": 0.35, "mask": 0.3},

@@ -30,7 +30,7 @@ def draw(rows: Rows, floor: Sequence[Result], path: Path) -> None:
     common = [size for size in sizes if all((way, size) in rows for way in ways)] or sizes
     size = common[len(common) // 2]
     with mpl.rc_context({"font.size": 8.5}):
-        figure = Figure(figsize=(8.5, 3.6), layout="constrained")
+        figure = Figure(figsize=(8.5, 4.0), layout="constrained")
         left, right = figure.subplots(1, 2)
         most = 0
         for way in ways:
@@ -57,6 +57,7 @@ def draw(rows: Rows, floor: Sequence[Result], path: Path) -> None:
             # Bars of few seeds reach beyond what a share can be.
             low, high = axes.get_ylim()
             axes.set_ylim(max(0.0, low), min(1.0, high))
-        left.legend(loc="lower left", frameon=False)
+        # Of one side: both show the same ways.
+        figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=110)

@@ -20,7 +20,7 @@ from models.training.health import DIVERGENCE_ADVICE, Record
 from models.training.norms import without_norms
 from models.training.samples import Samples
 from models.training.settings import OptimiserSettings, TrainSettings
-from models.training.stages import freeze, parameter_groups, set_training
+from models.training.stages import freeze, parameter_groups, rated, set_training
 from models.training.starts import Start
 
 _MULTIPLIER = 1_000_003
@@ -165,7 +165,7 @@ def _make_optimiser(
 ) -> torch.optim.Optimizer:
     groups = parameter_groups(network, settings)
     if heads := list(loss.parameters()):
-        groups.append({"params": heads, "peak": settings.rate})
+        groups += rated(heads, settings.rate, settings)
     if settings.name == "sgd":
         return torch.optim.SGD(
             groups, lr=settings.rate, momentum=settings.momentum, weight_decay=settings.weight_decay

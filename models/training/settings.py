@@ -18,6 +18,7 @@
     [optimiser]
     name = "adamw"              # or "sgd"
     rate = 1e-3                 # learning rate of the last stage at its highest
+    relative = false            # rates are shares of what each tensor measures (root mean square) at the start
     layer_decay = 1.0           # each stage learns so many times as fast as the one after it
     weight_decay = 1e-4
     momentum = 0.9              # sgd only
@@ -109,6 +110,7 @@ class OptimiserSettings:
 
     name: str = "adamw"
     rate: float = 1e-3
+    relative: bool = False
     layer_decay: float = 1.0
     weight_decay: float = 1e-4
     momentum: float = 0.9
@@ -258,7 +260,7 @@ FROM_SCRATCH = TrainSettings()
 """Where a network from scratch begins."""
 
 FINE_TUNING = TrainSettings(
-    optimiser=OptimiserSettings(rate=1e-4, layer_decay=0.8),
+    optimiser=OptimiserSettings(rate=1.5e-3, relative=True),
     schedule=ScheduleSettings(steps=500, validate=50, checkpoint=50, patience=5),
     distillation=DistillationSettings(weight=10.0),
 )

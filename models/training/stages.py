@@ -11,6 +11,9 @@ from torch import nn
 from models.errors import BadSettings
 from models.training.settings import OptimiserSettings
 
+LEAST_SCALE = 1e-3
+"""What a tensor is taken to measure at least: one of zeros, such as a new bias, must learn too."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stage:
@@ -48,17 +51,32 @@ def set_training(network: nn.Module) -> None:
 
 
 def parameter_groups(network: nn.Module, settings: OptimiserSettings) -> list[dict[str, Any]]:
-    """One group a stage that learns; its `peak` rate is `layer_decay` times that of the stage after it."""
+    """One group a stage that learns, or with relative rates one a tensor.
+
+    The `peak` rate of a stage is `layer_decay` times that of the stage after it; a relative one is that of the
+    tensor's root mean square, at least LEAST_SCALE, as in Adafactor (Shazeer and Stern 2018, arXiv:1804.04235).
+    """
     learning = [
         stage for stage in stages(network) if any(parameter.requires_grad for parameter in stage.parameters)
     ]
-    return [
-        {
-            "params": [parameter for parameter in stage.parameters if parameter.requires_grad],
-            "peak": settings.rate * settings.layer_decay ** (len(learning) - 1 - number),
-        }
-        for number, stage in enumerate(learning)
-    ]
+    groups: list[dict[str, Any]] = []
+    for number, stage in enumerate(learning):
+        peak = settings.rate * settings.layer_decay ** (len(learning) - 1 - number)
+        groups += rated(
+            [parameter for parameter in stage.parameters if parameter.requires_grad], peak, settings
+        )
+    return groups
+
+
+def rated(tensors: list[nn.Parameter], peak: float, settings: OptimiserSettings) -> list[dict[str, Any]]:
+    """The groups of tensors that learn at `peak`, or at that share of what each measures."""
+    if not settings.relative:
+        return [{"params": tensors, "peak": peak}]
+    return [{"params": [tensor], "peak": peak * _scale(tensor)} for tensor in tensors]
+
+
+def _scale(tensor: nn.Parameter) -> float:
+    return max(float(tensor.detach().float().square().mean().sqrt()), LEAST_SCALE)
 
 
 def _walk(module: nn.Module, prefix: str) -> Iterator[Stage]:

@@ -10,8 +10,8 @@ import pytest
 from faceid.align import ALIGNERS
 from models.errors import BadSettings
 from models.training.augment import augmented
+from models.training.batches import Batches
 from models.training.masks import masked
-from models.training.samples import Batches
 from models.training.settings import AugmentationSettings
 from tiny_training import job, settings
 

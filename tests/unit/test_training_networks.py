@@ -16,7 +16,7 @@ from models.errors import BadSettings
 from models.training.learner import rate_factor
 from models.training.norms import Normalised, without_norms
 from models.training.settings import FROM_SCRATCH, NetworkSettings, OptimiserSettings
-from models.training.stages import freeze, parameter_groups, set_training, stages
+from models.training.stages import freeze, parameter_groups, rated, set_training, stages
 from models.training.starts import FORMS, Scratch, Trained, trainable
 
 BUILDERS: dict[str, Any] = {
@@ -91,6 +91,24 @@ def test_rates_fall_from_the_last_stage_to_the_first() -> None:
     assert len(groups) == len(stages(network)) - 3
     assert [group["peak"] for group in groups] == [0.1 * 0.5**k for k in reversed(range(len(groups)))]
     assert all(parameter.requires_grad for group in groups for parameter in group["params"])
+
+
+def test_relative_rates_follow_what_each_tensor_measures() -> None:
+    network = scratch("light")
+    freeze(network, 3)
+    plain = parameter_groups(network, OptimiserSettings(rate=0.1, layer_decay=0.5))
+    groups = parameter_groups(network, OptimiserSettings(rate=0.1, layer_decay=0.5, relative=True))
+    peaks = {id(tensor): group["peak"] for group in plain for tensor in group["params"]}
+    assert {id(group["params"][0]) for group in groups} == set(peaks)
+    for group in groups:
+        (tensor,) = group["params"]
+        measure = max(float(tensor.detach().square().mean().sqrt()), 1e-3)
+        assert group["peak"] == pytest.approx(peaks[id(tensor)] * measure)
+
+
+def test_tensors_of_zeros_learn_with_relative_rates() -> None:
+    zeros = torch.nn.Parameter(torch.zeros(3))
+    assert rated([zeros], 0.1, OptimiserSettings(relative=True))[0]["peak"] == pytest.approx(1e-4)
 
 
 def test_what_is_frozen_is_not_normalised_by_the_batch() -> None:
