@@ -121,8 +121,9 @@ def main() -> None:
 def parted(identity: NDArray[np.int64], parts: int) -> NDArray[np.int64]:
     """The part, 0.. `parts` - 1, of each photo (n,): all photos of one person in one, drawn by seed 0."""
     people = np.unique(identity)
-    part = np.random.default_rng(0).permutation(len(people)) % parts
-    return np.asarray(part[np.searchsorted(people, identity)], dtype=np.int64)
+    part = np.empty(len(people), dtype=np.int64)
+    part[np.random.default_rng(0).permutation(len(people))] = np.arange(len(people)) % parts
+    return part[np.searchsorted(people, identity)]
 
 
 def compared(

@@ -51,7 +51,7 @@ SETTINGS = FINE_TUNING.changed(
     {
         "batch": {"people": 16, "photos": 2},
         "optimiser": {"rate": 3e-3, "warmup": 30},
-        "schedule": {"validate": 100, "checkpoint": 25, "patience": 20},
+        "schedule": {"validate": 50, "checkpoint": 25, "patience": 20},
         "distillation": {"weight": 20.0},
         "augmentation": {"blur": 0.0, "occlusion": 0.0, "jpeg": 0.3, "low_resolution": 0.35, "mask": 0.3},
     }
