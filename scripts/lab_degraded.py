@@ -19,7 +19,6 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import sys
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -37,10 +36,10 @@ from faceid.calibrate.bootstrap import Resample, places_of, resample
 from faceid.calibrate.metrics import tmr_at_fmr
 from faceid.config import Settings
 from lab_degraded_data import ALIGNER, CLEAN, DOMAINS, MIXED, Part, Parts, parts_of_lfw
+from lab_faces import Told
 from models import registry
 from models.state import read_tensors
 from models.training.embedding import embed
-from models.training.events import Event, Nobody, Validated
 from models.training.settings import FINE_TUNING, TrainSettings
 from models.training.starts import Start, Trained
 from models.training.trainer import Job, run
@@ -91,17 +90,6 @@ class Measured:
     gain: float
     gain_low: float
     gain_high: float
-
-
-class Told(Nobody):
-    """Says validations on stderr."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __call__(self, event: Event) -> None:
-        if isinstance(event, Validated):
-            print(f"{self._name}: step {event.step}, mean TMR {event.score:.4f}", file=sys.stderr)
 
 
 def main() -> None:
