@@ -38,15 +38,16 @@ from faceid.calibrate.scores import compare_all
 from faceid.config import Settings
 from faceid.training.judging import cosine_distances
 from faceid.types import Metric
-from lab_default_training import Collection, Top, Way, collect, learn, network_of, templates, weights
+from lab_default_training import Collection, Top, Way, collect, learn, templates, weights
 from models import registry
+from models.backbones.dlib_resnet import DlibResnet
 from models.card import Accuracy, Card, Weights
 from models.card_text import write_card
 from models.files import sha256_of
 from models.losses.settings import LossSettings
+from models.networks import load
 from models.registry import write_calibration
 from models.state import write_tensors
-from models.weights import verified
 
 NAME, START = "faceid-triplet", "dlib-resnet"
 UNTRAINED = "dlib-resnet as it is"
@@ -81,7 +82,8 @@ def main() -> None:
     arguments = _arguments()
     data = lfw.data_directory(arguments.data)
     card = registry.card(START)
-    network = network_of(verified(card, Settings.load().weights_dir))
+    network = load(card, Settings.load().weights_dir)
+    assert isinstance(network, DlibResnet)
     collections = [
         collect(name, photos, card.aligner, network)
         for name, photos in (

@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -76,19 +75,15 @@ class Top(nn.Module):
 
 def collect(name: str, photos: lfw.Photos, aligner: str, network: DlibResnet) -> Collection:
     """Each photo's middle face, label errors of LFW mended."""
-    kept = [
-        (path, lfw.SAME_PERSON.get(name, name), face)
-        for path, name, face in zip(photos.paths, photos.names, photos.faces, strict=True)
-        if face is not None and path.name not in lfw.MISLABELLED
-    ]
+    kept = lfw.known_faces(photos)
     parts = []
     for start in range(0, len(kept), _BATCH):
         part = kept[start : start + _BATCH]
-        crops = np.stack([align(read(str(path)), face, aligner).pixels for path, _, face in part])
+        crops = np.stack([align(read(str(path)), face, aligner).pixels for _, path, face in part])
         parts.append(_below(network, crops))
         print(f"\r{name}: {start + len(part)}/{len(kept)}", end="", file=sys.stderr)
     print(file=sys.stderr)
-    identity = np.unique([name for _, name, _ in kept], return_inverse=True)[1].astype(np.int64)
+    identity = np.unique([name for name, _, _ in kept], return_inverse=True)[1].astype(np.int64)
     return Collection(name, identity, np.concatenate(parts))
 
 
@@ -161,12 +156,3 @@ def weights(network: DlibResnet, top: Top) -> dict[str, Tensor]:
     # A part of an nn.Sequential keeps the numbers of its blocks.
     state = dict(network.state_dict()) | dict(top.state_dict())
     return {key: value.half() for key, value in state.items()}
-
-
-def network_of(path: Path) -> DlibResnet:
-    """dlib's network from its file."""
-    from models.backbones import dlib_resnet
-
-    network = dlib_resnet.build(dlib_resnet.convert(path))
-    assert isinstance(network, DlibResnet)
-    return network.to(memory_format=torch.channels_last).requires_grad_(False)

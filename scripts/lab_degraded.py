@@ -36,7 +36,7 @@ from faceid.calibrate.bootstrap import Resample, places_of, resample
 from faceid.calibrate.metrics import tmr_at_fmr
 from faceid.config import Settings
 from lab_degraded_data import ALIGNER, CLEAN, DOMAINS, MIXED, Part, Parts, parts_of_lfw
-from lab_faces import Told
+from lab_faces import Told, ways_among
 from models import registry
 from models.state import read_tensors
 from models.training.embedding import embed
@@ -306,18 +306,14 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument(
-        "--ways", type=_ways, default=list(WAYS), help=f"separated by semicolons: {'; '.join(WAYS)}"
+        "--ways",
+        type=ways_among(WAYS),
+        default=list(WAYS),
+        help=f"separated by semicolons: {'; '.join(WAYS)}",
     )
     parser.add_argument("--json", type=Path, default=Path("bench/lab_degraded.json"))
     parser.add_argument("--figure", type=Path, default=Path("scripts/figures/lab_degraded.svg"))
     return parser.parse_args()
-
-
-def _ways(text: str) -> list[str]:
-    ways = [way.strip() for way in text.split(";")]
-    if unknown := set(ways) - set(WAYS):
-        raise argparse.ArgumentTypeError(f"no way {', '.join(sorted(unknown))}")
-    return ways
 
 
 if __name__ == "__main__":

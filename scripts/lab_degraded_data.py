@@ -72,12 +72,7 @@ class Parts:
 
 def parts_of_lfw(data: Path, cache: Path) -> Parts:
     """All photos of View 1 with a right label and a face, parted by name; crops are kept in `cache`."""
-    photos = lfw.lfw_photos(data, cache)
-    rows = [
-        (lfw.SAME_PERSON.get(name, name), path, face)
-        for name, path, face in zip(photos.names, photos.paths, photos.faces, strict=True)
-        if face is not None and path.name not in lfw.MISLABELLED
-    ]
+    rows = lfw.known_faces(lfw.lfw_photos(data, cache))
     drawn = split((name for name, _, _ in rows), seed=0, validation=VALIDATION, test=TEST)
     parts = []
     for part, domains in (("train", (CLEAN,)), ("validation", (CLEAN, MIXED)), ("test", DOMAINS)):

@@ -15,6 +15,7 @@ import argparse
 import json
 import statistics
 import sys
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -245,7 +246,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument(
-        "--ways", type=_ways, default=list(WAYS), help=f"separated by semicolons: {'; '.join(WAYS)}"
+        "--ways",
+        type=ways_among(WAYS),
+        default=list(WAYS),
+        help=f"separated by semicolons: {'; '.join(WAYS)}",
     )
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--json", type=Path, default=Path("bench/lab_faces.json"))
@@ -253,11 +257,16 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _ways(text: str) -> list[str]:
-    ways = [way.strip() for way in text.split(";")]
-    if unknown := set(ways) - set(WAYS):
-        raise argparse.ArgumentTypeError(f"no way {', '.join(sorted(unknown))}")
-    return ways
+def ways_among(known: Mapping[str, object]) -> Callable[[str], list[str]]:
+    """What reads an option of ways, separated by semicolons, of those `known`."""
+
+    def read(text: str) -> list[str]:
+        ways = [way.strip() for way in text.split(";")]
+        if unknown := set(ways) - set(known):
+            raise argparse.ArgumentTypeError(f"no way {', '.join(sorted(unknown))}")
+        return ways
+
+    return read
 
 
 if __name__ == "__main__":

@@ -85,6 +85,15 @@ def folder_photos(root: Path, cache: Path) -> Photos:
     )
 
 
+def known_faces(photos: Photos) -> list[tuple[str, Path, Face]]:
+    """Whose, from where and which face, of each photo that shows one and whose label is right or can be mended."""
+    return [
+        (SAME_PERSON.get(name, name), path, face)
+        for name, path, face in zip(photos.names, photos.paths, photos.faces, strict=True)
+        if face is not None and path.name not in MISLABELLED
+    ]
+
+
 def pairs(data: Path, part: str) -> list[tuple[str, str, bool]]:
     """The pairs of `pairsDevTrain` or `pairsDevTest` as file names, with whether they are mated."""
     lines = (data / "lfw" / f"{part}.txt").read_text(encoding="utf-8").splitlines()[1:]
