@@ -12,9 +12,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from faceid.api import FaceID
-    from faceid.decide import Target
-    from faceid.rules import Rules
+    from faceid.app.faceid import FaceID
+    from faceid.decision.decide import Target
+    from faceid.enrolment.rules import Rules
 
 __all__ = ["FaceID", "Rules", "Target"]
 
@@ -22,15 +22,15 @@ __all__ = ["FaceID", "Rules", "Target"]
 def __getattr__(name: str) -> Any:
     # `import faceid` stays cheap: NumPy and the rest load with the first use.
     if name == "FaceID":
-        from faceid.api import FaceID
+        from faceid.app.faceid import FaceID
 
         return FaceID
     if name == "Rules":
-        from faceid.rules import Rules
+        from faceid.enrolment.rules import Rules
 
         return Rules
     if name == "Target":
-        from faceid.decide import Target
+        from faceid.decision.decide import Target
 
         return Target
     raise AttributeError(f"module 'faceid' has no attribute {name!r}")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 from faceid.errors import UsageError
 
 if TYPE_CHECKING:
-    from enrollment_db.index import Kind
+    from enrollment_db.search.index import Kind
 
 DEFAULT_MODEL = "dlib-resnet"
 
@@ -63,9 +63,9 @@ class Settings:
     ) -> Settings:
         """From arguments, then `$FACEID_DB` and `$FACEID_HOME`, then the platform's user data directory.
 
-        `$FACEID_INDEX` is the kind of index (`enrollment_db.index.open_index`), `$FACEID_RUNTIME` the runtime where
-        `runtime` is None. Raises UsageError for a database URL that is not SQLite's, a kind or runtime that is none,
-        or a config file that is not TOML.
+        `$FACEID_INDEX` is the kind of index (`enrollment_db.search.index.open_index`), `$FACEID_RUNTIME` the runtime
+        where `runtime` is None. Raises UsageError for a database URL that is not SQLite's, a kind or runtime that is
+        none, or a config file that is not TOML.
         """
         env = os.environ if environ is None else environ
         data_dir = Path(home).expanduser() if (home := env.get("FACEID_HOME")) else _user_data_dir()
@@ -97,7 +97,7 @@ def _user_data_dir() -> Path:
 
 
 def _index_kind(asked: str) -> Kind:
-    from enrollment_db.index import KINDS
+    from enrollment_db.search.index import KINDS
 
     for kind in KINDS:
         if kind == asked:

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from faceid.detect.mtcnn import MtcnnDetector
+from faceid.recognition.detect.mtcnn import MtcnnDetector
 from faceid.types import Image
 
 MIN_FACE = 20

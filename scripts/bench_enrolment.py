@@ -37,7 +37,7 @@ from rich.table import Table
 import lfw
 from bench_gallery import cpu
 from bench_pipeline_runs import cores, environment
-from faceid.detect.fake import LEVELS, draw_face
+from faceid.recognition.detect.fake import LEVELS, draw_face
 
 FACEID = [sys.executable, "-c", "from faceid.cli import main; main()"]
 TICKS = os.sysconf("SC_CLK_TCK")

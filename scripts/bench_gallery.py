@@ -29,7 +29,7 @@ from rich.table import Column, Table
 from bench_gallery_data import TOLERANCE, Trial, lfw_people, prepare, synthetic_people
 from bench_gallery_runs import Limits, Row, run
 from bench_gallery_worker import BATCH, K
-from enrollment_db.index import Kind
+from enrollment_db.search.index import Kind
 from gallery_contenders import RIVALS, spec_of
 
 QUICK_PROBES = 100

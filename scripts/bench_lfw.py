@@ -20,11 +20,11 @@ from rich.table import Table
 
 import lfw
 from calibrate_card import blocks
-from faceid.calibrate.intervals import wilson
-from faceid.calibrate.metrics import accuracy, best_threshold, eer, threshold_at_fmr, tmr_at_fmr
-from faceid.calibrate.scores import distances
 from faceid.config import Settings
-from models import registry
+from faceid.evaluation.statistics.intervals import wilson
+from faceid.evaluation.statistics.metrics import accuracy, best_threshold, eer, threshold_at_fmr, tmr_at_fmr
+from faceid.evaluation.statistics.scores import distances
+from faceid.networks import registry
 
 RATES = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 

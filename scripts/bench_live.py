@@ -42,7 +42,7 @@ from bench_live_sources import Server
 from bench_live_speed import Recording, Turns, race, realtime, show_speed, soon
 from bench_pipeline import listed, with_contenders
 from bench_pipeline_runs import System, cores, start
-from faceid.api import FaceID
+from faceid.app.faceid import FaceID
 from live_contenders import NAIVE, RIVALS, faceid
 
 if TYPE_CHECKING:

@@ -19,13 +19,13 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from faceid.calibrate import metrics
-from faceid.calibrate.bootstrap import at_fmr, fmr_interval, fnmr_interval, resample
-from faceid.calibrate.claims import caveats
-from faceid.calibrate.curves import det
-from faceid.calibrate.evidence import fit_evidence
-from faceid.calibrate.scores import AllPairs, compare_all
-from faceid.calibrate.tail import fit_tail
+from faceid.evaluation.statistics import metrics
+from faceid.evaluation.statistics.bootstrap import at_fmr, fmr_interval, fnmr_interval, resample
+from faceid.evaluation.statistics.caveats import caveats
+from faceid.evaluation.statistics.curves import det
+from faceid.evaluation.statistics.evidence import fit_evidence
+from faceid.evaluation.statistics.scores import AllPairs, compare_all
+from faceid.evaluation.statistics.tail import fit_tail
 
 PHOTOS_EACH = 2
 

@@ -35,7 +35,7 @@ from bench_gallery import cpu
 from bench_pipeline_data import lfw_pictures, scenes
 from bench_pipeline_runs import cores, race, start
 from faceid.config import Settings
-from models import registry
+from faceid.networks import registry
 from pipeline_contenders import RIVALS, faceid
 
 PHOTOS = {"lfw": 1000, "one": 96, "many": 96}

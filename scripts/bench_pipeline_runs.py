@@ -15,7 +15,7 @@ from typing import IO, Any
 import numpy as np
 
 from bench_pipeline_data import Pictures, hits
-from faceid.calibrate.metrics import accuracy, best_threshold, eer
+from faceid.evaluation.statistics.metrics import accuracy, best_threshold, eer
 from pipeline_contenders import Spec
 from rival_environments import Absent, last_line, python_of
 

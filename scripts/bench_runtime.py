@@ -37,11 +37,11 @@ from rich.console import Console
 from rich.table import Table
 
 import lfw
-from faceid import backends
-from faceid.align import align
+from faceid.app import factories
 from faceid.config import Runtime, Settings
 from faceid.imaging import read
-from faceid.ports import Detector, Embedder
+from faceid.ports.networks import Detector, Embedder
+from faceid.recognition.align import align
 from faceid.types import Crop, Face, Image
 
 BATCH = 8
@@ -118,9 +118,9 @@ def main() -> None:
 
 def make_chains(model: str) -> list[Chain]:
     runtimes: list[Runtime] = ["torch", "openvino"] if find_spec("openvino") else ["torch"]
-    detectors = {runtime: backends.make_detector(model, "cpu", runtime=runtime) for runtime in runtimes}
+    detectors = {runtime: factories.make_detector(model, "cpu", runtime=runtime) for runtime in runtimes}
     embedders = {
-        runtime: backends.make_embedder(model, "cpu", Settings.load(runtime=runtime)) for runtime in runtimes
+        runtime: factories.make_embedder(model, "cpu", Settings.load(runtime=runtime)) for runtime in runtimes
     }
     return [
         Chain(f"{one} + {other}", detectors[one], embedders[other])

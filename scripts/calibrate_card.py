@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 import lfw
-from faceid.calibrate.margin import AMBIGUOUS_FMR, gaps
-from faceid.calibrate.measured import measure
-from faceid.calibrate.metrics import threshold_at_fmr
-from faceid.calibrate.scores import distances
+from faceid.evaluation.statistics.margin import AMBIGUOUS_FMR, gaps
+from faceid.evaluation.statistics.measured import measure
+from faceid.evaluation.statistics.metrics import threshold_at_fmr
+from faceid.evaluation.statistics.scores import distances
+from faceid.networks.registry import Calibration, card_path, write_calibration
 from faceid.types import Metric
-from models.registry import Calibration, card_path, write_calibration
 
 
 def main() -> None:
@@ -81,7 +81,7 @@ def ambiguity_margin(
 ) -> float:
     """How far apart two templates of one person mostly are, seen from a third photo of that person.
 
-    The cases and the margin are those of `faceid.calibrate.margin`.
+    The cases and the margin are those of `faceid.evaluation.statistics.margin`.
 
     Also printed: a probe, a template of the same person and one of another, both within the threshold. How often is
     the other nearer, and how often by more than the margin?

@@ -27,8 +27,8 @@ from chaos_oracle import (
     photo,
     refuse,
 )
-from enrollment_db.mirror import Mirror
-from enrollment_db.store import Store
+from enrollment_db.search.mirror import Mirror
+from enrollment_db.sqlite.store import Store
 
 WRITERS, READERS = 4, 4
 _OWN = (PHOTOS - 2) // WRITERS

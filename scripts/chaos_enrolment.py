@@ -35,8 +35,8 @@ import lfw
 from bench_enrolment import copy_people, draw_people
 from bench_pipeline_runs import environment
 from chaos_enrolment_oracle import Photo, Violation, decided_in, same_galleries, same_results
-from faceid.backends import make_crew
-from faceid.enrolment import GROUP
+from faceid.app.factories import make_crew
+from faceid.enrolment.run import GROUP
 
 WORKER = Path(__file__).resolve().with_name("chaos_enrolment_worker.py")
 MOMENTS = ("line", "look", "store", "any")

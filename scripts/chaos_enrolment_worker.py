@@ -16,9 +16,10 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any
 
-from faceid import cli, pipeline
+from faceid import cli
 from faceid.cli._render import Output
-from faceid.gallery import Gallery
+from faceid.gallery.gallery import Gallery
+from faceid.recognition import pipeline
 
 
 def main() -> None:

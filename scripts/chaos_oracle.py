@@ -10,16 +10,16 @@ from pathlib import Path
 
 import numpy as np
 
-from enrollment_db.bulk import Part
-from enrollment_db.index import VectorIndex
-from enrollment_db.index.choice import rabitq
-from enrollment_db.index.faiss import FaissFlatIndex
-from enrollment_db.index.flat import FlatIndex
-from enrollment_db.index.growing import GrowingIndex
-from enrollment_db.mirror import Mirror
 from enrollment_db.records import Model, NewTemplate
-from enrollment_db.snapshot_directory import SnapshotDirectory
-from enrollment_db.store import Store
+from enrollment_db.search.index import VectorIndex
+from enrollment_db.search.index.choice import rabitq
+from enrollment_db.search.index.faiss import FaissFlatIndex
+from enrollment_db.search.index.flat import FlatIndex
+from enrollment_db.search.index.growing import GrowingIndex
+from enrollment_db.search.mirror import Mirror
+from enrollment_db.search.snapshot_directory import SnapshotDirectory
+from enrollment_db.sqlite.bulk import Part
+from enrollment_db.sqlite.store import Store
 
 DIM = 16
 MODEL = Model("chaos", "a" * 64, "five-points", DIM, "cosine")

@@ -10,8 +10,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from chaos_oracle import MODEL, SAME, VECTORS, Expected, Operation, Violation, make_index, part, photo, refuse
-from enrollment_db.mirror import Mirror
-from enrollment_db.store import Store
+from enrollment_db.search.mirror import Mirror
+from enrollment_db.sqlite.store import Store
 
 WRITES = ("enrol", "enrol several", "import", "rename", "remove", "remove template", "transaction", "empty")
 OTHERS = ("open", "search", "snapshot", "compact")

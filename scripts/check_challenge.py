@@ -37,19 +37,20 @@ from rich.console import Console
 from rich.table import Table
 
 import lfw
-from faceid import backends
-from faceid.align import align
-from faceid.calibrate.intervals import wilson
+from faceid.app import factories
 from faceid.config import Settings
-from faceid.decide import Target, policy_for
+from faceid.decision.decide import Target, policy_for
+from faceid.evaluation.statistics.intervals import wilson
 from faceid.imaging import from_array, read
-from faceid.live.alive import Liveness
-from faceid.live.alive_challenge import ChallengeCheck, least_similarities
-from faceid.live.alive_checks import STEPS
-from faceid.live.alive_passive import PassiveCheck
-from faceid.liveness.challenge import ACTIONS, Action, Challenge, draw_actions
-from faceid.liveness.passive import LIVE_THRESHOLD, MiniFasNetDetector, open_detector
-from faceid.ports import Detector, Embedder, LivenessDetector
+from faceid.live.liveness.challenge import ChallengeCheck, least_similarities
+from faceid.live.liveness.checks import STEPS
+from faceid.live.liveness.passive import PassiveCheck
+from faceid.live.liveness.state import Liveness
+from faceid.ports.networks import Detector, Embedder, LivenessDetector
+from faceid.recognition import calibrations
+from faceid.recognition.align import align
+from faceid.recognition.liveness.challenge import ACTIONS, Action, Challenge, draw_actions
+from faceid.recognition.liveness.passive import LIVE_THRESHOLD, MiniFasNetDetector, open_detector
 from faceid.types import Face, Image
 
 NETWORKS = ("dlib-resnet", "mobilefacenet")
@@ -107,8 +108,8 @@ def main() -> None:
     data = lfw.data_directory(arguments.data)
     settings = Settings.load()
     tools = Tools(
-        backends.make_detector("mtcnn", "cpu"),
-        {name: backends.make_embedder(name, "cpu", settings) for name in NETWORKS},
+        factories.make_detector("mtcnn", "cpu"),
+        {name: factories.make_embedder(name, "cpu", settings) for name in NETWORKS},
     )
     people = [*in_photos(data / "cctwelve", tools), *in_clips(data / "videos", tools)]
     passive = (
@@ -206,7 +207,7 @@ class Checks:
     """Makes checks, and plays performances to them."""
 
     def __init__(self, network: str, passive: LivenessDetector | None) -> None:
-        calibration = backends.calibration_of(network)
+        calibration = calibrations.calibration_of(network)
         self._network, self._passive = network, passive
         self._least = least_similarities(policy_for(Target(), calibration), "cosine")
 

@@ -15,9 +15,9 @@ import numpy as np
 from PIL import Image as Pillow
 from PIL import ImageOps
 
-from faceid.api import FaceID
-from faceid.calibrate.intervals import wilson
+from faceid.app.faceid import FaceID
 from faceid.errors import InputError
+from faceid.evaluation.statistics.intervals import wilson
 from faceid.explore.bounds import copy_bound
 from faceid.explore.duplicates import NEAR_BITS, RATHER_NEAR_BITS, Seen, face_agreement, look_at
 from faceid.explore.perceptual import hamming, mirrored

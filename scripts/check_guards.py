@@ -27,15 +27,16 @@ from rich.table import Table
 
 import lfw
 import photo_faces
-from faceid import backends
-from faceid.calibrate.bootstrap import share_interval
-from faceid.calibrate.intervals import clopper_pearson
-from faceid.claims import CONFLICT_FPIR
-from faceid.decide import Target, distance_from_similarity, policy_for
-from faceid.guards.conflict import enrolled_as
-from faceid.guards.group import Bounds, examine, largest_face
+from faceid.decision.decide import Target, policy_for
+from faceid.decision.scores import distance_from_similarity
+from faceid.enrolment.checks.conflict import enrolled_as
+from faceid.enrolment.checks.group import Bounds, examine, largest_face
+from faceid.enrolment.checks.rival_identities import CONFLICT_FPIR
+from faceid.evaluation.statistics.bootstrap import share_interval
+from faceid.evaluation.statistics.intervals import clopper_pearson
+from faceid.networks import registry
+from faceid.recognition import calibrations
 from faceid.types import Candidate
-from models import registry
 from poisoned_folders import Network, Person, count, enrol, half, judge, people, poison
 
 Array = NDArray[np.float32]
@@ -61,7 +62,7 @@ def main() -> None:
     data = lfw.data_directory(arguments.data)
     results = []
     for name in arguments.model or ["dlib-resnet", "mobilefacenet"]:
-        calibration = backends.calibration_of(name)
+        calibration = calibrations.calibration_of(name)
         assert calibration is not None
         network = Network(name, calibration, registry.card(name).metric)
         collections = {

@@ -2,8 +2,9 @@
 
     python scripts/check_health.py [--model NAME ...] [--data DIR]
 
-Identities of LFW View 1, label errors mended, judged by the rule of `faceid.calibrate.outliers` at the model's own
-calibration: once as they are, and once with one photo of each identity of three and more replaced by a stranger's.
+Identities of LFW View 1, label errors mended, judged by the rule of `faceid.evaluation.statistics.outliers` at the
+model's own calibration: once as they are, and once with one photo of each identity of three and more replaced by a
+stranger's.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ from rich.console import Console
 from rich.table import Table
 
 import lfw
-from faceid import backends
-from faceid.calibrate.outliers import far_from, from_the_rest, peel
-from faceid.decide import VERIFY_FMR, threshold_at_fmr
+from faceid.decision.decide import VERIFY_FMR
+from faceid.decision.thresholds import threshold_at_fmr
+from faceid.evaluation.statistics.outliers import far_from, from_the_rest, peel
+from faceid.networks import registry
+from faceid.recognition import calibrations
 from faceid.types import Metric
-from models import registry
 
 Identities = list[NDArray[np.float32]]
 
@@ -46,7 +48,7 @@ def main() -> None:
     )
     for name in arguments.model or ["dlib-resnet", "mobilefacenet"]:
         templates = lfw.labelled(lfw.templates(photos, name, arguments.cache))
-        calibration = backends.calibration_of(name)
+        calibration = calibrations.calibration_of(name)
         assert calibration is not None
         row = check(
             [templates.vectors[templates.identity == who] for who in np.unique(templates.identity)],

@@ -32,14 +32,14 @@ from rich.console import Console
 from rich.progress import track as progress
 from rich.table import Table
 
-from faceid.api import FaceID
-from faceid.decide import Policy, Target
-from faceid.live.addresses import VideoFile
-from faceid.live.capture import Capture
+from faceid.app.faceid import FaceID
+from faceid.decision.decide import Policy, Target
+from faceid.live.decision.evidence import Evidence, Outcome
 from faceid.live.events import LiveEvent
-from faceid.live.evidence import Evidence, Outcome
-from faceid.live.grab import Grabbed, Reader, open_reader
 from faceid.live.loop import DECIDING, Live
+from faceid.live.source.addresses import VideoFile
+from faceid.live.source.capture import Capture
+from faceid.live.source.readers import Grabbed, Reader, open_reader
 from faceid.live.watch import Watch
 from faceid.types import Candidate, Embedding
 

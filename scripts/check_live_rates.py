@@ -24,16 +24,16 @@ from rich.table import Table
 
 import lfw
 import photo_faces
-from faceid.calibrate.intervals import wilson
-from faceid.decide import Policy, Target, policy_for
-from faceid.live.evidence import Evidence
+from faceid.decision.decide import Policy, Target, policy_for
+from faceid.evaluation.statistics.intervals import wilson
+from faceid.live.decision.evidence import Evidence
+from faceid.networks import registry
 from faceid.types import Candidate
-from models import registry
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from faceid.live.evidence import Search
+    from faceid.live.decision.evidence import Search
     from faceid.types import Vector
 
 IDENTITIES = 50

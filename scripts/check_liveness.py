@@ -23,17 +23,17 @@ from rich.console import Console
 from rich.table import Table
 
 import lfw
-from faceid import backends
-from faceid.calibrate.liveness import LivenessFindings, Looker, findings
-from faceid.calibrate.presentation_files import Presentation
+from faceid.app import factories
 from faceid.config import Settings
+from faceid.evaluation.data.presentation_files import Presentation
+from faceid.evaluation.protocols.liveness import LivenessFindings, Looker, findings
 from faceid.imaging import from_array, read, walk
-from faceid.liveness.challenge import Limits
-from faceid.liveness.passive import LIVE_THRESHOLD, open_detector
-from faceid.liveness.pose import head_pose
-from faceid.ports import Detector
+from faceid.networks import registry
+from faceid.ports.networks import Detector
+from faceid.recognition.liveness.challenge import Limits
+from faceid.recognition.liveness.passive import LIVE_THRESHOLD, open_detector
+from faceid.recognition.liveness.pose import head_pose
 from faceid.types import Face, Image
-from models import registry
 
 KINDS = {
     "image_F1": "print",
@@ -60,7 +60,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=Path("bench/liveness.json"))
     arguments = parser.parse_args()
     data = lfw.data_directory(arguments.data)
-    detector = backends.make_detector("mtcnn", "cpu")
+    detector = factories.make_detector("mtcnn", "cpu")
     liveness = open_detector(device="cpu", weights_dir=arguments.weights or Settings.load().weights_dir)
 
     looker = Looker(detector, liveness, registry.card("dlib-resnet").aligner)

@@ -26,12 +26,13 @@ from rich.table import Table
 import lfw
 import photo_faces
 from calibrate_card import blocks
-from faceid import backends
-from faceid.calibrate.metrics import fmr, fnmr, tmr_at_fmr
-from faceid.calibrate.scores import distances
-from faceid.decide import VERIFY_FMR, threshold_at_fmr
+from faceid.decision.decide import VERIFY_FMR
+from faceid.decision.thresholds import threshold_at_fmr
+from faceid.evaluation.statistics.metrics import fmr, fnmr, tmr_at_fmr
+from faceid.evaluation.statistics.scores import distances
+from faceid.networks import registry
+from faceid.recognition import calibrations
 from faceid.types import Image
-from models import registry
 
 Pixels = NDArray[np.uint8]
 LEVELS = (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 0.9)
@@ -95,7 +96,7 @@ def main() -> None:
         if turned:
             worse["three-quarter views"] = photo_faces.faces(turned, name, arguments.cache)
         refusals = {label: refused(faces) for label, faces in (sets | worse).items()}
-        calibration = backends.calibration_of(name)
+        calibration = calibrations.calibration_of(name)
         assert calibration is not None
         threshold = threshold_at_fmr(calibration, VERIFY_FMR)
         gains = {label: gained(faces, registry.card(name).metric, threshold) for label, faces in sets.items()}

@@ -5,7 +5,7 @@
 Near-duplicates: a photo of LFW View 1 beside itself shifted and resized, recompressed, brightened, mirrored; frames of
 the sign-language clips (videos/asl_ccby, one person each), a third of a second and one second apart. Others: all pairs
 of different photos of one person in LFW View 1 and in CelebA in the wild. Distances are given as parts of the one at
-the FMR by which the guards take a face for a person's (`faceid.guards.group.BOUNDS`).
+the FMR by which the guards take a face for a person's (`faceid.enrolment.checks.group.BOUNDS`).
 """
 
 from __future__ import annotations
@@ -22,14 +22,15 @@ from rich.table import Table
 
 import lfw
 import photo_faces
-from faceid import backends
-from faceid.align import align
-from faceid.calibrate.scores import distances
+from faceid.app import factories
 from faceid.config import Settings
-from faceid.decide import threshold_at_fmr
-from faceid.guards.group import BOUNDS
+from faceid.decision.thresholds import threshold_at_fmr
+from faceid.enrolment.checks.group import BOUNDS
+from faceid.evaluation.statistics.scores import distances
+from faceid.networks import registry
+from faceid.recognition import calibrations
+from faceid.recognition.align import align
 from faceid.types import Image
-from models import registry
 
 Pixels = NDArray[np.uint8]
 SHARES = (0.05, 0.5, 0.95)
@@ -75,7 +76,7 @@ def main() -> None:
     chosen = chosen[:: max(1, len(chosen) // arguments.photos)]
     table = Table("network", "pairs", "count", *(f"{share:.0%}" for share in SHARES), "one scene")
     for name in arguments.model or ["dlib-resnet", "mobilefacenet"]:
-        calibration = backends.calibration_of(name)
+        calibration = calibrations.calibration_of(name)
         assert calibration is not None
         unit = threshold_at_fmr(calibration, BOUNDS.near)
         metric = registry.card(name).metric
@@ -131,8 +132,8 @@ def mated(faces: photo_faces.Faces) -> Iterator[NDArray[np.float32]]:
 
 def clips(data: Path, model: str) -> dict[str, NDArray[np.float32]]:
     """Similarities of frames of one clip, by how far apart they are; the largest face of each."""
-    detector = backends.make_detector(model, "cpu")
-    embedder = backends.make_embedder(model, "cpu", Settings.load())
+    detector = factories.make_detector(model, "cpu")
+    embedder = factories.make_embedder(model, "cpu", Settings.load())
     result: dict[str, list[float]] = {f"{step / 30:.2g} s": [] for step in FRAMES}
     for path in sorted((data / "videos" / "asl_ccby").glob("*.mkv")):
         frames = []

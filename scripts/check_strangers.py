@@ -22,8 +22,8 @@ from rich.console import Console
 from rich.table import Table
 
 import lfw
-from faceid.api import FaceID
-from faceid.calibrate.intervals import wilson
+from faceid.app.faceid import FaceID
+from faceid.evaluation.statistics.intervals import wilson
 
 
 def main() -> None:

@@ -3,10 +3,10 @@
     python scripts/check_tail.py [--data DIR] [--seeds N] [--json FILE] [MODEL ...]
 
 A part of the non-mated pairs is drawn, by pairs or by people (a few identities and all pairs among them), the tail is
-fitted as `faceid.calibrate.tail` does, and its thresholds at FMR 1e-5 and 1e-6 are held against those counted on all
-pairs, label errors mended (scripts/lfw.py). "Observed" is the FMR on all pairs at the predicted threshold; "counted"
-the same for the threshold that counting on the part gives, without a fit. "Covered" is the share of 95 % intervals
-that hold the threshold counted on all pairs: by likelihood alone, and with people resampled.
+fitted as `faceid.evaluation.statistics.tail` does, and its thresholds at FMR 1e-5 and 1e-6 are held against those
+counted on all pairs, label errors mended (scripts/lfw.py). "Observed" is the FMR on all pairs at the predicted
+threshold; "counted" the same for the threshold that counting on the part gives, without a fit. "Covered" is the share
+of 95 % intervals that hold the threshold counted on all pairs: by likelihood alone, and with people resampled.
 
 A second table fits all pairs and goes on to FMR 1e-9, where nothing can be checked, once with LFW's own labels.
 """
@@ -27,12 +27,12 @@ from rich.console import Console
 from rich.table import Table
 
 import lfw
-from faceid.calibrate.bootstrap import Resample, resample
-from faceid.calibrate.metrics import threshold_at_count
-from faceid.calibrate.scores import AllPairs, compare_all
-from faceid.calibrate.tail import MAX_EXCEEDANCES, Resampled, TailFit, TailRefused, fit_tail
 from faceid.config import Settings
-from models import registry
+from faceid.evaluation.statistics.bootstrap import Resample, resample
+from faceid.evaluation.statistics.metrics import threshold_at_count
+from faceid.evaluation.statistics.scores import AllPairs, compare_all
+from faceid.evaluation.statistics.tail import MAX_EXCEEDANCES, Resampled, TailFit, TailRefused, fit_tail
+from faceid.networks import registry
 
 TARGETS = (1e-5, 1e-6)
 FAR_TARGETS = (1e-5, 1e-6, 1e-7, 1e-8, 1e-9)

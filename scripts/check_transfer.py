@@ -23,11 +23,11 @@ from rich.console import Console
 from rich.table import Table
 
 import lfw
-from faceid.calibrate.comparisons import Comparisons, of_templates
-from faceid.calibrate.goals import at_fmr, predicted
-from faceid.calibrate.intervals import Interval, wilson
-from faceid.calibrate.scores import distances
 from faceid.errors import InputError
+from faceid.evaluation.statistics.comparisons import Comparisons, of_templates
+from faceid.evaluation.statistics.goals import at_fmr, predicted
+from faceid.evaluation.statistics.intervals import Interval, wilson
+from faceid.evaluation.statistics.scores import distances
 
 TARGETS = (1e-2, 1e-3, 1e-4, 1e-5)
 SIZES = (100, 500, 1500)

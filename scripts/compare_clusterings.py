@@ -23,16 +23,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 import lfw
-from faceid import backends
-from faceid.decide import Target, log10_lr_at_distance, threshold_at_fmr
+from faceid.decision.decide import Target
+from faceid.decision.thresholds import log10_lr_at_distance, threshold_at_fmr
+from faceid.enrolment.checks.levels import QUALITY_LEVELS
 from faceid.explore.archive import read_archive
 from faceid.explore.bounds import bound_of
 from faceid.explore.cluster_quality import quality_of
 from faceid.explore.clustering import Graph, cluster, graph_of, same_photo
 from faceid.explore.faces import Faces
 from faceid.explore.set_aside import cluster_others, each_alone, set_aside
-from faceid.guards.levels import QUALITY_LEVELS
-from models.calibration import Calibration
+from faceid.networks.calibration import Calibration
+from faceid.recognition import calibrations
 
 Ints = NDArray[np.int64]
 NOTHING = np.empty((0, 2), np.int64)
@@ -152,7 +153,7 @@ def rank_order(faces: Faces, vectors: NDArray[np.float32], bound: float, k: int 
 
 def run(path: Path, out: list[dict[str, Any]]) -> None:
     faces = read_archive(path)
-    calibration = backends.calibration_of(faces.model)
+    calibration = calibrations.calibration_of(faces.model)
     assert calibration is not None
     names = [
         "" if Path(source).name in lfw.MISLABELLED else lfw.SAME_PERSON.get(name, name)

@@ -21,9 +21,9 @@ from rich.table import Table
 
 import lfw
 from calibrate_card import blocks
-from faceid.calibrate.metrics import fmr, threshold_at_fmr, tmr_at_fmr
-from faceid.calibrate.scores import distances
-from faceid.decide import identity_similarity
+from faceid.decision.scores import identity_similarity
+from faceid.evaluation.statistics.metrics import fmr, threshold_at_fmr, tmr_at_fmr
+from faceid.evaluation.statistics.scores import distances
 
 Array = NDArray[np.float32]
 SIZES = (2, 3, 5)
@@ -37,7 +37,7 @@ def unit(vector: Array) -> Array:
 
 
 IN_USE = "geometric mean of the two means"
-"""faceid.decide.identity_similarity, for many probes at once."""
+"""faceid.decision.scores.identity_similarity, for many probes at once."""
 
 # Each takes probes (m, d) and an identity's templates (n, d) and gives similarities (m,).
 RULES: dict[str, Callable[[Array, Array], Array]] = {

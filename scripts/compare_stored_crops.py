@@ -16,11 +16,11 @@ from rich.console import Console
 from rich.table import Table
 
 import lfw
-from faceid import backends
-from faceid.align import align
+from faceid.app import factories
 from faceid.config import Settings
 from faceid.imaging import read
-from faceid.stored_crop import make_stored_crop, open_stored_crop
+from faceid.recognition.align import align
+from faceid.recognition.stored_crop import make_stored_crop, open_stored_crop
 
 COLLECTIONS = ("lfw/images", "celeba_wild/dev", "detection/wider11", "cctwelve")
 SUFFIXES = (".jpg", ".png")
@@ -35,8 +35,8 @@ def main() -> None:
     parser.add_argument("--photos", type=int, default=40)
     arguments = parser.parse_args()
     data = lfw.data_directory(arguments.data)
-    detector = backends.make_detector(arguments.model[0], "cpu")
-    embedders = [backends.make_embedder(name, "cpu", Settings.load()) for name in arguments.model]
+    detector = factories.make_detector(arguments.model[0], "cpu")
+    embedders = [factories.make_embedder(name, "cpu", Settings.load()) for name in arguments.model]
 
     table = Table(
         "collection",

@@ -5,8 +5,8 @@
 Identities of LFW with five photos and more, of CelebA with eight, of the UMIST faces all: a quarter of the photos, at
 least two, are probes, the rest the pool that k templates are kept of; of smaller pools all are kept, as in a
 gallery. Non-mated probes are the photos of all identities with fewer, for UMIST those of the AT&T faces. The score is
-that of `faceid.decide.identity_similarity`. Once with pools as they are, and once with a tenth of each pool (at least
-one photo) replaced by photos of strangers, as when the guards had not been there.
+that of `faceid.decision.scores.identity_similarity`. Once with pools as they are, and once with a tenth of each pool
+(at least one photo) replaced by photos of strangers, as when the guards had not been there.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from rich.table import Table
 
 import lfw
 import photo_faces
-from faceid import backends
-from faceid.calibrate.metrics import fmr, threshold_at_fmr, tmr_at_fmr
-from faceid.calibrate.scores import distances
-from faceid.decide import threshold_at_fmr as threshold_in_force
-from faceid.guards.selection import select
+from faceid.decision.thresholds import threshold_at_fmr as threshold_in_force
+from faceid.enrolment.checks.selection import select
+from faceid.evaluation.statistics.metrics import fmr, threshold_at_fmr, tmr_at_fmr
+from faceid.evaluation.statistics.scores import distances
+from faceid.networks import registry
+from faceid.recognition import calibrations
 from faceid.types import Metric
-from models import registry
 
 Array = NDArray[np.float32]
 Select = Callable[[Array, Array, int, np.random.Generator], list[int]]
@@ -93,7 +93,7 @@ def quality_and_mean(vectors: Array, qualities: Array, keep: int, rng: np.random
 
 
 def in_use(vectors: Array, qualities: Array, keep: int, rng: np.random.Generator) -> list[int]:
-    """faceid.guards.selection.select: nearest to the mean, in which photos count by quality."""
+    """faceid.enrolment.checks.selection.select: nearest to the mean, in which photos count by quality."""
     return select(vectors, qualities, keep)
 
 
@@ -141,7 +141,7 @@ def main() -> None:
     }
     rows = []
     for model in arguments.model or ["dlib-resnet", "mobilefacenet"]:
-        calibration = backends.calibration_of(model)
+        calibration = calibrations.calibration_of(model)
         assert calibration is not None
         in_force = threshold_in_force(calibration, IN_FORCE)
         for label, (paths, at_least) in collections.items():

@@ -30,24 +30,24 @@ from rich.console import Console
 from rich.table import Column, Table
 
 import lfw
-from faceid.calibrate.bootstrap import at_fmr, resample
-from faceid.calibrate.margin import AMBIGUOUS_FMR, gaps
-from faceid.calibrate.measured import measure
-from faceid.calibrate.metrics import threshold_at_fmr
-from faceid.calibrate.scores import compare_all
 from faceid.config import Settings
+from faceid.evaluation.statistics.bootstrap import at_fmr, resample
+from faceid.evaluation.statistics.margin import AMBIGUOUS_FMR, gaps
+from faceid.evaluation.statistics.measured import measure
+from faceid.evaluation.statistics.metrics import threshold_at_fmr
+from faceid.evaluation.statistics.scores import compare_all
+from faceid.networks import registry
+from faceid.networks.backbones.dlib_resnet import DlibResnet
+from faceid.networks.card import Accuracy, Card, Weights
+from faceid.networks.card_text import write_card
+from faceid.networks.files import sha256_of
+from faceid.networks.loading import load
+from faceid.networks.losses.settings import LossSettings
+from faceid.networks.registry import write_calibration
+from faceid.networks.state import write_tensors
 from faceid.training.judging import cosine_distances
 from faceid.types import Metric
 from lab_default_training import Collection, Top, Way, collect, learn, templates, weights
-from models import registry
-from models.backbones.dlib_resnet import DlibResnet
-from models.card import Accuracy, Card, Weights
-from models.card_text import write_card
-from models.files import sha256_of
-from models.losses.settings import LossSettings
-from models.networks import load
-from models.registry import write_calibration
-from models.state import write_tensors
 
 NAME, START = "faceid-triplet", "dlib-resnet"
 UNTRAINED = "dlib-resnet as it is"

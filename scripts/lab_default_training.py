@@ -17,11 +17,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import lfw
-from faceid.align import align
 from faceid.imaging import read
-from models.backbones.dlib_resnet import DlibResnet
-from models.losses.loss import make_loss
-from models.losses.settings import LossSettings
+from faceid.networks.backbones.dlib_resnet import DlibResnet
+from faceid.networks.losses.loss import make_loss
+from faceid.networks.losses.settings import LossSettings
+from faceid.recognition.align import align
 
 FROZEN = 13
 """Blocks of the fourteen that stay."""

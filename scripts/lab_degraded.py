@@ -9,9 +9,9 @@ All pairs of photos count, each both ways. The gain is that of the mean over the
 degradations anew; intervals are over people (subset bootstrap), of the middle run, before and after in the same draws.
 
 Faces are found and aligned in the photos as they are, and only then degraded: what a detector misses in worse pictures
-is no part of this. The network in training sees `models/training/augment.py`, which draws masks in the same way as the
-test, but reduces and compresses by random amounts. `triplets alone` is the same without distillation. A run that was
-cut short goes on where it was.
+is no part of this. The network in training sees `faceid/networks/training/augment.py`, which draws masks in the same
+way as the test, but reduces and compresses by random amounts. `triplets alone` is the same without distillation. A run
+that was cut short goes on where it was.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ from rich.console import Console
 from rich.table import Column, Table
 
 import lfw
-from faceid.align import ALIGNERS
-from faceid.calibrate.bootstrap import Resample, places_of, resample
-from faceid.calibrate.metrics import tmr_at_fmr
 from faceid.config import Settings
+from faceid.evaluation.statistics.bootstrap import Resample, places_of, resample
+from faceid.evaluation.statistics.metrics import tmr_at_fmr
+from faceid.networks import registry
+from faceid.networks.state import read_tensors
+from faceid.networks.training.embedding import embed
+from faceid.networks.training.settings import FINE_TUNING, TrainSettings
+from faceid.networks.training.starts import Start, Trained
+from faceid.networks.training.trainer import Job, run
+from faceid.recognition.align import ALIGNERS
 from lab_degraded_data import ALIGNER, CLEAN, DOMAINS, MIXED, Part, Parts, parts_of_lfw
 from lab_faces import Told, ways_among
-from models import registry
-from models.state import read_tensors
-from models.training.embedding import embed
-from models.training.settings import FINE_TUNING, TrainSettings
-from models.training.starts import Start, Trained
-from models.training.trainer import Job, run
 
 FMR = 1e-3
 BEFORE = "as it is"

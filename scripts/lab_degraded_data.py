@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 import lfw
-from faceid.align import ALIGNERS, align
 from faceid.imaging import read
-from models.mining.splits import split
-from models.training.augment import compressed
-from models.training.masks import masked
-from models.training.samples import Samples
+from faceid.networks.mining.splits import split
+from faceid.networks.training.augment import compressed
+from faceid.networks.training.masks import masked
+from faceid.networks.training.samples import Samples
+from faceid.recognition.align import ALIGNERS, align
 
 Pixels = NDArray[np.uint8]
 

@@ -28,25 +28,25 @@ from rich.console import Console
 from rich.table import Column, Table
 
 import lfw
-from faceid import backends
-from faceid.align import crop_size
-from faceid.calibrate.bootstrap import at_fmr, resample
-from faceid.calibrate.metrics import tmr_at_fmr
-from faceid.calibrate.scores import compare_all
-from faceid.pipeline import Pipeline
+from faceid.app import factories
+from faceid.evaluation.statistics.bootstrap import at_fmr, resample
+from faceid.evaluation.statistics.metrics import tmr_at_fmr
+from faceid.evaluation.statistics.scores import compare_all
+from faceid.networks.backbones import light
+from faceid.networks.losses.settings import LossSettings
+from faceid.networks.state import read_tensors
+from faceid.networks.training.embedding import embed
+from faceid.networks.training.events import Event, Nobody, Validated
+from faceid.networks.training.norms import without_norms
+from faceid.networks.training.settings import FROM_SCRATCH, SplitSettings, TrainSettings
+from faceid.networks.training.starts import FORMS, Scratch
+from faceid.networks.training.trainer import Job, run
+from faceid.recognition.align import crop_size
+from faceid.recognition.pipeline import Pipeline
 from faceid.sources import Photos, of_folders
 from faceid.training.crops import CropCache, NoNetwork, Portraits, portraits
 from faceid.training.judging import cosine_distances
 from faceid.training.people import People, parted
-from models.backbones import light
-from models.losses.settings import LossSettings
-from models.state import read_tensors
-from models.training.embedding import embed
-from models.training.events import Event, Nobody, Validated
-from models.training.norms import without_norms
-from models.training.settings import FROM_SCRATCH, SplitSettings, TrainSettings
-from models.training.starts import FORMS, Scratch
-from models.training.trainer import Job, run
 
 FMR = 1e-2
 UNTRAINED = "untrained"
@@ -203,8 +203,8 @@ def _people(data: Path, cache: Path) -> People:
     """The people of both collections, parted alike whatever the seed of a run."""
     aligner = FORMS["light"].aligner
     kept = CropCache(cache / "lab_faces" / "crops" / f"{aligner}-largest")
-    detector = backends.make_detector("mtcnn", "cpu")
-    pipeline = Pipeline(detector, NoNetwork(aligner, crop_size(aligner)), backends.make_crew("mtcnn", "cpu"))
+    detector = factories.make_detector("mtcnn", "cpu")
+    pipeline = Pipeline(detector, NoNetwork(aligner, crop_size(aligner)), factories.make_crew("mtcnn", "cpu"))
     parts = []
     for folder in (data / "lfw" / "images", data / "celeba_wild" / "dev"):
         photos = [

@@ -3,12 +3,12 @@
     python scripts/lab_hashing.py [--model NAME] [--bits 64,128,...] [--seeds N] [--synthetic] [--json FILE]
 
 Templates of LFW View 1 (label errors mended) are split by identity, half and half, once for each seed. On top of the
-network as it is, a hashing head (`models.losses.hashing`) learns from three quarters of the people of the one half. The
-last quarter chooses the learning rate and the epoch, for each split and length anew, by TMR at the lower FMR: nobody
-who is tested chose anything. All pairs within the other half are compared by L2 between floats, and by the Hamming
-distance of codes: of random hyperplanes through the origin, of the same through the mean of the first half, and after
-training. TMR is the mean over the splits, with the lowest and the highest. A search is for one probe's nearest ten
-among `--gallery` random templates, exhaustively, in faiss on one thread, the median of many.
+network as it is, a hashing head (`faceid.networks.losses.hashing`) learns from three quarters of the people of the one
+half. The last quarter chooses the learning rate and the epoch, for each split and length anew, by TMR at the lower
+FMR: nobody who is tested chose anything. All pairs within the other half are compared by L2 between floats, and by the
+Hamming distance of codes: of random hyperplanes through the origin, of the same through the mean of the first half,
+and after training. TMR is the mean over the splits, with the lowest and the highest. A search is for one probe's
+nearest ten among `--gallery` random templates, exhaustively, in faiss on one thread, the median of many.
 
 Finished splits are kept in the JSON file, and not computed again; searches are timed every time.
 """
@@ -33,14 +33,14 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from bench_gallery_data import People, lfw_people, synthetic_people
-from faceid.calibrate.metrics import tmr_at_fmr
+from faceid.evaluation.statistics.metrics import tmr_at_fmr
+from faceid.networks.files import write_whole
+from faceid.networks.losses.hashing import HashingHead, HashingLoss
+from faceid.networks.losses.loss import make_loss
+from faceid.networks.losses.settings import LossSettings
+from faceid.networks.mining.batches import IdentityBatches
+from faceid.networks.mining.splits import split
 from lab_hashing_plot import Row, draw
-from models.files import write_whole
-from models.losses.hashing import HashingHead, HashingLoss
-from models.losses.loss import make_loss
-from models.losses.settings import LossSettings
-from models.mining.batches import IdentityBatches
-from models.mining.splits import split
 
 RATES = (1e-2, 1e-3)
 IDENTITIES, PHOTOS = 32, 4

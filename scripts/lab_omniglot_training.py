@@ -1,7 +1,7 @@
 """A small network that tells characters apart, and one training of it.
 
-The trainer of `models.training` is for aligned faces: crops of 112 pixels, of which the mirror images are the same
-person. A mirrored character is another one, and 28 pixels are enough.
+The trainer of `faceid.networks.training` is for aligned faces: crops of 112 pixels, of which the mirror images are the
+same person. A mirrored character is another one, and 28 pixels are enough.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from pytorch_metric_learning.losses import TripletMarginLoss
 from torch import Tensor, nn
 from torch.nn import functional
 
+from faceid.networks.losses.autoencoder import Autoencoder
+from faceid.networks.losses.loss import LossValue, make_loss
+from faceid.networks.losses.settings import LossSettings
+from faceid.networks.mining.batches import IdentityBatches
 from lab_omniglot_data import SIDE, Drawings
-from models.losses.autoencoder import Autoencoder
-from models.losses.loss import LossValue, make_loss
-from models.losses.settings import LossSettings
-from models.mining.batches import IdentityBatches
 
 CHARACTERS, DRAWINGS = 16, 4
 RATE = 2e-3
@@ -102,7 +102,7 @@ class Way:
 
 
 def _by(name: str, **parameters: Any) -> Callable[[CharacterNet], nn.Module]:
-    """A loss of `models.losses`, over embeddings of unit length."""
+    """A loss of `faceid.networks.losses`, over embeddings of unit length."""
     settings = LossSettings(name, **parameters)
     return lambda network: Labelled(
         network, make_loss(settings, embedding_size=network.head.out_features, classes=0)

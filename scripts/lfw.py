@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from faceid import backends
-from faceid.align import align
+from faceid.app import factories
 from faceid.config import Settings
 from faceid.imaging import read
+from faceid.recognition.align import align
 from faceid.types import Face, Image, ModelKey
 
 # Label errors of View 1: each was found among the closest pairs of "different" people and looked at. Left in, they
@@ -110,7 +110,7 @@ def pairs(data: Path, part: str) -> list[tuple[str, str, bool]]:
 
 def templates(photos: Photos, model: str, cache: Path, settings: Settings | None = None) -> Templates:
     """A template of every photo that has a face."""
-    embedder = backends.make_embedder(model, "cpu", settings or Settings.load())
+    embedder = factories.make_embedder(model, "cpu", settings or Settings.load())
     found = [index for index, face in enumerate(photos.faces) if face is not None]
     key = embedder.model
     store = cache / f"templates-{_digest(photos.paths, str(key))}.npy"
@@ -156,7 +156,7 @@ def _photos(paths: list[Path], cache: Path) -> Photos:
     if store.exists():
         rows = np.load(store)
     else:
-        detector = backends.make_detector("mtcnn", "cpu")
+        detector = factories.make_detector("mtcnn", "cpu")
         blocks = []
         for start in range(0, len(paths), BATCH):
             images = [read(str(path)) for path in paths[start : start + BATCH]]

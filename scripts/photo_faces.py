@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 import lfw
-from faceid import backends
-from faceid.align import align
+from faceid.app import factories
 from faceid.config import Settings
 from faceid.imaging import read
-from faceid.quality import assess
+from faceid.recognition.align import align
+from faceid.recognition.quality import assess
 from faceid.types import Image
 
 FACTORS = ("sharpness", "size", "detection", "pose", "exposure")
@@ -99,8 +99,8 @@ def faces(
 def _look(
     paths: Sequence[Path], model: str, change: Callable[[Image], Image] | None
 ) -> dict[str, NDArray[np.generic]]:
-    detector = backends.make_detector(model, "cpu")
-    embedder = backends.make_embedder(model, "cpu", Settings.load())
+    detector = factories.make_detector(model, "cpu")
+    embedder = factories.make_embedder(model, "cpu", Settings.load())
     sizes, photo, boxes, vectors, factors, quality = [], [], [], [], [], []
     for start in range(0, len(paths), BATCH):
         images = [read(str(path)) for path in paths[start : start + BATCH]]

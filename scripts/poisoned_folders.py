@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 import photo_faces
-from faceid.api import FaceID
-from faceid.guards.group import BOUNDS, Bounds, examine
-from faceid.rules import Rules
+from faceid.app.faceid import FaceID
+from faceid.enrolment.checks.group import BOUNDS, Bounds, examine
+from faceid.enrolment.rules import Rules
+from faceid.networks.registry import Calibration
 from faceid.types import Metric
-from models.registry import Calibration
 
 Array = NDArray[np.float32]
 IDENTITIES = 200

@@ -15,11 +15,11 @@ from faceid.cli._render import Output, plain
 if TYPE_CHECKING:
     import numpy as np
 
-    from faceid.api import FaceID
-    from faceid.calibrate.data import Material
-    from faceid.calibrate.findings import Findings, OperatingRow
-    from faceid.calibrate.intervals import Interval
+    from faceid.app.faceid import FaceID
     from faceid.config import Settings
+    from faceid.evaluation.data.data import Material
+    from faceid.evaluation.report.findings import Findings, OperatingRow
+    from faceid.evaluation.statistics.intervals import Interval
     from faceid.types import Metric
 
 DataSet = Annotated[
@@ -64,7 +64,7 @@ def load(
     whole: bool = False,
 ) -> Material:
     """Read DATA, with a progress bar while photos are looked at."""
-    from faceid.calibrate import data
+    from faceid.evaluation.data import data
 
     asked = session.settings.model
     tools = data.Tools(
@@ -86,8 +86,8 @@ def write_report(findings: Findings, path: Path | None, output: Output, system: 
     """Write the report where one was asked for, with the faces. Raises UsageError where it cannot be written."""
     if path is None:
         return
-    from faceid.calibrate.report import write_report as write
-    from faceid.calibrate.thumbnails import with_thumbnails
+    from faceid.evaluation.report.render import write_report as write
+    from faceid.evaluation.report.thumbnails import with_thumbnails
 
     write(with_thumbnails(findings, lambda: system.pipeline.detector), path)
     output.note(f"wrote {path}")
@@ -191,11 +191,10 @@ def _operating(row: OperatingRow) -> tuple[object, ...]:
 
 
 def _metric(settings: Settings) -> Metric:
-    from faceid import backends
-    from models import registry
+    from faceid.networks import registry
+    from faceid.recognition import calibrations
 
     model = settings.model
-    if model is None or model == backends.FAKE:
+    if model is None or model == calibrations.FAKE:
         return "cosine"
-    with backends.models_errors():
-        return registry.card(model, settings.models_dir).metric
+    return registry.card(model, settings.models_dir).metric

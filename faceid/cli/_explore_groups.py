@@ -11,7 +11,7 @@ import typer
 from faceid.cli import _exploring as shared
 from faceid.cli._options import Fmr, MinFace, Paths, Threshold, session_of, writable_directory
 from faceid.cli._render import counted, plain
-from faceid.decide import Target
+from faceid.decision.decide import Target
 
 SHEET = 60
 """Faces of one group that a contact sheet shows."""
@@ -59,7 +59,7 @@ def cluster(
     never in one group. Faces that the border of their picture cuts off are set aside, since they are like each other.
     Where names are known, pairwise and B-cubed precision and recall are told.
     """
-    from faceid.rules import quality_from
+    from faceid.enrolment.rules import quality_from
 
     session = session_of(context)
     out = session.output

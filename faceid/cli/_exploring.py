@@ -11,7 +11,7 @@ from faceid.cli._options import Session
 from faceid.cli._render import counted
 
 if TYPE_CHECKING:
-    from faceid.api import FaceID
+    from faceid.app.faceid import FaceID
     from faceid.explore.cluster_quality import ClusterQuality
     from faceid.explore.embedding import EmbedResult
     from faceid.explore.faces import Faces

@@ -11,7 +11,7 @@ import typer
 from faceid.config import Settings
 
 if TYPE_CHECKING:
-    from faceid.api import FaceID
+    from faceid.app.faceid import FaceID
     from faceid.cli._render import Output
 
 # typer reads annotations at run time: Optional[...] where Python 3.10's typer cannot take `X | None` aliases.
@@ -67,7 +67,7 @@ class Session:
 
     def open(self, *, min_face: float | None = None) -> FaceID:
         """The system, ready for this command."""
-        from faceid.api import FaceID
+        from faceid.app.faceid import FaceID
 
         return FaceID.from_settings(self.settings, min_face=min_face, notify=self.output.note)
 

@@ -219,7 +219,7 @@ def as_evidence(llr: float | None) -> str | None:
     """A log10 likelihood ratio in words; None where there is none."""
     if llr is None:
         return None
-    from faceid.calibrate.evidence import in_words
+    from faceid.evaluation.statistics.evidence import in_words
 
     return f"likelihood ratio 10^{llr:.1f}: {in_words(llr * math.log(10.0))}"
 

@@ -9,9 +9,9 @@ from faceid.cli._options import Session
 from faceid.cli._render import counted
 
 if TYPE_CHECKING:
+    from faceid.networks.training.settings import TrainSettings
+    from faceid.networks.training.starts import Start
     from faceid.results import TrainResult
-    from models.training.settings import TrainSettings
-    from models.training.starts import Start
 
 
 def start_of(
@@ -24,11 +24,10 @@ def start_of(
     """Where to start, and with which settings: those of options before those of the file before defaults."""
     from dataclasses import replace
 
-    from faceid.backends import models_errors
     from faceid.errors import UsageError
-    from models import registry
-    from models.training.settings import FINE_TUNING, FROM_SCRATCH, read_settings
-    from models.training.starts import Scratch, Trained, trainable
+    from faceid.networks import registry
+    from faceid.networks.training.settings import FINE_TUNING, FROM_SCRATCH, read_settings
+    from faceid.networks.training.starts import Scratch, Trained, trainable
 
     settings = FINE_TUNING if network is None else FROM_SCRATCH
     given = {
@@ -39,26 +38,25 @@ def start_of(
         raise UsageError(
             "--dim goes with --network", hint="a trained network keeps the size of its templates"
         )
-    with models_errors():
-        if file is not None:
-            try:
-                text = file.read_text(encoding="utf-8")
-            except (OSError, UnicodeDecodeError) as error:
-                raise UsageError(f"cannot read {file}: {error}", path=str(file)) from error
-            settings = read_settings(text, str(file), settings)
-        settings = settings.changed(given)
-        if seed is not None:
-            settings = replace(settings, seed=seed)
-        if network is not None:
-            return Scratch(trainable(network), settings.network, settings.seed), settings
-        own = session.settings
-        card = registry.card(own.model or own.default_model, own.models_dir)
-        return Trained(card, own.weights_dir), settings
+    if file is not None:
+        try:
+            text = file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"cannot read {file}: {error}", path=str(file)) from error
+        settings = read_settings(text, str(file), settings)
+    settings = settings.changed(given)
+    if seed is not None:
+        settings = replace(settings, seed=seed)
+    if network is not None:
+        return Scratch(trainable(network), settings.network, settings.seed), settings
+    own = session.settings
+    card = registry.card(own.model or own.default_model, own.models_dir)
+    return Trained(card, own.weights_dir), settings
 
 
 def tell(session: Session, result: TrainResult) -> None:
     """Say what came of a training, and count it for the exit code."""
-    from faceid.decide import VERIFY_FMR
+    from faceid.decision.decide import VERIFY_FMR
 
     output = session.output
     output.line(

@@ -8,11 +8,11 @@ from types import TracebackType
 from rich.progress import Progress, TaskID
 
 from faceid.cli._render import Output
-from models.training.events import Advised, Began, Event, Stepped, Validated
+from faceid.networks.training.events import Advised, Began, Event, Stepped, Validated
 
 
 class TrainingBar:
-    """Watches a training (`models.training.events.Watch`), in whichever process that is."""
+    """Watches a training (`faceid.networks.training.events.Watch`), in whichever process that is."""
 
     def __init__(self, *, json: bool, quiet: bool) -> None:
         self._output = Output(json=json, quiet=quiet)

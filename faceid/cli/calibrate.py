@@ -10,7 +10,7 @@ from faceid.cli import _evaluation as shared
 from faceid.cli._options import Fmr, Fpir, MinFace, session_of
 
 if TYPE_CHECKING:
-    from faceid.api import FaceID
+    from faceid.app.faceid import FaceID
 
 NAME = "calibrate"
 
@@ -71,12 +71,12 @@ def run(
     """
     import numpy as np
 
-    from faceid.calibrate.data import GALLERY
-    from faceid.calibrate.evaluation import calibrate
-    from faceid.calibrate.goals import Goal
-    from faceid.calibrate.health_report import with_health
-    from faceid.calibrate.policies import put_in_force
     from faceid.errors import UsageError
+    from faceid.evaluation.activation import put_in_force
+    from faceid.evaluation.data.data import GALLERY
+    from faceid.evaluation.protocols.evaluation import calibrate
+    from faceid.evaluation.report.health_report import with_health
+    from faceid.evaluation.statistics.goals import Goal
 
     goal = Goal(fmr=fmr, fpir=fpir, max_fnmr=max_fnmr, cost=cost, identities=identities, prior=prior)
     session = session_of(context)

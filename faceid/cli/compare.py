@@ -8,7 +8,7 @@ import typer
 
 from faceid.cli._options import Fmr, MinFace, Threshold, session_of
 from faceid.cli._render import as_evidence, in_force
-from faceid.decide import Target
+from faceid.decision.decide import Target
 
 NAME = "compare"
 

@@ -11,7 +11,7 @@ NAME = "doctor"
 
 def run(context: typer.Context) -> None:
     """Check device, weights, database, index and disk, and say what to do about what is wrong."""
-    from faceid.doctor import examine
+    from faceid.app.doctor import examine
 
     session = session_of(context)
     output = session.output

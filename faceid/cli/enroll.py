@@ -11,11 +11,11 @@ import typer
 from faceid.cli._enrolling import Report, final_table, summary, told, watched
 from faceid.cli._options import MinFace, session_of
 from faceid.cli._render import counted, plain
+from faceid.enrolment.checks.levels import MAX_TEMPLATES
 from faceid.errors import UsageError
-from faceid.guards.levels import MAX_TEMPLATES
 
 if TYPE_CHECKING:
-    from faceid.rules import MultiFace, OnConflict
+    from faceid.enrolment.rules import MultiFace, OnConflict
     from faceid.sources import Photos
 
 NAME = "enroll"
@@ -118,7 +118,7 @@ def run(
         )
     if on_conflict == "ask" and not sys.stdin.isatty():
         raise UsageError("--on-conflict ask needs a terminal", hint="choose refuse or accept")
-    from faceid.rules import Rules, quality_from
+    from faceid.enrolment.rules import Rules, quality_from
 
     rules = Rules(
         quality_from(quality),
@@ -155,7 +155,7 @@ def run(
 
 def _photos(name: str | None, paths: list[str], each_folder: str | None, table: str | None) -> Photos:
     """The photos of the one source that was named. Raises UsageError and InputError before anything is enrolled."""
-    from faceid.gallery import clean_name
+    from faceid.gallery.gallery import clean_name
     from faceid.sources import of_folders, of_person, of_table
 
     if each_folder is not None:

@@ -12,15 +12,15 @@ from faceid.cli import _evaluation as shared
 from faceid.cli import evaluate_liveness
 from faceid.cli._options import Fmr, Fpir, MinFace, Threshold, session_of
 from faceid.cli._render import counted
-from faceid.decide import IDENTIFY_FPIR, Target
+from faceid.decision.decide import IDENTIFY_FPIR, Target
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from faceid.calibrate.data import Material
-    from faceid.calibrate.findings import Findings
-    from faceid.calibrate.intervals import Ratio
     from faceid.cli._render import Output
+    from faceid.evaluation.data.data import Material
+    from faceid.evaluation.report.findings import Findings
+    from faceid.evaluation.statistics.intervals import Ratio
 
 NAME = "evaluate"
 
@@ -51,7 +51,7 @@ def verification(
     min_face: MinFace = None,
 ) -> None:
     """Verify listed pairs in K folds, as LFW does: each at the threshold that is best on the others."""
-    from faceid.calibrate import experiments
+    from faceid.evaluation.protocols import experiments
 
     output, findings = _evaluated(
         context,
@@ -94,7 +94,7 @@ def identification(
     min_face: MinFace = None,
 ) -> None:
     """Search an open set: enrolled people by their other photos, and strangers. By default at FPIR 1 %."""
-    from faceid.calibrate import experiments
+    from faceid.evaluation.protocols import experiments
 
     target = Target(threshold=threshold, fmr=fmr, fpir=fpir)
     output, findings = _evaluated(
@@ -144,7 +144,7 @@ def one_shot(
     min_face: MinFace = None,
 ) -> None:
     """Name a photo among N people of whom one photo each is known (N-way one-shot recognition)."""
-    from faceid.calibrate import experiments
+    from faceid.evaluation.protocols import experiments
 
     output, findings = _evaluated(
         context,
@@ -187,7 +187,7 @@ def cohorts(
 
     One threshold for all, by default that of FMR 1e-4 over everybody.
     """
-    from faceid.calibrate import experiments
+    from faceid.evaluation.protocols import experiments
 
     target = Target(threshold=threshold, fmr=fmr)
     output, findings = _evaluated(

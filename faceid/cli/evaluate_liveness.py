@@ -12,8 +12,8 @@ from faceid.cli._options import MinFace, session_of
 from faceid.cli._render import counted
 
 if TYPE_CHECKING:
-    from faceid.calibrate.liveness import LivenessFindings
     from faceid.cli._render import Output
+    from faceid.evaluation.protocols.liveness import LivenessFindings
 
 NAME = "liveness"
 
@@ -46,17 +46,17 @@ def run(
 
     A smoke test of your pictures and no certification: that takes attacks on your camera, many of each kind.
     """
-    from faceid import backends
-    from faceid.calibrate.liveness import Looker, findings
-    from faceid.calibrate.presentation_files import read_presentations
-    from faceid.liveness.passive import LIVE_THRESHOLD
+    from faceid.app import factories
+    from faceid.evaluation.data.presentation_files import read_presentations
+    from faceid.evaluation.protocols.liveness import Looker, findings
+    from faceid.recognition.liveness.passive import LIVE_THRESHOLD
 
     session = session_of(context)
     output = session.output
     presentations = read_presentations(data)
     with session.open(min_face=min_face) as system:
         model = system.embedder.model
-        detector = backends.make_liveness_detector(model.name, system.device, session.settings)
+        detector = factories.make_liveness_detector(model.name, system.device, session.settings)
         looker = Looker(system.pipeline.detector, detector, model.aligner)
         with output.progress("looking") as advance:
             scored = list(looker.scored(presentations, advance))

@@ -46,8 +46,8 @@ def run(
     session = session_of(context)
     output = session.output
     with session.open() as system:
-        from faceid.calibrate.health import Worst
-        from faceid.calibrate.health_report import REPORTED
+        from faceid.evaluation.protocols.health import Worst
+        from faceid.evaluation.report.health_report import REPORTED
 
         examination = system.examination(stale_days=stale_days)
         worst = Worst(REPORTED)
@@ -77,8 +77,8 @@ def run(
     if model is not None and bounds.look_alike_within is None:
         output.note("the model has no calibration: look-alikes were not looked for")
     if report is not None:
-        from faceid.calibrate.health_report import health_findings
-        from faceid.calibrate.report import write_report
+        from faceid.evaluation.report.health_report import health_findings
+        from faceid.evaluation.report.render import write_report
 
         write_report(health_findings(str(session.settings.db), model, worst, bounds), report)
         output.note(f"wrote {report}")

@@ -10,7 +10,7 @@ import typer
 
 from faceid.cli._options import Fmr, Fpir, MinFace, Paths, Threshold, session_of, writable_directory
 from faceid.cli._render import Output, in_force
-from faceid.decide import Target
+from faceid.decision.decide import Target
 from faceid.results import IdentifyResult
 
 NAME = "identify"

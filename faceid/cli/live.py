@@ -12,15 +12,15 @@ import typer
 
 from faceid.cli._options import Fmr, Fpir, MinFace, Threshold, session_of
 from faceid.cli._render import Output, counted, shown
-from faceid.decide import Target
+from faceid.decision.decide import Target
 
 if TYPE_CHECKING:
     from types import FrameType
 
-    from faceid.live.alive_checks import Kind as LivenessKind
-    from faceid.live.cost import Stats
     from faceid.live.events import LiveEvent
+    from faceid.live.liveness.checks import Kind as LivenessKind
     from faceid.live.screen.screens import Screens
+    from faceid.live.tracking.cost import Stats
 
 NAME = "live"
 
@@ -177,8 +177,8 @@ def _open(
     port: int | None,
 ) -> None:
     """Open all that was asked for. People see themselves as in a mirror in the window, and nowhere else."""
-    from faceid.live.addresses import Camera, parse_address
     from faceid.live.screen.annotate import Annotator
+    from faceid.live.source.addresses import Camera, parse_address
 
     own, draw = isinstance(parse_address(source), Camera), Annotator()
     if window:

@@ -24,7 +24,7 @@ def run(context: typer.Context) -> None:
     """List the networks, or fetch the weights of one (`faceid models pull NAME`)."""
     if context.invoked_subcommand is not None:
         return
-    from faceid.doctor import model_infos
+    from faceid.app.doctor import model_infos
 
     session = session_of(context)
     infos = list(model_infos(session.settings))
@@ -65,23 +65,21 @@ def pull(
     default: Annotated[bool, typer.Option("--default", help="Make new galleries use this network.")] = False,
 ) -> None:
     """Fetch, check and keep the weights of one network. Goes on where an interrupted download stopped."""
-    from faceid.backends import models_errors
-    from models import registry, weights
+    from faceid.networks import registry, weights
 
     session = session_of(context)
     settings, output = session.settings, session.output
     own = settings.models_dir
-    with models_errors():
-        card = registry.card(name, own) if default else registry.any_card(name, own)
-        if card.licence_note:
-            output.note(card.licence_note)
-        with output.progress(f"pulling {name}") as advance:
-            path = weights.pull(
-                card,
-                settings.weights_dir,
-                from_file=from_file,
-                progress=advance,
-            )
+    card = registry.card(name, own) if default else registry.any_card(name, own)
+    if card.licence_note:
+        output.note(card.licence_note)
+    with output.progress(f"pulling {name}") as advance:
+        path = weights.pull(
+            card,
+            settings.weights_dir,
+            from_file=from_file,
+            progress=advance,
+        )
     if default:
         write_default_model(settings, name)
     output.emit({"name": name, "status": "installed", "path": str(path), "default": default})

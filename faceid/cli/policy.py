@@ -10,7 +10,7 @@ import typer
 
 from faceid.cli._options import Fmr, Fpir, Threshold, session_of
 from faceid.cli._render import Output, counted, in_force
-from faceid.decide import Target
+from faceid.decision.decide import Target
 from faceid.errors import UsageError
 from faceid.results import PolicyReport
 

@@ -56,7 +56,7 @@ def run(
         typer.Option(
             "--settings",
             metavar="FILE",
-            help="Settings as TOML: models/training/settings.py shows them all. Options here count more.",
+            help="Settings as TOML: faceid/networks/training/settings.py shows them all. Options here count more.",
             show_default=False,
         ),
     ] = None,
@@ -178,9 +178,10 @@ def run(
     Nobody is in two of the parts that are trained on, that choose the best step and that calibrate. A run that was cut
     short goes on where it was when it is given again. Needs `pip install "faceid[train]"`.
     """
-    from faceid import backends
+    from faceid.app import factories
     from faceid.cli._training_bar import TrainingBar
     from faceid.errors import UsageError
+    from faceid.runtime import devices
     from faceid.training.run import Order, prepare, require_extra, train
 
     require_extra()
@@ -197,8 +198,8 @@ def run(
         "distillation": {"weight": distillation},
     }
     start, chosen = start_of(session, network, settings, asked, seed)
-    device = backends.resolve_device(session.settings.device)
-    backends.require_devices(device, processes)
+    device = devices.resolve_device(session.settings.device)
+    devices.require_devices(device, processes)
     order = Order(
         root=folder,
         output=writable_directory(output),
@@ -213,9 +214,9 @@ def run(
         processes=processes,
     )
     model = session.settings.model or session.settings.default_model
-    detector = backends.make_detector(model, device, min_face, runtime=session.settings.runtime)
+    detector = factories.make_detector(model, device, min_face, runtime=session.settings.runtime)
     with told.progress("looking") as advance:
-        ready = prepare(order, detector, backends.make_crew(model, device), advance, told.note)
+        ready = prepare(order, detector, factories.make_crew(model, device), advance, told.note)
     result = train(ready, TrainingBar(json=told.json, quiet=told.quiet))
     told.emit({"summary": plain(result)})
     tell(session, result)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from faceid.errors import InputError
 from faceid.explore.faces import Faces
-from faceid.npz import bad_archive, opened, read_rows, shape_and_type, unit_rows
+from faceid.gallery.npz import bad_archive, opened, read_rows, shape_and_type, unit_rows
 from faceid.types import Metric
 
 _ROWS = 16_384

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from faceid.explore.faces import FaceRow
 from faceid.explore.files import check_place, replacing, writing
 from faceid.explore.photos import NOBODY
-from faceid.npz import write_rows
+from faceid.gallery.npz import write_rows
 from faceid.types import ModelKey
 
 if TYPE_CHECKING:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from faceid import backends
 from faceid.config import Settings
-from faceid.decide import Target, policy_for
+from faceid.decision.decide import Target, policy_for
 from faceid.errors import ModelError
 from faceid.explore.faces import Faces
+from faceid.recognition import calibrations
 from faceid.types import Metric
 
 if TYPE_CHECKING:
-    from models.calibration import Calibration
+    from faceid.networks.calibration import Calibration
 
 LARGEST_FMR = 1e-3
 """Groups of few faces are joined up to the distance that one pair of strangers in 1,000 comes under."""
@@ -47,7 +47,7 @@ def bound_of(
     say. Raises UsageError where a rate is asked of a network without calibration, ModelError of one that nobody knows.
     """
     try:
-        card = backends.calibration_of(faces.model, settings)
+        card = calibrations.calibration_of(faces.model, settings)
     except ModelError:
         # Embeddings from elsewhere: a distance needs no card.
         if target.threshold is None:
@@ -80,7 +80,7 @@ def copy_bound(model: str, metric: Metric, settings: Settings | None = None) -> 
     of different photos of one person, one in 200 is nearer than 0.011. Copies are a matter of the network, not of whose
     faces they show: a gallery's own calibration does not count here.
     """
-    calibration = backends.calibration_of(model, settings)
+    calibration = calibrations.calibration_of(model, settings)
     return 0.99 if calibration is None else _cosine(calibration.points[0].distance / 4, metric)
 
 

@@ -12,8 +12,8 @@ from faceid.explore.archive import read_archive
 from faceid.explore.embedding import EmbedResult, look_at
 from faceid.explore.faces import Faces
 from faceid.explore.photos import of_paths
-from faceid.gallery import Gallery, database_errors
-from faceid.pipeline import Pipeline
+from faceid.gallery.gallery import Gallery, database_errors
+from faceid.recognition.pipeline import Pipeline
 
 GALLERY = "gallery"
 """DATA that means the gallery itself; a folder of that name is `./gallery`."""

@@ -18,7 +18,7 @@ from faceid.errors import InputError
 from faceid.explore.clustering import numbered
 from faceid.explore.perceptual import Bits, hamming, mirrored, perceptual_hash
 from faceid.imaging import decode
-from faceid.pipeline import Pipeline
+from faceid.recognition.pipeline import Pipeline
 from faceid.sources import Photo
 from faceid.types import Image
 

@@ -14,7 +14,7 @@ from faceid.errors import InputError, not_one_face
 from faceid.explore.faces import FaceRow, Faces
 from faceid.explore.photos import NOBODY
 from faceid.explore.thumbnails import thumbnail
-from faceid.pipeline import Look, Pipeline
+from faceid.recognition.pipeline import Look, Pipeline
 from faceid.results import Problem
 from faceid.sources import Photo
 from faceid.types import Box, Image

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from faceid.calibrate.report.markup import Html, count, join, name, text
+from faceid.evaluation.report.markup import Html, count, join, name, text
 from faceid.explore.faces import Faces
 from faceid.explore.page import image, page
 from faceid.explore.photos import NOBODY

@@ -7,7 +7,7 @@ import hashlib
 import json
 from importlib.resources import files
 
-from faceid.calibrate.report.markup import Html, text
+from faceid.evaluation.report.markup import Html, text
 
 
 def page(title: str, body: Html, *, style: str, script: str | None = None, data: object = None) -> bytes:

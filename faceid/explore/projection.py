@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from faceid.calibrate.scores import distances
+from faceid.evaluation.statistics.scores import distances
 from faceid.explore.extras import require
 from faceid.types import Metric
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from faceid.calibrate.intervals import Interval
+from faceid.evaluation.statistics.intervals import Interval
 
 
 def mean_over_people(

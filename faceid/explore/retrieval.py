@@ -15,8 +15,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from faceid.calibrate.intervals import Interval
-from faceid.calibrate.scores import distances
+from faceid.evaluation.statistics.intervals import Interval
+from faceid.evaluation.statistics.scores import distances
 from faceid.explore.faces import Faces
 from faceid.explore.resampling import mean_over_people
 

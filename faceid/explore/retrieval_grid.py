@@ -8,7 +8,7 @@ from io import BytesIO
 import numpy as np
 from PIL import Image as Pillow
 
-from faceid.calibrate.report.markup import Html, join, name, text
+from faceid.evaluation.report.markup import Html, join, name, text
 from faceid.explore.extras import require
 from faceid.explore.faces import Faces
 from faceid.explore.page import image, page

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from faceid.calibrate.report.markup import Html
+from faceid.evaluation.report.markup import Html
 from faceid.explore.colours import OTHERS, marks
 from faceid.explore.faces import Faces
 from faceid.explore.page import page

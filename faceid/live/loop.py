@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 
 from faceid.errors import InputError
-from faceid.live.addresses import Camera
-from faceid.live.capture import Capture
-from faceid.live.cost import Meter, Stats
 from faceid.live.events import EventKind, LiveEvent
-from faceid.live.frames import Frame
-from faceid.live.source_events import SourceEnded, SourceEvent, SourceLost
+from faceid.live.source.addresses import Camera
+from faceid.live.source.capture import Capture
+from faceid.live.source.events import SourceEnded, SourceEvent, SourceLost
+from faceid.live.source.frames import Frame
+from faceid.live.tracking.cost import Meter, Stats
 from faceid.live.view import View
 from faceid.live.watch import Moment, Watch, utc_now
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from faceid.live.alive import Liveness
-from faceid.live.evidence import Outcome
-from faceid.live.frames import Frame
-from faceid.live.source_events import SourceLost
-from faceid.live.tracks import Track
+from faceid.live.decision.evidence import Outcome
+from faceid.live.liveness.state import Liveness
+from faceid.live.source.events import SourceLost
+from faceid.live.source.frames import Frame
+from faceid.live.tracking.tracks import Track
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -13,23 +13,23 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from faceid.align import align
-from faceid.live.alive import LivenessCheck
-from faceid.live.cells import gray_of
+from faceid.live.decision.evidence import Evidence
+from faceid.live.decision.person import Person
 from faceid.live.events import EventKind, LiveEvent
-from faceid.live.evidence import Evidence
-from faceid.live.pace import Intervals, Pace
-from faceid.live.person import Person
-from faceid.live.tracks import Track, Tracker
-from faceid.live.tries import Tries
+from faceid.live.liveness.challenge_lockout import Tries
+from faceid.live.liveness.state import LivenessCheck
+from faceid.live.tracking.cells import gray_of
+from faceid.live.tracking.look_budget import EAGER, Glance, Worth
+from faceid.live.tracking.pace import Intervals, Pace
+from faceid.live.tracking.tracks import Track, Tracker
 from faceid.live.view import Shown, View
-from faceid.live.worth import EAGER, Glance, Worth
-from faceid.pipeline import Observation
-from faceid.quality import assess
+from faceid.recognition.align import align
+from faceid.recognition.pipeline import Observation
+from faceid.recognition.quality import assess
 
 if TYPE_CHECKING:
-    from faceid.live.frames import Frame
-    from faceid.ports import Detector, Embedder
+    from faceid.live.source.frames import Frame
+    from faceid.ports.networks import Detector, Embedder
     from faceid.types import Box, Face, Vector
 
 _FPS_OVER_S = 2.0

@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from faceid.pipeline import Look, Pipeline
-from faceid.rules import MultiFace, in_question
+from faceid.enrolment.rules import MultiFace, in_question
+from faceid.networks.files import write_whole
+from faceid.recognition.pipeline import Look, Pipeline
 from faceid.sources import Photo, Photos
 from faceid.types import Crop, ModelKey
-from models.files import write_whole
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

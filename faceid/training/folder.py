@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from faceid.errors import UsageError
-from models import registry
-from models.files import write_whole
-from models.training.checkpoints import FOLDER
+from faceid.networks import registry
+from faceid.networks.files import write_whole
+from faceid.networks.training.checkpoints import FOLDER
 
 RUN = "run.json"
 """What a folder's run is of, by which it is known whether it may go on."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from faceid.calibrate.metrics import tmr_at_fmr
+from faceid.evaluation.statistics.metrics import tmr_at_fmr
 
 FMR = 1e-3
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from faceid.errors import InputError
+from faceid.networks.mining.splits import split
+from faceid.networks.training.samples import Samples
+from faceid.networks.training.settings import TrainSettings
 from faceid.training.crops import Portraits
-from models.mining.splits import split
-from models.training.samples import Samples
-from models.training.settings import TrainSettings
 
 LEAST = 2
 """Identities with two photos that each part needs: below, there is nothing to tell apart."""
@@ -32,7 +32,8 @@ class People:
 
 
 def parted(portraits: Portraits, settings: TrainSettings) -> People:
-    """Identities by a hash of their name and the seed, so that more photos move nobody (`models.mining.splits`).
+    """Identities by a hash of their name and the seed, so that more photos move nobody
+    (`faceid.networks.mining.splits`).
 
     Of few people chance may leave a part too few: then some of the largest part go over. Raises InputError (`too_few`,
     `one_photo_each`) for fewer than three times LEAST identities with two photos.

@@ -8,23 +8,22 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from faceid.backends import models_errors
-from faceid.calibrate.margin import AMBIGUOUS_FMR, gaps
-from faceid.calibrate.measured import measure
-from faceid.calibrate.metrics import threshold_at_fmr, tmr_at_fmr
-from faceid.embed.torch import open_embedder
 from faceid.errors import InputError
+from faceid.evaluation.statistics.margin import AMBIGUOUS_FMR, gaps
+from faceid.evaluation.statistics.measured import measure
+from faceid.evaluation.statistics.metrics import threshold_at_fmr, tmr_at_fmr
+from faceid.networks import registry
+from faceid.networks.calibration import Calibration, write_calibration
+from faceid.networks.card import Accuracy, Card, Weights
+from faceid.networks.card_text import write_card
+from faceid.networks.files import read_blocks, sha256_of, write_whole
+from faceid.networks.training.samples import Samples
+from faceid.networks.training.starts import FORMS, Scratch, Start
+from faceid.recognition.embed.torch import open_embedder
 from faceid.training.folder import taken_name
 from faceid.training.judging import FMR, cosine_distances, true_match_rate
 from faceid.training.people import People
 from faceid.types import Crop, Metric
-from models import registry
-from models.calibration import Calibration, write_calibration
-from models.card import Accuracy, Card, Weights
-from models.card_text import write_card
-from models.files import read_blocks, sha256_of, write_whole
-from models.training.samples import Samples
-from models.training.starts import FORMS, Scratch, Start
 
 PROGRAM = "faceid train"
 
@@ -71,29 +70,28 @@ def publish(
     """
     samples = people.calibration
     path = weights.with_suffix(".toml")
-    with models_errors():
-        write_whole(weights, read_blocks(trained))
-        card = _card(name, start, description, weights)
-        if (
-            name in registry.names(models_dir)
-            and registry.card(name, models_dir).weights.sha256 != card.weights.sha256
-        ):
-            raise taken_name(name)
-        vectors = _templates(card, weights.parent, samples, device)
-        mated, non_mated = cosine_distances(vectors, samples.labels)
-        tmr = tmr_at_fmr(mated, non_mated, FMR)
-        data = f"{len(samples):,} photos of {people.identities('calibration'):,} people not trained on, all pairs"
-        figure = Accuracy(f"TMR at FMR {FMR:g}", round(tmr, 4), data, f"measured by {PROGRAM}")
-        write_card(path, replace(card, accuracy=(figure,)))
-        calibration = _calibration(vectors, samples, mated, non_mated, data)
-        write_calibration(path, calibration)
-        models_dir.mkdir(parents=True, exist_ok=True)
-        # The card last: a network is among the user's own when it is whole.
-        for file in (weights, path):
-            write_whole(models_dir / file.name, read_blocks(file))
-        before = (
-            None if isinstance(start, Scratch) else _templates(start.card, start.weights_dir, samples, device)
-        )
+    write_whole(weights, read_blocks(trained))
+    card = _card(name, start, description, weights)
+    if (
+        name in registry.names(models_dir)
+        and registry.card(name, models_dir).weights.sha256 != card.weights.sha256
+    ):
+        raise taken_name(name)
+    vectors = _templates(card, weights.parent, samples, device)
+    mated, non_mated = cosine_distances(vectors, samples.labels)
+    tmr = tmr_at_fmr(mated, non_mated, FMR)
+    data = f"{len(samples):,} photos of {people.identities('calibration'):,} people not trained on, all pairs"
+    figure = Accuracy(f"TMR at FMR {FMR:g}", round(tmr, 4), data, f"measured by {PROGRAM}")
+    write_card(path, replace(card, accuracy=(figure,)))
+    calibration = _calibration(vectors, samples, mated, non_mated, data)
+    write_calibration(path, calibration)
+    models_dir.mkdir(parents=True, exist_ok=True)
+    # The card last: a network is among the user's own when it is whole.
+    for file in (weights, path):
+        write_whole(models_dir / file.name, read_blocks(file))
+    before = (
+        None if isinstance(start, Scratch) else _templates(start.card, start.weights_dir, samples, device)
+    )
     start_tmr = None if before is None else true_match_rate(before, samples.labels)
     return Published(models_dir / path.name, tmr, start_tmr, calibration.points[0].fmr)
 

@@ -8,27 +8,27 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from faceid.align import ALIGNERS, crop_size
-from faceid.backends import models_errors, usable_cores
-from faceid.calibrate.photos import digest_of
+from faceid.enrolment.rules import MultiFace
 from faceid.errors import InputError, ModelError, UsageError
-from faceid.pipeline import Pipeline
-from faceid.ports import Detector
+from faceid.evaluation.data.photos import digest_of
+from faceid.networks.training.events import Watch
+from faceid.networks.training.settings import TrainSettings
+from faceid.networks.training.starts import FORMS, Form, Scratch, Start
+from faceid.ports.networks import Detector
+from faceid.recognition.align import ALIGNERS, crop_size
+from faceid.recognition.pipeline import Pipeline
 from faceid.results import TrainResult
-from faceid.rules import MultiFace
+from faceid.runtime.devices import usable_cores
+from faceid.runtime.ordered_map import Crew
 from faceid.sources import of_folders
-from faceid.streaming import Crew
 from faceid.training.crops import CropCache, NoNetwork, Portraits, portraits
 from faceid.training.folder import check_name, claim, unwritable
 from faceid.training.judging import true_match_rate
 from faceid.training.people import People, parted
 from faceid.training.publish import describe, publish
-from models.training.events import Watch
-from models.training.settings import TrainSettings
-from models.training.starts import FORMS, Form, Scratch, Start
 
 if TYPE_CHECKING:
-    from models.training.trainer import Outcome
+    from faceid.networks.training.trainer import Outcome
 
 WORKERS = 8
 """Processes that make batches for a GPU at most."""
@@ -41,7 +41,7 @@ class Order:
     """What is asked for: the network `name`, from `start`, on the people of `root` (`faceid.sources.of_folders`).
 
     `output` is the folder of the run, `crops` that of the crops, which several runs may share, `models_dir` that of the
-    user's own networks. `device` is as torch names it, `processes` as in `models.training.trainer.Job`.
+    user's own networks. `device` is as torch names it, `processes` as in `faceid.networks.training.trainer.Job`.
     """
 
     root: str
@@ -86,8 +86,7 @@ def prepare(
         )
     _check_start(order)
     found = _look(order, _form(order.start).aligner, detector, crew, progress)
-    with models_errors():
-        people = parted(found, order.settings)
+    people = parted(found, order.settings)
     _tell(found, people, note)
     if (there := people.identities("training")) < order.settings.batch.people:
         note(f"{there} people in a batch, as there are no more")
@@ -108,8 +107,7 @@ def train(ready: Ready, watch: Watch) -> TrainResult:
     ModelError where a training comes to nothing; UsageError for settings that do not go with these people.
     """
     order, found, people = ready.order, ready.found, ready.people
-    with models_errors():
-        outcome = _trained(order, people, watch)
+    outcome = _trained(order, people, watch)
     result = TrainResult(
         status="no_gain",
         name=order.name,
@@ -146,10 +144,9 @@ def require_extra() -> None:
 
 def _check_start(order: Order) -> None:
     """Raise what making the network would raise before photos are looked at, which may take hours."""
-    from models.training.stages import freeze
+    from faceid.networks.training.stages import freeze
 
-    with models_errors():
-        freeze(order.start.make(), order.settings.network.frozen)
+    freeze(order.start.make(), order.settings.network.frozen)
 
 
 def _form(start: Start) -> Form:
@@ -196,7 +193,7 @@ def _tell(found: Portraits, people: People, note: Callable[[str], None]) -> None
 
 
 def _trained(order: Order, people: People, watch: Watch) -> Outcome:
-    from models.training.trainer import Job, run
+    from faceid.networks.training.trainer import Job, run
 
     job = Job(
         settings=order.settings,

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from enrollment_db.bulk import Part
-from enrollment_db.index import VectorIndex, open_index
-from enrollment_db.mirror import Mirror
 from enrollment_db.records import Model, NewTemplate
-from enrollment_db.store import Store
+from enrollment_db.search.index import VectorIndex, open_index
+from enrollment_db.search.mirror import Mirror
+from enrollment_db.sqlite.bulk import Part
+from enrollment_db.sqlite.store import Store
 from gallery_contenders import Block, Contender
 
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from bench_live_data import Counting
 from bench_live_delay import Understood, by_minute
-from faceid.api import FaceID
-from faceid.live.cost import memory_mb
+from faceid.app.faceid import FaceID
+from faceid.live.tracking.cost import memory_mb
 from live_contenders import Names
 
 if TYPE_CHECKING:

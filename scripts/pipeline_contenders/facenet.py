@@ -16,9 +16,9 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from facenet_pytorch import MTCNN
 
-from faceid import backends
-from faceid.align import align
+from faceid.app import factories
 from faceid.config import Settings
+from faceid.recognition.align import align
 from faceid.types import Face, Image
 from pipeline_contenders import Contender, Found
 
@@ -31,7 +31,7 @@ class FacenetPytorch:
     def __init__(self, batch: int, min_face: int, model: str) -> None:
         self.batch = batch
         self.detector = MTCNN(keep_all=True, min_face_size=min_face, device="cpu")
-        self.embedder = backends.make_embedder(model, "cpu", Settings.load())
+        self.embedder = factories.make_embedder(model, "cpu", Settings.load())
 
     def look(self, paths: Sequence[str]) -> list[list[Found]]:
         return [

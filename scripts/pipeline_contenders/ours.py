@@ -7,10 +7,10 @@ from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 
-from faceid.api import FaceID
+from faceid.app.faceid import FaceID
 from faceid.config import Runtime, Settings
 from faceid.imaging import fetch
-from faceid.pipeline import Source
+from faceid.recognition.pipeline import Source
 from pipeline_contenders import Contender, Found
 
 

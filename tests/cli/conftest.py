@@ -10,7 +10,7 @@ from PIL import Image as PilImage
 
 from cli_runs import Faceid, Photo, Ran
 from faceid import cli
-from faceid.detect.fake import draw_face
+from faceid.recognition.detect.fake import draw_face
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from cli_runs import ALICE, BOB, CAROL, Faceid, Photo
-from enrollment_db.store import Store
+from enrollment_db.sqlite.store import Store
 from html_check import Page
 
 DAVE, ERIN, FRANK = (208, 208, 80), (80, 208, 208), (208, 80, 208)

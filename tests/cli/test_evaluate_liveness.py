@@ -8,8 +8,8 @@ import pytest
 from PIL import Image as PilImage
 
 from cli_runs import ALICE, BOB, CAROL, Faceid
-from faceid.detect.fake import draw_face
-from faceid.liveness.fake import frame_copy
+from faceid.recognition.detect.fake import draw_face
+from faceid.recognition.liveness.fake import frame_copy
 
 
 def picture(
@@ -153,11 +153,11 @@ def test_a_folder_without_attacks_says_what_is_wanted(faceid: Faceid, tmp_path: 
 def test_missing_weights_say_how_to_get_them(
     faceid: Faceid, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from faceid import backends
+    from faceid.app import factories
 
-    real = backends.make_liveness_detector
+    real = factories.make_liveness_detector
     monkeypatch.setattr(
-        backends, "make_liveness_detector", lambda model, device, settings: real("other", device, settings)
+        factories, "make_liveness_detector", lambda model, device, settings: real("other", device, settings)
     )
     ran = faceid("evaluate", "liveness", data)
     assert (ran.code, "faceid models pull minifasnet-v2" in ran.err) == (5, True)

@@ -14,8 +14,9 @@ from PIL import Image as PilImage
 
 from cli_runs import ALICE, BOB, CAROL, Faceid, Photo
 from html_check import Page
+from places import OWN_DATA
 
-FACE = Path(__file__).parents[1] / "data" / "cc0_face.jpg"
+FACE = OWN_DATA / "cc0_face.jpg"
 
 
 @pytest.fixture

@@ -120,7 +120,7 @@ def write(path: Path, **arrays: object) -> Path:
 def test_archives_are_read_and_written_by_parts(
     faceid: Faceid, db: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("faceid.transfer.ROWS", 7)
+    monkeypatch.setattr("faceid.gallery.archive.ROWS", 7)
     rng = np.random.default_rng(5)
     people = np.array([f"person {number % 40}" for number in range(100)])
     archive = write(

@@ -13,8 +13,9 @@ from typer.main import get_command
 
 from cli_runs import Faceid
 from faceid import cli
+from places import ROOT
 
-README = Path(__file__).parents[2] / "README.md"
+README = ROOT / "README.md"
 HEAVY = ("torch", "torchvision", "cv2", "faiss", "numpy", "sqlite_utils", "openvino", "matplotlib", "sklearn")
 
 
@@ -116,7 +117,7 @@ def test_a_fault_of_our_own_is_one_line(faceid: Faceid, monkeypatch: pytest.Monk
     def broken(*arguments: object, **options: object) -> None:
         raise RuntimeError("two\nlines")
 
-    monkeypatch.setattr("faceid.api.FaceID.identities", broken)
+    monkeypatch.setattr("faceid.app.faceid.FaceID.identities", broken)
     ran = faceid("--json", "list")
     assert (ran.code, ran.object["error"]["code"]) == (cli.EXIT_INTERNAL, "internal")
     assert ran.err == (
@@ -130,6 +131,6 @@ def test_debugging_shows_the_traceback(faceid: Faceid, monkeypatch: pytest.Monke
         raise RuntimeError("broken")
 
     monkeypatch.setenv("FACEID_DEBUG", "1")
-    monkeypatch.setattr("faceid.api.FaceID.identities", broken)
+    monkeypatch.setattr("faceid.app.faceid.FaceID.identities", broken)
     with pytest.raises(RuntimeError, match="broken"):
         faceid("list")

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from cli_runs import ALICE, BOB, Faceid, Photo
-from enrollment_db import snapshot
-from enrollment_db.index.kept import Kept
-from enrollment_db.mirror import Mirror
-from faceid.api import FaceID
+from enrollment_db.search import snapshot
+from enrollment_db.search.index.kept import Kept
+from enrollment_db.search.mirror import Mirror
+from faceid.app.faceid import FaceID
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image as PilImage
 
 from cli_runs import ALICE, BOB, CAROL, Faceid, Photo
-from faceid.liveness.fake import frame_copy
+from faceid.recognition.liveness.fake import frame_copy
 from filmed import Placed, frame
 from moving_pictures import mjpeg_server, multipart
 

@@ -6,7 +6,7 @@ import pytest
 
 from cli_runs import ALICE, Faceid, Photo
 from faceid.config import Settings
-from models import registry
+from faceid.networks import registry
 
 
 def test_models(faceid: Faceid) -> None:

@@ -161,7 +161,7 @@ def test_people_see_words(faceid: Faceid, photo: Photo) -> None:
 def test_a_network_that_nobody_calibrated_gets_a_distance(
     faceid: Faceid, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("faceid.backends.calibration_of", lambda model, settings: None)
+    monkeypatch.setattr("faceid.recognition.calibrations.calibration_of", lambda model, settings: None)
     ran = faceid("policy", "show")
     assert (ran.code, ran.out.count("no threshold")) == (0, 2)
     assert "no calibration" in ran.err

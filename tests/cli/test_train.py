@@ -13,10 +13,10 @@ from PIL import Image as PilImage
 
 from cli_runs import Faceid
 from faceid.config import Settings
-from faceid.detect.fake import LEVELS, draw_face
-from faceid.embed.torch import open_embedder
+from faceid.networks import registry
+from faceid.recognition.detect.fake import LEVELS, draw_face
+from faceid.recognition.embed.torch import open_embedder
 from faceid.types import Crop
-from models import registry
 
 PEOPLE, PHOTOS = 20, 3
 QUICK = ("--network", "light", "--people", "4", "--photos", "2", "--dim", "8", "--steps", "4")

@@ -1,16 +1,16 @@
-"""What every detector promises (faceid/ports.py), asked of each."""
+"""What every detector promises (faceid/ports/networks.py), asked of each."""
 
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-from faceid.detect.fake import FakeDetector, draw_face
-from faceid.detect.mtcnn import MtcnnDetector
+from faceid.recognition.detect.fake import FakeDetector, draw_face
+from faceid.recognition.detect.mtcnn import MtcnnDetector
 from faceid.types import Image
 
 if TYPE_CHECKING:
-    from faceid.ports import Detector
+    from faceid.ports.networks import Detector
 
 
 def of_protocol(detector: "Detector") -> "Detector":

@@ -1,4 +1,4 @@
-"""What every embedder promises in faceid/ports.py, whatever it is made of."""
+"""What every embedder promises in faceid/ports/networks.py, whatever it is made of."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from faceid.embed.fake import FakeEmbedder
 from faceid.errors import ModelError
-from faceid.ports import Embedder
+from faceid.networks import registry
+from faceid.ports.networks import Embedder
+from faceid.recognition.embed.fake import FakeEmbedder
 from faceid.types import Crop
-from models import registry
 
 ONNX_CARD = """
 name = "tiny"
@@ -38,7 +38,7 @@ def fake(directory: Path) -> Embedder:
 
 
 def dlib(directory: Path) -> Embedder:
-    from faceid.embed.torch import open_embedder
+    from faceid.recognition.embed.torch import open_embedder
 
     return open_embedder(registry.card("dlib-resnet"), device="cpu", weights_dir=directory)
 
@@ -46,7 +46,7 @@ def dlib(directory: Path) -> Embedder:
 def onnx(directory: Path) -> Embedder:
     onnx = pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
-    from faceid.embed.onnx import open_embedder
+    from faceid.recognition.embed.onnx import open_embedder
 
     helper, number = onnx.helper, onnx.TensorProto.FLOAT
     nodes = [helper.make_node("GlobalAveragePool", ["x"], ["m"]), helper.make_node("Flatten", ["m"], ["y"])]

@@ -12,14 +12,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from enrollment_db.index import VectorIndex
-from enrollment_db.index.choice import gpu_ivfpq, hnsw, ivf, rabitq
-from enrollment_db.index.flat import FlatIndex
-from enrollment_db.index.growing import GrowingIndex
-from enrollment_db.index.kept import Kept
-from enrollment_db.index.lists import Lists
-from enrollment_db.index.refined import RefinedIndex
-from enrollment_db.index.selector import Selector
+from enrollment_db.search.index import VectorIndex
+from enrollment_db.search.index.choice import gpu_ivfpq, hnsw, ivf, rabitq
+from enrollment_db.search.index.flat import FlatIndex
+from enrollment_db.search.index.growing import GrowingIndex
+from enrollment_db.search.index.kept import Kept
+from enrollment_db.search.index.lists import Lists
+from enrollment_db.search.index.refined import RefinedIndex
+from enrollment_db.search.index.selector import Selector
 
 # What 16 bits a value can move a cosine.
 PRECISION = 3e-5

@@ -8,13 +8,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from enrollment_db.index import VectorIndex, open_index
-from enrollment_db.index.choice import kind_for_machine
-from enrollment_db.index.faiss import FaissFlatIndex
-from enrollment_db.index.flat import FlatIndex
-from enrollment_db.index.gpu import GpuFlatIndex
-from enrollment_db.index.growing import GrowingIndex
-from enrollment_db.index.kept import Kept
+from enrollment_db.search.index import VectorIndex, open_index
+from enrollment_db.search.index.choice import kind_for_machine
+from enrollment_db.search.index.faiss import FaissFlatIndex
+from enrollment_db.search.index.flat import FlatIndex
+from enrollment_db.search.index.gpu import GpuFlatIndex
+from enrollment_db.search.index.growing import GrowingIndex
+from enrollment_db.search.index.kept import Kept
 
 MakeIndex = Callable[[int], VectorIndex]
 
@@ -329,7 +329,7 @@ def test_an_index_for_a_gpu_on_a_cpu(kind):
     ],
 )
 def test_the_most_exact_that_a_gpu_has_memory_for(monkeypatch, free, expected, kind):
-    monkeypatch.setattr("enrollment_db.index.gpu.usable_memory", lambda device: free)
+    monkeypatch.setattr("enrollment_db.search.index.gpu.usable_memory", lambda device: free)
     assert kind_for_machine(128, expected, "cuda:0") == kind
     assert kind_for_machine(128, expected, "cpu") == "auto"
 

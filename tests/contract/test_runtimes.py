@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from faceid import backends
-from faceid.align import align
+from faceid.app import factories
 from faceid.config import Settings
-from faceid.detect.cascade import ON_CPU
-from faceid.detect.networks import compiled_networks, load_networks
 from faceid.errors import DeviceError, ModelError
 from faceid.imaging import read
-from models import registry
+from faceid.networks import registry
+from faceid.recognition.align import align
+from faceid.recognition.detect.cascade import ON_CPU
+from faceid.recognition.detect.networks import compiled_networks, load_networks
+from faceid.runtime import devices
+from places import OWN_DATA
 
 
 class Tiny(nn.Module):
@@ -50,7 +51,7 @@ def tiny() -> nn.Module:
 @pytest.mark.parametrize("few_batches", [True, False])
 def test_a_compiled_network_is_the_network(tiny: nn.Module, few_batches: bool) -> None:
     pytest.importorskip("openvino", reason="openvino is not installed")
-    from faceid.compiled import CompiledNetwork
+    from faceid.runtime.openvino import CompiledNetwork
 
     compiled = CompiledNetwork(tiny, 16, few_batches=few_batches)
     for count in (1, 5, 2, 5):
@@ -60,7 +61,7 @@ def test_a_compiled_network_is_the_network(tiny: nn.Module, few_batches: bool) -
 
 def test_pictures_of_any_size_go_through_one_form(tiny: nn.Module) -> None:
     pytest.importorskip("openvino", reason="openvino is not installed")
-    from faceid.compiled import CompiledNetwork
+    from faceid.runtime.openvino import CompiledNetwork
 
     compiled = CompiledNetwork(tiny, None)
     for count, side in ((1, 24), (3, 41), (1, 12)):
@@ -70,7 +71,7 @@ def test_pictures_of_any_size_go_through_one_form(tiny: nn.Module) -> None:
 
 def test_a_long_run_is_compiled_and_goes_on_as_before(tiny: nn.Module) -> None:
     pytest.importorskip("openvino", reason="openvino is not installed")
-    from faceid.compiled import LateCompiledNetwork
+    from faceid.runtime.openvino import LateCompiledNetwork
 
     late = LateCompiledNetwork(tiny, 16, calls=3)
     x = faces(2, 16) * 255
@@ -90,7 +91,7 @@ def test_a_long_run_is_compiled_and_goes_on_as_before(tiny: nn.Module) -> None:
 
 def test_threads_may_share_a_compiled_network(tiny: nn.Module) -> None:
     pytest.importorskip("openvino", reason="openvino is not installed")
-    from faceid.compiled import CompiledNetwork
+    from faceid.runtime.openvino import CompiledNetwork
 
     compiled = CompiledNetwork(tiny, 16, few_batches=True)
     inputs = [faces(1 + number % 3, 16) * number for number in range(60)]
@@ -114,7 +115,7 @@ def test_the_cascade_sees_the_same() -> None:
 def test_without_openvino_the_package_to_install_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "openvino", None)
     with pytest.raises(ModelError) as refused:
-        backends.make_detector("mtcnn", "cpu", runtime="openvino")
+        factories.make_detector("mtcnn", "cpu", runtime="openvino")
     assert (refused.value.code, refused.value.exit_code) == ("no_openvino", 5)
     assert "faceid[openvino]" in (refused.value.hint or "")
 
@@ -123,12 +124,12 @@ def test_without_openvino_the_package_to_install_is_named(monkeypatch: pytest.Mo
 def test_auto_needs_openvino_to_differ_from_torch(
     monkeypatch: pytest.MonkeyPatch, installed: object, chosen: str
 ) -> None:
-    monkeypatch.setattr(backends, "find_spec", lambda name: installed)
-    assert backends.resolve_runtime("auto", "cpu") == chosen
-    assert backends.resolve_runtime("torch", "cpu") == "torch"
-    assert backends.resolve_runtime("auto", "cuda:0") == "torch"
+    monkeypatch.setattr(devices, "find_spec", lambda name: installed)
+    assert devices.resolve_runtime("auto", "cpu") == chosen
+    assert devices.resolve_runtime("torch", "cpu") == "torch"
+    assert devices.resolve_runtime("auto", "cuda:0") == "torch"
     with pytest.raises(DeviceError):
-        backends.resolve_runtime("openvino", "cuda:0")
+        devices.resolve_runtime("openvino", "cuda:0")
 
 
 @pytest.mark.slow
@@ -137,12 +138,12 @@ def test_templates_are_those_of_torch(model: str) -> None:
     pytest.importorskip("openvino", reason="openvino is not installed")
     if registry.status(registry.card(model), Settings.load().weights_dir) != "installed":
         pytest.skip(f"the weights of {model} are not installed")
-    image = read(str(Path(__file__).parents[1] / "data" / "cc0_face.jpg"))
+    image = read(str(OWN_DATA / "cc0_face.jpg"))
     found = {}
     for runtime in ("torch", "openvino"):
         settings = Settings.load(runtime=runtime)
-        (face,) = backends.make_detector(model, "cpu", runtime=settings.runtime).detect([image])[0]
-        embedder = backends.make_embedder(model, "cpu", settings)
+        (face,) = factories.make_detector(model, "cpu", runtime=settings.runtime).detect([image])[0]
+        embedder = factories.make_embedder(model, "cpu", settings)
         crop = align(image, face, embedder.model.aligner)
         found[runtime] = face, embedder.embed([crop])[0], embedder.model
     (face, vector, key), (other_face, other_vector, other_key) = found["torch"], found["openvino"]

@@ -12,17 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PilImage
 
-from faceid.explore.duplicates import (
-    NEAR_BITS,
-    RATHER_NEAR_BITS,
-    Seen,
-    face_agreement,
-    groups_of,
-)
+from faceid.explore.duplicates import NEAR_BITS, RATHER_NEAR_BITS, Seen, face_agreement, groups_of
 from faceid.explore.perceptual import BITS, hamming, mirrored, perceptual_hash
 from faceid.types import Image
+from places import OWN_DATA
 
-FACE = Path(__file__).parents[1] / "data" / "cc0_face.jpg"
+FACE = OWN_DATA / "cc0_face.jpg"
 
 
 def as_image(pixels: np.ndarray) -> Image:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from faceid.calibrate.evidence import cllr, fit_evidence, min_cllr
+from faceid.evaluation.statistics.evidence import cllr, fit_evidence, min_cllr
 
 distances = arrays(np.float64, st.integers(1, 20), elements=st.sampled_from([0.1, 0.2, 0.3, 0.5, 0.6, 0.9]))
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from faceid.align import ALIGNERS, align, fit_similarity
+from faceid.recognition.align import ALIGNERS, align, fit_similarity
 from faceid.types import Face, Image
 
 angles = st.floats(-np.pi, np.pi)

@@ -8,14 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from faceid import backends
-from faceid.decide import Target, distance_from_similarity, identity_similarity, policy_for
-from faceid.guards.conflict import enrolled_as
-from faceid.guards.group import Verdict, examine
-from faceid.guards.selection import select
+from faceid.decision.decide import Target, policy_for
+from faceid.decision.scores import distance_from_similarity, identity_similarity
+from faceid.enrolment.checks.conflict import enrolled_as
+from faceid.enrolment.checks.group import Verdict, examine
+from faceid.enrolment.checks.selection import select
+from faceid.recognition import calibrations
 from faceid.types import Candidate
 
-DLIB = backends.calibration_of("dlib-resnet")
+DLIB = calibrations.calibration_of("dlib-resnet")
 assert DLIB is not None
 DIM = 16
 NOBODY = np.empty((0, DIM), dtype=np.float32)

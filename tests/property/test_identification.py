@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faceid.calibrate.identification import cmc, fnir, fpir, search
+from faceid.evaluation.protocols.identification import cmc, fnir, fpir, search
 
 
 @st.composite

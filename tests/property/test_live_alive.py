@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faceid.imaging import from_array
-from faceid.live.alive_passive import FIRST, PassiveCheck, clip_score
+from faceid.live.liveness.passive import FIRST, PassiveCheck, clip_score
 from faceid.types import Face, Image
 from performers import posed
 

@@ -7,7 +7,7 @@ import random
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from faceid.liveness.challenge import ACTIONS, Action, Challenge, Limits, Progress, draw_actions
+from faceid.recognition.liveness.challenge import ACTIONS, Action, Challenge, Limits, Progress, draw_actions
 from performers import OTHER, SELF, posed
 
 SHOWN = ("look_straight", *ACTIONS, None)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import naive_losses as naive
-from models.losses.loss import EmbeddingLoss, LossValue, make_loss
-from models.losses.settings import DISTANCES, LossSettings
+from faceid.networks.losses.loss import EmbeddingLoss, LossValue, make_loss
+from faceid.networks.losses.settings import DISTANCES, LossSettings
 
 CLASSES = 4
 LABELS = st.lists(st.integers(0, CLASSES - 1), min_size=1, max_size=12)

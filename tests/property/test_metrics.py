@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from faceid.calibrate import metrics
-from faceid.calibrate.curves import det
-from faceid.calibrate.intervals import clopper_pearson, wilson
+from faceid.evaluation.statistics import metrics
+from faceid.evaluation.statistics.curves import det
+from faceid.evaluation.statistics.intervals import clopper_pearson, wilson
 
 distances = arrays(np.float64, st.integers(1, 40), elements=st.floats(0, 2, width=32))
 tied = arrays(np.float64, st.integers(1, 25), elements=st.sampled_from([0.0, 0.1, 0.2, 0.5, 0.7, 1.0]))

@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import naive_losses as naive
-from models.errors import BadSettings
-from models.losses.settings import MINING
-from models.mining.batches import IdentityBatches
-from models.mining.offline import exhaustive, hard_triplets, semi_hard_triplets
-from models.mining.splits import split
-from models.mining.triplets import FARTHEST, NEAREST, Triplets, negative_log_weights, triplets
+from faceid.networks.errors import BadSettings
+from faceid.networks.losses.settings import MINING
+from faceid.networks.mining.batches import IdentityBatches
+from faceid.networks.mining.offline import exhaustive, hard_triplets, semi_hard_triplets
+from faceid.networks.mining.splits import split
+from faceid.networks.mining.triplets import FARTHEST, NEAREST, Triplets, negative_log_weights, triplets
 
 LABELS = st.lists(st.integers(0, 4), min_size=1, max_size=14)
 SEEDS = st.integers(0, 2**32 - 1)

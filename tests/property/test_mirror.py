@@ -14,16 +14,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from enrollment_db.errors import Corrupt, NameTaken, OtherModel, UnknownIdentity
-from enrollment_db.index import VectorIndex, open_index
-from enrollment_db.index.choice import hnsw, rabitq
-from enrollment_db.index.faiss import FaissFlatIndex
-from enrollment_db.index.flat import FlatIndex
-from enrollment_db.index.growing import GrowingIndex
-from enrollment_db.index.kept import find
-from enrollment_db.mirror import Mirror
 from enrollment_db.records import Model, NewTemplate, Twin
-from enrollment_db.snapshot import map_kept, read_header
-from enrollment_db.store import Store
+from enrollment_db.search.index import VectorIndex, open_index
+from enrollment_db.search.index.choice import hnsw, rabitq
+from enrollment_db.search.index.faiss import FaissFlatIndex
+from enrollment_db.search.index.flat import FlatIndex
+from enrollment_db.search.index.growing import GrowingIndex
+from enrollment_db.search.index.kept import find
+from enrollment_db.search.mirror import Mirror
+from enrollment_db.search.snapshot import map_kept, read_header
+from enrollment_db.sqlite.store import Store
 
 DIM = 6
 MODEL = Model("net", "a" * 64, "five-points", DIM, "cosine")

@@ -16,16 +16,16 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
-from enrollment_db.bulk import Part
 from enrollment_db.errors import BadTemplate
-from enrollment_db.index import VectorIndex
-from enrollment_db.index.choice import rabitq
-from enrollment_db.index.faiss import FaissFlatIndex
-from enrollment_db.index.flat import FlatIndex
-from enrollment_db.index.growing import GrowingIndex
-from enrollment_db.mirror import Mirror
 from enrollment_db.records import Model, NewTemplate
-from enrollment_db.store import Store
+from enrollment_db.search.index import VectorIndex
+from enrollment_db.search.index.choice import rabitq
+from enrollment_db.search.index.faiss import FaissFlatIndex
+from enrollment_db.search.index.flat import FlatIndex
+from enrollment_db.search.index.growing import GrowingIndex
+from enrollment_db.search.mirror import Mirror
+from enrollment_db.sqlite.bulk import Part
+from enrollment_db.sqlite.store import Store
 
 DIM = 8
 MODEL = Model("net", "a" * 64, "five-points", DIM, "cosine")

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from models.backbones.dlib_codec import Reader
-from models.backbones.dlib_format import parse
-from models.errors import WeightsFormat
+from faceid.networks.backbones.dlib_codec import Reader
+from faceid.networks.backbones.dlib_format import parse
+from faceid.networks.errors import WeightsFormat
 
 
 def integer(value: int) -> bytes:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from faceid.npz import read_rows, shape_and_type, write_rows
+from faceid.gallery.npz import read_rows, shape_and_type, write_rows
 
 matrices = arrays(
     np.float32, st.tuples(st.integers(0, 30), st.integers(1, 5)), elements=st.floats(-1, 1, width=32)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faceid.calibrate.presentation import errors, threshold_at_apcer
+from faceid.evaluation.protocols.presentation import errors, threshold_at_apcer
 
 # Few values, so that many are equal.
 scores = st.lists(st.integers(0, 10).map(lambda value: value / 10), min_size=1, max_size=30)

@@ -8,8 +8,7 @@ import unicodedata
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from faceid.calibrate.claims import Caveat
-from faceid.calibrate.findings import (
+from faceid.evaluation.report.findings import (
     CohortRow,
     Data,
     DetCurve,
@@ -25,9 +24,10 @@ from faceid.calibrate.findings import (
     OperatingRow,
     SearchCurve,
 )
-from faceid.calibrate.intervals import Interval, Ratio
-from faceid.calibrate.report import to_html, to_json
-from faceid.calibrate.report.markup import text
+from faceid.evaluation.report.markup import text
+from faceid.evaluation.report.render import to_html, to_json
+from faceid.evaluation.statistics.caveats import Caveat
+from faceid.evaluation.statistics.intervals import Interval, Ratio
 from html_check import Page
 
 words = st.text(max_size=12)

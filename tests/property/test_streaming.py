@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from faceid.streaming import Crew, Stages, in_order
+from faceid.runtime.ordered_map import Crew, Stages, in_order
 
 crews = st.builds(
     Crew,

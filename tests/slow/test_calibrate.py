@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from html_check import Page
+from places import SHARED_DATA
 
 FACEID = Path(sys.executable).with_name("faceid")
-DATA = Path(os.environ.get("FACEID_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
+DATA = SHARED_DATA
 LFW, CELEBA = DATA / "lfw", DATA / "celeba_wild"
 
 pytestmark = pytest.mark.slow

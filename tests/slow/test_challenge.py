@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import random
-from pathlib import Path
 
 import pytest
 
 import check_challenge
-from faceid import backends
+from faceid.app import factories
 from faceid.config import Settings
+from places import SHARED_DATA
 
 pytestmark = pytest.mark.slow
 
-DATA = Path(os.environ.get("FACEID_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
+DATA = SHARED_DATA
 
 
 @pytest.fixture(scope="module")
@@ -23,8 +22,8 @@ def played() -> dict[str, dict[str, int]]:
     if not root.is_dir():
         pytest.skip(f"no cctwelve in {DATA}; set FACEID_TEST_DATA")
     tools = check_challenge.Tools(
-        backends.make_detector("mtcnn", "cpu"),
-        {"dlib-resnet": backends.make_embedder("dlib-resnet", "cpu", Settings.load())},
+        factories.make_detector("mtcnn", "cpu"),
+        {"dlib-resnet": factories.make_embedder("dlib-resnet", "cpu", Settings.load())},
     )
     people = list(check_challenge.in_photos(root, tools))
     assert len(people) == 6

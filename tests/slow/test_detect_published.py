@@ -1,6 +1,5 @@
 """Our cascade against facenet-pytorch's, on real photographs."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from faceid.detect.mtcnn import MtcnnDetector
+from faceid.recognition.detect.mtcnn import MtcnnDetector
 from faceid.types import Image
+from places import SHARED_DATA
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[2]
-DATA = Path(os.environ.get("FACEID_TEST_DATA", ROOT.parent / "shared" / "data"))
+DATA = SHARED_DATA
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from PIL import Image as PilImage
 from PIL import ImageOps
 
 from faceid import FaceID
-from faceid.decide import Target
+from faceid.decision.decide import Target
 from faceid.errors import InputError
 from faceid.explore import duplicates, retrieval
 from faceid.explore.bounds import bound_of, copy_bound
@@ -20,8 +19,9 @@ from faceid.explore.cluster_quality import quality_of
 from faceid.explore.clustering import cluster, graph_of, same_photo
 from faceid.explore.data import load
 from faceid.explore.photos import of_paths
+from places import SHARED_DATA
 
-DATA = Path(os.environ.get("FACEID_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
+DATA = SHARED_DATA
 
 pytestmark = pytest.mark.slow
 

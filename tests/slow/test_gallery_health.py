@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
 from faceid import FaceID
-from faceid.rules import Rules
+from faceid.enrolment.rules import Rules
+from places import SHARED_DATA
 
-DATA = Path(os.environ.get("FACEID_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
+DATA = SHARED_DATA
 
 pytestmark = pytest.mark.slow
 

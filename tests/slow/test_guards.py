@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,21 +10,24 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from faceid import backends
+from faceid.app import factories
 from faceid.config import Settings
-from faceid.decide import Target, distance_from_similarity, policy_for
-from faceid.guards.conflict import enrolled_as, is_somebody_elses
-from faceid.guards.group import examine, largest_face
-from faceid.guards.levels import QUALITY_LEVELS
-from faceid.guards.selection import select
+from faceid.decision.decide import Target, policy_for
+from faceid.decision.scores import distance_from_similarity
+from faceid.enrolment.checks.conflict import enrolled_as, is_somebody_elses
+from faceid.enrolment.checks.group import examine, largest_face
+from faceid.enrolment.checks.levels import QUALITY_LEVELS
+from faceid.enrolment.checks.selection import select
 from faceid.imaging import fetch, read
-from faceid.pipeline import Pipeline, Source
+from faceid.recognition import calibrations
+from faceid.recognition.pipeline import Pipeline, Source
 from faceid.types import Candidate, Image
+from places import SHARED_DATA
 
-DATA = Path(os.environ.get("FACEID_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
+DATA = SHARED_DATA
 LFW = DATA / "lfw" / "images"
 MODEL = "dlib-resnet"
-CALIBRATION = backends.calibration_of(MODEL)
+CALIBRATION = calibrations.calibration_of(MODEL)
 assert CALIBRATION is not None
 NOBODY = np.empty((0, 128), dtype=np.float32)
 
@@ -40,7 +42,7 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def pipeline() -> Pipeline:
     return Pipeline(
-        backends.make_detector(MODEL, "cpu"), backends.make_embedder(MODEL, "cpu", Settings.load())
+        factories.make_detector(MODEL, "cpu"), factories.make_embedder(MODEL, "cpu", Settings.load())
     )
 
 

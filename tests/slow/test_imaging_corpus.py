@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -19,10 +18,11 @@ from PIL import Image as Pillow
 from faceid.errors import UnreadableImage
 from faceid.imaging import read
 from faceid.imaging.formats import Format, sniff
+from places import SHARED_DATA
 
 pytestmark = pytest.mark.slow
 
-DATA = Path(os.environ.get("FACEID_TEST_DATA") or Path(__file__).parents[3] / "shared" / "data")
+DATA = SHARED_DATA
 CORPUS = DATA / "robust_images"
 VARIANTS = DATA / "fixtures_cc0" / "variants"
 

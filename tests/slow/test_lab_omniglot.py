@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
 from lab_omniglot_data import read_drawings, read_runs
+from places import SHARED_DATA
 
 pytestmark = pytest.mark.slow
 
-DATA = Path(os.environ.get("FACEID_TEST_DATA", Path(__file__).parents[3] / "shared" / "data")) / "omniglot"
+DATA = SHARED_DATA / "omniglot"
 
 
 @pytest.fixture(autouse=True)

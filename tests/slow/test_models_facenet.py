@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from models import networks, registry, weights
-from models.backbones import facenet
-from models.card import Card
-from models.errors import WeightsFormat
-from models.files import sha256_of
+from faceid.networks import loading, registry, weights
+from faceid.networks.backbones import facenet
+from faceid.networks.card import Card
+from faceid.networks.errors import WeightsFormat
+from faceid.networks.files import sha256_of
 
 pytestmark = pytest.mark.slow
 
@@ -52,7 +52,7 @@ def test_weights_from_a_file_give_facenet_pytorch_s_embeddings(
     with torch.inference_mode():
         expected = original((crops - 127.5) / 128.0)
         for _ in ("converted", "from the cache"):
-            found = networks.load(card, tmp_path)(crops)
+            found = loading.load(card, tmp_path)(crops)
             torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
 
 

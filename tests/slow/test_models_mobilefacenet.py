@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from faceid.embed.torch import open_embedder
+from faceid.networks import loading, registry, weights
+from faceid.networks.errors import PullFailed
+from faceid.recognition.embed.torch import open_embedder
 from faceid.types import Crop
-from models import networks, registry, weights
-from models.errors import PullFailed
+from places import SHARED_DATA
 
 pytestmark = pytest.mark.slow
 
@@ -30,7 +30,7 @@ def weights_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_it_computes_what_tensorflow_lite_computes(weights_dir: Path) -> None:
-    network = networks.load(CARD, weights_dir)
+    network = loading.load(CARD, weights_dir)
     assert sum(parameter.numel() for parameter in network.parameters()) == 1_292_992
     y, x, channel = np.mgrid[:112, :112, :3]
     pattern = ((7 * y + 3 * x + 50 * channel) % 256).astype(np.float32)
@@ -44,7 +44,7 @@ def test_it_computes_what_tensorflow_lite_computes(weights_dir: Path) -> None:
 
 def test_two_photos_of_a_person_are_nearer_than_two_people(weights_dir: Path) -> None:
     cv2 = pytest.importorskip("cv2")
-    data = Path(os.environ.get("FACEID_TEST_DATA") or Path(__file__).parents[2] / ".." / "shared" / "data")
+    data = SHARED_DATA
     people = [sorted(person.glob("*.jpg"))[:2] for person in sorted((data / "lfw" / "images").glob("*/"))]
     pairs = [photos for photos in people if len(photos) == 2][:40]
     if len(pairs) < 40:

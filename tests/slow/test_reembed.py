@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +9,11 @@ import pytest
 
 from faceid import FaceID
 from faceid.config import Settings
-from faceid.rules import Rules
-from models import registry
+from faceid.enrolment.rules import Rules
+from faceid.networks import registry
+from places import SHARED_DATA
 
-DATA = Path(os.environ.get("FACEID_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
+DATA = SHARED_DATA
 LFW = DATA / "lfw" / "images"
 OLD, NEW = "dlib-resnet", "mobilefacenet"
 PEOPLE, PHOTOS = 4, 4

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 
@@ -12,10 +11,11 @@ import pytest
 from faceid import FaceID, Target
 from faceid.cli import run
 from faceid.config import Settings
-from faceid.rules import Rules
-from models import registry
+from faceid.enrolment.rules import Rules
+from faceid.networks import registry
+from places import SHARED_DATA
 
-DATA = Path(os.environ.get("FACEID_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
+DATA = SHARED_DATA
 LFW = DATA / "lfw" / "images"
 PEOPLE = 60
 

@@ -15,24 +15,24 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.losses.settings import LossSettings
-from models.state import read_tensors
-from models.training import checkpoints, trainer
-from models.training.checkpoints import FOLDER
-from models.training.events import Event, Nobody
-from models.training.logbook import LOG, read_log
+from faceid.networks.losses.settings import LossSettings
+from faceid.networks.state import read_tensors
+from faceid.networks.training import checkpoints, trainer
+from faceid.networks.training.checkpoints import FOLDER
+from faceid.networks.training.events import Event, Nobody
+from faceid.networks.training.logbook import LOG, read_log
+from places import ROOT
 from tiny_training import Tiny, job, settings
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[2]
 STEPS = 300
 
 PROGRAM = f"""
 import sys
 from pathlib import Path
-from models.training import trainer
-from models.training.events import Nobody
+from faceid.networks.training import trainer
+from faceid.networks.training.events import Nobody
 from tiny_training import job, settings
 
 chosen = settings(schedule={{"steps": {STEPS}, "validate": 40, "checkpoint": 7}}, loss={{"mining": sys.argv[2]}})
@@ -111,7 +111,7 @@ def test_two_processes_learn_what_one_does(tmp_path: Path, loss: LossSettings) -
 
 
 def test_an_error_in_two_processes_is_told_as_in_one(tmp_path: Path) -> None:
-    from models.errors import BadSettings
+    from faceid.networks.errors import BadSettings
 
     with pytest.raises(BadSettings, match="a batch needs 11"):
         trainer.run(job(tmp_path, settings(batch={"people": 11}), processes=2), Nobody())

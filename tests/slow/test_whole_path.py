@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from places import ROOT, SHARED_DATA
 from samples import SamplesError, fetch
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = ROOT
 FACEID = Path(sys.executable).with_name("faceid")
-DATA = Path(os.environ.get("FACEID_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
+DATA = SHARED_DATA
 
 pytestmark = pytest.mark.slow
 

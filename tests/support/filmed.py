@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from faceid.decide import Policy, Target, policy_for
-from faceid.detect.fake import FakeDetector, draw_face
-from faceid.embed.fake import CALIBRATION, FakeEmbedder
-from faceid.live.alive import LivenessCheck
+from faceid.decision.decide import Policy, Target, policy_for
+from faceid.live.decision.evidence import Evidence
 from faceid.live.events import LiveEvent
-from faceid.live.evidence import Evidence
-from faceid.live.frames import Frame
+from faceid.live.liveness.state import LivenessCheck
+from faceid.live.source.frames import Frame
 from faceid.live.watch import Moment, Watch
+from faceid.recognition.detect.fake import FakeDetector, draw_face
+from faceid.recognition.embed.fake import CALIBRATION, FakeEmbedder
 from faceid.types import Candidate, Image
 
 ALICE, BOB, CAROL = (208, 80, 80), (80, 208, 80), (80, 80, 208)
@@ -35,7 +35,7 @@ def frame(number: int, *faces: Placed, fps: float = 30.0, background: int = 0) -
 
 def vector_of(colour: Colour) -> np.ndarray:
     """What the fake network makes of a person."""
-    from faceid.align import align
+    from faceid.recognition.align import align
 
     embedder = FakeEmbedder()
     image = frame(0, (colour, 100, 60, 100)).image

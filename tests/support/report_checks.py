@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 import slow_report as slow
-from faceid.calibrate import data
-from faceid.calibrate.photos import Collection
+from faceid.evaluation.data import data
+from faceid.evaluation.data.photos import Collection
 from faceid.types import ModelKey
 
 PEOPLE, SEED, SIZE = 24, 5, 50

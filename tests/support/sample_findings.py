@@ -6,8 +6,7 @@ import io
 
 from PIL import Image as PilImage
 
-from faceid.calibrate.claims import Caveat
-from faceid.calibrate.findings import (
+from faceid.evaluation.report.findings import (
     CohortRow,
     Data,
     DetCurve,
@@ -23,7 +22,8 @@ from faceid.calibrate.findings import (
     OperatingRow,
     SearchCurve,
 )
-from faceid.calibrate.intervals import Interval, Ratio
+from faceid.evaluation.statistics.caveats import Caveat
+from faceid.evaluation.statistics.intervals import Interval, Ratio
 
 
 def thumbnail(shade: int) -> bytes:

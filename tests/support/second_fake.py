@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from faceid import backends
+from faceid.app import factories
 from faceid.config import Runtime, Settings
-from faceid.embed.fake import CALIBRATION, FakeEmbedder
-from faceid.ports import Detector, Embedder
-from models.registry import Calibration
+from faceid.networks.registry import Calibration
+from faceid.ports.networks import Detector, Embedder
+from faceid.recognition import calibrations
+from faceid.recognition.embed.fake import CALIBRATION, FakeEmbedder
 
 OTHER = "other"
 
@@ -16,9 +17,9 @@ OTHER = "other"
 def install(set_attribute: Callable[[object, str, object], None]) -> None:
     """Make `backends` know `other`; `set_attribute` is `setattr` or that of a monkeypatch."""
     make_embedder, make_detector, calibration_of = (
-        backends.make_embedder,
-        backends.make_detector,
-        backends.calibration_of,
+        factories.make_embedder,
+        factories.make_detector,
+        calibrations.calibration_of,
     )
 
     def embedder(model: str, device: str, settings: Settings) -> Embedder:
@@ -29,11 +30,13 @@ def install(set_attribute: Callable[[object, str, object], None]) -> None:
     def detector(
         model: str, device: str, min_face: float | None = None, *, runtime: Runtime = "auto"
     ) -> Detector:
-        return make_detector(backends.FAKE if model == OTHER else model, device, min_face, runtime=runtime)
+        return make_detector(
+            calibrations.FAKE if model == OTHER else model, device, min_face, runtime=runtime
+        )
 
     def calibration(model: str, settings: Settings | None = None) -> Calibration | None:
         return CALIBRATION if model == OTHER else calibration_of(model, settings)
 
-    set_attribute(backends, "make_embedder", embedder)
-    set_attribute(backends, "make_detector", detector)
-    set_attribute(backends, "calibration_of", calibration)
+    set_attribute(factories, "make_embedder", embedder)
+    set_attribute(factories, "make_detector", detector)
+    set_attribute(calibrations, "calibration_of", calibration)

@@ -11,17 +11,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from enrollment_db import snapshot
-from enrollment_db.index import VectorIndex
-from enrollment_db.index.choice import hnsw, ivf, rabitq
-from enrollment_db.index.faiss import FaissFlatIndex
-from enrollment_db.index.flat import FlatIndex
-from enrollment_db.index.growing import GrowingIndex
-from enrollment_db.index.kept import Kept
-from enrollment_db.mirror import Mirror
 from enrollment_db.records import Model, NewTemplate
-from enrollment_db.snapshot_directory import SnapshotDirectory
-from enrollment_db.store import Store
+from enrollment_db.search import snapshot
+from enrollment_db.search.index import VectorIndex
+from enrollment_db.search.index.choice import hnsw, ivf, rabitq
+from enrollment_db.search.index.faiss import FaissFlatIndex
+from enrollment_db.search.index.flat import FlatIndex
+from enrollment_db.search.index.growing import GrowingIndex
+from enrollment_db.search.index.kept import Kept
+from enrollment_db.search.mirror import Mirror
+from enrollment_db.search.snapshot_directory import SnapshotDirectory
+from enrollment_db.sqlite.store import Store
 
 DIM = 8
 

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from models.training.events import Event, Validated
-from models.training.norms import with_norms
-from models.training.samples import Samples
-from models.training.settings import FROM_SCRATCH, TrainSettings
-from models.training.trainer import Job
+from faceid.networks.training.events import Event, Validated
+from faceid.networks.training.norms import with_norms
+from faceid.networks.training.samples import Samples
+from faceid.networks.training.settings import FROM_SCRATCH, TrainSettings
+from faceid.networks.training.trainer import Job
 
 SIDE = 16
 

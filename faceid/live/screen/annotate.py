@@ -10,17 +10,10 @@ import numpy as np
 
 from faceid.live.screen.labels import DARK, WHITE, Colour, label, stacked
 from faceid.live.screen.layout import Layout
-from faceid.live.screen.wording import (
-    claim_words,
-    distance_words,
-    liveness_words,
-    prompt,
-    rate_words,
-    who,
-)
+from faceid.live.screen.wording import claim_words, distance_words, liveness_words, prompt, rate_words, who
 
 if TYPE_CHECKING:
-    from faceid.live.source_events import SourceLost
+    from faceid.live.source.events import SourceLost
     from faceid.live.view import Shown, View
     from faceid.types import Box, Pixels
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from faceid.errors import UsageError
 from faceid.live.screen.fresh_file import cannot_write, create_fresh
-from faceid.live.video import quiet_cv2
+from faceid.live.source.video import quiet_cv2
 
 if TYPE_CHECKING:
     from faceid.live.screen.screens import Draw

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from faceid.align import align
 from faceid.errors import InputError
 from faceid.live.screen.fresh_file import cannot_write, create_fresh
-from faceid.quality import assess
+from faceid.recognition.align import align
+from faceid.recognition.quality import assess
 
 if TYPE_CHECKING:
     from faceid.live.view import Shown, View

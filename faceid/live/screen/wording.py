@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from faceid.live.alive import Liveness
+    from faceid.live.liveness.state import Liveness
     from faceid.live.view import Shown, View
 
 _PROMPTS = {

@@ -1,0 +1,1 @@
+"""Search: the mirror of the change log, its indexes and their snapshots."""

@@ -1,0 +1,86 @@
+"""Whether an index holds what the store holds, template by template."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from enrollment_db.errors import Locked
+from enrollment_db.records import Loaded
+from enrollment_db.search.index import VectorIndex
+
+if TYPE_CHECKING:
+    from enrollment_db.sqlite.reader import Reader
+
+_ATTEMPTS = 100
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Comparison:
+    """What differs between the store and the index: ids (n,) int64, ascending.
+
+    `missing` are in the store alone, `extra` in the index alone, `different` in both with other vectors, and
+    `unreachable` in both, but where no search could find them. `compared` counts those that are in both.
+    """
+
+    compared: int
+    missing: NDArray[np.int64]
+    extra: NDArray[np.int64]
+    different: NDArray[np.int64]
+    unreachable: NDArray[np.int64]
+
+    @property
+    def equal(self) -> bool:
+        """Whether nothing differs."""
+        return not (len(self.missing) or len(self.extra) or len(self.different) or len(self.unreachable))
+
+
+def compare(store: Reader, index: VectorIndex, sync: Callable[[], int]) -> Comparison:
+    """Read all of the store, as of one moment, to which `sync` has brought the index.
+
+    Raises Locked where others write so often that no such moment is found.
+    """
+    for _ in range(_ATTEMPTS):
+        sync()
+        with closing(store.load_all()) as parts:
+            first = next(parts)
+            # Unless somebody wrote in between, both are now at the same place.
+            if sync():
+                continue
+            found = _compared(chain([first], parts), index)
+        # Who was removed in the meantime may have been erased under the index before it heard of that.
+        sync()
+        return replace(found, different=np.intersect1d(found.different, index.held()))
+    raise Locked(
+        f"the gallery {store.path} changes too often to compare its index with it",
+        hint="try again when nobody enrols or removes",
+        path=store.path,
+    )
+
+
+def _compared(parts: Iterable[Loaded], index: VectorIndex) -> Comparison:
+    held = np.unique(index.held())
+    stored, different = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    for part in parts:
+        ids = part.batch.template_ids
+        both = np.isin(ids, held, assume_unique=True)
+        stored.append(ids)
+        if not both.any():
+            continue
+        far = np.abs(index.vectors(ids[both]) - part.batch.vectors[both]).max(axis=1, initial=0)
+        different.append(ids[both][far > index.precision])
+    every = np.concatenate(stored)
+    missing = np.setdiff1d(every, held)
+    return Comparison(
+        compared=len(every) - len(missing),
+        missing=missing,
+        extra=np.setdiff1d(held, every),
+        different=np.concatenate(different),
+        unreachable=np.intersect1d(index.unreachable(), every),
+    )

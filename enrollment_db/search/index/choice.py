@@ -1,0 +1,128 @@
+"""Which index serves a gallery of some size on some machine, and with which settings."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import TYPE_CHECKING
+
+from enrollment_db.search.index import GPU_FROM, SWITCH_AT, Kind, VectorIndex
+from enrollment_db.search.index.flat import FlatIndex
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from enrollment_db.search.index.selector import Selector
+
+# Of 2,496 real probes among a million embeddings of 128 floats, a share of .3 / .4 / .5 of 256 lists held the exact
+# nearest of .996 / .9996 / 1.000 within 1,200 candidates, and 600 candidates of at most .997. Smaller galleries can
+# afford all lists: among 100,000, half of them lost two probes in a thousand and saved nothing that could be measured.
+_SHARE = 0.45
+_ALWAYS_LOOKED_THROUGH = 100_000
+_CANDIDATES = 1200
+# With fewer, the codes of a small gallery say less: they are relative to the centre of a list.
+_FEWEST_LISTS = 128
+
+
+def chosen(dim: int, kind: Kind, *, expected: int, device: str) -> VectorIndex:
+    """See `open_index`."""
+    if kind == "auto":
+        kind = kind_for_machine(dim, expected, device)
+    # Room that is not used costs address space, not memory, while making more copies all there is: the first
+    # enrolment after opening should not pay for that.
+    capacity = expected + expected // 4 + 1024
+    if kind == "numpy":
+        return FlatIndex(dim, capacity=capacity)
+    if kind == "faiss":
+        from enrollment_db.search.index.faiss import FaissFlatIndex
+
+        return FaissFlatIndex(dim, capacity=capacity)
+    if kind in ("gpu", "gpu-half"):
+        from enrollment_db.search.index.gpu import GpuFlatIndex
+
+        return GpuFlatIndex(dim, capacity=capacity, half=kind == "gpu-half", device=device)
+    from enrollment_db.search.index.growing import GrowingIndex
+    from enrollment_db.search.index.rebuild import SAMPLE
+
+    makers: dict[Kind, Callable[[int, int], Selector]] = {
+        "auto": rabitq,
+        "rabitq": rabitq,
+        "ivf": ivf,
+        "hnsw": hnsw,
+        "gpu-ivfpq": partial(gpu_ivfpq, device),
+    }
+    # What was asked for by name is there from the first vectors that it can be trained on; but lists for all that are
+    # expected, trained on a few, would lie wrong, and some of their centroids would be those few themselves.
+    switch_at = SWITCH_AT if kind == "auto" else max(1024, min(expected, SAMPLE))
+    return GrowingIndex(dim, partial(makers[kind], dim), switch_at=switch_at, expected=expected)
+
+
+def reason(dim: int, kind: Kind, *, expected: int, device: str) -> str:
+    """See `reason_for`."""
+    if kind != "auto":
+        return f"{kind}, as asked for"
+    kind = kind_for_machine(dim, expected, device)
+    if kind != "auto":
+        room = _usable_memory(device) / 2**30
+        return f"{kind}: {_bytes_for(dim, expected) / 2**30:.2f} GiB in float32, {room:.2f} GiB usable on {device}"
+    where = "no GPU" if device == "cpu" else f"too few for {device}"
+    if expected < SWITCH_AT:
+        return f"exact on the CPU: {where}, and fewer than {SWITCH_AT:,} templates"
+    return f"compressed on the CPU: {where}, and {SWITCH_AT:,} templates or more"
+
+
+def kind_for_machine(dim: int, expected: int, device: str) -> Kind:
+    """What `auto` is: for an `expected` number of vectors on a CUDA device, the most exact that it has memory for."""
+    if device == "cpu" or expected < GPU_FROM:
+        return "auto"
+    room, needed = _usable_memory(device), _bytes_for(dim, expected)
+    return "gpu" if needed <= room else "gpu-half" if needed / 2 <= room else "gpu-ivfpq"
+
+
+def _bytes_for(dim: int, expected: int) -> int:
+    """What the vectors take in float32, with room for a quarter more."""
+    return 4 * dim * (expected + expected // 4)
+
+
+def _usable_memory(device: str) -> int:
+    from enrollment_db.search.index.gpu import usable_memory
+
+    return usable_memory(device)
+
+
+def rabitq(dim: int, count: int) -> Selector:
+    """One bit a value (Gao and Long 2024), a good part of all lists looked through."""
+    from enrollment_db.search.index.lists import Lists
+
+    lists = max(_power_of_two(count**0.5 / 4), min(_FEWEST_LISTS, _power_of_two(count / 64)))
+    share = min(1.0, max(_SHARE, _ALWAYS_LOOKED_THROUGH / max(count, 1)))
+    return Lists(dim, "RaBitQfs", made_for=count, lists=lists, share=share, candidates=_CANDIDATES)
+
+
+def ivf(dim: int, count: int) -> Selector:
+    """Eight bits a value, few lists looked through."""
+    from enrollment_db.search.index.lists import Lists
+
+    lists = _power_of_two(count**0.5)
+    return Lists(dim, "SQ8", made_for=count, lists=lists, share=max(32 / lists, 1 / 16), candidates=64)
+
+
+def hnsw(dim: int, count: int) -> Selector:
+    """A graph."""
+    from enrollment_db.search.index.graph import Graph
+
+    return Graph(dim, made_for=count)
+
+
+def gpu_ivfpq(device: str, dim: int, count: int) -> Selector:
+    """Product codes on a CUDA device."""
+    from enrollment_db.search.index.gpu import GpuLists
+
+    lists = _power_of_two(4 * count**0.5)
+    number = int(device.partition(":")[2] or 0)
+    return GpuLists(dim, made_for=count, lists=lists, probed=max(1, lists // 16), device=number)
+
+
+def _power_of_two(about: float) -> int:
+    """The power of two that is nearest by ratio, 16 to 65536."""
+    return min(max(1 << round(math.log2(max(about, 1))), 16), 65_536)

@@ -1,0 +1,1 @@
+"""The truth on one machine: one SQLite file."""

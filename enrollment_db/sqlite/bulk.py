@@ -1,0 +1,99 @@
+"""Many templates in few statements: what makes an import fast."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from enrollment_db.errors import BadTemplate
+from enrollment_db.names import clean_name
+from enrollment_db.sqlite.rows import to_blobs, to_digest
+from enrollment_db.sqlite.schema import now
+
+CACHE_KIB = 256 * 1024
+"""Pages held while many rows are written. The index of hashes is written at random places: with SQLite's default of
+2 MiB nearly each of them is read and written again, and an import takes more than twice as long."""
+
+_NAMES_A_QUERY = 500
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """Some templates: whose each is, (n, d) unit vectors, photo hashes in hex, sources."""
+
+    names: Sequence[str]
+    vectors: NDArray[np.float32]
+    digests: Sequence[str]
+    sources: Sequence[str | None]
+
+
+@contextmanager
+def logged_together(connection: sqlite3.Connection) -> Iterator[None]:
+    """Write the change log of all templates that are inserted meanwhile in one statement, not by trigger one by one.
+
+    Inside a transaction, so that nobody ever sees the gallery without its trigger. A fifth less work.
+    """
+    (trigger,) = connection.execute(
+        "SELECT sql FROM sqlite_master WHERE type = 'trigger' AND name = 'templates_log_insert'"
+    ).fetchone()
+    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'templates'").fetchone()
+    connection.execute("DROP TRIGGER templates_log_insert")
+    yield
+    connection.execute(
+        """
+        INSERT INTO changes (op, template_id, identity_id, model_id, mark)
+        SELECT 'add', id, identity_id, model_id, random() FROM templates NOT INDEXED WHERE id > ? ORDER BY id
+        """,
+        (row[0] if row else 0,),
+    )
+    connection.execute(trigger)
+
+
+def insert_part(connection: sqlite3.Connection, model_id: int, dim: int, part: Part) -> int:
+    """Insert the templates of one part, of `dim` numbers; those that are there stay. Returns how many were new.
+
+    Raises BadName and BadTemplate; then the caller undoes the transaction.
+    """
+    if part.vectors.ndim != 2 or part.vectors.shape[1] != dim:
+        raise BadTemplate(
+            f"the templates have shape {part.vectors.shape}, not (n, {dim})", hint="use one model throughout"
+        )
+    if not len(part.names) == len(part.vectors) == len(part.digests) == len(part.sources):
+        raise BadTemplate(
+            "names, vectors, hashes and sources differ in number", hint="give one of each a template"
+        )
+    time = now()
+    cleaned = {name: clean_name(name) for name in dict.fromkeys(part.names)}
+    connection.executemany(
+        "INSERT INTO identities (name, created_at) VALUES (?, ?) ON CONFLICT (name) DO NOTHING",
+        ((name, time) for name in cleaned.values()),
+    )
+    ids = _ids(connection, list(cleaned.values()))
+    inserted = connection.executemany(
+        """
+        INSERT INTO templates (identity_id, model_id, vector, source, sha256, created_at)
+        VALUES (?, ?, ?, ?, ?, ?)
+        ON CONFLICT (sha256, identity_id, model_id) DO NOTHING
+        """,
+        (
+            (ids[cleaned[name]], model_id, blob, source, to_digest(digest), time)
+            for name, blob, source, digest in zip(
+                part.names, to_blobs(part.vectors), part.sources, part.digests, strict=True
+            )
+        ),
+    )
+    return inserted.rowcount
+
+
+def _ids(connection: sqlite3.Connection, names: Sequence[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for start in range(0, len(names), _NAMES_A_QUERY):
+        some = names[start : start + _NAMES_A_QUERY]
+        marks = ", ".join("?" * len(some))
+        found.update(connection.execute(f"SELECT name, id FROM identities WHERE name IN ({marks})", some))
+    return found

@@ -1,0 +1,186 @@
+"""Moving a gallery to another model while it is in use."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from enrollment_db.records import FaceCrop, Model, Pending, Twin
+from enrollment_db.sqlite.reader import ACTIVE, SHOWN
+from enrollment_db.sqlite.rows import to_blob, to_box, to_json, to_landmarks
+from enrollment_db.sqlite.schema import now
+from enrollment_db.sqlite.session import Session
+
+DROPPED_AT_ONCE = 4096
+"""Templates that are removed in one transaction: others may write in between."""
+
+_TWIN_OF = "(n.sha256, n.identity_id, n.model_id) = (t.sha256, t.identity_id"
+# CROSS JOIN: by template id, as they lie in the file.
+_PENDING = f"""
+    SELECT t.id, i.name, t.source, lower(hex(t.sha256)), t.box, t.landmarks, t.model_id = {ACTIVE},
+           c.picture, c.box, c.landmarks
+    FROM templates t NOT INDEXED CROSS JOIN identities i ON i.id = t.identity_id
+    LEFT JOIN crops c ON (c.sha256, c.identity_id) = (t.sha256, t.identity_id)
+    WHERE t.id > ? AND t.model_id <> ? AND {SHOWN}
+    AND NOT EXISTS (SELECT 1 FROM templates n WHERE {_TWIN_OF}, ?))
+    ORDER BY t.id LIMIT ?
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """From where a pass over the templates began: the active model's row, and the place in the change log."""
+
+    model_id: int | None
+    seq: int
+
+
+class Changeover:
+    """One gallery's way to one model, `Store.changeover`.
+
+    A *twin* is the template of the same photo of the same identity under another model. Twins under the new model
+    are staged beside the old templates, a group at a time; each group is on the disk when `stage` returns, so that
+    whoever comes after an interruption finds it. Nobody finds them in a search until `switch`.
+
+    The way is: `start`; `pending` and `stage` until nothing is pending; `switch`, which says whether it could, and
+    is followed by another round where somebody enrolled or removed something meanwhile.
+    """
+
+    def __init__(self, session: Session, model_id: int, model: Model) -> None:
+        """`model_id` is the row of `model`, which is the new one."""
+        self._session = session
+        self._model_id = model_id
+        self._model = model
+
+    def start(self) -> Start:
+        """To be called before the first `pending` of a pass."""
+        ((model_id, seq),) = self._session.query(
+            f"SELECT {ACTIVE}, (SELECT seq FROM sqlite_sequence WHERE name = 'changes')"
+        )
+        return Start(model_id, int(seq or 0))
+
+    def staged(self) -> int:
+        """How many templates of the new model there are."""
+        ((count,),) = self._session.query(
+            "SELECT count(*) FROM templates WHERE model_id = ?", (self._model_id,)
+        )
+        return int(count)
+
+    def shown(self) -> int:
+        """How many photos, of all identities, there are under any model: as many as `faceid show` lists."""
+        ((count,),) = self._session.query(f"SELECT count(*) FROM templates t WHERE {SHOWN}")
+        return int(count)
+
+    def pending(self, after_id: int, limit: int) -> list[Pending]:
+        """The first templates after `after_id` without a twin under the new model, by id, at most `limit`.
+
+        Each photo of an identity is there once: with its template of the active model, or its newest one.
+        """
+        rows = self._session.query(_PENDING, (after_id, self._model_id, self._model_id, limit))
+        return [
+            Pending(
+                template_id=id_,
+                name=name,
+                source=source,
+                sha256=sha256,
+                box=None if box is None else to_box(box),
+                landmarks=None if landmarks is None else to_landmarks(landmarks),
+                active=bool(active),
+                crop=None
+                if picture is None
+                else FaceCrop(picture, to_box(crop_box), to_landmarks(crop_landmarks)),
+            )
+            for id_, name, source, sha256, box, landmarks, active, picture, crop_box, crop_landmarks in rows
+        ]
+
+    def stage(self, twins: Sequence[Twin]) -> int:
+        """Store twins under the new model, all or none; returns how many were new.
+
+        A template that was removed meanwhile gets none. Raises BadTemplate for a vector that is not of the new
+        model's dimension, Locked, ReadOnly or DiskFull.
+        """
+        rows = [
+            (
+                self._model_id,
+                to_blob(twin.vector, self._model.dim, f"the new template for {twin.template_id}"),
+                to_json(twin.box),
+                to_json(twin.landmarks),
+                twin.template_id,
+            )
+            for twin in twins
+        ]
+        with self._session.write() as connection:
+            time = now()
+            # The hash and all else are copied here, where nobody can remove the template in between.
+            return connection.executemany(
+                f"""
+                INSERT INTO templates
+                    (identity_id, model_id, vector, source, sha256, box, landmarks, quality, created_at)
+                SELECT identity_id, ?, ?, source, sha256, coalesce(box, ?), coalesce(landmarks, ?), quality, '{time}'
+                FROM templates WHERE id = ?
+                ON CONFLICT (sha256, identity_id, model_id) DO NOTHING
+                """,
+                rows,
+            ).rowcount
+
+    def switch(self, start: Start, after_id: int) -> bool:
+        """Make the new model the active one, if the pass that began at `start` and came to `after_id` still holds.
+
+        It does not where templates were added since, where staged ones were removed, where the active model has
+        changed, or where nothing is left: then nothing is changed, and False is returned. What the pass has left
+        pending gets no twin by this, and stays. Takes one short transaction.
+        """
+        with self._session.write() as connection:
+            active = self.start().model_id
+            if (
+                active is None
+                or active != start.model_id
+                or self._lost_since(connection, start.seq)
+                or self.pending(after_id, 1)
+            ):
+                return False
+            connection.execute("UPDATE settings SET pinned_model_id = ?", (self._model_id,))
+            # An index that was kept on disk is of the old model.
+            self._session.purge_on_commit()
+        return True
+
+    def drop_others(self) -> int:
+        """Remove the templates of other models that have a twin of the active one; returns how many.
+
+        Those without stay: nothing else is left of them. What was stored is overwritten, as by `Store.remove`.
+        """
+        dropped, after_id = 0, 0
+        while True:
+            with self._session.write() as connection:
+                ids = connection.execute(
+                    f"""
+                    SELECT t.id FROM templates t NOT INDEXED WHERE t.id > ? AND t.model_id <> {ACTIVE}
+                    AND EXISTS (SELECT 1 FROM templates n WHERE {_TWIN_OF}, {ACTIVE})) ORDER BY t.id LIMIT ?
+                    """,
+                    (after_id, DROPPED_AT_ONCE),
+                ).fetchall()
+                connection.executemany("DELETE FROM templates WHERE id = ?", ids)
+                if not ids:
+                    # Once for all: it waits for the disk.
+                    self._session.purge_on_commit()
+                    return dropped
+            dropped, after_id = dropped + len(ids), ids[-1][0]
+
+    def unfindable(self) -> list[str]:
+        """The names of the identities that have no template of the active model."""
+        rows = self._session.query(
+            f"""
+            SELECT name FROM identities i WHERE NOT EXISTS (
+                SELECT 1 FROM templates t WHERE t.identity_id = i.id AND t.model_id = {ACTIVE}
+            ) ORDER BY name
+            """
+        )
+        return [str(name) for (name,) in rows]
+
+    def _lost_since(self, connection: sqlite3.Connection, seq: int) -> bool:
+        """Whether a template of the new model was removed since a place in the change log."""
+        row = connection.execute(
+            "SELECT 1 FROM changes WHERE seq > ? AND op = 'remove' AND model_id = ?", (seq, self._model_id)
+        ).fetchone()
+        return row is not None

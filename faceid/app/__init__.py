@@ -1,0 +1,1 @@
+"""The whole system put together: the FaceID class, its services, and the factories that open networks."""

@@ -1,0 +1,195 @@
+"""Is this installation fit for use? One check after another, none of which stops the next."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+
+from faceid.app import factories
+from faceid.config import Settings
+from faceid.errors import FaceIDError, GalleryError, ModelError
+from faceid.gallery.gallery import Gallery, database_errors
+from faceid.networks import registry
+from faceid.results import CheckResult, ModelInfo
+from faceid.runtime import devices
+
+LEAST_FREE_BYTES = 200 * 2**20
+"""Below this much free disk a model cannot be pulled and the database may soon not grow."""
+
+
+_RUNTIMES = {"torch": "torch", "openvino": "openvino", "auto": "torch, in long runs by openvino"}
+
+
+def examine(settings: Settings) -> Iterator[tuple[int, CheckResult]]:
+    """Each check with the exit code that its failure stands for (4 gallery, 5 model or device)."""
+    yield (
+        5,
+        CheckResult(
+            "version",
+            True,
+            f"faceid {version('faceid')}, Python {platform.python_version()}, {platform.platform()}",
+        ),
+    )
+    yield 5, _check("device", partial(_device, settings))
+    for name in registry.names(settings.models_dir):
+        yield 5, _check(f"model {name}", partial(_network, name, settings))
+    for liveness in registry.liveness_cards():
+        if registry.status(liveness, settings.weights_dir) == "available":
+            detail = f"not pulled (`faceid models pull {liveness.name}`)"
+            yield 5, CheckResult(f"model {liveness.name}", True, detail)
+        else:
+            yield 5, _check(f"model {liveness.name}", partial(_liveness, liveness.name, settings))
+    yield 5, _check("detector", _detector)
+    yield 4, CheckResult("sqlite", *_sqlite())
+    yield from _gallery(settings)
+    yield 4, _check("disk", partial(_disk, settings.db))
+
+
+def model_infos(settings: Settings) -> Iterator[ModelInfo]:
+    """The networks that have a card. Raises ModelError for a bad one of the user's own."""
+    cards = registry.cards(settings.models_dir)
+    for card in cards:
+        yield ModelInfo(
+            name=card.name,
+            dim=card.dim,
+            metric=card.metric,
+            input_size=card.input_size,
+            weights=registry.status(card, settings.weights_dir),
+            licence=card.licence,
+            source=card.source_url,
+            sha256=card.weights.sha256,
+            default=card.name == settings.default_model,
+            kind="recognition",
+        )
+    for liveness in registry.liveness_cards():
+        yield ModelInfo(
+            name=liveness.name,
+            dim=None,
+            metric=None,
+            input_size=liveness.input_size,
+            weights=registry.status(liveness, settings.weights_dir),
+            licence=liveness.licence,
+            source=liveness.source_url,
+            sha256=liveness.weights.sha256,
+            default=False,
+            kind="liveness",
+        )
+
+
+def _check(name: str, look: Callable[[], str]) -> CheckResult:
+    try:
+        return CheckResult(name, True, look())
+    except FaceIDError as error:
+        return CheckResult(name, False, f"{error} ({error.hint})" if error.hint else str(error))
+
+
+def _device(settings: Settings) -> str:
+    device = devices.resolve_device(settings.device)
+    import torch
+
+    if device == "cpu":
+        runtime = devices.resolve_runtime(settings.runtime, device)
+        threads = f"{torch.get_num_threads()} threads"
+        return f"cpu, {threads}, torch {torch.__version__}, networks run by {_RUNTIMES[runtime]}"
+    return f"{device}, {torch.cuda.get_device_name(device)}, torch {torch.__version__}"
+
+
+def _network(name: str, settings: Settings) -> str:
+    card = registry.card(name, settings.models_dir)
+    if registry.status(card, settings.weights_dir) == "available":
+        return f"not pulled (`faceid models pull {name}`)"
+    key = factories.make_embedder(name, "cpu", settings).model
+    return f"weights {key.weights_sha256[:12]}, {key.dim} dimensions, aligner {key.aligner}"
+
+
+def _liveness(name: str, settings: Settings) -> str:
+    from faceid.networks import loading
+
+    card = registry.liveness_card(name)
+    loading.load(card, settings.weights_dir)
+    return f"weights {card.weights.sha256[:12]}, for liveness"
+
+
+def _detector() -> str:
+    factories.make_detector("mtcnn", "cpu")
+    return "MTCNN weights of facenet-pytorch, hashes as expected"
+
+
+def _sqlite() -> tuple[bool, str]:
+    # 3.24 brought ON CONFLICT DO NOTHING, which enrolment relies on.
+    return sqlite3.sqlite_version_info >= (3, 24), f"SQLite {sqlite3.sqlite_version}"
+
+
+def _gallery(settings: Settings) -> Iterator[tuple[int, CheckResult]]:
+    path = settings.db
+    if not path.exists():
+        yield 4, CheckResult("gallery", True, f"{path}: not there yet, `faceid enroll` creates it")
+        return
+    try:
+        gallery = Gallery.open(path, read_only=True)
+    except GalleryError as error:
+        yield 4, CheckResult("gallery", False, f"{error} ({error.hint})" if error.hint else str(error))
+        return
+    try:
+        yield 4, _check("gallery", partial(_contents, gallery, path))
+        yield 4, _check("integrity", partial(_integrity, gallery))
+        yield 4, _check("index", partial(_index, gallery))
+        if gallery.model is not None:
+            yield 5, _check("gallery model", partial(_gallery_model, gallery, settings))
+    finally:
+        gallery.close()
+
+
+def _contents(gallery: Gallery, path: Path) -> str:
+    with database_errors():
+        identities, templates = gallery.store.counts()
+    return f"{path}: {identities} identities, {templates} templates"
+
+
+def _integrity(gallery: Gallery) -> str:
+    with database_errors():
+        problems = gallery.store.check()
+    if problems:
+        raise GalleryError("; ".join(problems[:3]), code="database_corrupt", hint="restore a backup")
+    return "database, foreign keys and vectors are sound"
+
+
+def _index(gallery: Gallery) -> str:
+    count = gallery.indexed_count()
+    with database_errors():
+        _, templates = gallery.store.counts()
+    if count != templates:
+        raise GalleryError(
+            f"the index holds {count} of {templates} templates", code="index", hint="report this"
+        )
+    return f"{count} templates, as in the database"
+
+
+def _gallery_model(gallery: Gallery, settings: Settings) -> str:
+    pinned = gallery.model
+    assert pinned is not None
+    here = factories.make_embedder(pinned.name, "cpu", settings).model
+    if here != pinned:
+        raise ModelError(
+            f"the gallery was made with {pinned}, but installed is {here}",
+            code="model_mismatch",
+            hint="install the old weights, or enrol again",
+        )
+    return f"{pinned}, installed"
+
+
+def _disk(path: Path) -> str:
+    directory = next(parent for parent in path.resolve().parents if parent.exists())
+    free = shutil.disk_usage(directory).free
+    if free < LEAST_FREE_BYTES:
+        raise GalleryError(
+            f"{free / 2**20:.0f} MiB free in {directory}",
+            code="disk_full",
+            hint="free some space, or move --db",
+        )
+    return f"{free / 2**30:.1f} GiB free in {directory}"

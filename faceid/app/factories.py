@@ -1,0 +1,118 @@
+"""Names -> instances: the only dynamic import. Heavy libraries load here and below, when first needed."""
+
+from __future__ import annotations
+
+from functools import partial
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
+
+from faceid.config import Runtime, Settings
+from faceid.errors import ModelError
+from faceid.networks import registry
+from faceid.recognition.calibrations import FAKE
+from faceid.runtime.devices import on_own_stream, resolve_runtime, torch_threads, usable_cores
+from faceid.runtime.ordered_map import Crew
+from faceid.runtime.process import keep_memory, patient_threads
+
+if TYPE_CHECKING:
+    from faceid.live.liveness.checks import Kind
+    from faceid.ports.networks import Detector, Embedder, LivenessDetector
+
+CPU_WORKERS = 16
+"""Threads that work on pictures at most: more would mostly wait for Python's lock."""
+
+GPU_WORKERS, GPU_BATCH, GPU_BATCH_PIXELS = 4, 32, 32_000_000
+"""Threads beside a GPU, and pictures and pixels that each gives it at once."""
+
+
+def make_detector(
+    model: str, device: str, min_face: float | None = None, *, runtime: Runtime = "auto"
+) -> Detector:
+    """The detector that goes with `model`: MTCNN, or the fake for the fake. Raises ModelError, DeviceError."""
+    patient_threads()
+    if model == FAKE:
+        return cast(
+            "Detector", import_module("faceid.recognition.detect.fake").FakeDetector(min_face=min_face or 40)
+        )
+    keep_memory()
+    module = import_module("faceid.recognition.detect.mtcnn")
+    chosen = resolve_runtime(runtime, device)
+    return cast("Detector", module.MtcnnDetector(device=device, min_face=min_face, runtime=chosen))
+
+
+def make_embedder(model: str, device: str, settings: Settings) -> Embedder:
+    """The network called `model`, loaded.
+
+    Raises ModelError where it is unknown, missing or altered, or its runtime is; DeviceError where its runtime
+    cannot use `device`. An ONNX graph of the user's own runs in ONNX Runtime always.
+    """
+    patient_threads()
+    if model == FAKE:
+        return cast("Embedder", import_module("faceid.recognition.embed.fake").FakeEmbedder())
+    card = registry.card(model, settings.models_dir)
+    if model.startswith("onnx:"):
+        module = import_module("faceid.recognition.embed.onnx")
+        return cast("Embedder", module.open_embedder(card, device=device, weights_dir=settings.weights_dir))
+    module = import_module("faceid.recognition.embed.torch")
+    return cast(
+        "Embedder",
+        module.open_embedder(
+            card,
+            device=device,
+            weights_dir=settings.weights_dir,
+            runtime=resolve_runtime(settings.runtime, device),
+        ),
+    )
+
+
+def make_liveness_detector(model: str, device: str, settings: Settings) -> LivenessDetector:
+    """The passive liveness detector that goes with `model`: MiniFASNet, or the fake for the fake.
+
+    Raises ModelError where its weights are missing or altered.
+    """
+    patient_threads()
+    if model == FAKE:
+        return cast(
+            "LivenessDetector", import_module("faceid.recognition.liveness.fake").FakeLivenessDetector()
+        )
+    module = import_module("faceid.recognition.liveness.passive")
+    return cast("LivenessDetector", module.open_detector(device=device, weights_dir=settings.weights_dir))
+
+
+def open_liveness_detector(
+    kind: Kind, model: str, device: str, settings: Settings
+) -> LivenessDetector | None:
+    """The passive detector that goes with `model`, where `kind` uses one.
+
+    Raises ModelError as `make_liveness_detector` does; weights that are merely not there are None for a
+    challenge, which works without them.
+    """
+    if kind == "off":
+        return None
+    try:
+        return make_liveness_detector(model, device, settings)
+    except ModelError as error:
+        if kind == "challenge" and error.code == "weights_missing":
+            return None
+        raise
+
+
+def make_crew(model: str, device: str) -> Crew:
+    """The threads for many pictures: one a core, each with single-threaded networks.
+
+    That keeps every core busy; threads inside a layer of these networks mostly wait for each other. On a GPU a few
+    threads, each with a stream of its own, decode and launch while it computes.
+    """
+    cores = usable_cores()
+    if model == FAKE:
+        return Crew(workers=min(2, cores))
+    if device == "cpu":
+        return Crew(workers=min(CPU_WORKERS, cores), readers=2 * cores, working=partial(torch_threads, 1))
+    return Crew(
+        workers=min(GPU_WORKERS, cores),
+        readers=2 * cores,
+        batch=GPU_BATCH,
+        batch_weight=GPU_BATCH_PIXELS,
+        weight=4 * GPU_WORKERS * GPU_BATCH_PIXELS,
+        working=lambda: on_own_stream(device),
+    )

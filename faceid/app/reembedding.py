@@ -1,0 +1,209 @@
+"""A gallery's move to another model: new templates beside the old ones, then a switch at one stroke.
+
+A template is computed again from the crop that was kept with it, else from its photo, which must still be where it
+was and have the same SHA-256. The face is where it was found then; only a template that came without landmarks, by an
+import, has it detected anew. The gallery stays in use: searches go on with the old templates, and what is enrolled
+meanwhile is taken along. Whoever repeats an interrupted run goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast
+
+from enrollment_db.records import Pending, Twin
+from faceid.errors import GalleryError, InputError, UnreadableImage, not_one_face
+from faceid.gallery.gallery import Gallery, database_errors
+from faceid.imaging import STDIN, read
+from faceid.recognition.align import align
+from faceid.recognition.stored_crop import open_stored_crop
+from faceid.results import Problem, ReembedFailure, ReembedReason, ReembedResult
+from faceid.types import Crop, Face, Image
+
+if TYPE_CHECKING:
+    from enrollment_db.sqlite.changeover import Changeover
+    from faceid.ports.networks import Embedder
+
+Report: TypeAlias = Callable[[ReembedFailure], None]
+Progress: TypeAlias = Callable[[int, int], None]
+"""Called with the templates that are done, and of how many."""
+
+GROUP = 64
+"""Templates that are computed and committed together: what an interruption costs at most."""
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What a run has come to. `blocking` counts failures that stand in the way of a switch."""
+
+    computed: int = 0
+    failures: dict[int, ReembedFailure] = field(default_factory=dict)
+    blocking: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reembedding:
+    """One move of a gallery to the model of `embedder`.
+
+    `detect` finds the faces of one picture. With `allow_missing`, templates that cannot be computed do not stand in
+    the way of the switch: they stay under the old model and are found by nobody. With `drop_old`, templates of
+    other models that have a counterpart under the new one are removed after the switch.
+    """
+
+    gallery: Gallery
+    embedder: Embedder
+    detect: Callable[[Image], list[Face]]
+    allow_missing: bool = False
+    drop_old: bool = False
+
+    def run(self, report: Report | None = None, progress: Progress | None = None) -> ReembedResult:
+        """Compute what is missing, and switch if nothing is; `report` is called once for each failure.
+
+        Raises GalleryError, also where nothing is enrolled, and ModelError. Then what was computed is kept, and the
+        gallery is as it was for everybody else.
+        """
+        model = self.embedder.model
+        old = self.gallery.model
+        if old is None:
+            raise _empty()
+        changeover = self.gallery.changeover(model)
+        tally = _Tally()
+        reported: set[int] = set()
+        with database_errors():
+            already = changeover.staged()
+            total = changeover.shown() - already
+
+        def tell(failures: Sequence[ReembedFailure]) -> None:
+            for failure in failures:
+                if report is not None and failure.template_id not in reported:
+                    report(failure)
+                reported.add(failure.template_id)
+            if progress is not None:
+                done = tally.computed + len(reported)
+                progress(done, max(done, total))
+
+        with database_errors():
+            switched = self._move(changeover, tally, tell)
+            complete = switched or self.gallery.model == model
+            dropped = changeover.drop_others() if complete and self.drop_old else 0
+            unfindable = tuple(changeover.unfindable()) if complete else ()
+        status: Literal["switched", "current", "incomplete"] = "switched" if switched else "incomplete"
+        if complete and not switched:
+            status = "current"
+        return ReembedResult(
+            status=status,
+            old_model=str(old),
+            new_model=str(model),
+            re_embedded=tally.computed,
+            already=already,
+            failed=len(tally.failures),
+            dropped=dropped,
+            unfindable=unfindable,
+        )
+
+    def _move(
+        self, changeover: Changeover, tally: _Tally, tell: Callable[[Sequence[ReembedFailure]], None]
+    ) -> bool:
+        """Stage until nothing is missing, then switch; returns whether it did."""
+        start, after_id = changeover.start(), 0
+        while True:
+            while group := changeover.pending(after_id, GROUP):
+                after_id = group[-1].template_id
+                tell(self._stage(changeover, group, tally))
+            active = self.gallery.model
+            if active is None:
+                raise _empty()
+            if active == self.embedder.model or (tally.blocking and not self.allow_missing):
+                return False
+            if changeover.switch(start, after_id):
+                return True
+            if not changeover.pending(after_id, 1):
+                # Not an enrolment: something that was counted on is gone. What fails is counted anew, too.
+                start, after_id = changeover.start(), 0
+                tally.failures.clear()
+                tally.blocking = 0
+
+    def _stage(self, changeover: Changeover, group: Sequence[Pending], tally: _Tally) -> list[ReembedFailure]:
+        """Compute and commit a group; returns those that could not be computed."""
+        crops: list[Crop] = []
+        faces: list[tuple[int, Face]] = []
+        failures: list[ReembedFailure] = []
+        for pending in group:
+            try:
+                image, face = self._face(pending)
+                crops.append(align(image, face, self.embedder.model.aligner))
+                faces.append((pending.template_id, face))
+            except InputError as error:
+                failures.append(_failure(pending, error))
+                tally.blocking += pending.active
+        if crops:
+            tally.computed += changeover.stage(
+                [
+                    Twin(template_id, vector, face.box, face.landmarks)
+                    for (template_id, face), vector in zip(faces, self.embedder.embed(crops), strict=True)
+                ]
+            )
+        tally.failures.update((failure.template_id, failure) for failure in failures)
+        return failures
+
+    def _face(self, pending: Pending) -> tuple[Image, Face]:
+        """The picture that the template is computed from, and the face in it. Raises InputError."""
+        if pending.crop is not None:
+            return open_stored_crop(pending.crop)
+        image = _photo(pending)
+        if pending.box is not None and pending.landmarks is not None:
+            return image, Face(pending.box, pending.landmarks, 1.0)
+        found = self.detect(image)
+        if len(found) != 1:
+            raise not_one_face(len(found), image.source)
+        return image, found[0]
+
+
+def _photo(pending: Pending) -> Image:
+    """The photo, if it is still the same. Raises InputError (`source_gone`, `source_changed`, `unreadable`)."""
+    source = pending.source
+    if source is None or source == STDIN or not _is_file(source):
+        raise InputError(
+            f"{source or 'the photo'} is not there",
+            code="source_gone",
+            hint="put the photo back, or run this where its path leads to it",
+            path=source,
+        )
+    image = read(source)
+    if image.sha256 != pending.sha256:
+        raise InputError(
+            f"{source} is not the photo that the template was made of: its SHA-256 differs",
+            code="source_changed",
+            hint="put the photo back, or enrol the new one",
+            path=source,
+        )
+    return image
+
+
+def _is_file(source: str) -> bool:
+    try:
+        return Path(source).is_file()
+    except (OSError, ValueError):
+        # A name that no file can have.
+        return False
+
+
+def _failure(pending: Pending, error: InputError) -> ReembedFailure:
+    reason = "unreadable" if isinstance(error, UnreadableImage) else error.code
+    return ReembedFailure(
+        pending.template_id,
+        pending.name,
+        pending.source,
+        cast("ReembedReason", reason),
+        Problem(error.code, str(error), error.hint),
+    )
+
+
+def _empty() -> GalleryError:
+    return GalleryError(
+        "nothing is enrolled, so there is nothing to re-embed",
+        code="empty",
+        hint="an empty gallery takes any model: enrol with --model",
+    )

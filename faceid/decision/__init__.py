@@ -1,0 +1,1 @@
+"""Scores, thresholds and decisions: pure functions that know no store."""

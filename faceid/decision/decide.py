@@ -1,0 +1,177 @@
+"""Candidates + Policy -> Decision. Pure functions: nothing here reads a file, a clock or a network.
+
+Vocabulary (ISO/IEC 19795-1): FMR is the share of non-mated comparisons that a threshold accepts; FPIR is the
+share of searches by people who are not enrolled that return somebody; FNMR is the share of mated comparisons that
+a threshold misses.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from faceid.decision.scores import distance_from_similarity
+from faceid.decision.thresholds import (
+    fmr_at_distance,
+    fnmr_at_distance,
+    fpir_of,
+    log10_lr_at_distance,
+    threshold_at_fmr,
+)
+from faceid.errors import UsageError
+from faceid.types import Candidate, ClaimDecision, Decision, Metric
+
+if TYPE_CHECKING:
+    from faceid.networks.registry import Calibration
+
+VERIFY_FMR = 1e-4
+"""What `verify` and `compare` accept a stranger with, where nothing else is asked for."""
+
+IDENTIFY_FPIR = 1e-2
+"""What a search may return for a stranger, at any size of gallery, where nothing else is asked for."""
+
+
+PolicySource: TypeAlias = Literal["asked", "gallery", "default"]
+"""Who set a threshold: this call, the gallery's policy, or nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What the user asked a threshold to achieve: at most one of the three."""
+
+    threshold: float | None = None
+    fmr: float | None = None
+    fpir: float | None = None
+
+    def __post_init__(self) -> None:
+        given = [name for name in ("threshold", "fmr", "fpir") if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise UsageError(
+                f"--{given[0]} and --{given[1]} exclude each other",
+                hint="each of them sets the threshold: give one",
+            )
+        for name in ("fmr", "fpir"):
+            value = getattr(self, name)
+            if value is not None and not 0.0 < value < 1.0:
+                raise UsageError(f"--{name} {value:g} is not a rate", hint="give a number between 0 and 1")
+        if self.threshold is not None and not (math.isfinite(self.threshold) and self.threshold >= 0.0):
+            raise UsageError(f"--threshold {self.threshold:g} is not a distance", hint="give a number >= 0")
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A threshold and where it comes from.
+
+    `kind` and `target` say what was asked for: `fmr` or `fpir` with a rate, or `threshold` as given by hand.
+    `identities` is the size of the gallery that is searched, None for a comparison with one claim. `held` is false
+    where the calibration does not reach down to the FMR that the target needs in a gallery of this size: then
+    `threshold` is the strictest that was measured and `fpir` says what it gives.
+
+    `source` is `asked` for a target of this call, `gallery` for the stored policy `policy_id`, else `default`.
+    """
+
+    threshold: float
+    kind: Literal["fmr", "fpir", "threshold"]
+    target: float
+    calibration: Calibration | None
+    identities: int | None = None
+    held: bool = True
+    source: PolicySource = "asked"
+    policy_id: int | None = None
+
+    @property
+    def ambiguity_margin(self) -> float:
+        """Two identities whose distances differ by less are not told apart; 0 without calibration."""
+        return self.calibration.ambiguity_margin if self.calibration else 0.0
+
+    @property
+    def fpir(self) -> float | None:
+        """How often a search by a stranger returns somebody; None without calibration or search."""
+        rate = self.fmr(self.threshold)
+        return None if rate is None or self.identities is None else fpir_of(rate, self.identities)
+
+    @property
+    def miss_rate(self) -> float | None:
+        """How often a photo of somebody with one template is farther than the threshold; None where unknown."""
+        return fnmr_at_distance(self.calibration, self.threshold) if self.calibration else None
+
+    def fmr(self, distance: float) -> float | None:
+        """The chance that one stranger comes as close as `distance`; None without calibration."""
+        return fmr_at_distance(self.calibration, distance) if self.calibration else None
+
+    def llr(self, distance: float) -> float | None:
+        """What `distance` is worth as evidence: log10 of the likelihood ratio; None where it was not measured."""
+        return log10_lr_at_distance(self.calibration, distance) if self.calibration else None
+
+
+def policy_for(target: Target, calibration: Calibration | None, *, identities: int | None = None) -> Policy:
+    """The policy that meets `target` in a search of `identities`, or in one comparison where that is None.
+
+    FPIR is shared out evenly: FMR = FPIR / identities, the union bound, which holds however comparisons depend on
+    each other. Without a target it is FMR `VERIFY_FMR`.
+
+    Raises UsageError where a rate is asked of a model without calibration, or one that was asked for by name
+    is below what the calibration reaches.
+    """
+    if target.threshold is not None:
+        return Policy(target.threshold, "threshold", target.threshold, calibration, identities)
+    if calibration is None:
+        raise UsageError(
+            "this model has no calibration, so no rate of error can be turned into a threshold",
+            code="not_calibrated",
+            hint="set the distance yourself with --threshold",
+        )
+    if target.fpir is not None:
+        wanted = target.fpir / max(1, identities or 1)
+        strictest = calibration.points[0]
+        held = wanted >= strictest.fmr
+        threshold = threshold_at_fmr(calibration, wanted) if held else strictest.distance
+        return Policy(threshold, "fpir", target.fpir, calibration, identities, held=held)
+    fmr = VERIFY_FMR if target.fmr is None else target.fmr
+    return Policy(threshold_at_fmr(calibration, fmr), "fmr", fmr, calibration, identities)
+
+
+def decide_identity(candidates: Sequence[Candidate], policy: Policy) -> Decision:
+    """One-to-many: who is it? `candidates` are nearest first, one an identity.
+
+    `match` where the nearest is within the threshold; `ambiguous` where the runner-up is within it as well and
+    farther by less than the policy's ambiguity margin; else `unknown`.
+    """
+    if not candidates:
+        return Decision("unknown", None, None, None, policy.threshold, None, None)
+    nearest = candidates[0]
+    verdict: Literal["match", "unknown", "ambiguous"] = "unknown"
+    if nearest.distance <= policy.threshold:
+        verdict = "match"
+        if len(candidates) > 1:
+            second = candidates[1]
+            close = second.distance - nearest.distance < policy.ambiguity_margin
+            if second.distance <= policy.threshold and close:
+                verdict = "ambiguous"
+    return Decision(
+        verdict,
+        nearest.name if verdict == "match" else None,
+        nearest.distance,
+        nearest.similarity,
+        policy.threshold,
+        policy.fmr(nearest.distance),
+        policy.llr(nearest.distance),
+        tuple(candidates),
+    )
+
+
+def decide_claim(similarity: float, metric: Metric, policy: Policy) -> ClaimDecision:
+    """One-to-one: is it who it is said to be? `similarity` is the cosine of probe and claim, -1..1."""
+    distance = distance_from_similarity(similarity, metric)
+    accepted = distance <= policy.threshold
+    return ClaimDecision(
+        "match" if accepted else "no_match",
+        accepted,
+        distance,
+        similarity,
+        policy.threshold,
+        policy.fmr(distance),
+        policy.llr(distance),
+    )

@@ -1,0 +1,111 @@
+"""Between distances and error rates, as a calibration has measured them.
+
+FMR, FNMR and FPIR are those of ISO/IEC 19795-1.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left, bisect_right
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from faceid.errors import UsageError
+
+if TYPE_CHECKING:
+    from faceid.networks.registry import Calibration
+
+
+def threshold_at_fmr(calibration: Calibration, fmr: float) -> float:
+    """The distance that one non-mated comparison in 1/`fmr` comes under.
+
+    Linear in log10(FMR) between the measured points. Raises UsageError below the lowest of them: a threshold
+    that no data supports is not given.
+    """
+    points = calibration.points
+    lowest = points[0]
+    if fmr < lowest.fmr * (1 - 1e-9):
+        raise UsageError(
+            f"FMR {fmr:g} is below what the calibration reaches, {lowest.fmr:g}"
+            f" ({calibration.non_mated:,} non-mated comparisons)",
+            code="beyond_calibration",
+            hint="ask for a higher rate, or set the distance yourself with --threshold",
+        )
+    for left, right in pairwise(points):
+        if fmr <= right.fmr:
+            share = math.log(fmr / left.fmr) / math.log(right.fmr / left.fmr)
+            return left.distance + share * (right.distance - left.distance)
+    return points[-1].distance
+
+
+def fmr_at_distance(calibration: Calibration, distance: float) -> float:
+    """The chance that one stranger comes as close as `distance`: the inverse of `threshold_at_fmr`.
+
+    Never below the lowest measured point: closer than that, the true rate is at most the one returned.
+    """
+    points = calibration.points
+    if distance <= points[0].distance:
+        return points[0].fmr
+    for left, right in pairwise(points):
+        if distance <= right.distance:
+            share = (distance - left.distance) / (right.distance - left.distance)
+            return float(left.fmr * (right.fmr / left.fmr) ** share)
+    return points[-1].fmr
+
+
+def fmr_interval_at_distance(calibration: Calibration, distance: float) -> tuple[float, float]:
+    """The 95 % interval of `fmr_at_distance`: from the lower bound of the stricter measured point to the upper bound
+    of the laxer one.
+    """
+    points = calibration.points
+    place = bisect_left(points, distance, key=lambda point: point.distance)
+    laxer = points[min(place, len(points) - 1)]
+    stricter = laxer if laxer.distance == distance else points[max(place - 1, 0)]
+    # Closer than the strictest point, and farther than the laxest, nothing bounds the rate from one side.
+    low = stricter.low if distance >= points[0].distance else 0.0
+    return low, laxer.high if distance <= points[-1].distance else 1.0
+
+
+def fnmr_at_distance(calibration: Calibration, distance: float) -> float | None:
+    """The share of mated comparisons farther than `distance`, linear between the measured points.
+
+    None closer than the strictest of them, and where a point beside `distance` has no FNMR. Beyond the laxest it is
+    at most the one returned.
+    """
+    points = calibration.points
+    place = bisect_right(points, distance, key=lambda point: point.distance)
+    if place == 0:
+        return None
+    left = points[place - 1]
+    if place == len(points) or left.distance == distance:
+        return left.fnmr
+    right = points[place]
+    if left.fnmr is None or right.fnmr is None:
+        return None
+    share = (distance - left.distance) / (right.distance - left.distance)
+    return left.fnmr + share * (right.fnmr - left.fnmr)
+
+
+def log10_lr_at_distance(calibration: Calibration, distance: float) -> float | None:
+    """log10 of the likelihood ratio of `distance`: one person against two.
+
+    Linear between the measured points, constant beyond them; None where there are none.
+    """
+    curve = calibration.evidence
+    if not curve:
+        return None
+    place = bisect_left(curve, distance, key=lambda point: point.distance)
+    if place == 0 or place == len(curve):
+        return curve[min(place, len(curve) - 1)].log10_lr
+    left, right = curve[place - 1], curve[place]
+    share = (distance - left.distance) / (right.distance - left.distance)
+    return left.log10_lr + share * (right.log10_lr - left.log10_lr)
+
+
+def fpir_of(fmr: float, identities: int) -> float:
+    """1 - (1 - FMR)^N: how often at least one of N independent comparisons with a stranger matches falsely.
+
+    An empty gallery counts as one identity. Look-alikes in the gallery make the true rate smaller, since their false
+    matches come together; it is never more than N FMR, whatever depends on what.
+    """
+    return 1.0 if fmr >= 1.0 else -math.expm1(max(1, identities) * math.log1p(-fmr))

@@ -1,0 +1,282 @@
+"""Which photos of a person are let in, and why the others are not: decided for a group of photos at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from faceid.enrolment.checks.group import Verdict, examine
+from faceid.enrolment.checks.rival_identities import Claims
+from faceid.enrolment.rules import Rules
+from faceid.errors import FaceCountError, InputError, PhotoRefused, UnreadableImage, UsageError, not_one_face
+from faceid.gallery.gallery import Gallery
+from faceid.results import EnrollResult, Problem, Reason
+from faceid.types import Embedding, Face, ModelKey, Quality
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from enrollment_db.records import FaceCrop
+    from faceid.enrolment.checks.conflict import Namesake
+    from faceid.networks.registry import Calibration
+
+CONFLICT_HINT = "check whose face it is; --on-conflict accept where that is known"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SeenFace:
+    """A face of a photo, without the photo."""
+
+    face: Face
+    quality: Quality
+    embedding: Embedding
+    crop: FaceCrop | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """What was seen on a photo, without its pixels: a whole group of these is held.
+
+    `faces` are those of the `found` ones that the rules do not leave out at once. `sha256` is None where nothing could
+    be read. `too_small` says that there is a face, and why it is not in `faces`. Nobody `looked` at a photo whose bytes
+    are known.
+    """
+
+    source: str
+    sha256: str | None
+    error: InputError | None
+    found: int
+    faces: tuple[SeenFace, ...]
+    too_small: bool
+    looked: bool
+
+
+@dataclass(slots=True, eq=False)
+class Case:
+    """A photo and what is decided about it: the `face` that is to be stored, or a `result` without one.
+
+    `candidates` are the faces that are still in question, and somebody may have `vouched` for the only one. `copy_of`
+    is an earlier photo of the group with the same bytes, which decides for both.
+    """
+
+    seen: Seen
+    candidates: list[SeenFace] = field(default_factory=list)
+    vouched: bool = False
+    face: SeenFace | None = None
+    result: EnrollResult | None = None
+    copy_of: Case | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is still to be decided."""
+        return self.result is None and self.copy_of is None
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """The rules applied to the photos of one person after the other.
+
+    Without `calibration` of the model nobody knows what is near: then only a photo that is enrolled already is taken
+    for somebody else's, and no photo for an outlier. `ask` is put a question about a photo that would be refused, and
+    says whether to let it in.
+    """
+
+    gallery: Gallery
+    model: ModelKey
+    calibration: Calibration | None
+    rules: Rules = field(default_factory=Rules)
+    ask: Callable[[str], bool] = lambda question: False
+
+    def __post_init__(self) -> None:
+        if self.rules.max_templates < 1:
+            raise UsageError(f"at least one template has to be kept, not {self.rules.max_templates}")
+        if self.rules.multi_face == "all" and self.calibration is None:
+            raise UsageError(
+                f"nobody measured {self.model.name}: which of several faces is meant cannot be told",
+                code="no_calibration",
+                hint="use --multi-face largest, or a calibrated network",
+            )
+
+    def decide(self, name: str, cases: Sequence[Case]) -> Namesake | None:
+        """Decide the cases of `name` that have no result: afterwards they have one, or a `face`, which is let in.
+
+        Returns who the person seems to be enrolled as already, under another name.
+        """
+        self._find_copies(name, cases)
+        for case in cases:
+            if case.is_open:
+                try:
+                    self._find_candidates(case)
+                except InputError as error:
+                    _reject(name, case, error)
+        in_question = [case for case in cases if case.is_open]
+        if not in_question:
+            return None
+        claims = Claims.of(
+            self.gallery,
+            name,
+            self.calibration,
+            self.model,
+            [face.embedding for case in in_question for face in case.candidates],
+        )
+        namesake = claims.namesake([case.candidates[0].embedding for case in in_question if _single(case)])
+        self._refuse_claimed(name, in_question, claims)
+        self._refuse_strangers(name, [case for case in in_question if case.is_open], claims.own)
+        return namesake
+
+    def _find_copies(self, name: str, cases: Sequence[Case]) -> None:
+        first: dict[str, Case] = {}
+        for case in cases:
+            digest = case.seen.sha256
+            if digest is None or case.result is not None:
+                continue
+            template_id = self.gallery.holders_of(digest, self.model).get(name)
+            # What nobody looked at and nobody holds any more was held when it was read.
+            if template_id is not None or not case.seen.looked:
+                case.result = EnrollResult(case.seen.source, "duplicate", template_id=template_id, name=name)
+            elif first.setdefault(digest, case) is not case:
+                case.copy_of = first[digest]
+
+    def _find_candidates(self, case: Case) -> None:
+        """The faces of the photo that the rules allow for. Raises InputError where there is none."""
+        seen = case.seen
+        if seen.error is not None:
+            raise seen.error
+        if seen.too_small:
+            raise PhotoRefused(
+                "the face is too small",
+                code="face_too_small",
+                hint="use a photo where the face is larger, or --min-face",
+                path=seen.source,
+            )
+        if not seen.found:
+            raise not_one_face(0, seen.source)
+        if not seen.faces:
+            raise FaceCountError(
+                f"{seen.found} faces where one is needed",
+                code="multiple_faces",
+                hint="crop the photo to one person, or choose one with --multi-face",
+                path=seen.source,
+            )
+        case.candidates = [face for face in seen.faces if face.quality.score >= self.rules.min_quality]
+        if not case.candidates:
+            quality = max((face.quality for face in seen.faces), key=lambda quality: quality.score)
+            raise PhotoRefused(
+                f"quality {quality.score:.2f} is below {self.rules.min_quality:.2f}, mostly for {quality.worst}"
+                f" ({quality.factors[quality.worst]:.2f})",
+                hint="take a sharp, evenly lit photo from the front, or lower --quality",
+                path=seen.source,
+            )
+
+    def _refuse_claimed(self, name: str, cases: Sequence[Case], claims: Claims) -> None:
+        """Refuse faces that are somebody else's by the gallery.
+
+        A person's own are the stored ones and the photos of the group that nobody else lays claim to.
+        """
+        if self.rules.on_conflict == "accept":
+            return
+        for case in cases:
+            # A photo of several people may well be enrolled under several names.
+            if case.seen.found == 1 and (holders := self.gallery.holders_of(_digest(case), self.model)):
+                case.candidates = self._refuse(
+                    name, case, case.candidates, f"the same photo is enrolled as {', '.join(holders)}"
+                )
+        faces = [(case, face) for case in cases if case.is_open for face in case.candidates]
+        unclaimed = [
+            face.embedding
+            for case, face in faces
+            if _single(case) and claims.rival(face.embedding, []) is None
+        ]
+        for case, face in faces:
+            rival = claims.rival(face.embedding, unclaimed)
+            if rival is not None:
+                case.candidates = self._refuse(name, case, [face], claims.said(rival))
+
+    def _refuse_strangers(self, name: str, cases: Sequence[Case], own: NDArray[np.float32]) -> None:
+        """Choose the face of each photo that agrees with the person's others, and refuse the rest.
+
+        `own` (n, d) are the templates that the person has already.
+        """
+        for case in cases:
+            if case.vouched:
+                case.face = case.candidates[0]
+        vouched = [case.face.embedding.vector for case in cases if case.face is not None]
+        cases = [case for case in cases if case.face is None]
+        if self.calibration is None or (
+            self.rules.on_conflict == "accept" and all(_single(case) for case in cases)
+        ):
+            verdicts = [Verdict(0, None) for _ in cases]
+        else:
+            vectors = [np.stack([face.embedding.vector for face in case.candidates]) for case in cases]
+            known = [*own, *vouched]
+            enrolled = np.array(known, np.float32).reshape(-1, self.model.dim)
+            verdicts = examine(vectors, enrolled, self.calibration, self.model.metric)
+        for case, verdict in zip(cases, verdicts, strict=True):
+            if verdict.face is not None:
+                case.face = case.candidates[verdict.face]
+            elif not _single(case):
+                _reject(name, case, _no_one_of_many(case, verdict))
+            elif self.rules.on_conflict == "accept" or self._refuse(
+                name, case, case.candidates, _unlike_the_others(verdict)
+            ):
+                case.face = case.candidates[0]
+
+    def _refuse(self, name: str, case: Case, faces: Sequence[SeenFace], why: str) -> list[SeenFace]:
+        """What is left of a case's candidates without `faces`; all where somebody says to let them in."""
+        if self.rules.on_conflict == "ask" and self.ask(f"{case.seen.source}: {why}. Enrol it as {name}?"):
+            case.vouched = _single(case)
+            return case.candidates
+        left = [face for face in case.candidates if face not in faces]
+        if not left:
+            error = PhotoRefused(why, code="identity_conflict", hint=CONFLICT_HINT, path=case.seen.source)
+            _reject(name, case, error)
+        return left
+
+
+def _single(case: Case) -> bool:
+    return len(case.candidates) == 1
+
+
+def _digest(case: Case) -> str:
+    assert case.seen.sha256 is not None
+    return case.seen.sha256
+
+
+def _unlike_the_others(verdict: Verdict) -> str:
+    if verdict.refusal == "undecided":
+        return "the photos disagree, and none of them can be blamed"
+    near = "" if verdict.distance is None else f" (distance {verdict.distance:.3f} to them)"
+    return f"the face is not the one of the person's other photos{near}"
+
+
+def _no_one_of_many(case: Case, verdict: Verdict) -> InputError:
+    why = {
+        "no_face_agrees": "none of them is the one of the person's other photos",
+        "faces_too_alike": "two of them are like the person's other photos",
+    }.get(verdict.refusal or "", "nothing tells which of them is meant")
+    return FaceCountError(
+        f"{case.seen.found} faces, and {why}",
+        code="multiple_faces",
+        hint="crop the photo to one person",
+        path=case.seen.source,
+    )
+
+
+def _reject(name: str, case: Case, error: InputError) -> None:
+    """Close a case. A photo that was seen keeps its box and quality: they show what to change."""
+    face = case.seen.faces[0] if case.seen.found == 1 else None
+    case.candidates = []
+    case.result = EnrollResult(
+        case.seen.source,
+        "rejected",
+        reason="unreadable" if isinstance(error, UnreadableImage) else cast("Reason", error.code),
+        box=face.face.box if face else None,
+        quality=face.quality.score if face else None,
+        quality_factors=dict(face.quality.factors) if face else None,
+        faces=case.seen.found if case.seen.looked and case.seen.error is None else None,
+        name=name or None,
+        problem=Problem(error.code, str(error), error.hint),
+    )

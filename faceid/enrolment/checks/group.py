@@ -1,0 +1,164 @@
+"""A group of photos of one person -> the face of each that is the person's, or why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faceid.decision.scores import distance_from_similarity, identity_similarity, similarity_from_distance
+from faceid.decision.thresholds import fmr_at_distance, threshold_at_fmr
+from faceid.enrolment.checks.agreement import agreement
+
+if TYPE_CHECKING:
+    from faceid.networks.registry import Calibration
+    from faceid.types import Metric
+
+Refusal: TypeAlias = Literal["no_face", "outlier", "no_face_agrees", "faces_too_alike", "undecided"]
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What counts as near; chosen by scripts/check_guards.py --tune.
+
+    A face is of the person of its group where at most a share `near` of strangers comes as close. Two faces are of one
+    scene at less than `scene` times the distance which that is.
+    """
+
+    near: float = 1e-2
+    scene: float = 0.15
+
+
+BOUNDS = Bounds()
+
+VOTING = 2048
+"""Faces of a group that are compared with each other, at most. Photos beyond, the most crowded, are judged by these."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a photo's group says about it: exactly one of `face` and `refusal` is set.
+
+    `face` is the index of the person's face among those of the photo. `distance`, to the rest of the group and the
+    enrolled templates together, and `fmr`, the share of strangers that comes as close, are those of this face or of the
+    nearest one that was refused; None where there is nothing to compare with.
+
+    - `no_face`: the photo shows none;
+    - `outlier`: its only face is not the person that most of the others show;
+    - `no_face_agrees`: it shows several faces, none of them that person's;
+    - `faces_too_alike`: it shows several, and two of them could be the person;
+    - `undecided`: the photos disagree, and no person is in more of them than another, so that none can be blamed.
+    """
+
+    face: int | None
+    refusal: Refusal | None
+    distance: float | None = None
+    fmr: float | None = None
+
+
+def examine(
+    photos: Sequence[NDArray[np.float32]],
+    enrolled: NDArray[np.float32],
+    calibration: Calibration,
+    metric: Metric,
+    bounds: Bounds = BOUNDS,
+) -> list[Verdict]:
+    """One verdict a photo, of which each is given by the unit vectors (k, d) of its faces, k >= 0.
+
+    `enrolled` (m, d), m >= 0, are the templates that the identity has already: they say who the person is. One photo
+    with one face, and nothing enrolled, is never refused.
+    """
+    voting = _voters([len(own) for own in photos])
+    if not voting:
+        return [Verdict(None, "no_face") for _ in photos]
+    near = _near(calibration, bounds)
+    found = agreement(
+        np.concatenate([photos[number] for number in voting]),
+        np.repeat(voting, [len(photos[number]) for number in voting]),
+        enrolled,
+        join=similarity_from_distance(near, metric),
+        same_scene=scene_similarity(calibration, metric, bounds),
+    )
+    ends = np.cumsum([len(photos[number]) for number in voting])
+    similarity = dict(zip(voting, np.split(found.similarity, ends[:-1]), strict=True))
+    if len(enrolled):
+        # A copy of what is enrolled is of the person, though it adds no scene to compare with.
+        for number, own in similarity.items():
+            if np.isnan(own).all():
+                own[:] = [identity_similarity(face, enrolled) for face in photos[number]]
+    length = max(float(np.linalg.norm(found.mean)), 1e-12)
+    return [
+        _judge(
+            similarity[number] if number in similarity else own @ found.mean / length**0.5,
+            found.decided,
+            near,
+            calibration,
+            metric,
+        )
+        for number, own in enumerate(photos)
+    ]
+
+
+def _voters(counts: Sequence[int]) -> list[int]:
+    """The photos that say who the person is, by their numbers of faces: those of few faces first, within VOTING."""
+    order = sorted(
+        (number for number, count in enumerate(counts) if count), key=lambda number: counts[number]
+    )
+    total = np.cumsum([counts[number] for number in order])
+    return sorted(order[: max(1, int((total <= VOTING).sum()))])
+
+
+def _judge(
+    similarity: NDArray[np.float64],
+    decided: bool,
+    near: float,
+    calibration: Calibration,
+    metric: Metric,
+) -> Verdict:
+    count = len(similarity)
+    if count == 0:
+        return Verdict(None, "no_face")
+    if not decided:
+        return Verdict(None, "undecided")
+    if np.isnan(similarity).all():
+        # Nothing to compare with: one photo, or one scene.
+        return Verdict(0, None) if count == 1 else Verdict(None, "undecided")
+    order = np.argsort(-similarity, kind="stable")
+    nearest = distance_from_similarity(float(similarity[order[0]]), metric)
+    rate = fmr_at_distance(calibration, nearest)
+    if nearest > near:
+        return Verdict(None, "outlier" if count == 1 else "no_face_agrees", nearest, rate)
+    if count > 1:
+        second = distance_from_similarity(float(similarity[order[1]]), metric)
+        close = second - nearest < calibration.ambiguity_margin
+        if close and second <= near:
+            return Verdict(None, "faces_too_alike", nearest, rate)
+    return Verdict(int(order[0]), None, nearest, rate)
+
+
+MAIN = 1.5
+"""The main face of a photo is larger than the next by this factor."""
+
+
+def largest_face(sizes: Sequence[float], factor: float = MAIN) -> int | None:
+    """The index of the face that is clearly the main one of a photo, by the shorter sides of their boxes in pixels.
+
+    None where there is no face, or where the largest is less than `factor` times the next.
+    """
+    order = sorted(range(len(sizes)), key=lambda index: -sizes[index])
+    if not order or (len(order) > 1 and sizes[order[0]] < factor * sizes[order[1]]):
+        return None
+    return order[0]
+
+
+def scene_similarity(calibration: Calibration, metric: Metric, bounds: Bounds = BOUNDS) -> float:
+    """The cosine from which two faces are of one scene: copies, frames of a burst."""
+    return similarity_from_distance(bounds.scene * _near(calibration, bounds), metric)
+
+
+def _near(calibration: Calibration, bounds: Bounds) -> float:
+    # A calibration on few people may not reach down to the rate: then its strictest point.
+    return threshold_at_fmr(calibration, max(bounds.near, calibration.points[0].fmr))

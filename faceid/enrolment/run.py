@@ -1,0 +1,275 @@
+"""Photos of people -> stored templates: a stream of photos in groups, each decided on and stored at once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from faceid.enrolment.admission import Admission, Case, Seen, SeenFace
+from faceid.enrolment.checks.group import scene_similarity
+from faceid.enrolment.checks.selection import select
+from faceid.enrolment.rules import Rules, in_question
+from faceid.errors import InputError, UnreadableImage, UsageError
+from faceid.gallery.gallery import Gallery, clean_name
+from faceid.recognition.pipeline import Closer, Look, Pipeline
+from faceid.recognition.stored_crop import make_stored_crop
+from faceid.results import AlreadyEnrolled, EnrollResult, Problem
+from faceid.sources import Photo
+
+if TYPE_CHECKING:
+    from faceid.enrolment.checks.conflict import Namesake
+    from faceid.networks.registry import Calibration
+
+GROUP = 256
+"""Photos of one person that are decided on together, at most."""
+
+FAIR, SAME = 0.5, 1.0 - 1e-6
+"""The quality of a template that has none, and the cosine of copies, where nobody measured what a burst is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """One run of enrolling people into a gallery.
+
+    Consecutive photos of one person are a group: all are looked at, then it is decided which are let in, then those
+    are stored in one transaction, with what was decided about the others. A run by the same rules that was cut short
+    goes on from there: it neither reads the pixels of a photo twice nor decides twice. `min_face` is what the detector
+    looks for, and `look_closer` says whether an image without a face holds one that is only too small. With
+    `store_crops`, the part of each photo around the face is kept. `ask` is as for `Admission`, and `warn` is told who
+    seems to be enrolled already.
+    """
+
+    gallery: Gallery
+    pipeline: Pipeline
+    calibration: Calibration | None
+    rules: Rules = field(default_factory=Rules)
+    min_face: float | None = None
+    look_closer: Closer | None = None
+    store_crops: bool = False
+    ask: Callable[[str], bool] = lambda question: False
+    warn: Callable[[AlreadyEnrolled], None] = lambda warning: None
+
+    def run(
+        self, photos: Iterable[Photo], attributes: Mapping[str, Mapping[str, str]] | None = None
+    ) -> Iterator[EnrollResult]:
+        """What became of each photo, in order; all of a group is on disk before the first of it is yielded.
+
+        `attributes` by name are stored with those of whom a photo is let in.
+        """
+        model = self.pipeline.embedder.model
+        self.gallery.guard(model)
+        admission = Admission(self.gallery, model, self.calibration, self.rules, self.ask)
+        known: dict[str, dict[str, str]] = {}
+        for raw, values in (attributes or {}).items():
+            known.setdefault(_cleaned(raw), {}).update(values)
+        run = self._run_id()
+        before = {key: _from_json(outcome) for key, outcome in self.gallery.outcomes(run).items()}
+        kept = {name for name, _ in before}
+        done: set[str] = set()
+
+        def is_new(photo: Photo, sha256: str) -> bool:
+            name = _cleaned(photo.name)
+            return (name, sha256) not in before and name not in self.gallery.holders_of(sha256, model)
+
+        pick = partial(in_question, multi_face=self.rules.multi_face)
+        looks = self.pipeline.look(photos, wanted=is_new, closer=self.look_closer, pick=pick)
+        for name, group in self._groups(looks):
+            cases = [Case(seen, result=_again(before.get((name, seen.sha256 or "")), seen)) for seen in group]
+            open_cases = [case for case in cases if case.is_open]
+            if namesake := admission.decide(name, cases):
+                self.warn(_already_enrolled(name, namesake, open_cases))
+            with self.gallery.transaction():
+                leaving = self._keep_few(name, cases)
+                for case in cases:
+                    self._store(name, case)
+                dropped = self._remove(name, leaving)
+                results = [_result(case) for case in cases]
+                if known.get(name) and any(result.status == "enrolled" for result in results):
+                    self.gallery.set_attributes(name, known[name])
+                if outcomes := dropped + _outcomes(open_cases):
+                    self.gallery.keep_outcomes(run, name, outcomes)
+                    kept.add(name)
+            done.add(name)
+            yield from results
+        if ended := kept & done:
+            self.gallery.forget_outcomes(run, ended)
+
+    def _run_id(self) -> str:
+        """What decides about a photo beside the photo and the gallery."""
+        what = [asdict(self.rules), asdict(self.pipeline.embedder.model), self.min_face]
+        return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
+
+    def _groups(self, looks: Iterable[Look[Photo]]) -> Iterator[tuple[str, Sequence[Seen]]]:
+        """Consecutive photos of one person, at most GROUP of them. Those of nobody are of the name ""."""
+        group: list[Seen] = []
+        for name, looks_of_one in groupby(looks, key=lambda look: _cleaned(look.origin.name)):
+            for look in looks_of_one:
+                group.append(self._without_pixels(look))
+                if len(group) == GROUP:
+                    yield name, group
+                    group = []
+            if group:
+                yield name, group
+                group = []
+
+    def _without_pixels(self, look: Look[Photo]) -> Seen:
+        faces = tuple(
+            SeenFace(
+                observation.face,
+                observation.quality,
+                embedding,
+                make_stored_crop(look.image, observation.face)
+                if self.store_crops and look.image is not None
+                else None,
+            )
+            for observation, embedding in zip(look.observations, look.embeddings, strict=True)
+        )
+        error = look.error or _bad_name(look.origin)
+        looked = look.image is not None or error is not None
+        return Seen(look.source, look.sha256, error, look.found, faces, look.too_small, looked)
+
+    def _keep_few(self, name: str, cases: Sequence[Case]) -> set[int]:
+        """Choose as many templates as the rules allow, of the stored ones and those to be stored.
+
+        Returns the ids of stored ones that have to make way.
+        """
+        keep = self.rules.max_templates
+        model = self.pipeline.embedder.model
+        chosen = [(case, case.face) for case in cases if case.face is not None]
+        stored = self.gallery.enrolled(name, model) if chosen else None
+        before = 0 if stored is None else len(stored.template_ids)
+        if before + len(chosen) <= keep:
+            return set()
+        vectors = [face.embedding.vector for _, face in chosen]
+        qualities = [face.quality.score for _, face in chosen]
+        if stored is not None:
+            vectors = [*stored.vectors, *vectors]
+            # A template that was computed elsewhere has no quality: it counts as a fair one.
+            qualities = [*(FAIR if one is None else one for one in stored.qualities), *qualities]
+        kept = select(
+            np.stack(vectors),
+            qualities,
+            keep,
+            already=range(before),
+            same_scene=SAME if self.calibration is None else scene_similarity(self.calibration, model.metric),
+        )
+        for place, (case, _) in enumerate(chosen, start=before):
+            if place not in kept:
+                case.face = None
+                case.result = _redundant(case.seen.source, name, keep, faces=case.seen.found)
+        ids: Iterable[int] = () if stored is None else stored.template_ids
+        return {int(id_) for place, id_ in enumerate(ids) if place not in kept}
+
+    def _remove(self, name: str, leaving: Collection[int]) -> list[tuple[str, str]]:
+        """Remove templates; what became of their photos, as `Gallery.keep_outcomes` takes it."""
+        if not leaving:
+            return []
+        photos = [photo for photo in self.gallery.templates(name) if photo.template_id in leaving]
+        for photo in photos:
+            self.gallery.remove_template(photo.template_id)
+        keep = self.rules.max_templates
+        return [
+            (photo.sha256, json.dumps(asdict(_redundant(photo.source or "", name, keep, faces=1))))
+            for photo in photos
+        ]
+
+    def _store(self, name: str, case: Case) -> None:
+        seen, chosen = case.seen, case.face
+        if chosen is None or case.result is not None:
+            return
+        assert seen.sha256 is not None
+        template_id = self.gallery.add(
+            name,
+            chosen.embedding,
+            sha256=seen.sha256,
+            source=seen.source,
+            face=chosen.face,
+            quality=chosen.quality,
+            crop=chosen.crop,
+        )
+        case.result = EnrollResult(
+            seen.source,
+            "enrolled",
+            template_id=template_id,
+            box=chosen.face.box,
+            quality=chosen.quality.score,
+            quality_factors=dict(chosen.quality.factors),
+            faces=seen.found,
+            name=name,
+        )
+
+
+def _result(case: Case) -> EnrollResult:
+    if case.copy_of is None:
+        assert case.result is not None
+        return case.result
+    # The same bytes: stored once, or refused for the same reason.
+    first = _result(case.copy_of)
+    if first.status == "enrolled":
+        return EnrollResult(case.seen.source, "duplicate", template_id=first.template_id, name=first.name)
+    return replace(first, path=case.seen.source)
+
+
+def _cleaned(name: str | None) -> str:
+    """The name that photos of `name` are stored under; "" for none, or one that cannot be."""
+    try:
+        return "" if name is None else clean_name(name)
+    except UsageError:
+        return ""
+
+
+def _bad_name(photo: Photo) -> InputError | None:
+    try:
+        if photo.name is not None:
+            clean_name(photo.name)
+    except UsageError as error:
+        return UnreadableImage(str(error), code=error.code, hint=error.hint, path=photo.source)
+    return None
+
+
+def _redundant(source: str, name: str, kept: int, *, faces: int) -> EnrollResult:
+    """The result of a photo that adds nothing to the templates that are kept."""
+    why = Problem("redundant", f"the {kept} templates that are kept of {name} are nearer to their mean")
+    return EnrollResult(source, "duplicate", faces=faces, name=name, problem=why)
+
+
+def _outcomes(cases: Sequence[Case]) -> list[tuple[str, str]]:
+    """What was decided about photos that are not stored, by their hash, as JSON."""
+    return [
+        (case.seen.sha256, json.dumps(asdict(case.result)))
+        for case in cases
+        if case.result is not None
+        and case.seen.sha256 is not None
+        and case.result.name
+        and case.result.status != "enrolled"
+        and case.seen.looked
+    ]
+
+
+def _already_enrolled(name: str, namesake: Namesake, cases: Sequence[Case]) -> AlreadyEnrolled:
+    photos = sum(1 for case in cases if case.seen.faces)
+    return AlreadyEnrolled(
+        name, namesake.name, namesake.distance, namesake.fmr, namesake.llr, namesake.photos, photos
+    )
+
+
+def _again(outcome: EnrollResult | None, seen: Seen) -> EnrollResult | None:
+    """What was decided about the same bytes before the run was cut short."""
+    return None if outcome is None or seen.looked else replace(outcome, path=seen.source)
+
+
+def _from_json(outcome: str) -> EnrollResult:
+    told: dict[str, Any] = json.loads(outcome)
+    problem, box = told.pop("problem"), told.pop("box")
+    return EnrollResult(
+        **told,
+        box=None if box is None else tuple(box),
+        problem=None if problem is None else Problem(**problem),
+    )

@@ -1,0 +1,260 @@
+"""DATA of the command line -> comparisons: a folder per identity, a pairs file, a gallery, or scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faceid.errors import InputError, UsageError
+from faceid.evaluation.data.pair_files import PairSet, from_pairs
+from faceid.evaluation.data.photos import Collection, Progress, digest_of, from_folders, from_gallery, look_at
+from faceid.evaluation.data.score_files import ScoreSet, has_scores, read_scores
+from faceid.evaluation.data.whole import look_at_whole
+from faceid.evaluation.report.findings import Data
+from faceid.evaluation.statistics.caveats import Caveat
+from faceid.evaluation.statistics.comparisons import Comparisons, of_pairs, of_templates
+from faceid.evaluation.statistics.scores import AllPairs, distances
+from faceid.gallery.gallery import Gallery
+from faceid.recognition.pipeline import Pipeline
+from faceid.types import Metric, ModelKey
+
+GALLERY = "gallery"
+"""DATA that means the gallery itself; a folder of that name is `./gallery`."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tools:
+    """What DATA may need, each made when it does: `pipeline` for photos, `gallery`, and the model of scores.
+
+    `model` is the one that was asked for, None where none was, with the `metric` of similarities.
+    """
+
+    pipeline: Callable[[], Pipeline]
+    gallery: Callable[[], Gallery]
+    model: str | None
+    metric: Callable[[], Metric]
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """What DATA amounts to.
+
+    `key` is the model of the templates; scores have its name at most. `collection` with `pairs`, and `listed`, are
+    there where there are templates of people, or pairs from a file. `distance` and `mated` (n,) are the comparisons
+    of pairs and scores, one by one, in the order of the file.
+    """
+
+    data: Data
+    comparisons: Comparisons
+    model: str | None
+    metric: Metric
+    key: ModelKey | None
+    caveats: tuple[Caveat, ...]
+    collection: Collection | None = None
+    pairs: AllPairs | None = None
+    listed: PairSet | None = None
+    distance: NDArray[np.float64] | None = None
+    mated: NDArray[np.bool_] | None = None
+
+
+def load(
+    what: str | None,
+    tools: Tools,
+    rng: np.random.Generator,
+    *,
+    images: Path | None = None,
+    whole: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Material:
+    """Read DATA, whatever of the four it is; None is the gallery.
+
+    UsageError for what it cannot be, InputError for one that cannot be used: one identity only, one photo each,
+    files that are not there, scores that are no numbers. Photos are looked at with `tools.pipeline`; `whole` takes
+    the pictures of folders for crops, and looks for no face in them.
+    """
+    if images is not None and (what is None or Path(what).is_dir()):
+        raise UsageError("--images goes with a pairs file", hint="it says below which folder its photos are")
+    if whole and (what is None or not Path(what).is_dir()):
+        raise UsageError("--whole goes with a folder per identity", hint="its pictures are taken as they are")
+    try:
+        return _load(what, tools, rng, images, whole, progress)
+    except ValueError as error:
+        raise InputError(
+            f"{what or GALLERY}: {error}", code="too_few", hint="two people at least, one with two photos"
+        ) from error
+
+
+def _load(
+    what: str | None,
+    tools: Tools,
+    rng: np.random.Generator,
+    images: Path | None,
+    whole: bool,
+    progress: Progress | None,
+) -> Material:
+    if what is None or what == GALLERY:
+        gallery = tools.gallery()
+        return of_collection(from_gallery(gallery, gallery.store.path), rng)
+    path = Path(what)
+    if path.is_dir():
+        pipeline = tools.pipeline()
+        look = (
+            partial(look_at_whole, pipeline.embedder, progress=progress)
+            if whole
+            else partial(look_at, pipeline, progress=progress)
+        )
+        return of_collection(from_folders(path, pipeline.embedder.model, look), rng)
+    if not path.exists():
+        raise UsageError(
+            f"{what}: no such file or folder",
+            code="not_found",
+            hint="DATA is a folder per identity, a pairs file, a file of scores, or `gallery`",
+            path=what,
+        )
+    suffix = path.suffix.lower()
+    if suffix == ".npz" or (suffix == ".csv" and has_scores(path)):
+        metric = tools.metric()
+        return of_scores(read_scores(path, metric), tools.model, metric, rng)
+    if suffix in (".csv", ".txt", ""):
+        return of_listed(from_pairs(path, images or path.parent, tools.pipeline(), progress), rng)
+    raise UsageError(
+        f"{what} is no data to evaluate",
+        hint="DATA is a folder per identity, a pairs file (.txt as LFW's, .csv), scores (.csv, .npz), or `gallery`",
+        path=what,
+    )
+
+
+def of_collection(collection: Collection, rng: np.random.Generator) -> Material:
+    """All pairs of the templates. ValueError for one identity only, or one template each."""
+    comparisons, pairs = of_templates(
+        collection.vectors, collection.names, collection.model.metric, rng, lost=collection.lost_of
+    )
+    caveats = []
+    if collection.duplicates:
+        first, second = collection.duplicates[0]
+        caveats.append(
+            Caveat(
+                "duplicates",
+                f"{_files(len(collection.duplicates))} in two identities and left out, the first in {first} and"
+                f" {second}",
+            )
+        )
+    if collection.repeated:
+        copies = "a further copy" if collection.repeated == 1 else "further copies"
+        caveats.append(Caveat("repeated", f"{_files(collection.repeated)} {copies} of a photo and left out"))
+    data = Data(
+        source=collection.source,
+        kind=collection.kind,
+        identities=len(set(collection.names)),
+        photos=collection.photos,
+        templates=len(collection.vectors),
+        lost=collection.lost,
+        mated=pairs.mated,
+        non_mated=pairs.non_mated,
+        duplicates=collection.duplicates,
+        sha256=digest_of(zip(collection.digests, collection.names, strict=True)),
+    )
+    return Material(
+        data=data,
+        comparisons=comparisons,
+        model=collection.model.name,
+        metric=collection.model.metric,
+        key=collection.model,
+        caveats=tuple(caveats),
+        collection=collection,
+        pairs=pairs,
+    )
+
+
+def of_listed(listed: PairSet, rng: np.random.Generator) -> Material:
+    """The pairs of a file. ValueError where one kind is missing."""
+    distance = distances(listed.similarity, listed.model.metric)
+    comparisons = of_pairs(
+        distance,
+        listed.mated,
+        rng,
+        identities=(listed.first, listed.second),
+        mated_lost=listed.mated_lost,
+        non_mated_lost=listed.non_mated_lost,
+    )
+    caveats = []
+    if listed.contradictions:
+        caveats.append(
+            Caveat(
+                "contradictions",
+                f"{listed.contradictions:,} pairs of different people are of one person by the mated pairs",
+            )
+        )
+    data = Data(
+        source=listed.source,
+        kind="pairs",
+        identities=len({*listed.first.tolist(), *listed.second.tolist()}),
+        photos=listed.photos,
+        templates=listed.photos - sum(listed.lost.values()),
+        lost=listed.lost,
+        mated=comparisons.mated.total,
+        non_mated=comparisons.non_mated.total,
+        duplicates=(),
+        sha256=digest_of(
+            (f"{first}\t{second}", str(int(mated)))
+            for (first, second), mated in zip(listed.paths, listed.mated, strict=True)
+        ),
+    )
+    return Material(
+        data=data,
+        comparisons=comparisons,
+        model=listed.model.name,
+        metric=listed.model.metric,
+        key=listed.model,
+        caveats=tuple(caveats),
+        listed=listed,
+        distance=distance,
+        mated=listed.mated,
+    )
+
+
+def of_scores(scores: ScoreSet, model: str | None, metric: Metric, rng: np.random.Generator) -> Material:
+    """Bare scores, of the model that the file names, else `model`. ValueError where one kind is missing."""
+    if scores.model is not None and model is not None and scores.model != model:
+        raise UsageError(
+            f"{scores.source} holds scores of {scores.model}, not of {model}",
+            code="model_mismatch",
+            hint=f"use --model {scores.model}",
+            path=scores.source,
+        )
+    comparisons = of_pairs(scores.distance, scores.mated, rng)
+    data = Data(
+        source=scores.source,
+        kind="scores",
+        identities=0,
+        photos=0,
+        templates=0,
+        lost={},
+        mated=comparisons.mated.total,
+        non_mated=comparisons.non_mated.total,
+        duplicates=(),
+        sha256=scores.sha256,
+    )
+    caveat = Caveat(
+        "independent",
+        "nobody knows whose scores these are: intervals take them as independent, and are too narrow",
+    )
+    return Material(
+        data=data,
+        comparisons=comparisons,
+        model=scores.model or model,
+        metric=metric,
+        key=None,
+        caveats=(caveat,),
+        distance=scores.distance,
+        mated=scores.mated,
+    )
+
+
+def _files(count: int) -> str:
+    return "1 file is" if count == 1 else f"{count:,} files are"

@@ -1,0 +1,96 @@
+"""A gallery person by person, some at a time: a million templates need not be in memory at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faceid.gallery.gallery import Gallery, database_errors, record_of
+from faceid.types import ModelKey
+
+Ints: TypeAlias = NDArray[np.int64]
+Floats: TypeAlias = NDArray[np.float64]
+
+GROUP = 256
+"""People who are in memory together with their templates."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Person:
+    """An identity: `ids` (n,) of its templates, ascending, and their `vectors` (n, d).
+
+    `qualities` (n,) 0..1 are None where they are not known; `created_at` (n,) are times as the database has them.
+    """
+
+    identity: int
+    name: str
+    ids: Ints
+    vectors: NDArray[np.float32]
+    qualities: tuple[float | None, ...]
+    created_at: tuple[str, ...]
+
+    @property
+    def mean(self) -> Floats:
+        """The mean of the templates (d,), not of unit length."""
+        return np.asarray(self.vectors.mean(axis=0, dtype=np.float64))
+
+
+class People:
+    """Everybody who was in a gallery at one moment, of the templates of one model.
+
+    Who has been enrolled since is not among them, and whose templates have changed since is passed over.
+    """
+
+    def __init__(self, gallery: Gallery, model: ModelKey) -> None:
+        """Reads whose each template is, in 16 bytes a template. Raises GalleryError."""
+        self._store = gallery.store
+        self._model = record_of(model)
+        templates, owners = [], []
+        with database_errors(), closing(self._store.load_all()) as parts:
+            for part in parts:
+                templates.append(part.batch.template_ids)
+                owners.append(part.batch.identity_ids)
+        ids, whose = np.concatenate(templates), np.concatenate(owners)
+        order = np.lexsort((ids, whose))
+        self._ids = ids[order]
+        self.identities, self._starts = np.unique(whose[order], return_index=True)
+
+    @property
+    def templates(self) -> int:
+        """How many templates they have together."""
+        return int(self._ids.size)
+
+    def has(self, identity: int) -> bool:
+        """Whether somebody is among them."""
+        place = int(np.searchsorted(self.identities, identity))
+        return place < self.identities.size and bool(self.identities[place] == identity)
+
+    def ids_of(self, identity: int) -> Ints:
+        """The ids of somebody's templates, ascending."""
+        place = int(np.searchsorted(self.identities, identity))
+        end = self._starts[place + 1] if place + 1 < self._starts.size else self._ids.size
+        return self._ids[self._starts[place] : end]
+
+    def of(self, identities: Ints) -> dict[int, Person]:
+        """Some of them by identity. Raises GalleryError."""
+        with database_errors():
+            enrolled = self._store.enrolled(identities, self._model)
+        found = {}
+        for identity in identities.tolist():
+            own = enrolled.get(identity)
+            if own is not None and np.array_equal(own.template_ids, self.ids_of(identity)):
+                found[identity] = Person(
+                    identity, own.name, own.template_ids, own.vectors, own.qualities, own.created_at
+                )
+        return found
+
+    def groups(self, identities: Ints | None = None) -> Iterator[dict[int, Person]]:
+        """Everybody, or some, GROUP at a time, in the order of enrolment. Raises GalleryError."""
+        wanted = self.identities if identities is None else identities
+        for first in range(0, wanted.size, GROUP):
+            yield self.of(wanted[first : first + GROUP])

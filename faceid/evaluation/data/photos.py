@@ -1,0 +1,161 @@
+"""Photos for an evaluation -> templates: one face a photo, failures to acquire counted by reason."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faceid.errors import InputError, UsageError
+from faceid.gallery.gallery import Gallery, database_errors, key_of
+from faceid.imaging import fetch, walk
+from faceid.recognition.pipeline import Pipeline, Source
+from faceid.types import ModelKey
+
+if TYPE_CHECKING:
+    from faceid.types import Vector
+
+Progress = Callable[[int, int], None]
+"""Called with the photos that are done, and of how many."""
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """One photo: its template, or why there is none (a reason code), and the hash of its bytes where it was read."""
+
+    vector: Vector | None
+    reason: str | None
+    sha256: str | None
+
+
+@dataclass(frozen=True, eq=False)
+class Collection:
+    """Templates and whose they are: `vectors` (n, d) float32, `names`, `paths` and `digests` one for each.
+
+    `photos` counts the files, `lost` those without a template by reason and `lost_of` by identity. `duplicates` are
+    pairs of identities that hold the same file: whose it is cannot be known, so it is left out; `repeated` counts
+    further copies of a file within an identity, left out too.
+    """
+
+    kind: str
+    source: str
+    model: ModelKey
+    vectors: NDArray[np.float32]
+    names: tuple[str, ...]
+    paths: tuple[str | None, ...]
+    digests: tuple[str, ...]
+    photos: int
+    lost: dict[str, int]
+    lost_of: dict[str, int]
+    duplicates: tuple[tuple[str, str], ...]
+    repeated: int
+
+
+def look_at(pipeline: Pipeline, paths: Sequence[str], progress: Progress | None = None) -> dict[str, Seen]:
+    """What is seen on each photo. A photo with several faces has no template: nobody says whose it would be."""
+    found = {}
+    sources = (Source(path, partial(fetch, path)) for path in paths)
+    for done, look in enumerate(pipeline.look(sources), start=1):
+        digest = look.sha256
+        if look.error is not None:
+            found[look.source] = Seen(None, look.error.code, digest)
+        elif len(look.embeddings) != 1:
+            found[look.source] = Seen(None, "multiple_faces" if look.embeddings else "no_face", digest)
+        else:
+            found[look.source] = Seen(look.embeddings[0].vector, None, digest)
+        if progress is not None:
+            progress(done, len(paths))
+    return found
+
+
+def from_folders(
+    root: Path,
+    model: ModelKey,
+    look: Callable[[Sequence[str]], dict[str, Seen]],
+) -> Collection:
+    """A folder an identity, named as it is; `look` makes templates of `model`. InputError where it makes none."""
+    folders = sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    if not folders:
+        raise UsageError(
+            f"{root} has no sub-folders", hint="wanted is one folder of photos a person", path=str(root)
+        )
+    whose = {path: folder.name for folder in folders for path in walk([str(folder)]) if Path(path) != folder}
+    if not whose:
+        raise InputError(f"{root} holds no pictures", code="no_images", path=str(root))
+    seen = look(list(whose))
+    rows = [(name, path, seen[path]) for path, name in whose.items()]
+    return _collected("folders", str(root), model, rows)
+
+
+def from_gallery(gallery: Gallery, source: str) -> Collection:
+    """The templates of a gallery. InputError where nothing is enrolled."""
+    rows: list[tuple[str, str | None, Seen]] = []
+    model = None
+    with database_errors():
+        for part in gallery.store.list_all():
+            model = key_of(part.model)
+            seen = [
+                Seen(vector, None, digest) for vector, digest in zip(part.vectors, part.digests, strict=True)
+            ]
+            rows += zip(part.names, part.sources, seen, strict=True)
+    if model is None:
+        raise InputError(
+            "nothing is enrolled, so there is nothing to evaluate", code="empty", hint="enrol first"
+        )
+    return _collected("gallery", source, model, rows)
+
+
+def digest_of(rows: Iterable[tuple[str, str]]) -> str:
+    """The SHA-256 of a list of (hash or value, name), in any order."""
+    listed = "\n".join(sorted(f"{digest}\t{name}" for digest, name in rows))
+    # Names of files may hold bytes that are not UTF-8.
+    return hashlib.sha256(listed.encode(errors="surrogatepass")).hexdigest()
+
+
+def _collected(
+    kind: str, source: str, model: ModelKey, rows: Sequence[tuple[str, str | None, Seen]]
+) -> Collection:
+    owners: dict[str, set[str]] = {}
+    for name, _, seen in rows:
+        if seen.sha256 is not None:
+            owners.setdefault(seen.sha256, set()).add(name)
+    shared = {digest: sorted(names) for digest, names in owners.items() if len(names) > 1}
+    kept: list[tuple[str, str | None, Seen]] = []
+    there: set[str] = set()
+    lost = Counter(seen.reason for _, _, seen in rows if seen.reason is not None)
+    lost_of = Counter(name for name, _, seen in rows if seen.reason is not None)
+    repeated = 0
+    for name, path, seen in rows:
+        if seen.vector is None or seen.sha256 is None or seen.sha256 in shared:
+            continue
+        if seen.sha256 in there:
+            repeated += 1
+            continue
+        there.add(seen.sha256)
+        kept.append((name, path, seen))
+    if not kept:
+        reasons = (
+            ", ".join(f"{count:,} {reason}" for reason, count in lost.most_common()) or "all are duplicates"
+        )
+        raise InputError(f"no photo of {source} shows one face: {reasons}", code="no_face", path=source)
+    return Collection(
+        kind=kind,
+        source=source,
+        model=model,
+        vectors=np.stack([seen.vector for _, _, seen in kept if seen.vector is not None]),
+        names=tuple(name for name, _, _ in kept),
+        paths=tuple(path for _, path, _ in kept),
+        digests=tuple(seen.sha256 or "" for _, _, seen in kept),
+        photos=len(rows),
+        lost=dict(lost),
+        lost_of=dict(lost_of),
+        duplicates=tuple((names[0], other) for names in shared.values() for other in names[1:]),
+        repeated=repeated,
+    )

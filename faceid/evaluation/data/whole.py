@@ -1,0 +1,57 @@
+"""Pictures that are crops already, of faces or of anything else: no face is looked for in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from faceid.errors import UnreadableImage
+from faceid.evaluation.data.photos import Progress, Seen
+from faceid.imaging import decode, fetch
+from faceid.ports.networks import Embedder
+from faceid.types import Crop, Encoded, Image
+
+_BATCH = 32
+
+
+def look_at_whole(
+    embedder: Embedder, paths: Sequence[str], progress: Progress | None = None
+) -> dict[str, Seen]:
+    """The template of each picture as it is, brought to the size of the network's crops; why not, where unreadable.
+
+    `Seen.reason` is `unreadable` at most. A picture that is not square is stretched.
+    """
+    found: dict[str, Seen] = {}
+    for part in _parts(paths):
+        images: list[Image] = []
+        for path in part:
+            encoded: Encoded | None = None
+            try:
+                encoded = fetch(path)
+                images.append(decode(encoded, path))
+            except UnreadableImage as error:
+                found[path] = Seen(None, error.code, None if encoded is None else encoded.sha256)
+        vectors = embedder.embed([whole(image, embedder) for image in images])
+        for image, vector in zip(images, vectors, strict=True):
+            found[image.source] = Seen(vector, None, image.sha256)
+        if progress is not None:
+            progress(len(found), len(paths))
+    return found
+
+
+def whole(image: Image, embedder: Embedder) -> Crop:
+    """All of a picture as the crop that `embedder` takes. `Crop.scale` is that of the side that grew most."""
+    import cv2
+
+    size = embedder.input_size
+    scale = max(size / image.width, size / image.height)
+    # Of means over areas where pixels become fewer, which would be passed over otherwise.
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    pixels = cv2.resize(image.pixels, (size, size), interpolation=how)
+    return Crop(np.ascontiguousarray(pixels, dtype=np.uint8), embedder.model.aligner, scale)
+
+
+def _parts(paths: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(paths), _BATCH):
+        yield paths[start : start + _BATCH]

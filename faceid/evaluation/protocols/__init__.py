@@ -1,0 +1,1 @@
+"""The protocols of the field, and what they find."""

@@ -1,0 +1,192 @@
+"""Presentations -> scores -> the rates of ISO/IEC 30107-3.
+
+A photo has the score of its largest face. A clip is decided on as the live loop would: its frames become tracks, and
+the track of most looks is judged by the rule of `faceid.live.liveness.passive`. Its score is the highest threshold at
+which that track would ever be taken for live, so that every threshold can be asked about afterwards.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from faceid.errors import InputError
+from faceid.evaluation.data.presentation_files import Presentation
+from faceid.evaluation.protocols.presentation import PresentationErrors, errors, threshold_at_apcer
+from faceid.evaluation.statistics.intervals import Interval, clopper_pearson, rule_of_3
+from faceid.imaging import read
+from faceid.live.liveness.passive import clip_score
+from faceid.live.source.addresses import VideoFile
+from faceid.live.source.video import VideoReader
+from faceid.live.tracking.cells import gray_of
+from faceid.live.tracking.look_budget import Glance, Worth
+from faceid.live.tracking.tracks import Tracker
+from faceid.recognition.align import align
+from faceid.recognition.quality import assess
+
+if TYPE_CHECKING:
+    from faceid.ports.networks import Detector, LivenessDetector
+    from faceid.types import Image
+
+Reason: TypeAlias = Literal["no_face", "too_few_looks", "unreadable"]
+
+ASKED = (0.05, 0.1)
+"""The APCER at which BPCER is told: the standard's BPCER20 and BPCER10."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """One presentation with its score, 0..1, or the reason why it has none."""
+
+    presentation: Presentation
+    score: float | None
+    reason: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """Of `count` presentations of one `kind` (None: live faces), `silent` got no answer: no face, or too few looks.
+
+    `rate` is APNRR of attacks and BPNRR of live faces (non-response rates of ISO/IEC 30107-3).
+    """
+
+    kind: str | None
+    count: int
+    silent: int
+    rate: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """The lowest `threshold` at which no kind of attack is taken for live more often than `apcer`, and BPCER there."""
+
+    apcer: float
+    threshold: float
+    bpcer: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class LivenessFindings:
+    """What an evaluation of liveness has found.
+
+    `errors` are of the presentations that got an answer, `unanswered` has live faces first, then the kinds of attack.
+    `unreadable` files count nowhere else. `suggestions` are those of ASKED that so many attacks of each kind can
+    support, by the rule of 3, and that a score of at most 1 can meet.
+    """
+
+    source: str
+    errors: PresentationErrors
+    worst: str
+    acer: float
+    unanswered: tuple[Unanswered, ...]
+    unreadable: int
+    suggestions: tuple[Suggestion, ...]
+
+
+class Looker:
+    """Scores photos and clips; `aligner` is that of the network whose looks a clip is chosen by."""
+
+    def __init__(self, detector: Detector, liveness: LivenessDetector, aligner: str) -> None:
+        self._detector, self._liveness, self._aligner = detector, liveness, aligner
+
+    def scored(
+        self, presentations: Sequence[Presentation], progress: Callable[[int, int], None] | None = None
+    ) -> Iterator[Scored]:
+        """One by one, in their order."""
+        for done, one in enumerate(presentations, start=1):
+            try:
+                yield self._clip(one) if one.is_clip else self._photo(one)
+            except InputError:
+                yield Scored(one, None, "unreadable")
+            if progress is not None:
+                progress(done, len(presentations))
+
+    def _photo(self, one: Presentation) -> Scored:
+        score = self.largest(read(one.path))
+        return Scored(one, score, "no_face" if score is None else None)
+
+    def largest(self, image: Image) -> float | None:
+        """The score of the largest face, None without one."""
+        face = max(self._detector.detect([image])[0], key=lambda face: face.size, default=None)
+        return None if face is None else float(self._liveness.scores(image, [face])[0])
+
+    def _clip(self, one: Presentation) -> Scored:
+        looks = max(self._looks(one.path).values(), key=len, default=[])
+        score = clip_score(looks)
+        return Scored(one, score, None if score is not None else "too_few_looks" if looks else "no_face")
+
+    def _looks(self, path: str) -> dict[int, list[float]]:
+        """Track -> the scores of the looks that the live loop would embed."""
+        tracker, worth = Tracker(), Worth()
+        looks: dict[int, list[float]] = {}
+        for image, time_s in _frames(path):
+            detect = partial(lambda image: self._detector.detect([image])[0], image)
+            tracked = tracker.advance(gray_of(image.pixels), time_s, detect)
+            worth.forget(track.number for track in tracked.ended)
+            faces = {track.number: track.face for track in tracked.tracks if track.detected}
+            glances = [
+                Glance(number, assess(align(image, face, self._aligner), face).score)
+                for number, face in faces.items()
+            ]
+            if chosen := worth.choose(glances, time_s):
+                scores = self._liveness.scores(image, [faces[number] for number in chosen])
+                for number, score in zip(chosen, scores.tolist(), strict=True):
+                    looks.setdefault(number, []).append(score)
+        return looks
+
+
+def findings(source: str, scored: Iterable[Scored], threshold: float) -> LivenessFindings:
+    """The error rates at `threshold`. Raises InputError (`no_face`) where no live face or no attack got a score."""
+    everything = list(scored)
+    readable = [one for one in everything if one.reason != "unreadable"]
+    live = _scores(readable, None)
+    kinds = sorted({one.presentation.kind for one in readable if one.presentation.kind is not None})
+    attacks = {kind: scores for kind in kinds if (scores := _scores(readable, kind))}
+    if not live or not attacks:
+        raise InputError(
+            f"in {source} no {'attack' if live else 'live face'} got a score",
+            code="no_face",
+            hint="photos need a face, clips three frames with one that are some tenths of a second apart",
+            path=source,
+        )
+    found = errors(live, attacks, threshold)
+    return LivenessFindings(
+        source,
+        found,
+        found.worst.kind,
+        found.acer,
+        tuple(_unanswered(readable, kind) for kind in (None, *kinds)),
+        len(everything) - len(readable),
+        tuple(_suggestions(live, attacks)),
+    )
+
+
+def _frames(path: str) -> Iterator[tuple[Image, float]]:
+    reader = VideoReader(VideoFile(path))
+    try:
+        while (grabbed := reader.read()) is not None:
+            yield grabbed.image, grabbed.media_s or 0.0
+    finally:
+        reader.close()
+
+
+def _scores(scored: Iterable[Scored], kind: str | None) -> list[float]:
+    return [one.score for one in scored if one.presentation.kind == kind and one.score is not None]
+
+
+def _unanswered(scored: Sequence[Scored], kind: str | None) -> Unanswered:
+    own = [one for one in scored if one.presentation.kind == kind]
+    silent = sum(one.score is None for one in own)
+    return Unanswered(kind, len(own), silent, clopper_pearson(silent, len(own)))
+
+
+def _suggestions(live: list[float], attacks: dict[str, list[float]]) -> Iterator[Suggestion]:
+    for most in ASKED:
+        if all(rule_of_3(len(scores)) <= most for scores in attacks.values()):
+            # Rounded up, so that it still holds when it is typed.
+            threshold = math.ceil(threshold_at_apcer(attacks, most) * 1e6) / 1e6
+            if threshold <= 1.0:
+                yield Suggestion(most, threshold, errors(live, attacks, threshold).bpcer)

@@ -1,0 +1,188 @@
+"""Protocols in which face recognition is measured: k-fold verification, open-set identification, one-shot N-way."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faceid.errors import InputError, UsageError
+from faceid.evaluation.protocols.identification import Searches, search
+from faceid.evaluation.report.findings import FoldAccuracy, OneShot
+from faceid.evaluation.statistics.intervals import wilson
+from faceid.evaluation.statistics.metrics import Distances, accuracy, best_threshold
+from faceid.evaluation.statistics.scores import distances
+from faceid.types import Metric
+
+Ints = NDArray[np.int64]
+Vectors = NDArray[np.float32]
+
+_PROBES = 1024
+
+
+def k_folds(mated: NDArray[np.bool_], folds: int, rng: np.random.Generator) -> Ints:
+    """Deal comparisons (n,) out to `folds` at random, each kind evenly; InputError where a fold would lack a kind."""
+    if folds < 2:
+        raise UsageError(f"--folds {folds} leaves nothing to choose a threshold on", hint="give 2 or more")
+    dealt = np.empty(mated.size, dtype=np.int64)
+    for kind in (True, False):
+        chosen = np.flatnonzero(mated == kind)
+        if chosen.size < folds:
+            raise InputError(
+                f"{chosen.size} {'mated' if kind else 'non-mated'} comparisons cannot fill {folds} folds",
+                code="too_few",
+                hint="give fewer --folds, or more pairs",
+            )
+        dealt[rng.permutation(chosen)] = np.arange(chosen.size) % folds
+    return dealt
+
+
+def verification(distance: Distances, mated: NDArray[np.bool_], folds: Ints) -> FoldAccuracy:
+    """LFW's protocol (Huang et al. 2007): each fold judged at the threshold that is best on all others.
+
+    Mean accuracy and its standard error over folds. InputError where a fold holds one kind only.
+    """
+    numbers = np.unique(folds)
+    accuracies, thresholds = [], []
+    for number in numbers:
+        own = folds == number
+        parts = [distance[chosen] for chosen in (own & mated, own & ~mated, ~own & mated, ~own & ~mated)]
+        if any(part.size == 0 for part in parts):
+            raise InputError(
+                f"fold {number} holds comparisons of one kind only", code="too_few", hint="mend the folds"
+            )
+        thresholds.append(best_threshold(parts[2], parts[3]))
+        accuracies.append(accuracy(parts[0], parts[1], thresholds[-1]))
+    mean = math.fsum(accuracies) / len(accuracies)
+    variance = math.fsum((value - mean) ** 2 for value in accuracies) / (len(accuracies) - 1)
+    return FoldAccuracy(tuple(accuracies), tuple(thresholds), mean, math.sqrt(variance / len(accuracies)))
+
+
+def open_set(
+    vectors: Vectors,
+    identity: Ints,
+    metric: Metric,
+    rng: np.random.Generator,
+    *,
+    photos: int,
+    strangers: float,
+    identities: int | None = None,
+) -> tuple[Searches, int]:
+    """Enrol `photos` of some people, search the rest of theirs and those of strangers; searches, and people enrolled.
+
+    `identity` (n,) numbers people from 0. A share `strangers` of all people stays outside, and so does everybody who
+    has no photo beyond the `photos` enrolled, unless `identities` asks for a gallery larger than the others fill:
+    then those follow, without a mated search. Scores are the product's (`identity_similarity`). InputError where
+    nobody is left to enrol, or nobody to be a stranger.
+    """
+    count = int(identity.max()) + 1
+    templates = np.bincount(identity, minlength=count)
+    order = rng.permutation(count)
+    outside = round(strangers * count)
+    inside = order[outside:]
+    several, enough = inside[templates[inside] > photos], inside[templates[inside] == photos]
+    enrolled = several if identities is None else np.concatenate([several, enough])[:identities]
+    if enrolled.size == 0 or (identities is not None and enrolled.size < identities):
+        raise InputError(
+            f"{enrolled.size} of {count:,} people can be enrolled with {photos} photos each"
+            + ("" if identities is None else f", where {identities:,} are wanted"),
+            code="too_few",
+            hint="enrol fewer people or photos, or leave fewer strangers out",
+        )
+    if enrolled.size == count:
+        raise InputError("nobody is left to be a stranger", code="too_few", hint="leave more people out")
+    shuffled = rng.permutation(identity.size)
+    place = np.argsort(identity[shuffled], kind="stable")
+    starts = np.concatenate([[0], np.cumsum(templates)[:-1]])
+    rows = [shuffled[place[starts[who] : starts[who] + photos]] for who in enrolled]
+    probes = np.setdiff1d(np.arange(identity.size), np.concatenate(rows))
+    means = np.stack([vectors[chosen].mean(axis=0, dtype=np.float64) for chosen in rows])
+    return _search(vectors[probes], identity[probes], means, enrolled, metric), int(enrolled.size)
+
+
+def one_shot(
+    vectors: Vectors, identity: Ints, rng: np.random.Generator, *, ways: int, episodes: int
+) -> OneShot:
+    """N-way one-shot recognition (Lake et al. 2011): one photo of each of `ways` people, and one more of one of them.
+
+    The interval takes episodes as independent: it is about these people, not about others. InputError where there are
+    fewer than `ways` people, or nobody has two photos.
+    """
+    count = int(identity.max()) + 1
+    templates = np.bincount(identity, minlength=count)
+    several = np.flatnonzero(templates > 1)
+    if ways < 2 or ways > count or several.size == 0:
+        raise InputError(
+            f"{count:,} people, {several.size:,} of them with two photos, are too few for {ways} ways",
+            code="too_few",
+            hint="give fewer --ways (2 or more), or more photos",
+        )
+    order = np.argsort(identity, kind="stable")
+    starts = np.concatenate([[0], np.cumsum(templates)[:-1]])
+    right = 0
+    for _ in range(episodes):
+        who = int(rng.choice(several))
+        others = rng.choice(count - 1, ways - 1, replace=False)
+        others += others >= who
+        query, own = order[starts[who] + rng.choice(templates[who], 2, replace=False)]
+        shown = order[starts[others] + (rng.random(ways - 1) * templates[others]).astype(np.int64)]
+        # A stranger who is as near is as good as wrong.
+        right += bool(vectors[own] @ vectors[query] > (vectors[shown] @ vectors[query]).max())
+    return OneShot(ways, episodes, several.size, wilson(right, episodes))
+
+
+def leave_one_out(vectors: Vectors, identity: Ints, metric: Metric) -> Searches:
+    """Each template searched among all others: mated with its identity's other templates, and non-mated without them.
+
+    Templates without another of their identity are non-mated searches only.
+    """
+    count = int(identity.max()) + 1
+    templates = np.bincount(identity, minlength=count)
+    sums = np.zeros((count, vectors.shape[1]))
+    np.add.at(sums, identity, vectors.astype(np.float64))
+    means = sums / templates[:, None]
+    parts: list[tuple[Ints, NDArray[np.float64], NDArray[np.float64]]] = []
+    for start in range(0, len(vectors), _PROBES):
+        rows = slice(start, start + _PROBES)
+        probes, owners = vectors[rows].astype(np.float64), identity[rows]
+        matrix = _distances(probes, means, metric)
+        several = templates[owners] > 1
+        others = (sums[owners] - probes) / np.maximum(templates[owners] - 1, 1)[:, None]
+        similarity = np.einsum("pd,pd->p", probes, others) / np.sqrt(
+            np.maximum(np.linalg.norm(others, axis=1), 1e-12)
+        )
+        own = distances(np.clip(similarity, -1.0, 1.0), metric)
+        matrix[np.arange(len(probes)), owners] = np.inf
+        rank = 1 + np.count_nonzero(matrix <= own[:, None], axis=1)
+        parts.append((rank[several], own[several], matrix.min(axis=1)))
+    rank, distance, nearest = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return Searches(rank.astype(np.int64), distance, nearest)
+
+
+def _search(
+    probes: Vectors, owners: Ints, means: NDArray[np.float64], enrolled: Ints, metric: Metric
+) -> Searches:
+    parts = [
+        search(_distances(probes[rows], means, metric), owners[rows], enrolled)
+        for rows in (slice(start, start + _PROBES) for start in range(0, len(probes), _PROBES))
+    ]
+    return Searches(
+        np.concatenate([part.rank for part in parts]),
+        np.concatenate([part.distance for part in parts]),
+        np.concatenate([part.nearest for part in parts]),
+    )
+
+
+def _distances(
+    probes: NDArray[np.floating], means: NDArray[np.float64], metric: Metric
+) -> NDArray[np.float64]:
+    """`faceid.decision.scores.identity_similarity` of probes (p, d) to mean templates (g, d), as distances (p, g)."""
+    lengths = np.sqrt(np.maximum(np.linalg.norm(means, axis=1), 1e-12))
+    return distances(np.clip(probes.astype(np.float64) @ means.T / lengths, -1.0, 1.0), metric)
+
+
+def numbered(names: Sequence[str]) -> Ints:
+    """Names (n,) as numbers from 0, in the order of the alphabet."""
+    return np.unique(np.asarray(names, dtype=np.str_), return_inverse=True)[1].astype(np.int64)

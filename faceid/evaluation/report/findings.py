@@ -1,0 +1,212 @@
+"""What an evaluation has found, as plain values: the report, its JSON and the command line are made from this.
+
+Distances are the model's own metric, smaller is closer. Rates are shares (0..1). Arrays are tuples here: a finding
+is a document, not a data set.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from faceid.evaluation.statistics.caveats import Caveat
+from faceid.evaluation.statistics.intervals import Interval, Ratio
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """What was evaluated: where it came from, and how much of it could be used.
+
+    `lost` counts photos by reason code (no_face, unreadable, ...), `duplicates` pairs of identities that hold the same
+    file. `sha256` is of the list of files and names, by which two evaluations are known to be of the same data.
+    """
+
+    source: str
+    kind: str
+    identities: int
+    photos: int
+    templates: int
+    lost: dict[str, int]
+    mated: int
+    non_mated: int
+    duplicates: tuple[tuple[str, str], ...]
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class OperatingRow:
+    """One threshold, what it was asked for, and both error rates with 95 % intervals, failures to acquire included in
+    `frr` and `far`. `extrapolated` says that it comes from a fit to the tail, not from counting."""
+
+    asked: str
+    threshold: float
+    threshold_low: float | None
+    threshold_high: float | None
+    fmr: Interval
+    fnmr: Interval
+    far: float
+    frr: float
+    extrapolated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DetCurve:
+    """The error trade-off: (p,) thresholds rising, FMR, FNMR, and the 95 % band of FNMR at each of them."""
+
+    threshold: tuple[float, ...]
+    fmr: tuple[float, ...]
+    fnmr: tuple[float, ...]
+    fnmr_low: tuple[float, ...]
+    fnmr_high: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """Distances of both kinds in (b,) bins between (b + 1,) edges, as counts."""
+
+    edges: tuple[float, ...]
+    mated: tuple[int, ...]
+    non_mated: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GalleryPoint:
+    """Search in a gallery of `identities` at one threshold: FPIR and FNIR, predicted or observed (then with counts)."""
+
+    identities: int
+    threshold: float
+    fpir: Interval
+    fnir: Interval | None
+    observed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CohortRow:
+    """Error rates of one group at the threshold in question; `against` is None within the group itself."""
+
+    attribute: str
+    group: str
+    against: str | None
+    identities: int
+    mated: int
+    non_mated: int
+    fmr: Interval
+    fnmr: Interval | None
+
+
+@dataclass(frozen=True, slots=True)
+class Differential:
+    """Worst to best group (ISO/IEC 19795-10): the ratio of FMR, and of FNMR; None where the best has no errors.
+
+    The intervals are of the two groups that turned out worst and best: among many groups of one true rate some pair
+    is far apart by chance.
+    """
+
+    attribute: str
+    fmr_ratio: Ratio | None
+    fmr_worst: str
+    fnmr_ratio: Ratio | None
+    fnmr_worst: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotablePair:
+    """Two photos that lie oddly near or far: names, files where known, distance, thumbnails as JPEG where at hand."""
+
+    names: tuple[str, str]
+    paths: tuple[str | None, str | None]
+    distance: float
+    thumbnails: tuple[bytes | None, bytes | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Something about one identity or template that an operator should look at, and what to do.
+
+    `kind`: outlier_template, look_alike, single_template, low_quality, stale.
+    """
+
+    kind: str
+    names: tuple[str, ...]
+    template_ids: tuple[int, ...]
+    value: float | None
+    advice: str
+
+
+@dataclass(frozen=True, slots=True)
+class FoldAccuracy:
+    """LFW's protocol: accuracy (0..1) and threshold of each fold, mean accuracy and its standard error over folds."""
+
+    accuracy: tuple[float, ...]
+    threshold: tuple[float, ...]
+    mean: float
+    standard_error: float
+
+
+@dataclass(frozen=True, slots=True)
+class SearchCurve:
+    """Searches at (p,) thresholds, rising: FPIR and FNIR, counted over all draws together."""
+
+    threshold: tuple[float, ...]
+    fpir: tuple[float, ...]
+    fnir: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSet:
+    """Open-set identification: `draws` galleries of `identities` people with `photos` templates each, on average.
+
+    Searches are summed over the draws. `rank_1` is the closed-set rate, whatever the threshold.
+    """
+
+    identities: int
+    photos: int
+    draws: int
+    mated: int
+    non_mated: int
+    rank_1: float
+    fpir: Interval
+    fnir: Interval | None
+    curve: SearchCurve
+
+
+@dataclass(frozen=True, slots=True)
+class OneShot:
+    """N-way one-shot recognition: the share of `episodes` that were right; `people` had the two photos it takes."""
+
+    ways: int
+    episodes: int
+    people: int
+    accuracy: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """A whole evaluation. Parts that were not asked for, or that the data cannot carry, are None or empty."""
+
+    title: str
+    created_at: str
+    command: str
+    versions: dict[str, str]
+    model: str
+    metric: str
+    data: Data
+    caveats: tuple[Caveat, ...]
+    proposed: OperatingRow | None = None
+    rows: tuple[OperatingRow, ...] = ()
+    det: DetCurve | None = None
+    histogram: Histogram | None = None
+    eer: float | None = None
+    auc: float | None = None
+    d_prime: float | None = None
+    cllr: float | None = None
+    min_cllr: float | None = None
+    by_size: tuple[GalleryPoint, ...] = ()
+    by_threshold: tuple[GalleryPoint, ...] = ()
+    cohorts: tuple[CohortRow, ...] = ()
+    differentials: tuple[Differential, ...] = ()
+    nearest: tuple[NotablePair, ...] = ()
+    farthest: tuple[NotablePair, ...] = ()
+    health: tuple[Health, ...] = ()
+    folds: FoldAccuracy | None = None
+    open_set: OpenSet | None = None
+    one_shot: OneShot | None = None

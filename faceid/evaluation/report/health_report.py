@@ -1,0 +1,87 @@
+"""The examination of a gallery as findings for the report."""
+
+from __future__ import annotations
+
+import platform
+import shlex
+import sys
+from dataclasses import replace
+from datetime import datetime, timezone
+from importlib.metadata import version
+
+from faceid.evaluation.protocols.health import Bounds, Examination, Progress, Worst
+from faceid.evaluation.report.findings import Data, Findings
+from faceid.evaluation.statistics.caveats import Caveat
+from faceid.types import ModelKey
+
+REPORTED = 500
+"""How many findings of a kind a report has."""
+
+
+def with_health(findings: Findings, examination: Examination, progress: Progress | None = None) -> Findings:
+    """`findings` about a gallery, with what `examination` finds in it. Raises GalleryError."""
+    worst = Worst(REPORTED)
+    for found in examination.run(progress):
+        worst.add(found)
+    return replace(
+        findings,
+        health=worst.kept(),
+        caveats=(*findings.caveats, *_caveats(worst, examination.bounds)),
+    )
+
+
+def health_findings(source: str, model: ModelKey | None, worst: Worst, bounds: Bounds) -> Findings:
+    """What `worst` holds of the gallery at `source`, with what must be said beside it."""
+    return Findings(
+        title="Health of a gallery",
+        created_at=datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        command=shlex.join(["faceid", *sys.argv[1:]]),
+        versions={
+            "faceid": version("faceid"),
+            "numpy": version("numpy"),
+            "platform": platform.platform(),
+            "python": platform.python_version(),
+        },
+        model="-" if model is None else str(model),
+        metric="-" if model is None else model.metric,
+        data=Data(
+            source=source,
+            kind="gallery",
+            identities=bounds.identities,
+            photos=bounds.templates,
+            templates=bounds.templates,
+            lost={},
+            mated=0,
+            non_mated=0,
+            duplicates=(),
+            sha256="",
+        ),
+        caveats=_caveats(worst, bounds),
+        health=worst.kept(),
+    )
+
+
+def _caveats(worst: Worst, bounds: Bounds) -> tuple[Caveat, ...]:
+    caveats = []
+    left_out = sum(worst.counts.values()) - len(worst.kept())
+    if left_out:
+        caveats.append(
+            Caveat(
+                "shortened",
+                f"{left_out:,} lesser findings about the gallery are left out here; `faceid --json gallery-health`"
+                " lists them all",
+            )
+        )
+    if bounds.look_alikes_by_chance is not None and bounds.look_alikes_by_chance >= 2.0:
+        caveats.append(
+            Caveat(
+                "by_chance",
+                f"in a gallery of this size about {bounds.look_alikes_by_chance:,.0f} pairs of strangers are as close"
+                " as look-alikes",
+            )
+        )
+    if bounds.templates and bounds.look_alike_within is None:
+        caveats.append(
+            Caveat("not_calibrated", "without a calibration of the model look-alikes were not looked for")
+        )
+    return tuple(caveats)

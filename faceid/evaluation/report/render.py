@@ -1,0 +1,93 @@
+"""Findings as one HTML file that needs nothing else, or as JSON."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from faceid.errors import UsageError
+from faceid.evaluation.report import figures, protocols, sections, summary
+from faceid.evaluation.report.findings import Findings
+from faceid.evaluation.report.markup import join, text
+
+
+def write_report(findings: Findings, path: Path) -> None:
+    """Write `findings` to `path`: JSON where it ends in .json, else HTML.
+
+    The file is replaced only when all is written, and readable by its owner only: it may hold faces. Raises UsageError
+    (`cannot_write`).
+    """
+    if path.suffix.lower() == ".json":
+        content = json.dumps(to_json(findings), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+    else:
+        content = to_html(findings)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.touch(mode=0o600)
+        # A file name may hold bytes that are not UTF-8 (surrogates in Python).
+        temporary.write_bytes(content.encode("utf-8", "backslashreplace"))
+        temporary.replace(path)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(
+            f"cannot write {path}: {reason}", code="cannot_write", hint="choose another place", path=str(path)
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def to_json(findings: Findings) -> dict[str, Any]:
+    """The findings field for field, as JSON knows them: thumbnails in base64, numbers that are none null."""
+    plain = _plain(findings)
+    assert isinstance(plain, dict)
+    return plain
+
+
+def to_html(findings: Findings) -> str:
+    """The findings as one page without references to anything outside it."""
+    style = (files(__package__) / "report.css").read_text(encoding="utf-8")
+    body = join(
+        part(findings)
+        for part in (
+            summary.summary,
+            protocols.protocols,
+            sections.cohorts,
+            sections.operating_points,
+            figures.figures,
+            sections.notable,
+            sections.health,
+            summary.data,
+            summary.method,
+            summary.reproduction,
+        )
+    )
+    title = text(findings.title)
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="referrer" content="no-referrer">\n'
+        f"<title>{title}</title>\n<style>\n{style}</style></head>\n"
+        f"<body><main><header><h1>{title}</h1>\n<p>{text(findings.created_at)} · {text(findings.model)} ·"
+        f" {text(findings.data.source)}</p></header>\n{body}</main></body></html>\n"
+    )
+
+
+def _plain(value: object) -> object:
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode("ascii")
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

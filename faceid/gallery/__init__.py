@@ -1,0 +1,1 @@
+"""The gallery: enrolled identities, search with exact rescoring, and archives of templates."""

@@ -1,0 +1,231 @@
+"""Templates in and out of NumPy archives (.npz).
+
+Arrays: `embeddings` float32 (n, d), `names` str (n), optional `sources` str (n); scalar strings `model` and
+`metric`. Exports also carry `weights_sha256` and `aligner`, which an import compares where they are there, and
+`photo_sha256` (n), by which a photo is known again after an import.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from itertools import repeat
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from enrollment_db.records import Model
+from enrollment_db.sqlite.bulk import Part
+from faceid.errors import GalleryError, InputError
+from faceid.gallery.gallery import Gallery, database_errors, record_of
+from faceid.gallery.npz import bad_archive, opened, read_rows, shape_and_type, unit_rows, write_rows
+from faceid.results import TransferResult
+from faceid.types import ModelKey
+
+Progress: TypeAlias = Callable[[int, int], None]
+"""Called with the templates that are done, and of how many."""
+
+ROWS = 16_384
+"""Templates held at a time."""
+
+_FORMAT = "see `faceid import --help` for the arrays"
+
+
+def import_templates(
+    gallery: Gallery, model: ModelKey, path: Path, progress: Progress | None = None
+) -> TransferResult:
+    """Store the templates of an archive, all of them or none; those that are there already are skipped.
+
+    Rows whose name is empty are nobody's, and left out.
+
+    Vectors are brought to unit length. Raises InputError for a file that is not such an archive, GalleryError
+    for templates of another model.
+    """
+    with opened(path, _FORMAT) as archive:
+        total, has_sources, has_digests = _check_arrays(archive, path)
+        _check_model(archive, gallery, model, path)
+        people: set[str] = set()
+        nameless = 0
+
+        def parts() -> Iterator[Part]:
+            nonlocal nameless
+            done = 0
+            for vectors, names, sources, digests in zip(
+                _rows(archive, "embeddings"),
+                _rows(archive, "names"),
+                _rows(archive, "sources") if has_sources else repeat(None),
+                _rows(archive, "photo_sha256") if has_digests else repeat(None),
+                strict=False,
+            ):
+                units = unit_rows(vectors, path, _FORMAT)
+                hashes = _digests(units) if digests is None else _checked_digests(digests, path)
+                origins = (
+                    [None] * len(units)
+                    if sources is None
+                    else [source or None for source in sources.tolist()]
+                )
+                # Nobody has said whose these are.
+                named = np.flatnonzero(names != "")
+                whose = names[named].tolist()
+                people.update(whose)
+                nameless += len(units) - len(named)
+                yield Part(
+                    whose,
+                    units[named],
+                    [hashes[place] for place in named],
+                    [origins[place] for place in named],
+                )
+                done += len(units)
+                if progress is not None:
+                    progress(done, total)
+
+        with database_errors():
+            added = gallery.store.add_many(parts(), record_of(model))
+    skipped = total - nameless - added
+    return TransferResult("imported", str(path), len(people), added, skipped, model.name, nameless)
+
+
+def export_templates(gallery: Gallery, path: Path, progress: Progress | None = None) -> TransferResult:
+    """Write all templates to `path`, which is replaced only when everything is written.
+
+    The archive shows the gallery as it was at one moment. Raises GalleryError for an empty gallery, or a place
+    that cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        # Templates are personal data: like the gallery itself, for its owner's eyes only.
+        temporary.touch(mode=0o600)
+        with temporary.open("wb") as file:
+            model, identities, templates = _write(gallery, zipfile.ZipFile(file, "w"), progress)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise GalleryError(
+            f"cannot write {path}: {error.strerror}",
+            code="cannot_write",
+            hint="choose another place",
+            path=str(path),
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return TransferResult("exported", str(path), identities, templates, 0, model.name)
+
+
+def _write(gallery: Gallery, archive: zipfile.ZipFile, progress: Progress | None) -> tuple[Model, int, int]:
+    names: list[str] = []
+    sources: list[str] = []
+    digests: list[str] = []
+
+    with archive, database_errors(), closing(gallery.store.list_all(ROWS)) as parts:
+        first = next(parts, None)
+        if first is None:
+            raise GalleryError(
+                "nothing is enrolled, so there is nothing to export", code="empty", hint="enrol first"
+            )
+        # Not the gallery's at another moment: it may go over to another one.
+        model = first.model
+
+        def vectors() -> Iterator[NDArray[np.float32]]:
+            part = first
+            while True:
+                names.extend(part.names)
+                sources.extend(source or "" for source in part.sources)
+                digests.extend(part.digests)
+                if progress is not None:
+                    progress(len(names), first.total)
+                yield part.vectors
+                if len(names) == first.total:
+                    return
+                part = next(parts)
+
+        write_rows(archive, "embeddings", (first.total, model.dim), "<f4", vectors())
+        for name, column in (("names", names), ("sources", sources), ("photo_sha256", digests)):
+            array = np.array(column, dtype=np.str_)
+            write_rows(archive, name, array.shape, array.dtype, [array])
+        for name, value in (
+            ("model", model.name),
+            ("metric", model.metric),
+            ("weights_sha256", model.weights_sha256),
+            ("aligner", model.aligner),
+        ):
+            scalar = np.array(value, dtype=np.str_)
+            write_rows(archive, name, (), scalar.dtype, [scalar])
+    return model, len(set(names)), len(names)
+
+
+def _check_arrays(archive: zipfile.ZipFile, path: Path) -> tuple[int, bool, bool]:
+    """How many templates there are, and whether sources and hashes come with them."""
+    there = {name.removesuffix(".npy") for name in archive.namelist()}
+    if missing := [name for name in ("embeddings", "names", "model", "metric") if name not in there]:
+        raise _bad(path, f"has no {' and no '.join(missing)}")
+    shape, dtype = shape_and_type(archive, "embeddings")
+    if len(shape) != 2:
+        raise _bad(path, f"has embeddings of shape {shape}, where (n, d) is needed")
+    if not np.issubdtype(dtype, np.floating):
+        raise _bad(path, f"has embeddings of type {dtype}, where float32 is needed")
+    optional = [name for name in ("sources", "photo_sha256") if name in there]
+    for name in ("names", *optional):
+        length, kind = shape_and_type(archive, name)
+        if length != shape[:1] or kind.kind != "U":
+            raise _bad(
+                path, f"has {name} of shape {length} and type {kind}, where {shape[0]} strings are needed"
+            )
+    return shape[0], "sources" in optional, "photo_sha256" in optional
+
+
+def _check_model(archive: zipfile.ZipFile, gallery: Gallery, model: ModelKey, path: Path) -> None:
+    expected = {
+        "model": model.name,
+        "metric": model.metric,
+        "weights_sha256": model.weights_sha256,
+        "aligner": model.aligner,
+    }
+    for field, value in expected.items():
+        if f"{field}.npy" in archive.namelist() and (found := _scalar(archive, field)) != value:
+            raise GalleryError(
+                f"{path} holds templates of {field} {found}, not {value}",
+                code="model_mismatch",
+                hint=f"use --model {_scalar(archive, 'model')} and a gallery of that model",
+                path=str(path),
+            )
+    (_, dim), _ = shape_and_type(archive, "embeddings")
+    if dim != model.dim:
+        raise GalleryError(
+            f"{path} holds templates of {dim} numbers, where {model.name} has {model.dim}",
+            code="model_mismatch",
+            hint="use the model that they were computed with, and a gallery of that model",
+            path=str(path),
+        )
+    gallery.guard(model)
+
+
+def _scalar(archive: zipfile.ZipFile, name: str) -> str:
+    with archive.open(f"{name}.npy") as member:
+        return str(np.lib.format.read_array(member, allow_pickle=False))
+
+
+def _rows(archive: zipfile.ZipFile, name: str) -> Iterator[NDArray[Any]]:
+    return read_rows(archive, name, ROWS)
+
+
+def _digests(vectors: NDArray[np.float32]) -> list[str]:
+    # The photos are not at hand: the vector itself is what makes a second import of it a duplicate.
+    return [hashlib.sha256(vector.tobytes()).hexdigest() for vector in vectors]
+
+
+def _checked_digests(digests: NDArray[np.str_], path: Path) -> list[str]:
+    found: list[str] = digests.tolist()
+    if not all(re.fullmatch("[0-9a-f]{64}", digest) for digest in found):
+        raise _bad(path, "has photo_sha256 that are not one hash a template")
+    return found
+
+
+def _bad(path: Path, problem: str) -> InputError:
+    return bad_archive(path, problem, _FORMAT)

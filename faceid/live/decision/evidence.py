@@ -1,0 +1,192 @@
+"""Who a track shows: the evidence of its looks, gathered until it is enough and kept steady afterwards.
+
+The looks are fused into one template, which is compared once with the gallery (`faceid.live.decision.fusion`); its
+log-likelihood ratio, tempered by how many independent looks it stands for, goes through a truncated sequential
+probability ratio test (Wald 1945, "Sequential tests of statistical hypotheses"). Looks at one track depend on each
+other so much that this is little more than one comparison of a good photo, and it claims no more. In tracks
+modelled from photographs strangers were accepted as often as the policy says where all looks are alike, and half as
+often where they differ as those of video do (scripts/check_live_rates.py). That holds for people like those the
+calibration was made on: five of one studio were taken for each other far more often (scripts/check_live.py), which no
+number of looks mends.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from faceid.decision.decide import Policy, decide_identity
+from faceid.decision.scores import distance_from_similarity
+from faceid.decision.thresholds import fnmr_at_distance
+from faceid.errors import UsageError
+from faceid.live.decision.fusion import Fused
+from faceid.types import Candidate, Decision
+
+if TYPE_CHECKING:
+    from faceid.types import Metric, Vector
+
+State: TypeAlias = Literal["undecided", "named", "unknown", "accepted", "rejected"]
+
+Search: TypeAlias = Callable[["Vector"], Sequence[Candidate]]
+"""The enrolled identities near a unit vector (d,), nearest first; of a claim, the one that is claimed."""
+
+MISSES = 0.01
+"""How often the test may give up a person for a stranger before its looks are used up."""
+
+MOST_LOOKS = 5
+"""After so many looks the test ends (Wald's truncation), and the threshold of the policy decides: a sixth look would
+raise the number of independent ones, 1.09, by less than 0.01."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What is known about a track.
+
+    `undecided` until the evidence is enough; then `named` (with `name`) or `unknown`, of a claim `accepted` or
+    `rejected`. `distance`, `fmr` and `llr` are those of the fused looks to the nearest candidate, or to `name` where
+    there is one; None before the first look and with an empty gallery. `evidence` is the tempered log10 of the
+    likelihood ratio that the test is made with. `looks` were fused. `since_s` is when the state began. `doubted` says
+    that the last look contradicts the others: the next one tells whether the person has changed. `changes` counts how
+    often that was so.
+    """
+
+    state: State
+    name: str | None
+    distance: float | None
+    threshold: float
+    fmr: float | None
+    llr: float | None
+    evidence: float | None
+    looks: int
+    since_s: float | None
+    doubted: bool = False
+    changes: int = 0
+
+
+class Evidence:
+    """What the looks at one track say about who it is.
+
+    `search` is given fused templates; `claim` says that it knows one identity only, which the track is said to be. The
+    rate that a stranger is accepted at is that of the policy's threshold: FPIR / identities in a search, FMR of a
+    claim.
+    """
+
+    def __init__(self, search: Search, policy: Policy, metric: Metric, *, claim: bool = False) -> None:
+        """Raises UsageError (`not_calibrated`) for a policy without a curve of evidence."""
+        alpha = policy.fmr(policy.threshold)
+        if alpha is None or policy.llr(policy.threshold) is None:
+            raise UsageError(
+                "this calibration does not say what distances are worth as evidence",
+                code="not_calibrated",
+                hint="choose a model with a calibration, or run `faceid calibrate`",
+            )
+        self._search, self._policy, self._metric, self._claim = search, policy, metric, claim
+        self._accept = math.log10((1.0 - MISSES) / alpha)
+        # A threshold that lets everybody in leaves nothing to reject.
+        self._reject = math.log10(MISSES / (1.0 - alpha)) if alpha < 1.0 - MISSES else -math.inf
+        self._fused: Fused | None = None
+        self._doubt: tuple[Vector, float] | None = None
+        self.outcome = Outcome("undecided", None, None, policy.threshold, None, None, None, 0, None)
+
+    def look(self, vector: Vector, quality: float, time_s: float) -> Outcome:
+        """Take in one look, a unit vector (d,) and its quality, 0..1.
+
+        One that contradicts the looks before is not fused. If the next one does so as well and agrees with it, the
+        person has changed, and the evidence begins anew with these two; else it is dropped.
+        """
+        fused, doubt, anew = self._fused, self._doubt, False
+        self._doubt = None
+        if fused is None:
+            self._fused = Fused.of(vector, quality)
+        elif not self._contradicts(fused.cosine_to(vector)):
+            self._fused = fused.joined_by(vector, quality)
+        elif doubt is not None and not self._contradicts(float(doubt[0] @ vector)):
+            self._fused, anew = Fused.of(*doubt).joined_by(vector, quality), True
+        else:
+            self._doubt = vector, quality
+            self.outcome = replace(self.outcome, doubted=True)
+            return self.outcome
+        self.outcome = self._judged(self._fused, time_s, anew=anew)
+        return self.outcome
+
+    def contradicted_by(self, vector: Vector) -> bool:
+        """Whether the unit vector (d,) of a look shows somebody else than the looks before, if there were any."""
+        return self._fused is not None and self._contradicts(self._fused.cosine_to(vector))
+
+    def _contradicts(self, cosine: float) -> bool:
+        """Whether two looks at one track are farther apart than half of all pairs of photos of one person, and than one
+        pair of strangers in as many as were measured; or likelier of two people than of one.
+
+        Photos differ by years, cameras and light, looks at one track do not: of 722 in 29 clips 3 contradicted those
+        before, and 264 of 264 changes between two people's clips were found at the second look (by the likelihood ratio
+        alone, 154).
+        """
+        distance = distance_from_similarity(cosine, self._metric)
+        ratio = self._policy.llr(distance)
+        missed = (
+            None if self._policy.calibration is None else fnmr_at_distance(self._policy.calibration, distance)
+        )
+        return (ratio is not None and ratio < 0.0) or (missed is not None and missed < 0.5)
+
+    def _judged(self, fused: Fused, time_s: float, *, anew: bool) -> Outcome:
+        candidates = tuple(self._worth(fused, found) for found in self._search(fused.template))
+        decision = decide_identity(candidates, self._policy)
+        before = self.outcome
+        nearest = self._strength(decision.distance, fused)
+        settled = not anew and before.state in ("unknown", "rejected")
+        state, name, distance = self._test(decision, nearest, fused.looks, settled=settled)
+        if not anew and before.name is not None and name != before.name:
+            # Who is not among the candidates has left the gallery, or others crowd it out: nothing speaks for it.
+            held = next((found.distance for found in candidates if found.name == before.name), None)
+            if self._is_held(held, fused, another=name is not None and nearest >= self._accept):
+                state, name, distance = before.state, before.name, held
+        changed = (state, name) != (before.state, before.name) or before.since_s is None
+        return Outcome(
+            state,
+            name,
+            distance,
+            self._policy.threshold,
+            None if distance is None else self._policy.fmr(distance),
+            None if distance is None else self._policy.llr(distance),
+            None if distance is None else self._strength(distance, fused),
+            fused.looks,
+            time_s if changed else before.since_s,
+            changes=before.changes + anew,
+        )
+
+    def _test(
+        self, decision: Decision, evidence: float, looks: int, *, settled: bool
+    ) -> tuple[State, str | None, float | None]:
+        """What the truncated test says of the nearest candidate: state, name and distance.
+
+        Who was `settled` to be a stranger stays one until the test accepts: no flicker that way either. The threshold
+        decides once, when the looks are used up: one who stays has no more chances than one who passes by.
+        """
+        yes: State = "accepted" if self._claim else "named"
+        no: State = "rejected" if self._claim else "unknown"
+        ended = looks >= MOST_LOOKS
+        decided = settled and looks > MOST_LOOKS
+        if decision.name is not None and (evidence >= self._accept or (ended and not decided)):
+            return yes, decision.name, decision.distance
+        if ended or settled or (decision.distance is not None and evidence <= self._reject):
+            return no, None, decision.distance
+        return "undecided", None, decision.distance
+
+    def _is_held(self, distance: float | None, fused: Fused, *, another: bool) -> bool:
+        """Whether a name stays that the test would not give now: until the test rejects it, or accepts another person
+        where this one is beyond the threshold.
+        """
+        if distance is None or (another and distance > self._policy.threshold):
+            return False
+        return self._strength(distance, fused) > self._reject
+
+    def _strength(self, distance: float | None, fused: Fused) -> float:
+        """The tempered log10 of the likelihood ratio of a distance; nobody at any distance is no evidence."""
+        ratio = None if distance is None else self._policy.llr(distance)
+        return 0.0 if ratio is None else ratio * fused.effective_looks
+
+    def _worth(self, fused: Fused, found: Candidate) -> Candidate:
+        similarity = fused.similarity(found.similarity)
+        return Candidate(found.name, distance_from_similarity(similarity, self._metric), similarity)

@@ -1,0 +1,1 @@
+"""Whether a track shows a live face."""

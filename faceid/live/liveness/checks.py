@@ -1,0 +1,64 @@
+"""Which way of telling live faces a stream is watched with: one check for each track."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from faceid.live.liveness.challenge import ChallengeCheck, least_similarities
+from faceid.live.liveness.passive import PassiveCheck
+from faceid.live.liveness.state import LivenessCheck
+from faceid.recognition.liveness.challenge import Challenge, draw_actions
+
+if TYPE_CHECKING:
+    from faceid.decision.decide import Policy
+    from faceid.ports.networks import LivenessDetector
+    from faceid.types import Metric
+
+Kind: TypeAlias = Literal["off", "passive", "challenge"]
+
+STEPS = 3
+"""Movements of a challenge: 36 orders. A fourth would make it 108, and a person some five seconds slower."""
+
+CHALLENGE_FPS = 5.0
+"""Frames a second below which movements go unseen: a pose has to last, and nobody may be gone for a second."""
+
+
+def check_maker(
+    kind: Kind,
+    detector: LivenessDetector | None,
+    policy: Policy,
+    metric: Metric,
+    *,
+    threshold: float | None = None,
+) -> Callable[[], LivenessCheck] | None:
+    """What makes the check of a new track; None where nothing is checked.
+
+    `threshold` is the score, 0..1, from which on `detector` is believed to see a live face; None: as measured.
+    Raises UsageError (`not_calibrated`) for a challenge without a calibration, ValueError for `passive` without a
+    detector.
+    """
+    if kind == "off":
+        return None
+    passive = None if detector is None else partial(PassiveCheck, detector, _or_measured(threshold))
+    if kind == "passive":
+        if passive is None:
+            raise ValueError("nothing to look at faces with")
+        return passive
+    straight, turned = least_similarities(policy, metric)
+
+    def challenge() -> ChallengeCheck:
+        asked = Challenge(draw_actions(STEPS), least_similarity=straight, least_turned_similarity=turned)
+        return ChallengeCheck(asked, None if passive is None else passive())
+
+    return challenge
+
+
+def _or_measured(threshold: float | None) -> float:
+    if threshold is not None:
+        return threshold
+    # Not at the top: it loads the networks' library.
+    from faceid.recognition.liveness.passive import LIVE_THRESHOLD
+
+    return LIVE_THRESHOLD

@@ -1,0 +1,1 @@
+"""Sources of moving pictures: cameras, streams, files and pipes."""

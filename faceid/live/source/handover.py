@@ -1,0 +1,95 @@
+"""Where the thread that reads meets the one that looks: a slot for the newest frame, and what happened, in order."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from threading import Condition
+
+from faceid.live.source.events import SourceEvent
+from faceid.live.source.frames import Frame
+
+_MOST_EVENTS = 64
+"""Kept for a consumer that is away; after that the oldest pair of loss and return is forgotten."""
+
+_GLANCE_S = 0.1
+"""How often one that waits looks up: the clock may be another than that by which a condition waits."""
+
+
+class Handover:
+    """At most one frame and `_MOST_EVENTS` events, in the order in which they came. Safe between two threads.
+
+    A newer frame takes the place of one that nobody has taken, so that what is taken is never older than the last
+    thing that was put.
+    """
+
+    def __init__(self) -> None:
+        self._changed = Condition()
+        self._pending: deque[Frame | SourceEvent] = deque()
+        self._closed = False
+        self._failure: BaseException | None = None
+        self.dropped = 0
+        """Frames that a newer one took the place of."""
+
+    def put(self, frame: Frame) -> None:
+        """Have `frame` taken next, after the events that came before it."""
+        with self._changed:
+            if self._closed:
+                return
+            for older in [item for item in self._pending if isinstance(item, Frame)]:
+                self._pending.remove(older)
+                self.dropped += 1
+            self._pending.append(frame)
+            self._changed.notify_all()
+
+    def wait_until_taken(self) -> None:
+        """Wait until the frame that was put is taken, or all is closed."""
+        with self._changed:
+            while not self._closed and any(isinstance(item, Frame) for item in self._pending):
+                self._changed.wait()
+
+    def tell(self, event: SourceEvent) -> None:
+        """Have `event` taken after what came before it."""
+        with self._changed:
+            events = [item for item in self._pending if not isinstance(item, Frame)]
+            if len(events) >= _MOST_EVENTS:
+                # Two in a row are a loss and a return, or a return and a loss: the rest still alternates.
+                for oldest in events[:2]:
+                    self._pending.remove(oldest)
+            self._pending.append(event)
+            self._changed.notify_all()
+
+    def fail(self, error: BaseException) -> None:
+        """Have `error` raised where the next thing would be taken, after what came before it."""
+        with self._changed:
+            self._failure = error
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Nothing more is given or taken."""
+        with self._changed:
+            self._closed = True
+            self._pending.clear()
+            self._changed.notify_all()
+
+    def take(self, give_up: Callable[[], bool]) -> Frame | SourceEvent | None:
+        """What comes next; None when closed, or once `give_up`, asked several times a second, says so.
+
+        Raises what `fail` was told.
+        """
+        while True:
+            with self._changed:
+                if self._closed:
+                    return None
+                if self._pending:
+                    item = self._pending.popleft()
+                    self._changed.notify_all()
+                    return item
+                if self._failure is not None:
+                    raise self._failure
+            # Without the lock: what is asked may itself have something to tell.
+            if give_up():
+                return None
+            with self._changed:
+                if not self._pending and self._failure is None and not self._closed:
+                    self._changed.wait(_GLANCE_S)

@@ -1,0 +1,98 @@
+"""Readers: what an address names, opened, gives its pictures one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from faceid.errors import InputError, UnreadableImage
+from faceid.imaging import read, walk
+from faceid.live.source.addresses import Address, NetworkStream, PictureDirectory, StandardInput
+from faceid.types import Image
+
+PICTURES_PER_SECOND = 25.0
+"""The pace at which the pictures of a directory are taken to have been made."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Grabbed:
+    """A picture, and when it is shown: seconds of media time, None where the source is live.
+
+    `passed_over` counts pictures between the last one and this that were not decoded: newer ones had come already, or
+    they were damaged.
+    """
+
+    image: Image
+    media_s: float | None
+    passed_over: int = 0
+
+
+class Reader(Protocol):
+    """An open source. Used by one thread; every call returns within the reader's own time limits."""
+
+    def read(self) -> Grabbed | None:
+        """The next picture, None at the end. Raises InputError where the source breaks off or makes no sense."""
+        ...
+
+    def close(self) -> None:
+        """Give back what is held open."""
+        ...
+
+
+Opener: TypeAlias = Callable[[Address], Reader]
+
+
+def open_reader(address: Address) -> Reader:
+    """Open what `address` names.
+
+    Raises InputError: `source_unreachable` where nothing answers, `source_unreadable` where it is no video.
+    """
+    if isinstance(address, PictureDirectory):
+        return PictureReader(address.path)
+    if isinstance(address, StandardInput):
+        from faceid.live.source.mjpeg_reader import open_standard_input
+
+        return open_standard_input()
+    if isinstance(address, NetworkStream) and address.is_http:
+        from faceid.live.source.http_stream import open_http
+
+        if (reader := open_http(address)) is not None:
+            return reader
+    from faceid.live.source.video import VideoReader
+
+    return VideoReader(address)
+
+
+class PictureReader:
+    """The pictures of a directory; `image.source` is the path of each. Those that cannot be decoded are passed over.
+
+    `read` raises InputError (`no_images`, or why the first was refused) where there is not a single one.
+    """
+
+    def __init__(self, directory: str) -> None:
+        self._paths: Iterator[str] = walk([directory])
+        self._number = 0
+        self._given = 0
+
+    def read(self) -> Grabbed | None:
+        """The next picture that can be decoded."""
+        refusal: InputError | None = None
+        passed_over = 0
+        for path in self._paths:
+            media_s = self._number / PICTURES_PER_SECOND
+            self._number += 1
+            try:
+                image = read(path)
+            except UnreadableImage as error:
+                refusal = refusal or error
+                passed_over += 1
+                continue
+            self._given += 1
+            return Grabbed(image, media_s, passed_over)
+        if refusal is not None and not self._given:
+            raise refusal
+        return None
+
+    def close(self) -> None:
+        """Nothing is held open."""

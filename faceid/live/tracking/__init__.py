@@ -1,0 +1,1 @@
+"""Faces of single frames become tracks, and which of them are worth embedding."""

@@ -1,0 +1,35 @@
+"""State dicts out of files that torch wrote: tensors only, nothing that a pickle could run."""
+
+from __future__ import annotations
+
+import pickle
+import struct
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from faceid.networks.errors import WeightsFormat
+
+UNREADABLE = (
+    pickle.UnpicklingError,
+    RuntimeError,
+    EOFError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    struct.error,
+)
+"""What torch's restricted unpickler raises for bytes that make no sense to it."""
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """The state dict that a `.pt` or `.pth` file holds, on the CPU. Raises WeightsFormat, and OSError."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except UNREADABLE as error:
+        raise WeightsFormat(f"{path.name} is not a file of torch weights: {error}", path=str(path)) from error
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise WeightsFormat(f"{path.name} does not hold a state dict", path=str(path))
+    return state

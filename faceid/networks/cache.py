@@ -1,0 +1,59 @@
+"""Converted weights, kept so that they need not be converted again.
+
+A file is called SOURCE-nhwc-VERSION-DIGEST.safetensors: the hash of what was converted, the converter's version
+and the SHA-256 of the file itself. What does not match its own name is removed and converted anew, and a
+directory that cannot be written to costs time, nothing else. Filters are kept channels last, as they are used:
+bringing them into that order at each start costs more than reading them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from faceid.networks.files import write_whole
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def converted(
+    directory: Path, source_sha256: str, version: int, convert: Callable[[], dict[str, Tensor]]
+) -> dict[str, Tensor]:
+    """The state dict that `convert` gives, from `directory` where it is there already; filters channels last.
+
+    Raises what `convert` raises, nothing else.
+    """
+    import safetensors.torch
+
+    stem = f"{source_sha256[:16]}-nhwc-v{version}"
+    content = _read(directory, stem)
+    if content is None:
+        content = safetensors.torch.save({key: _stored(value) for key, value in convert().items()})
+        digest = hashlib.sha256(content).hexdigest()
+        with suppress(OSError):
+            directory.mkdir(parents=True, exist_ok=True)
+            write_whole(directory / f"{stem}-{digest}.safetensors", [content])
+    return {key: _used(value) for key, value in safetensors.torch.load(content).items()}
+
+
+def _stored(tensor: Tensor) -> Tensor:
+    return (tensor.permute(0, 2, 3, 1) if tensor.dim() == 4 else tensor).contiguous()
+
+
+def _used(tensor: Tensor) -> Tensor:
+    return tensor.permute(0, 3, 1, 2) if tensor.dim() == 4 else tensor
+
+
+def _read(directory: Path, stem: str) -> bytes | None:
+    """The content of the first file of that stem that is what its name says."""
+    for path in sorted(directory.glob(f"{stem}-*.safetensors")):
+        with suppress(OSError):
+            content = path.read_bytes()
+            if path.name == f"{stem}-{hashlib.sha256(content).hexdigest()}.safetensors":
+                return content
+            path.unlink()
+    return None

@@ -1,0 +1,176 @@
+"""One file over HTTP: resumed where it stopped, checked by size and SHA-256, then given its name.
+
+Bytes collect in `FILE.part`, which survives an interruption. `FILE.lock` makes one of two processes wait.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.client import HTTPException, HTTPResponse
+from pathlib import Path
+from typing import cast
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
+
+from faceid.networks.card import AnyCard
+from faceid.networks.errors import PullFailed, WeightsAltered
+from faceid.networks.files import BLOCK, sha256_of
+
+TIMEOUT = 30.0
+"""Seconds of silence after which a server counts as gone."""
+
+
+def download(card: AnyCard, target: Path, progress: Callable[[int, int | None], None]) -> None:
+    """Fetch the file of `card.weights` (a URL) to `target`, whose directory exists.
+
+    Raises PullFailed (offline, HTTP error, connection lost, disk full), WeightsAltered where the server has
+    another file than the card names, and OSError for what the disk refuses.
+    """
+    part = target.with_name(f"{target.name}.part")
+    with _exclusive(target.with_name(f"{target.name}.lock")):
+        if target.is_file() and sha256_of(target) == card.weights.sha256:
+            return  # another process was faster
+        resumed = _fetch(card, part, progress)
+        if resumed and sha256_of(part) != card.weights.sha256:
+            # The part was of another version, or damaged: once more from the start.
+            part.unlink()
+            _fetch(card, part, progress)
+        found = sha256_of(part)
+        if found != card.weights.sha256:
+            part.unlink()
+            raise _another_file(card, f"SHA-256 {found[:8]}..., not {card.weights.sha256[:8]}...")
+        part.replace(target)
+
+
+def _fetch(card: AnyCard, part: Path, progress: Callable[[int, int | None], None]) -> bool:
+    """Complete `part` to the card's size; True where it goes on from bytes that were there before."""
+    size = card.weights.size
+    have = part.stat().st_size if part.exists() else 0
+    if have == size:
+        return True
+    if have > size:
+        part.unlink()
+        have = 0
+    if shutil.disk_usage(part.parent).free < size - have:
+        raise PullFailed(
+            f"the weights of {card.name} do not fit on the disk of {part.parent}",
+            code="disk_full",
+            hint=f"free {(size - have) / 1e6:.0f} MB there",
+            path=str(part.parent),
+        )
+    response, have = _resumed(card, have)
+    with response:
+        _receive(card, response, part, have, progress)
+    return have > 0
+
+
+def _resumed(card: AnyCard, have: int) -> tuple[HTTPResponse, int]:
+    """A response that goes on after `have` bytes, or else one with the whole file; and where it begins."""
+    response = _request(card, have)
+    if have and _range_of(response) != (have, card.weights.size):
+        # The server cannot resume, or has another file now: take the whole.
+        if response.status == 206:
+            response.close()
+            response = _request(card, 0)
+        have = 0
+    announced = response.headers.get("Content-Length")
+    if not have and announced not in (None, str(card.weights.size)):
+        response.close()
+        raise _another_file(card, f"{announced} bytes, not {card.weights.size}")
+    return response, have
+
+
+def _receive(
+    card: AnyCard, response: HTTPResponse, part: Path, have: int, progress: Callable[[int, int | None], None]
+) -> None:
+    """Write what comes to `part`, behind the `have` bytes that it keeps."""
+    size = card.weights.size
+    progress(have, size)
+    with part.open("ab" if have else "wb") as file:
+        while block := _read(card, response, size - have + 1, have):
+            if have + len(block) > size:
+                part.unlink()
+                raise _another_file(card, f"more than {size} bytes")
+            file.write(block)
+            have += len(block)
+            progress(have, size)
+        file.flush()
+        os.fsync(file.fileno())
+    if have < size:
+        raise _lost(card, have, "the server closed the connection")
+
+
+def _request(card: AnyCard, start: int) -> HTTPResponse:
+    """The response to a GET from byte `start` on."""
+    headers = {"User-Agent": "faceid"} | ({"Range": f"bytes={start}-"} if start else {})
+    try:
+        return cast("HTTPResponse", urlopen(Request(card.weights.source, headers=headers), timeout=TIMEOUT))
+    except HTTPError as error:
+        error.close()
+        if error.code == 416 and start:
+            return _request(card, 0)
+        raise PullFailed(
+            f"cannot fetch {card.weights.source}: HTTP {error.code} {error.reason}",
+            code="not_found" if error.code in (404, 410) else None,
+            hint=_other_way(card),
+        ) from error
+    except (URLError, HTTPException, TimeoutError, ConnectionError) as error:
+        reason = error.reason if isinstance(error, URLError) else error
+        raise PullFailed(
+            f"cannot reach {card.weights.source}: {reason}", code="offline", hint=_other_way(card)
+        ) from error
+
+
+def _read(card: AnyCard, response: HTTPResponse, limit: int, have: int) -> bytes:
+    try:
+        return response.read(min(BLOCK, limit))
+    except (HTTPException, TimeoutError, ConnectionError) as error:
+        raise _lost(card, have, str(error) or type(error).__name__) from error
+
+
+def _range_of(response: HTTPResponse) -> tuple[int, int] | None:
+    """First byte and total size of a partial response."""
+    match = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", response.headers.get("Content-Range", ""))
+    return (int(match[1]), int(match[2])) if response.status == 206 and match else None
+
+
+def _lost(card: AnyCard, have: int, reason: str) -> PullFailed:
+    return PullFailed(
+        f"the download of {card.name} stopped at {have:,} of {card.weights.size:,} bytes: {reason}",
+        code="interrupted",
+        hint=f"run `faceid models pull {card.name}` again: it goes on where it stopped",
+    )
+
+
+def _another_file(card: AnyCard, difference: str) -> WeightsAltered:
+    return WeightsAltered(
+        f"{card.weights.source} is not the file that the card of {card.name} names: {difference}",
+        hint=_other_way(card),
+    )
+
+
+def _other_way(card: AnyCard) -> str:
+    return (
+        f"try again later, or fetch {card.weights.file} elsewhere and run"
+        f" `faceid models pull {card.name} --from FILE`"
+    )
+
+
+@contextmanager
+def _exclusive(path: Path) -> Iterator[None]:
+    """Wait for, then hold, a lock that the system releases even if this process is killed."""
+    with path.open("ab") as file:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield

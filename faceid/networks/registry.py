@@ -1,0 +1,177 @@
+"""Networks by name: the cards in models/cards, those of a folder of the user's own, and `onnx:FILE`.
+
+Those in models/cards/liveness have functions of their own: they make no templates, and are never offered as such.
+
+Imports nothing but the standard library: `faceid models` lists without loading a tensor.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+from faceid.networks.calibration import Calibration, CalibrationPoint, EvidencePoint, write_calibration
+from faceid.networks.card import (
+    Accuracy,
+    AnyCard,
+    Card,
+    LivenessCard,
+    TensorFormat,
+    Weights,
+    read_card,
+    read_liveness_card,
+)
+from faceid.networks.errors import BadCard, UnknownModel, WeightsMissing
+from faceid.networks.weights import Status, status
+
+__all__ = [
+    "Accuracy",
+    "AnyCard",
+    "Calibration",
+    "CalibrationPoint",
+    "Card",
+    "EvidencePoint",
+    "LivenessCard",
+    "Status",
+    "TensorFormat",
+    "Weights",
+    "any_card",
+    "card",
+    "card_path",
+    "cards",
+    "liveness_card",
+    "liveness_cards",
+    "liveness_names",
+    "names",
+    "status",
+    "write_calibration",
+]
+
+ONNX = "onnx:"
+"""What the name of a user's own network begins with; the path of its file follows."""
+
+
+def names(own: Path | None = None) -> tuple[str, ...]:
+    """The networks that have a card here, in alphabetical order, then those of the folder `own`.
+
+    A card of that folder is called as its file is, without `.toml`; it cannot take the name of one that is here.
+    """
+    shipped = _shipped()
+    if own is None or not own.is_dir():
+        return shipped
+    found = (path.stem for path in own.glob("*.toml") if not path.name.startswith("."))
+    return (*shipped, *sorted(set(found) - {*shipped, *liveness_names()}))
+
+
+@cache
+def _shipped() -> tuple[str, ...]:
+    return _names_in("cards")
+
+
+@cache
+def liveness_names() -> tuple[str, ...]:
+    """The networks for liveness that have a card here, in alphabetical order."""
+    return _names_in("cards/liveness")
+
+
+@cache
+def _data_dir() -> Path:
+    """The folder of cards and shipped weights: inside the package of an installed wheel, beside it in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    carried = package / "models"
+    return carried if carried.is_dir() else package.parent / "models"
+
+
+def _names_in(directory: str) -> tuple[str, ...]:
+    entries = (_data_dir() / directory).iterdir()
+    return tuple(
+        sorted(entry.name.removesuffix(".toml") for entry in entries if entry.name.endswith(".toml"))
+    )
+
+
+def cards(own: Path | None = None) -> tuple[Card, ...]:
+    """The cards of `names(own)`. Raises BadCard."""
+    return tuple(card(name, own) for name in names(own))
+
+
+def card(name: str, own: Path | None = None) -> Card:
+    """The card of a network of `names(own)`, or of the ONNX file in `onnx:FILE`, which lies beside it as FILE.toml.
+
+    Raises UnknownModel, BadCard, and for `onnx:FILE` WeightsMissing and WeightsAltered.
+    """
+    return _onnx_card(Path(name.removeprefix(ONNX))) if name.startswith(ONNX) else _named_card(name, own)
+
+
+def liveness_cards() -> tuple[LivenessCard, ...]:
+    """The cards of `liveness_names()`."""
+    return tuple(liveness_card(name) for name in liveness_names())
+
+
+def liveness_card(name: str) -> LivenessCard:
+    """The card of a network for liveness. Raises UnknownModel and BadCard."""
+    if name not in liveness_names():
+        raise UnknownModel(
+            f"there is no network for liveness called {name!r}",
+            hint=f"choose one of {', '.join(liveness_names())}",
+        )
+    path = _data_dir() / "cards" / "liveness" / f"{name}.toml"
+    found = read_liveness_card(path.read_text(encoding="utf-8"), path.name)
+    _expect_name(path, found.name)
+    return found
+
+
+def any_card(name: str, own: Path | None = None) -> AnyCard:
+    """The card of a network, whatever it is for. Raises as `card` does."""
+    return liveness_card(name) if name in liveness_names() else card(name, own)
+
+
+def card_path(name: str, own: Path | None = None) -> Path:
+    """The TOML file of a network's card, for tools that write to it. Raises UnknownModel."""
+    if name in liveness_names():
+        raise UnknownModel(
+            f"{name} tells live faces from copies and makes no templates",
+            hint=f"choose one of {', '.join(names(own))}, or onnx:FILE",
+        )
+    if name not in names(own):
+        raise UnknownModel(
+            f"there is no model called {name!r}",
+            hint=f"choose one of {', '.join(names(own))}, or onnx:FILE; `faceid models` lists them",
+        )
+    if own is not None and name not in _shipped():
+        return own / f"{name}.toml"
+    return _data_dir() / "cards" / f"{name}.toml"
+
+
+def _named_card(name: str, own: Path | None) -> Card:
+    path = card_path(name, own)
+    found = read_card(_text_of(path), path.name, folder=path.parent)
+    _expect_name(path, found.name)
+    return found
+
+
+def _expect_name(path: Path, found: str) -> None:
+    if found != path.stem:
+        raise BadCard(f"{path.name}: name must be {path.stem!r}, as the file is called", path=str(path))
+
+
+def _onnx_card(path: Path) -> Card:
+    # The absolute path is part of the name, so that a gallery finds its network from any directory.
+    path = path.expanduser().resolve()
+    beside = path.with_suffix(".toml")
+    if not path.is_file():
+        raise WeightsMissing(f"there is no file {path}", hint="give the path of an ONNX file", path=str(path))
+    if not beside.exists():
+        raise BadCard(
+            f"{path.name} has no model card beside it: {beside.name}",
+            hint="describe the network in it, as in faceid/recognition/embed/onnx.py",
+            path=str(beside),
+        )
+    return replace(read_card(_text_of(beside), beside.name, file=path), name=f"{ONNX}{path}")
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadCard(f"cannot read {path}: {error}", path=str(path)) from error

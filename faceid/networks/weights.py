@@ -1,0 +1,152 @@
+"""Find, check and fetch the file that holds a network's weights.
+
+Nothing is ever loaded whose SHA-256 is not the card's, and nothing is downloaded unasked.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from faceid.networks.card import AnyCard
+from faceid.networks.download import download
+from faceid.networks.errors import PullFailed, WeightsAltered, WeightsMissing
+from faceid.networks.files import read_blocks, sha256_of, write_whole
+from faceid.networks.npm import fetch_member
+
+Status: TypeAlias = Literal["installed", "available", "missing"]
+
+Progress: TypeAlias = Callable[[int, "int | None"], None]
+"""Called with the bytes that are here and the bytes that there will be."""
+
+
+def locate(card: AnyCard, weights_dir: Path) -> Path | None:
+    """The file of a network's weights, unchecked; None where it is not on this machine."""
+    weights = card.weights
+    if weights.kind == "package":
+        path = _packaged(weights.source, str(weights.member))
+    elif weights.kind == "file":
+        path = Path(weights.source)
+    else:
+        path = weights_dir / weights.file
+    return path if path is not None and path.is_file() else None
+
+
+def status(card: AnyCard, weights_dir: Path) -> Status:
+    """Whether the weights are `installed`, `available` by `faceid models pull`, or `missing`.
+
+    Looks at the file's size, not at its hash: quick enough for a list.
+    """
+    path = locate(card, weights_dir)
+    if path is not None and path.stat().st_size == card.weights.size:
+        return "installed"
+    return "available" if card.weights.kind in ("url", "npm") else "missing"
+
+
+def verified(card: AnyCard, weights_dir: Path) -> Path:
+    """The file of a network's weights, whose size and SHA-256 are the card's.
+
+    Raises WeightsMissing and WeightsAltered.
+    """
+    path = locate(card, weights_dir)
+    if path is None:
+        raise WeightsMissing(f"the weights of {card.name} are not installed", hint=_way_to_get(card))
+    check(card, path, hint=_way_to_get(card))
+    return path
+
+
+def check(card: AnyCard, path: Path, *, hint: str | None = None) -> None:
+    """Raise WeightsAltered unless `path` is the card's file, WeightsMissing if it cannot be read."""
+    try:
+        size = path.stat().st_size
+        found = sha256_of(path) if size == card.weights.size else None
+    except OSError as error:
+        raise WeightsMissing(f"cannot read {path}: {error.strerror}", hint=hint, path=str(path)) from error
+    if found == card.weights.sha256:
+        return
+    difference = (
+        f"{size:,} bytes, not {card.weights.size:,}"
+        if found is None
+        else f"SHA-256 {found[:8]}..., not {card.weights.sha256[:8]}..."
+    )
+    raise WeightsAltered(
+        f"{path} does not hold the weights of {card.name}: {difference}", hint=hint, path=str(path)
+    )
+
+
+def pull(
+    card: AnyCard, weights_dir: Path, *, from_file: Path | None = None, progress: Progress | None = None
+) -> Path:
+    """Fetch the weights of a network, or take them from `from_file`, and keep them in `weights_dir`.
+
+    The file appears under its name only when it is whole and its SHA-256 is the card's. An interrupted
+    download goes on where it stopped; of two processes that pull at once, one waits for the other. Returns
+    the path.
+
+    Raises PullFailed, WeightsAltered (what came is another file) and WeightsMissing (nothing to fetch from).
+    """
+    weights = card.weights
+    report = progress if progress is not None else _ignore
+    if weights.kind in ("package", "file"):
+        if from_file is not None:
+            raise PullFailed(f"the weights of {card.name} are not kept by faceid", hint=_way_to_get(card))
+        return verified(card, weights_dir)
+    target = weights_dir / weights.file
+    if from_file is None and target.is_file() and _is_whole(card, target):
+        report(weights.size, weights.size)
+        return target
+    try:
+        weights_dir.mkdir(parents=True, exist_ok=True)
+        if from_file is not None:
+            check(card, from_file, hint="give the file that the card names, unchanged")
+            write_whole(target, read_blocks(from_file))
+        elif weights.kind == "npm":
+            fetch_member(card, target)
+        else:
+            download(card, target, report)
+    except OSError as error:
+        raise _disk_error(card, weights_dir, error) from error
+    report(weights.size, weights.size)
+    return target
+
+
+def _is_whole(card: AnyCard, path: Path) -> bool:
+    try:
+        check(card, path)
+    except WeightsAltered:
+        return False
+    return True
+
+
+def _packaged(distribution: str, member: str) -> Path | None:
+    # Never an import: the package of the default network does not survive being imported (pkg_resources).
+    try:
+        packaged = metadata.files(distribution) or ()
+    except metadata.PackageNotFoundError:
+        return None
+    return next((Path(str(path.locate())) for path in packaged if path.as_posix() == member), None)
+
+
+def _way_to_get(card: AnyCard) -> str:
+    if card.weights.kind == "package":
+        return f"pip install --force-reinstall --no-deps {card.weights.source}"
+    if card.weights.kind == "file":
+        return "put the file back, or name another with onnx:FILE"
+    return f"faceid models pull {card.name}"
+
+
+def _disk_error(card: AnyCard, weights_dir: Path, error: OSError) -> PullFailed:
+    full = error.errno == errno.ENOSPC
+    return PullFailed(
+        f"cannot keep the weights of {card.name} in {weights_dir}: {error.strerror or error}",
+        code="disk_full" if full else None,
+        hint=f"free {card.weights.size / 1e6:.0f} MB there" if full else "make the directory writable",
+        path=str(error.filename or weights_dir),
+    )
+
+
+def _ignore(done: int, total: int | None) -> None:
+    """Nobody watches."""

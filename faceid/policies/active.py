@@ -1,0 +1,195 @@
+"""Which policy counts: what a call asks for, else what is in force in the gallery, else the defaults.
+
+A gallery has at most one policy in force for comparisons with one claim (kind `fmr`: verify, compare) and one for
+searches (kind `fpir`: identify), each for one model. Neither stands in for the other: a promise about one comparison
+says nothing of a search that makes thousands. An FMR policy keeps its threshold. An FPIR policy keeps its rate: its
+threshold is worked out anew for the size that the gallery has at each search. A distance that was set by hand keeps
+that distance.
+
+Rates are read from the policy's own calibration, where it was measured on the gallery owner's data, else from that of
+the model's card.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+
+from enrollment_db.records import Policy as Stored
+from enrollment_db.records import TargetKind
+from faceid.decision.decide import IDENTIFY_FPIR, VERIFY_FMR, Policy, Target, policy_for
+from faceid.decision.thresholds import fmr_interval_at_distance
+from faceid.errors import UsageError
+from faceid.gallery.gallery import Gallery, database_errors, record_of
+from faceid.networks.calibration import Calibration
+from faceid.policies.stored import DECIDES, calibration_of, kinds_of, new_policy, put_all, state_of
+from faceid.results import PolicyReport, Problem
+from faceid.types import ModelKey
+
+_DEFAULTS: dict[TargetKind, Target] = {"fmr": Target(fmr=VERIFY_FMR), "fpir": Target(fpir=IDENTIFY_FPIR)}
+
+_log = logging.getLogger("faceid")
+
+
+class Policies:
+    """The policies of one model in one gallery, read anew for each decision: others may change them meanwhile."""
+
+    def __init__(
+        self,
+        gallery: Gallery | None,
+        model: ModelKey | None,
+        card: Calibration | None,
+        notify: Callable[[str], None] = lambda message: None,
+    ) -> None:
+        """`card` is the calibration of the model's card; without `gallery` and `model`, defaults count.
+
+        `notify` is told, once each, that the threshold moved, that a rate cannot be kept any more, and that a policy
+        is for another model.
+        """
+        self._gallery = gallery
+        self._model = model
+        self._card = card
+        self._notify = notify
+        self._told: set[str] = set()
+        self._last: Policy | None = None
+
+    def for_claim(self, asked: Target | None = None) -> Policy:
+        """What decides a comparison with one claim. An FPIR that is asked for is shared out as in a search.
+
+        Raises UsageError where a rate cannot be turned into a threshold, GalleryError.
+        """
+        return self._resolve(
+            "fmr", asked, None if asked is None or asked.fpir is None else self._identities()
+        )
+
+    def for_search(self, asked: Target | None = None) -> Policy:
+        """What decides a search in the gallery as it is now: two short queries. Raises as `for_claim` does."""
+        policy = self._resolve("fpir", asked, self._identities())
+        self._watch(policy)
+        return policy
+
+    def put(self, target: Target) -> list[int]:
+        """Put `target` in force, on the calibration that counts now; see `faceid.policies.stored.put`."""
+        gallery, model = self._place()
+        wanted = [
+            new_policy(kind, target, model, *self._calibration(kind, self._stored(kind)), self._identities())
+            for kind in kinds_of(target)
+        ]
+        return put_all(gallery, wanted)
+
+    def own_calibration(self) -> Calibration | None:
+        """What was measured on the owner's data, by a policy in force: that for comparisons, else that for searches.
+
+        Raises GalleryError.
+        """
+        return calibration_of(self._stored("fmr")) or calibration_of(self._stored("fpir"))
+
+    def reports(self) -> tuple[PolicyReport, PolicyReport]:
+        """What decides for verify and for identify."""
+        return self._report("fmr", self.for_claim), self._report("fpir", self.for_search)
+
+    def _report(self, kind: TargetKind, resolve: Callable[[], Policy]) -> PolicyReport:
+        stored = self._stored(kind)
+        calibration, _ = self._calibration(kind, stored)
+        policy, problem = None, None
+        try:
+            policy = resolve()
+        except UsageError as error:
+            problem = Problem(error.code, str(error), error.hint)
+        low, high = None, None
+        if policy is not None and calibration is not None:
+            low, high = fmr_interval_at_distance(calibration, policy.threshold)
+        return PolicyReport(
+            decides=DECIDES[kind],
+            policy=None if policy is None else state_of(policy),
+            fmr_low=low,
+            fmr_high=high,
+            data=None if calibration is None else calibration.data,
+            mated=None if calibration is None else calibration.mated,
+            non_mated=None if calibration is None else calibration.non_mated,
+            measured_at=None if calibration is None else calibration.date,
+            software=None if calibration is None else calibration.software,
+            since=None if stored is None else stored.since,
+            model=str(self._model),
+            problem=problem,
+        )
+
+    def _resolve(self, kind: TargetKind, asked: Target | None, identities: int | None) -> Policy:
+        stored = self._stored(kind)
+        calibration, _ = self._calibration(kind, stored)
+        if asked is not None and asked != Target():
+            return policy_for(asked, calibration, identities=identities)
+        if stored is None:
+            self._check_others(kind)
+            return replace(policy_for(_DEFAULTS[kind], calibration, identities=identities), source="default")
+        if stored.by_hand:
+            policy = policy_for(Target(threshold=stored.threshold), calibration, identities=identities)
+        elif kind == "fmr":
+            policy = Policy(stored.threshold, "fmr", stored.target, calibration, identities)
+        else:
+            policy = policy_for(Target(fpir=stored.target), calibration, identities=identities)
+        return replace(policy, source="gallery", policy_id=stored.id)
+
+    def _calibration(self, kind: TargetKind, stored: Stored | None) -> tuple[Calibration | None, bool]:
+        """What rates of this kind are read from, and whether it is of the gallery's own.
+
+        That is the policy's own calibration, else the card's, else the own one of the other kind's policy.
+        """
+        own = calibration_of(stored)
+        if own is None and self._card is None:
+            own = calibration_of(self._stored("fpir" if kind == "fmr" else "fmr"))
+        return (self._card, False) if own is None else (own, True)
+
+    def _stored(self, kind: TargetKind) -> Stored | None:
+        if self._gallery is None or self._model is None:
+            return None
+        with database_errors():
+            return self._gallery.store.active_policy(record_of(self._model), kind)
+
+    def _identities(self) -> int:
+        return 0 if self._gallery is None else self._gallery.identity_count()
+
+    def _place(self) -> tuple[Gallery, ModelKey]:
+        assert self._gallery is not None
+        assert self._model is not None
+        return self._gallery, self._model
+
+    def _check_others(self, kind: TargetKind) -> None:
+        """Say that a policy of another model is not applied: after a move to another network there may be one."""
+        if self._gallery is None or f"other {kind}" in self._told:
+            return
+        self._told.add(f"other {kind}")
+        with database_errors():
+            others = [one for one in self._gallery.store.policies() if one.active and one.kind == kind]
+        for other in others:
+            self._notify(
+                f"policy {other.id} is for {other.model} and does not count for {self._model}:"
+                f" the default does (see `faceid policy set`)"
+            )
+
+    def _watch(self, policy: Policy) -> None:
+        before, self._last = self._last, policy
+        if before is not None and _moved(before, policy):
+            message = (
+                f"with {policy.identities:,} identities instead of {before.identities:,} the threshold"
+                f" for FPIR {policy.target:g} is {policy.threshold:.4f} instead of {before.threshold:.4f}"
+            )
+            _log.info(message)
+            self._say_once("moved", message)
+        if not policy.held:
+            self._say_once(
+                "not held",
+                f"with {policy.identities:,} identities the calibration cannot hold FPIR {policy.target:g}: at the"
+                f" strictest measured threshold expect up to {policy.fpir:.2g}",
+            )
+
+    def _say_once(self, what: str, message: str) -> None:
+        if what not in self._told:
+            self._told.add(what)
+            self._notify(message)
+
+
+def _moved(before: Policy, after: Policy) -> bool:
+    same = (before.kind, before.target, before.policy_id) == (after.kind, after.target, after.policy_id)
+    return same and before.identities != after.identities and before.threshold != after.threshold

@@ -1,0 +1,188 @@
+"""Policies as rows with provenance: put one in force, take it back, list them.
+
+`faceid.policies.active` says which of them counts.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Literal, TypeAlias
+
+from enrollment_db.records import NewPolicy, TargetKind
+from enrollment_db.records import Policy as Stored
+from faceid.decision.decide import Policy, Target, policy_for
+from faceid.decision.thresholds import fmr_interval_at_distance, fpir_of
+from faceid.errors import GalleryError, Refused, UsageError
+from faceid.gallery.gallery import Gallery, database_errors, key_of, other_model, record_of
+from faceid.networks.calibration import Calibration, from_json, to_json
+from faceid.networks.errors import BadCard
+from faceid.results import PolicyRow, PolicyState
+from faceid.types import ModelKey
+
+Decides: TypeAlias = Literal["verify", "identify"]
+
+DECIDES: dict[TargetKind, Decides] = {"fmr": "verify", "fpir": "identify"}
+"""The command that a kind of policy decides for; compare goes with verify."""
+
+
+def put(gallery: Gallery, model: ModelKey, target: Target, calibration: Calibration) -> list[int]:
+    """Put `target` in force for `model`, on a `calibration` measured on data of one's own, which is stored with it.
+
+    An FMR decides for verify and compare, an FPIR for identify, a threshold for both; returns the ids of the one or
+    two new rows. What was in force before is kept and can be brought back (`rollback`). To put both rates, call it
+    for each, inside `gallery.store.transaction()` where both or none shall count.
+
+    `faceid.evaluation.statistics.measured.measure` makes a calibration from distances. Its text `data` is what people
+    will read as the provenance; `data_sha256` is that of the list of files and names.
+
+    Raises UsageError (`beyond_calibration`) for an FMR that the calibration does not reach, GalleryError for another
+    model than the gallery's. An FPIR is accepted whatever the size of the gallery: what cannot be held is said at
+    each search.
+    """
+    check_model(gallery, model)
+    identities = gallery.identity_count()
+    return put_all(
+        gallery,
+        [new_policy(kind, target, model, calibration, True, identities) for kind in kinds_of(target)],
+    )
+
+
+def rollback(gallery: Gallery, model: ModelKey, policy_id: int | None = None) -> None:
+    """Put policy `policy_id` in force again; without, take back the one that was put in force last.
+
+    What that had followed is in force then, or the default. Raises Refused where there is no such policy or none
+    is in force, GalleryError (`model_mismatch`) for a policy of another model.
+    """
+    rows = _rows(gallery)
+    if policy_id is not None:
+        for named in (row for row in rows if row.id == policy_id):
+            check_model(gallery, key_of(named.model))
+        with database_errors():
+            gallery.store.restore_policy(policy_id)
+        return
+    active = [row for row in rows if row.active and row.model == record_of(model)]
+    if not active:
+        raise Refused(
+            "no policy is in force, so there is none to take back",
+            code="no_policy",
+            hint="see `faceid policy history`; `faceid policy rollback ID` brings one back",
+        )
+    with database_errors():
+        gallery.store.withdraw_policy(max(active, key=lambda row: (row.since, row.id)).id)
+
+
+def history(gallery: Gallery) -> list[PolicyRow]:
+    """All policies that were ever put, of all models, oldest first."""
+    return [
+        PolicyRow(
+            policy_id=row.id,
+            decides=DECIDES[row.kind],
+            kind="threshold" if row.by_hand else row.kind,
+            target=row.threshold if row.by_hand else row.target,
+            threshold=row.threshold,
+            low=row.low,
+            high=row.high,
+            data=row.data,
+            mated=row.mated,
+            non_mated=row.non_mated,
+            own_calibration=row.calibration is not None,
+            model=str(row.model),
+            created_at=row.created_at,
+            in_force=row.active,
+            since=row.since,
+        )
+        for row in _rows(gallery)
+    ]
+
+
+def state_of(policy: Policy) -> PolicyState:
+    """A policy as results show it."""
+    return PolicyState(
+        source=policy.source,
+        policy_id=policy.policy_id,
+        kind=policy.kind,
+        target=policy.target,
+        threshold=policy.threshold,
+        identities=policy.identities,
+        fmr=policy.fmr(policy.threshold),
+        fpir=policy.fpir,
+        miss_rate=policy.miss_rate,
+        held=policy.held,
+    )
+
+
+def kinds_of(target: Target) -> tuple[TargetKind, ...]:
+    """What kinds of policy a target makes: a threshold one of each. Raises UsageError for a target without any."""
+    if target == Target():
+        raise UsageError("a policy needs a target", hint="give one of --fmr, --fpir and --threshold")
+    if target.threshold is not None:
+        return "fmr", "fpir"
+    return ("fmr",) if target.fpir is None else ("fpir",)
+
+
+def new_policy(
+    kind: TargetKind,
+    target: Target,
+    model: ModelKey,
+    calibration: Calibration | None,
+    own: bool,
+    identities: int,
+) -> NewPolicy:
+    """The row of `target` in a gallery of `identities`; the calibration goes with it where it is one's `own`."""
+    policy = policy_for(target, calibration, identities=identities if kind == "fpir" else None)
+    expected = policy.fmr(policy.threshold) if kind == "fmr" else policy.fpir
+    low, high = (0.0, 1.0) if calibration is None else fmr_interval_at_distance(calibration, policy.threshold)
+    if kind == "fpir":
+        low, high = fpir_of(low, identities), fpir_of(high, identities)
+    by_hand = target.threshold is not None
+    return NewPolicy(
+        model=record_of(model),
+        kind=kind,
+        # Where nothing was measured, nothing better than "always" can be promised.
+        target=(1.0 if expected is None else expected) if by_hand else policy.target,
+        threshold=policy.threshold,
+        data="not measured" if calibration is None else calibration.data,
+        mated=0 if calibration is None else calibration.mated,
+        non_mated=0 if calibration is None else calibration.non_mated,
+        low=low,
+        high=high,
+        calibration=to_json(calibration) if own and calibration is not None else None,
+        by_hand=by_hand,
+    )
+
+
+def put_all(gallery: Gallery, policies: list[NewPolicy]) -> list[int]:
+    """Put policies in force, all of them or none; their ids."""
+    with database_errors(), gallery.store.transaction():
+        return [gallery.store.put_policy(policy) for policy in policies]
+
+
+def _rows(gallery: Gallery) -> list[Stored]:
+    with database_errors():
+        return gallery.store.policies()
+
+
+def check_model(gallery: Gallery, model: ModelKey) -> None:
+    """Raise GalleryError (`model_mismatch`) for another model than the gallery's."""
+    pinned = gallery.model
+    if pinned is not None and pinned != model:
+        raise other_model(pinned, str(model))
+
+
+def calibration_of(stored: Stored | None) -> Calibration | None:
+    """The calibration that a policy carries. Raises GalleryError where it cannot be read."""
+    if stored is None or stored.calibration is None:
+        return None
+    try:
+        return _parsed(stored.calibration)
+    except BadCard as error:
+        raise GalleryError(
+            f"the calibration of policy {stored.id} cannot be read: {error}",
+            code="database_corrupt",
+            hint="`faceid policy rollback` takes the policy back",
+        ) from error
+
+
+@lru_cache(maxsize=4)
+def _parsed(text: str) -> Calibration:
+    return from_json(text, "the calibration")

@@ -1,0 +1,1 @@
+"""What each room offers to the next, as Protocols."""

@@ -1,0 +1,1 @@
+"""Images -> faces -> aligned crops -> embeddings, with quality and liveness."""

@@ -1,0 +1,205 @@
+"""The chain, spelled once: picture -> faces -> aligned crops -> embeddings, for one picture and for a million."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
+
+from faceid.errors import InputError
+from faceid.imaging import decode, pixel_count
+from faceid.recognition.align import align
+from faceid.recognition.quality import assess
+from faceid.runtime.ordered_map import Crew, Stages, in_order
+from faceid.types import Crop, Embedding, Encoded, Face, Image, Quality
+
+if TYPE_CHECKING:
+    from faceid.ports.networks import Detector, Embedder
+
+Picture: TypeAlias = Encoded | Image
+"""A picture as it comes: a file's bytes, or pixels."""
+Closer: TypeAlias = Callable[[Image], bool]
+Pick: TypeAlias = Callable[[Sequence[Face]], Sequence[Face]]
+
+
+class Origin(Protocol):
+    """Where a picture comes from."""
+
+    @property
+    def source(self) -> str:
+        """What the picture is called in results."""
+        ...
+
+    @property
+    def load(self) -> Callable[[], Picture]:
+        """Gets the picture; called once, on any thread. Raises UnreadableImage."""
+        ...
+
+
+O = TypeVar("O", bound=Origin)  # noqa: E741
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """A picture and how to get it: the plainest Origin."""
+
+    source: str
+    load: Callable[[], Picture]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Observation:
+    """One face of one image, and how well it can be compared."""
+
+    face: Face
+    crop: Crop
+    quality: Quality
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Look(Generic[O]):
+    """What was seen at one origin: an image with its faces left to right, or why there is none.
+
+    Where `image` is None there is an `error`, or nobody wanted the picture. `sha256` is None where nothing could be
+    read. `found` faces were detected, and those of them that were picked are in `observations`, with which `embeddings`
+    go one for one. `too_small` says that a look for smaller faces, where one
+    was asked for, found what the first had not. `timing_ms` has `read`, `detect`, `embed`; images of one batch share
+    its time evenly.
+    """
+
+    origin: O
+    sha256: str | None = None
+    image: Image | None = None
+    error: InputError | None = None
+    found: int = 0
+    observations: tuple[Observation, ...] = ()
+    embeddings: tuple[Embedding, ...] = ()
+    too_small: bool = False
+    timing_ms: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def source(self) -> str:
+        """What the picture is called in results."""
+        return self.origin.source
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Fetched:
+    picture: Picture | None
+    error: InputError | None
+    read_ms: float
+
+
+class Pipeline:
+    """Detector, aligner and network, chained; `crew` are the threads that many pictures are worked on by."""
+
+    def __init__(self, detector: Detector, embedder: Embedder, crew: Crew | None = None) -> None:
+        self.detector = detector
+        self.embedder = embedder
+        self._crew = Crew() if crew is None else crew
+
+    def look(
+        self,
+        origins: Iterable[O],
+        wanted: Callable[[O, str], bool] | None = None,
+        closer: Closer | None = None,
+        pick: Pick | None = None,
+    ) -> Iterator[Look[O]]:
+        """What is at each origin, in order, each as soon as it is known (see `streaming.in_order`).
+
+        `wanted` says of an origin and the SHA-256 of its picture whether it is worth working on (default: all are).
+        `closer` is asked of each image without a face whether it has a smaller one, on a worker. `pick` says which
+        faces of an image are worth embedding (default: all), left to right as they come. An origin that cannot be read
+        comes out as a Look with its InputError: the stream goes on.
+        """
+
+        def settle(origin: O, fetched: _Fetched) -> Look[O] | None:
+            timing_ms = _timing(read=fetched.read_ms)
+            if fetched.picture is None:
+                return Look(origin, error=fetched.error, timing_ms=timing_ms)
+            sha256 = fetched.picture.sha256
+            if wanted is None or wanted(origin, sha256):
+                return None
+            return Look(origin, sha256, timing_ms=timing_ms)
+
+        stages = Stages(
+            fetch=_fetch, settle=settle, weigh=_weigh, work=lambda batch: self._look_at(batch, closer, pick)
+        )
+        return in_order(origins, stages, self._crew)
+
+    def _look_at(
+        self, batch: Sequence[tuple[O, _Fetched]], closer: Closer | None, pick: Pick | None
+    ) -> list[Look[O]]:
+        looks = [_decoded(origin, fetched) for origin, fetched in batch]
+        images = [look.image for look in looks if look.image is not None]
+        started = time.perf_counter()
+        detected = self.detector.detect(images) if images else []
+        observed = [
+            tuple(self._observation(image, face) for face in (faces if pick is None else pick(faces)))
+            for image, faces in zip(images, detected, strict=True)
+        ]
+        detect_ms = _share_ms(started, len(images))
+
+        started = time.perf_counter()
+        crops = [observation.crop for observations in observed for observation in observations]
+        vectors = iter(self.embedder.embed(crops)) if crops else iter(())
+        embed_ms = _share_ms(started, len(images))
+
+        found = iter(zip(detected, observed, strict=True))
+        seen = []
+        for look in looks:
+            if look.image is not None:
+                faces, observations = next(found)
+                look = replace(
+                    look,
+                    found=len(faces),
+                    observations=observations,
+                    embeddings=tuple(Embedding(next(vectors), self.embedder.model) for _ in observations),
+                    too_small=not faces and closer is not None and closer(look.image),
+                    timing_ms=_timing(look.timing_ms["read"], detect_ms, embed_ms),
+                )
+            seen.append(look)
+        return seen
+
+    def _observation(self, image: Image, face: Face) -> Observation:
+        crop = align(image, face, self.embedder.model.aligner)
+        return Observation(face, crop, assess(crop, face))
+
+
+def _fetch(origin: Origin) -> _Fetched:
+    started = time.perf_counter()
+    try:
+        picture = origin.load()
+    except InputError as problem:
+        return _Fetched(None, problem, _share_ms(started, 1))
+    return _Fetched(picture, None, _share_ms(started, 1))
+
+
+def _weigh(fetched: _Fetched) -> int:
+    """Pixels."""
+    picture = fetched.picture
+    if isinstance(picture, Image):
+        return picture.width * picture.height
+    return 0 if picture is None else pixel_count(picture)
+
+
+def _decoded(origin: O, fetched: _Fetched) -> Look[O]:
+    picture = fetched.picture
+    assert picture is not None
+    started = time.perf_counter()
+    image, error = None, None
+    try:
+        image = picture if isinstance(picture, Image) else decode(picture, origin.source)
+    except InputError as problem:
+        error = problem
+    timing_ms = _timing(read=fetched.read_ms + _share_ms(started, 1))
+    return Look(origin, picture.sha256, image, error, timing_ms=timing_ms)
+
+
+def _timing(read: float, detect: float = 0.0, embed: float = 0.0) -> dict[str, float]:
+    return {"read": read, "detect": detect, "embed": embed}
+
+
+def _share_ms(started: float, among: int) -> float:
+    return (time.perf_counter() - started) * 1e3 / max(1, among)

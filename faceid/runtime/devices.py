@@ -1,0 +1,103 @@
+"""Devices, runtimes and threads: where networks run."""
+
+from __future__ import annotations
+
+import math
+import os
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from faceid.config import Runtime
+from faceid.errors import DeviceError
+from faceid.runtime.process import patient_threads
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def resolve_device(asked: str) -> str:
+    """A torch device string for `auto` (a GPU where there is one), `cpu`, `cuda` or `cuda:N`.
+
+    Raises DeviceError where a GPU was asked for and cannot be used: never a silent fallback.
+    """
+    if asked == "cpu":
+        return "cpu"
+    if asked != "auto" and asked != "cuda" and not (asked.startswith("cuda:") and asked[5:].isdecimal()):
+        raise DeviceError(f"unknown device {asked!r}", hint="choose auto, cpu, cuda or cuda:N")
+    patient_threads()
+    import torch
+
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if asked == "auto":
+        return "cuda:0" if count else "cpu"
+    number = int(asked[5:]) if ":" in asked else 0
+    if number >= count:
+        raise DeviceError(
+            f"device {asked} cannot be used: {count} usable GPU{'' if count == 1 else 's'} found",
+            hint="use --device cpu, or check the driver with `faceid doctor`",
+        )
+    return f"cuda:{number}"
+
+
+def require_devices(device: str, count: int) -> None:
+    """Raise DeviceError where `count` processes cannot have a GPU each like `device`; on a CPU they always can."""
+    if device == "cpu" or count == 1:
+        return
+    import torch
+
+    if (found := torch.cuda.device_count()) < count:
+        raise DeviceError(
+            f"{count} GPUs were asked for, and {found} found", hint="use --processes with a smaller number"
+        )
+
+
+def resolve_runtime(asked: Runtime, device: str) -> Runtime:
+    """For networks on `device`: `torch`, `openvino`, or `auto` for torch first and openvino in a long run.
+
+    Raises DeviceError where openvino was asked for and the device is a GPU; whether it is installed is for the
+    network to say that needs it.
+    """
+    if device == "cpu":
+        return "torch" if asked == "auto" and not find_spec("openvino") else asked
+    if asked == "openvino":
+        raise DeviceError(
+            f"the runtime openvino cannot use {device}", hint="use --device cpu, or --runtime torch"
+        )
+    return "torch"
+
+
+def usable_cores(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
+    """How many cores this process may keep busy: as many as it may run on, and as its container's quota allows.
+
+    `quota` is the file in which Linux's cgroups (version 2) say "microseconds period", or "max" for no limit.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        allowed, period = quota.read_text(encoding="ascii").split()
+        return max(1, min(cores, math.ceil(int(allowed) / int(period))))
+    except (OSError, ValueError, ZeroDivisionError):
+        return cores
+
+
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """Inside, networks called by this thread run on so many CPU threads."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def on_own_stream(device: str) -> Iterator[None]:
+    """Inside, what this thread launches on the GPU waits for nothing that other threads launched."""
+    import torch
+
+    with torch.cuda.stream(torch.cuda.Stream(device)):  # type: ignore[no-untyped-call]
+        yield

@@ -1,0 +1,226 @@
+"""Protocols and cohorts against loops over tiny data."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from faceid.decision.scores import distance_from_similarity, identity_similarity
+from faceid.errors import InputError, UsageError
+from faceid.evaluation.protocols import protocols
+from faceid.evaluation.protocols.cohorts import by_group, read_attributes
+from faceid.evaluation.statistics.bootstrap import resample
+from faceid.evaluation.statistics.scores import compare_all
+
+
+def people_and_photos(people: int = 12, seed: int = 0, spread: float = 0.8) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    owner = np.repeat(np.arange(people), rng.integers(1, 5, people))
+    vectors = rng.normal(size=(people, 8))[owner] + spread * rng.normal(size=(owner.size, 8))
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32), owner
+
+
+def distance_to(probe: np.ndarray, templates: np.ndarray) -> float:
+    return distance_from_similarity(identity_similarity(probe, templates), "cosine")
+
+
+def test_k_folds_judge_each_fold_at_the_threshold_of_the_others() -> None:
+    rng = np.random.default_rng(0)
+    mated = np.arange(60) % 2 == 0
+    distance = np.where(mated, rng.normal(0.4, 0.2, 60), rng.normal(0.8, 0.2, 60))
+    folds = np.repeat([0, 1, 2], 20)
+    found = protocols.verification(distance, mated, folds)
+    for fold in range(3):
+        threshold = found.threshold[fold]
+
+        def right(chosen: list[int], at: float) -> int:
+            return sum((distance[k] <= at) == mated[k] for k in chosen)
+
+        rest = [k for k in range(60) if folds[k] != fold]
+        own = [k for k in range(60) if folds[k] == fold]
+        assert right(rest, threshold) == max(right(rest, at) for at in distance)
+        assert found.accuracy[fold] == pytest.approx(right(own, threshold) / 20)
+    mean = sum(found.accuracy) / 3
+    deviation = (sum((value - mean) ** 2 for value in found.accuracy) / 2) ** 0.5
+    assert found.mean == pytest.approx(mean)
+    assert found.standard_error == pytest.approx(deviation / 3**0.5)
+
+
+def test_folds_are_dealt_evenly_and_refused_where_that_cannot_be() -> None:
+    mated = np.arange(50) < 20
+    folds = protocols.k_folds(mated, 5, np.random.default_rng(0))
+    for fold in range(5):
+        assert (mated[folds == fold].sum(), (~mated[folds == fold]).sum()) == (4, 6)
+    with pytest.raises(InputError, match="20 mated comparisons cannot fill 21 folds"):
+        protocols.k_folds(mated, 21, np.random.default_rng(0))
+    with pytest.raises(UsageError):
+        protocols.k_folds(mated, 1, np.random.default_rng(0))
+    with pytest.raises(InputError, match="one kind only"):
+        protocols.verification(np.linspace(0, 1, 50), mated, (~mated).astype(int))
+
+
+@pytest.mark.parametrize("photos", [1, 2])
+def test_an_open_set_keeps_strangers_out_and_searches_everything_else(photos: int) -> None:
+    vectors, owner = people_and_photos(20, seed=1)
+    templates = np.bincount(owner)
+    searches, enrolled = protocols.open_set(
+        vectors, owner, "cosine", np.random.default_rng(0), photos=photos, strangers=0.3
+    )
+    assert 0 < enrolled <= 14
+    assert searches.mated + searches.non_mated == len(owner) - photos * enrolled
+    assert enrolled <= np.count_nonzero(templates > photos)
+    # With nobody kept outside, whoever has a photo to spare is enrolled.
+    whole, everybody = protocols.open_set(
+        vectors, owner, "cosine", np.random.default_rng(0), photos=photos, strangers=0.0
+    )
+    assert everybody == np.count_nonzero(templates > photos)
+    assert whole.mated == sum(count - photos for count in templates if count > photos)
+    assert whole.non_mated == sum(count for count in templates if count <= photos)
+
+
+def test_a_gallery_of_a_size_is_filled_up_or_refused() -> None:
+    vectors, owner = people_and_photos(20, seed=1)
+    rng = np.random.default_rng(0)
+    _, enrolled = protocols.open_set(vectors, owner, "cosine", rng, photos=1, strangers=0.1, identities=17)
+    assert enrolled == 17
+    with pytest.raises(InputError, match="where 19 are wanted"):
+        protocols.open_set(vectors, owner, "cosine", rng, photos=1, strangers=0.1, identities=19)
+    with pytest.raises(InputError, match="stranger"):
+        protocols.open_set(*people_with(4, photos=3), "cosine", rng, photos=1, strangers=0.0)
+    with pytest.raises(InputError, match="0 of 4 people"):
+        protocols.open_set(*people_with(4, photos=3), "cosine", rng, photos=3, strangers=0.0)
+
+
+def people_with(people: int, photos: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(5)
+    owner = np.repeat(np.arange(people), photos)
+    vectors = rng.normal(size=(owner.size, 8))
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32), owner
+
+
+def test_leaving_one_out_searches_as_the_product_scores() -> None:
+    vectors, owner = people_and_photos(15, seed=2)
+    searches = protocols.leave_one_out(vectors, owner, "cosine")
+    ranks, own_distances, nearest = [], [], []
+    for probe in range(len(owner)):
+        to_others = [
+            distance_to(vectors[probe], vectors[owner == who]) for who in range(15) if who != owner[probe]
+        ]
+        nearest.append(min(to_others))
+        own = [k for k in range(len(owner)) if owner[k] == owner[probe] and k != probe]
+        if own:
+            distance = distance_to(vectors[probe], vectors[own])
+            own_distances.append(distance)
+            ranks.append(1 + sum(other <= distance for other in to_others))
+    np.testing.assert_allclose(searches.nearest, nearest, atol=1e-6)
+    np.testing.assert_allclose(searches.distance, own_distances, atol=1e-6)
+    assert searches.rank.tolist() == ranks
+
+
+def test_one_shot_of_two_people_is_a_loop_over_all_episodes() -> None:
+    vectors, owner = people_with(2, photos=2)
+    outcomes = [
+        float(vectors[own] @ vectors[query]) > float(vectors[other] @ vectors[query])
+        for query, own, other in itertools.permutations(range(4), 3)
+        if owner[own] == owner[query] != owner[other]
+    ]
+    found = protocols.one_shot(vectors, owner, np.random.default_rng(0), ways=2, episodes=4000)
+    assert found.accuracy.rate == pytest.approx(sum(outcomes) / len(outcomes), abs=0.03)
+    assert found.people == 2
+
+
+def test_one_shot_knows_the_right_answer_and_its_limits() -> None:
+    vectors = np.eye(6, dtype=np.float32)[[0, 0, 1, 1, 2, 3]]
+    owner = np.array([0, 0, 1, 1, 2, 3])
+    rng = np.random.default_rng(0)
+    found = protocols.one_shot(vectors, owner, rng, ways=4, episodes=200)
+    assert (found.accuracy.rate, found.people) == (1.0, 2)
+    # Everybody alike: a constant score earns nothing.
+    assert protocols.one_shot(np.ones_like(vectors), owner, rng, ways=4, episodes=50).accuracy.rate == 0.0
+    with pytest.raises(InputError, match="too few for 5 ways"):
+        protocols.one_shot(vectors, owner, rng, ways=5, episodes=1)
+
+
+def test_groups_against_a_loop(tmp_path: Path) -> None:
+    vectors, owner = people_and_photos(16, seed=4, spread=0.5)
+    names = [f"p{who:02d}" for who in range(16)]
+    group = {name: "old" if k % 3 == 0 else "young" for k, name in enumerate(names[:-1])}
+    file = tmp_path / "attributes.csv"
+    file.write_text(
+        "identity,age\n" + "".join(f"{name},{value}\n" for name, value in group.items()) + "p15,\n"
+    )
+    pairs = compare_all(vectors, np.array(names)[owner], "cosine")
+    people = resample(16, np.random.default_rng(0), 200)
+    rows, (differential,), (caveat,) = by_group(pairs, people, names, read_attributes(file), 0.7)
+    assert caveat.message == "1 of 16 people have no age: left out"
+
+    counts: dict[tuple[str, str | None], list[int]] = {}
+    missed: dict[str, list[int]] = {}
+    for i, j in itertools.combinations(range(len(owner)), 2):
+        one, two = (group.get(names[owner[k]]) for k in (i, j))
+        if one is None or two is None:
+            continue
+        match = 1.0 - float(np.float32(vectors[i] @ vectors[j])) <= 0.7
+        if owner[i] == owner[j]:
+            missed.setdefault(one, []).append(not match)
+        else:
+            first, second = sorted((one, two))
+            counts.setdefault((first, None if first == second else second), []).append(match)
+    assert {(row.group, row.against) for row in rows} == set(counts)
+    for row in rows:
+        errors = counts[row.group, row.against]
+        assert row.non_mated == len(errors)
+        assert row.fmr.rate == pytest.approx(sum(errors) / len(errors))
+        assert row.fmr.low <= row.fmr.rate <= row.fmr.high
+        if row.against is None:
+            assert row.fnmr is not None
+            assert row.mated == len(missed[row.group])
+            assert row.fnmr.rate == pytest.approx(sum(missed[row.group]) / row.mated)
+    within = {name: sum(counts[name, None]) / len(counts[name, None]) for name in ("old", "young")}
+    assert differential.fmr_ratio is not None
+    assert differential.fmr_ratio.value == pytest.approx(max(within.values()) / min(within.values()))
+    assert differential.fmr_ratio.low < differential.fmr_ratio.value
+    assert differential.fmr_ratio.high is None or differential.fmr_ratio.high > differential.fmr_ratio.value
+    assert differential.fmr_worst == max(within, key=lambda name: within[name])
+
+
+def test_a_differential_without_errors_in_the_best_group_has_no_ratio(tmp_path: Path) -> None:
+    vectors = np.eye(8, dtype=np.float32)[[0, 0, 1, 1, 2, 3]]
+    vectors[2] = vectors[0]
+    file = tmp_path / "attributes.csv"
+    file.write_text("identity,kind\na,x\nb,x\nc,y\nd,y\n")
+    pairs = compare_all(vectors, np.array(list("aabbcd")), "cosine")
+    people = resample(4, np.random.default_rng(0), 50)
+    rows, (differential,), _ = by_group(pairs, people, list("abcd"), read_attributes(file), 0.1)
+    assert (differential.fmr_ratio, differential.fmr_worst) == (None, "x")
+    assert [row.fnmr is None for row in rows if row.against is None] == [False, True]
+
+
+def test_one_group_is_no_worse_than_itself(tmp_path: Path) -> None:
+    vectors, owner = people_and_photos(6)
+    names = list("abcdef")
+    file = tmp_path / "attributes.csv"
+    file.write_text("identity,kind\n" + "".join(f"{name},x\n" for name in names))
+    pairs = compare_all(vectors, np.array(names)[owner], "cosine")
+    people = resample(6, np.random.default_rng(0), 50)
+    rows, differentials, _ = by_group(pairs, people, names, read_attributes(file), 0.5)
+    assert (len(rows), differentials) == (1, ())
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("name,age\na,1\n", "no table of attributes"),
+        ("identity\na\n", "no table of attributes"),
+        ("", "no table of attributes"),
+        ("identity,age\na,1\na,2\n", "line 3: a has a second age, 2"),
+    ],
+)
+def test_tables_of_attributes_that_are_none(tmp_path: Path, text: str, problem: str) -> None:
+    file = tmp_path / "attributes.csv"
+    file.write_text(text)
+    with pytest.raises(InputError, match=problem):
+        read_attributes(file)

@@ -1,0 +1,254 @@
+"""Cards: what ships is complete, what is wrong is named."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from faceid.networks import registry
+from faceid.networks.calibration import HEADER, from_json, to_json
+from faceid.networks.card import read_card
+from faceid.networks.errors import BadCard, UnknownModel, WeightsAltered, WeightsMissing
+from faceid.networks.loading import load
+from faceid.networks.registry import Calibration, CalibrationPoint, EvidencePoint, write_calibration
+
+CALIBRATION = Calibration(
+    data='View 1, "quoted" – and a dash',
+    date="2025-06-01",
+    software="faceid 0.1.0",
+    mated=1100,
+    non_mated=12_000_000,
+    points=(
+        CalibrationPoint(fmr=1e-6, distance=0.31, low=5e-7, high=2e-6, count=12, fnmr=0.4),
+        CalibrationPoint(fmr=1e-3, distance=0.52, low=9e-4, high=1.1e-3, count=12_000, fnmr=0.0),
+    ),
+    ambiguity_margin=0.02,
+    evidence=(EvidencePoint(0.1, 4.25), EvidencePoint(0.4, 0.0), EvidencePoint(1.2, -3.5)),
+    data_sha256="0" * 64,
+)
+
+
+def test_the_issue_s_networks_have_cards() -> None:
+    assert set(registry.names()) == {
+        "dlib-resnet",
+        "faceid-triplet",
+        "facenet-casia",
+        "facenet-vggface2",
+        "mobilefacenet",
+    }
+
+
+@pytest.mark.parametrize("name", registry.names())
+def test_every_card_says_what_a_user_must_know(name: str) -> None:
+    card = registry.card(name)
+    assert card.name == name
+    assert card.licence
+    assert card.accuracy
+    assert all(figure.source for figure in card.accuracy)
+    assert re.fullmatch("[0-9a-f]{64}", card.weights.sha256)
+    assert str(card.input_size) in card.aligner
+
+
+def test_metrics_and_aligners() -> None:
+    found = {card.name: (card.metric, card.aligner, card.dim) for card in registry.cards()}
+    assert found == {
+        "dlib-resnet": ("cosine", "dlib-150-v1", 128),
+        "faceid-triplet": ("cosine", "dlib-150-v1", 128),
+        "facenet-casia": ("euclidean", "facenet-160-v1", 512),
+        "facenet-vggface2": ("euclidean", "facenet-160-v1", 512),
+        "mobilefacenet": ("cosine", "arcface-112-v1", 192),
+    }
+
+
+def test_mobilefacenet_s_card_warns_of_its_licence() -> None:
+    note = registry.card("mobilefacenet").licence_note
+    assert note is not None
+    assert "does not say who trained" in note
+
+
+def test_the_network_that_was_trained_here_is_there_without_being_pulled(tmp_path: Path) -> None:
+    card = registry.card("faceid-triplet")
+    assert card.weights.size < 25_000_000
+    network = load(card, tmp_path)
+    assert not list(tmp_path.iterdir())
+    assert all(tensor.dtype == torch.float32 for tensor in network.state_dict().values())
+    assert card.licence_note is not None
+    assert "non-commercial" in card.licence_note
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(UnknownModel, match="resnet-50") as caught:
+        registry.card("resnet-50")
+    assert "mobilefacenet" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("name", ["../dlib-resnet", "cards/dlib-resnet", "", "dlib-resnet.toml"])
+def test_a_name_is_no_path(name: str) -> None:
+    with pytest.raises(UnknownModel):
+        registry.card(name)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        ("dim = 192", "", "dim"),
+        ("dim = 192", "dim = 0", "dim"),
+        ("dim = 192", "dim = true", "dim"),
+        ("dim = 192", 'dim = "192"', "dim"),
+        ('metric = "cosine"', 'metric = "manhattan"', "metric"),
+        ('backbone = "mobilefacenet"', 'backbone = "vgg"', "backbone"),
+        ('backbone = "mobilefacenet"', 'backbone = "onnx"', "tensor"),
+        ("dim = 192", "dim = 192\ndims = 192", "dims"),
+        ('aligner = "arcface-112-v1"', 'aligner = " "', "aligner"),
+        ('sha256 = "d8', 'sha256 = "xx', "sha256"),
+        ('kind = "npm"', 'kind = "file"', "kind"),
+        ('kind = "npm"', 'kind = "url"', "source|member"),
+        ('file = "Mobile', 'file = "../Mobile', "file"),
+        ("value = 0.9927", "value = nan", "value"),
+        ("[weights]", "[weight]", "weights"),
+    ],
+)
+def test_a_bad_card_names_the_key(old: str, new: str, key: str) -> None:
+    text = registry.card_path("mobilefacenet").read_text(encoding="utf-8")
+    assert old in text
+    with pytest.raises(BadCard, match=key):
+        read_card(text.replace(old, new, 1), "card.toml")
+
+
+def test_what_is_not_toml_is_a_bad_card() -> None:
+    with pytest.raises(BadCard, match=r"card\.toml is not valid TOML"):
+        read_card("name = [", "card.toml")
+
+
+def test_a_calibration_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "card.toml"
+    plain = (
+        "# a comment that stays\n"
+        + registry.card_path("mobilefacenet").read_text("utf-8").partition(HEADER)[0]
+    )
+    path.write_text(plain, encoding="utf-8")
+    write_calibration(path, CALIBRATION)
+    assert read_card(path.read_text("utf-8"), "card.toml").calibration == CALIBRATION
+    once = path.read_text("utf-8")
+    assert once.startswith("# a comment that stays\n")
+    write_calibration(path, replace(CALIBRATION, mated=7))
+    write_calibration(path, CALIBRATION)
+    assert path.read_text("utf-8") == once
+    assert [entry.name for entry in tmp_path.iterdir()] == ["card.toml"]
+
+
+def without_misses_and_evidence() -> Calibration:
+    points = tuple(replace(point, fnmr=None) for point in CALIBRATION.points)
+    return replace(CALIBRATION, points=points, evidence=(), data_sha256=None)
+
+
+def test_a_calibration_may_know_nothing_of_misses_and_evidence(tmp_path: Path) -> None:
+    path = tmp_path / "card.toml"
+    path.write_text(registry.card_path("mobilefacenet").read_text("utf-8"), encoding="utf-8")
+    write_calibration(path, without_misses_and_evidence())
+    assert read_card(path.read_text("utf-8"), "card.toml").calibration == without_misses_and_evidence()
+
+
+@pytest.mark.parametrize("calibration", [CALIBRATION, without_misses_and_evidence()])
+def test_a_calibration_as_json_comes_back_as_it_was(calibration: Calibration) -> None:
+    assert from_json(to_json(calibration), "x") == calibration
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"data": NaN}', to_json(CALIBRATION).replace('"fmr"', '"far"')]
+)
+def test_what_is_no_calibration_as_json(text: str) -> None:
+    with pytest.raises(BadCard):
+        from_json(text, "policy 3")
+
+
+@pytest.mark.parametrize(
+    "evidence",
+    [
+        (EvidencePoint(0.2, 1.0), EvidencePoint(0.1, 0.0)),
+        (EvidencePoint(0.1, 0.0), EvidencePoint(0.2, 1.0)),
+        (EvidencePoint(0.1, float("inf")),),
+    ],
+)
+def test_evidence_that_grows_with_distance_is_not_written(
+    evidence: tuple[EvidencePoint, ...], tmp_path: Path
+) -> None:
+    path = tmp_path / "card.toml"
+    path.write_text(registry.card_path("mobilefacenet").read_text("utf-8"), encoding="utf-8")
+    with pytest.raises(BadCard):
+        write_calibration(path, replace(CALIBRATION, evidence=evidence))
+
+
+@pytest.mark.parametrize(
+    "points",
+    [
+        (),
+        CALIBRATION.points[::-1],
+        (CALIBRATION.points[0], replace(CALIBRATION.points[1], distance=0.1)),
+        (replace(CALIBRATION.points[0], low=0.5),),
+        (replace(CALIBRATION.points[0], fnmr=1.5),),
+        (CALIBRATION.points[0], replace(CALIBRATION.points[1], fnmr=0.5)),
+        (replace(CALIBRATION.points[0], distance=float("nan")),),
+    ],
+)
+def test_a_senseless_calibration_is_not_written(points: tuple[CalibrationPoint, ...], tmp_path: Path) -> None:
+    path = tmp_path / "card.toml"
+    before = registry.card_path("mobilefacenet").read_text("utf-8")
+    path.write_text(before, encoding="utf-8")
+    with pytest.raises(BadCard):
+        write_calibration(path, replace(CALIBRATION, points=points))
+    assert path.read_text("utf-8") == before
+
+
+ONNX_CARD = """
+name = "mine"
+backbone = "onnx"
+dim = 4
+metric = "cosine"
+input_size = 8
+aligner = "arcface-112-v1"
+description = "a test"
+licence = "none"
+source_url = "https://example.org"
+[tensor]
+mean = [127.5, 127.5, 127.5]
+std = [128, 128, 128]
+colour = "bgr"
+layout = "nhwc"
+"""
+
+
+def test_a_network_of_the_user_s_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "net.onnx").write_bytes(b"graph")
+    (tmp_path / "net.toml").write_text(ONNX_CARD)
+    monkeypatch.chdir(tmp_path)
+    card = registry.card("onnx:net.onnx")
+    assert card == registry.card(f"onnx:{tmp_path / 'net.onnx'}")
+    assert card.name == f"onnx:{tmp_path.resolve() / 'net.onnx'}"
+    assert card.weights.sha256 == hashlib.sha256(b"graph").hexdigest()
+    assert card.tensor is not None
+    assert card.tensor.std == (128.0, 128.0, 128.0)
+    assert registry.status(card, tmp_path) == "installed"
+
+
+def test_a_pinned_hash_refuses_another_graph(tmp_path: Path) -> None:
+    (tmp_path / "net.onnx").write_bytes(b"graph")
+    (tmp_path / "net.toml").write_text(ONNX_CARD + f'[weights]\nsha256 = "{"0" * 64}"\n')
+    with pytest.raises(WeightsAltered, match=r"net\.onnx"):
+        registry.card(f"onnx:{tmp_path / 'net.onnx'}")
+
+
+def test_an_onnx_file_without_a_card_or_a_card_without_a_file(tmp_path: Path) -> None:
+    with pytest.raises(WeightsMissing):
+        registry.card(f"onnx:{tmp_path / 'net.onnx'}")
+    (tmp_path / "net.onnx").write_bytes(b"graph")
+    with pytest.raises(BadCard, match=r"net\.toml"):
+        registry.card(f"onnx:{tmp_path / 'net.onnx'}")
+    (tmp_path / "net.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(BadCard, match="cannot read"):
+        registry.card(f"onnx:{tmp_path / 'net.onnx'}")

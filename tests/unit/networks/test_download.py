@@ -1,0 +1,246 @@
+"""Downloads against a server on this machine: resumed, checked, never half there."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from faceid.networks import registry, weights
+from faceid.networks.card import Card
+from faceid.networks.errors import PullFailed, WeightsAltered
+from places import ROOT
+
+CONTENT = hashlib.shake_256(b"weights").digest(3_000_000)
+
+
+@dataclass
+class Server:
+    """What the server does, and the ranges that it was asked for."""
+
+    url: str = ""
+    content: bytes = CONTENT
+    status: int = 200
+    ranges: bool = True
+    announces: bool = True
+    breaks_after: int | None = None
+    asked: list[str | None] = field(default_factory=list)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    behaviour = Server()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked = self.headers.get("Range")
+            behaviour.asked.append(asked)
+            if behaviour.status != 200:
+                self.send_error(behaviour.status)
+                return
+            start = int(asked.removeprefix("bytes=").rstrip("-")) if asked and behaviour.ranges else 0
+            total = len(behaviour.content)
+            if start >= total:
+                self.send_error(416)
+                return
+            self.send_response(206 if start else 200)
+            if start:
+                self.send_header("Content-Range", f"bytes {start}-{total - 1}/{total}")
+            if behaviour.announces:
+                self.send_header("Content-Length", str(total - start))
+            self.end_headers()
+            with suppress(ConnectionError):
+                self.wfile.write(behaviour.content[start : behaviour.breaks_after])
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Quiet."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
+        behaviour.url = f"http://127.0.0.1:{http.server_port}/weights.pt"
+        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield behaviour
+        http.shutdown()
+        thread.join()
+
+
+def card_for(url: str) -> Card:
+    card = registry.card("facenet-vggface2")
+    pinned = replace(
+        card.weights,
+        source=url,
+        file="weights.pt",
+        sha256=hashlib.sha256(CONTENT).hexdigest(),
+        size=len(CONTENT),
+    )
+    return replace(card, weights=pinned)
+
+
+def files(directory: Path) -> set[str]:
+    return {entry.name for entry in directory.iterdir()} - {"weights.pt.lock"}
+
+
+def test_a_download_is_whole_and_reports_its_progress(server: Server, tmp_path: Path) -> None:
+    seen: list[tuple[int, int | None]] = []
+    path = weights.pull(card_for(server.url), tmp_path, progress=lambda *step: seen.append(step))
+    assert path.read_bytes() == CONTENT
+    assert files(tmp_path) == {"weights.pt"}
+    assert seen[0] == (0, len(CONTENT))
+    assert seen[-1] == (len(CONTENT), len(CONTENT))
+    assert seen == sorted(seen)
+
+
+def test_what_is_there_is_not_fetched_again(server: Server, tmp_path: Path) -> None:
+    weights.pull(card_for(server.url), tmp_path)
+    weights.pull(card_for(server.url), tmp_path)
+    assert server.asked == [None]
+
+
+def test_what_is_there_but_altered_is_fetched_again(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "weights.pt").write_bytes(b"x")
+    assert weights.pull(card_for(server.url), tmp_path).read_bytes() == CONTENT
+
+
+def test_an_interrupted_download_goes_on_where_it_stopped(server: Server, tmp_path: Path) -> None:
+    server.breaks_after = 1_000_000
+    with pytest.raises(PullFailed, match=r"stopped at 1,000,000 of 3,000,000") as caught:
+        weights.pull(card_for(server.url), tmp_path)
+    assert caught.value.code == "interrupted"
+    assert files(tmp_path) == {"weights.pt.part"}
+    server.breaks_after = None
+    seen: list[int] = []
+    path = weights.pull(card_for(server.url), tmp_path, progress=lambda done, total: seen.append(done))
+    assert path.read_bytes() == CONTENT
+    assert server.asked == [None, "bytes=1000000-"]
+    assert seen[0] == 1_000_000
+    assert files(tmp_path) == {"weights.pt"}
+
+
+def test_a_server_that_cannot_resume_gives_the_whole(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "weights.pt.part").write_bytes(CONTENT[:1000])
+    server.ranges = False
+    assert weights.pull(card_for(server.url), tmp_path).read_bytes() == CONTENT
+    assert server.asked == ["bytes=1000-"]
+
+
+def test_a_part_of_another_file_is_thrown_away(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "weights.pt.part").write_bytes(b"x" * 1000)
+    assert weights.pull(card_for(server.url), tmp_path).read_bytes() == CONTENT
+    assert server.asked == ["bytes=1000-", None]
+
+
+@pytest.mark.parametrize("length", [len(CONTENT), len(CONTENT) + 1])
+def test_a_part_that_is_wrong_and_long_enough_is_thrown_away(
+    server: Server, tmp_path: Path, length: int
+) -> None:
+    (tmp_path / "weights.pt.part").write_bytes(b"x" * length)
+    assert weights.pull(card_for(server.url), tmp_path).read_bytes() == CONTENT
+    assert server.asked == [None]
+
+
+def test_a_part_that_is_complete_only_needs_its_name(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "weights.pt.part").write_bytes(CONTENT)
+    assert weights.pull(card_for(server.url), tmp_path).read_bytes() == CONTENT
+    assert server.asked == []
+
+
+def test_a_file_that_shrank_while_part_of_it_was_here(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "weights.pt.part").write_bytes(CONTENT[:2_000_000])
+    server.content = CONTENT[:1_000_000]  # answers 416 to the resumed request
+    with pytest.raises(WeightsAltered, match=r"1000000 bytes, not 3000000"):
+        weights.pull(card_for(server.url), tmp_path)
+    assert server.asked == ["bytes=2000000-", None]
+
+
+def test_a_file_that_grew_while_part_of_it_was_here(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "weights.pt.part").write_bytes(CONTENT[:2_000_000])
+    server.content = CONTENT + b"x"
+    with pytest.raises(WeightsAltered, match=r"3000001 bytes"):
+        weights.pull(card_for(server.url), tmp_path)
+
+
+def test_a_file_of_another_hash_leaves_nothing(server: Server, tmp_path: Path) -> None:
+    server.content = CONTENT[::-1]
+    with pytest.raises(WeightsAltered, match="SHA-256"):
+        weights.pull(card_for(server.url), tmp_path)
+    assert files(tmp_path) == set()
+
+
+@pytest.mark.parametrize("announces", [True, False])
+def test_a_file_that_is_too_long_leaves_nothing(server: Server, tmp_path: Path, announces: bool) -> None:
+    server.content = CONTENT * 2
+    server.announces = announces
+    with pytest.raises(WeightsAltered, match="bytes"):
+        weights.pull(card_for(server.url), tmp_path)
+    assert files(tmp_path) == set()
+
+
+@pytest.mark.parametrize(("status", "code"), [(404, "not_found"), (410, "not_found"), (503, "pull_failed")])
+def test_what_the_server_says_is_passed_on(server: Server, tmp_path: Path, status: int, code: str) -> None:
+    server.status = status
+    with pytest.raises(PullFailed, match=f"HTTP {status}") as caught:
+        weights.pull(card_for(server.url), tmp_path)
+    assert caught.value.code == code
+    assert "--from FILE" in str(caught.value.hint)
+
+
+def test_offline(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound, not listening: refuses
+        with pytest.raises(PullFailed, match="cannot reach") as caught:
+            weights.pull(card_for(f"http://127.0.0.1:{taken.getsockname()[1]}/w"), tmp_path)
+    assert caught.value.code == "offline"
+
+
+def test_a_disk_without_room_is_noticed_before_the_download(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1000))
+    with pytest.raises(PullFailed, match="do not fit") as caught:
+        weights.pull(card_for(server.url), tmp_path)
+    assert caught.value.code == "disk_full"
+    assert server.asked == []
+
+
+def test_a_disk_that_fills_up_during_the_download(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(PullFailed, match="No space left") as caught:
+        weights.pull(card_for(server.url), tmp_path)
+    assert caught.value.code == "disk_full"
+    assert not (tmp_path / "weights.pt").exists()
+
+
+def test_two_processes_fetch_one_file_once(server: Server, tmp_path: Path) -> None:
+    program = (
+        "import sys; from dataclasses import replace; from pathlib import Path\n"
+        "from faceid.networks import registry, weights\n"
+        "card = registry.card('facenet-vggface2'); url, sha256, size, directory = sys.argv[1:]\n"
+        "pinned = replace(card.weights, source=url, file='weights.pt', sha256=sha256, size=int(size))\n"
+        "print(weights.pull(replace(card, weights=pinned), Path(directory)))\n"
+    )
+    card = card_for(server.url)
+    arguments = [card.weights.source, card.weights.sha256, str(card.weights.size), str(tmp_path)]
+    root = ROOT
+    both = [subprocess.Popen([sys.executable, "-c", program, *arguments], cwd=root) for _ in range(2)]
+    assert [process.wait() for process in both] == [0, 0]
+    assert (tmp_path / "weights.pt").read_bytes() == CONTENT
+    assert server.asked == [None]
+    assert files(tmp_path) == {"weights.pt"}
