@@ -115,7 +115,7 @@ class Identity:
     attributes: dict[str, str]
 
 
-class Census(NamedTuple):
+class GallerySize(NamedTuple):
     """How many `identities` had a template of the active model when the change log had come to `seq`.
 
     `newest_id` is the greatest template id ever given out until then, `model_id` the active model's row.

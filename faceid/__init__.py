@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from faceid.app.faceid import FaceID
     from faceid.decision.decide import Target
-    from faceid.enrolment.rules import Rules
+    from faceid.enrolment.rules import EnrolmentRules
 
-__all__ = ["FaceID", "Rules", "Target"]
+__all__ = ["EnrolmentRules", "FaceID", "Target"]
 
 
 def __getattr__(name: str) -> Any:
@@ -25,10 +25,10 @@ def __getattr__(name: str) -> Any:
         from faceid.app.faceid import FaceID
 
         return FaceID
-    if name == "Rules":
-        from faceid.enrolment.rules import Rules
+    if name == "EnrolmentRules":
+        from faceid.enrolment.rules import EnrolmentRules
 
-        return Rules
+        return EnrolmentRules
     if name == "Target":
         from faceid.decision.decide import Target
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 import photo_faces
 from faceid.app.faceid import FaceID
 from faceid.enrolment.checks.group import BOUNDS, Bounds, examine
-from faceid.enrolment.rules import Rules
+from faceid.enrolment.rules import EnrolmentRules
 from faceid.networks.registry import Calibration
 from faceid.types import Metric
 
@@ -118,7 +118,7 @@ def enrol(folders: Sequence[Folder], network: Network) -> tuple[list[NDArray[np.
             results = system.enroll(
                 f"person {folder.person}",
                 [str(person.paths[photo]) for person, photo in folder.photos],
-                Rules(multi_face="all"),
+                EnrolmentRules(multi_face="all"),
             )
             verdicts.append(np.array([result.status == "rejected" for result in results]))
             for result, wrong in zip(results, folder.wrong, strict=True):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from enrollment_db.errors import UnknownIdentity
 from enrollment_db.names import clean_name
-from enrollment_db.records import Census, Enrolled, Identity, Listed, Model, Policy, TargetKind, Template
+from enrollment_db.records import Enrolled, GallerySize, Identity, Listed, Model, Policy, TargetKind, Template
 from enrollment_db.sqlite import outcomes
 from enrollment_db.sqlite.log import Log
 from enrollment_db.sqlite.rows import (
@@ -48,14 +48,16 @@ SHOWN = f"""
 """
 """One template a photo and identity: that of the active model, or the newest of another where there is none."""
 
-_CENSUS_BY_LOG = 16_384
+_GALLERY_SIZE_BY_LOG = 16_384
 _NOW = f"""
     coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'changes'), 0),
     coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'templates'), 0),
     {ACTIVE}
 """
-_CENSUS = f"SELECT {_NOW}, (SELECT count(DISTINCT identity_id) FROM templates WHERE model_id = {ACTIVE})"
-# Parameters: seq, newest_id and model_id of the census before. An identity in the log since then has a template
+_GALLERY_SIZE = (
+    f"SELECT {_NOW}, (SELECT count(DISTINCT identity_id) FROM templates WHERE model_id = {ACTIVE})"
+)
+# Parameters: seq, newest_id and model_id of the gallery_size before. An identity in the log since then has a template
 # now, or has not; and had one before, or had not: one that is there still, or was removed meanwhile. Ids ascend, so
 # those from before are at most newest_id.
 _GAINED = f"""
@@ -70,7 +72,7 @@ _GAINED = f"""
         FROM (
             SELECT identity_id, max(op = 'remove' AND template_id <= ?2) AS removed FROM (
                 SELECT op, template_id, identity_id, model_id FROM changes WHERE seq > ?1
-                ORDER BY seq LIMIT {_CENSUS_BY_LOG}
+                ORDER BY seq LIMIT {_GALLERY_SIZE_BY_LOG}
             ) WHERE model_id = ?3 GROUP BY identity_id
         ) h
     )
@@ -95,17 +97,17 @@ class Reader(Log):
         ((rows,),) = self._session.query("SELECT count(*) FROM templates")
         return int(rows)
 
-    def census(self, before: Census | None = None) -> Census:
+    def gallery_size(self, before: GallerySize | None = None) -> GallerySize:
         """How many identities can be found now.
 
-        Given the census of some time before, it looks only at what the change log says has happened since.
+        Given the gallery_size of some time before, it looks only at what the change log says has happened since.
         """
         if before is not None:
             ((seq, newest_id, model_id, gained),) = self._session.query(_GAINED, before[:3])
-            if model_id == before.model_id and 0 <= seq - before.seq <= _CENSUS_BY_LOG:
-                return Census(seq, newest_id, model_id, before.identities + gained)
-        ((seq, newest_id, model_id, identities),) = self._session.query(_CENSUS)
-        return Census(seq, newest_id, model_id, identities)
+            if model_id == before.model_id and 0 <= seq - before.seq <= _GALLERY_SIZE_BY_LOG:
+                return GallerySize(seq, newest_id, model_id, before.identities + gained)
+        ((seq, newest_id, model_id, identities),) = self._session.query(_GALLERY_SIZE)
+        return GallerySize(seq, newest_id, model_id, identities)
 
     def identities(self) -> list[Identity]:
         """Everybody, by name; an identity whose templates are all of other models has none to be found."""

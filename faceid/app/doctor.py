@@ -13,7 +13,7 @@ from pathlib import Path
 from faceid.app import factories
 from faceid.config import Settings
 from faceid.errors import FaceIDError, GalleryError, ModelError
-from faceid.gallery.gallery import Gallery, database_errors
+from faceid.gallery.gallery import Gallery
 from faceid.networks import registry
 from faceid.results import CheckResult, ModelInfo
 from faceid.runtime import devices
@@ -146,14 +146,12 @@ def _gallery(settings: Settings) -> Iterator[tuple[int, CheckResult]]:
 
 
 def _contents(gallery: Gallery, path: Path) -> str:
-    with database_errors():
-        identities, templates = gallery.store.counts()
+    identities, templates = gallery.store.counts()
     return f"{path}: {identities} identities, {templates} templates"
 
 
 def _integrity(gallery: Gallery) -> str:
-    with database_errors():
-        problems = gallery.store.check()
+    problems = gallery.store.check()
     if problems:
         raise GalleryError("; ".join(problems[:3]), code="database_corrupt", hint="restore a backup")
     return "database, foreign keys and vectors are sound"
@@ -161,8 +159,7 @@ def _integrity(gallery: Gallery) -> str:
 
 def _index(gallery: Gallery) -> str:
     count = gallery.indexed_count()
-    with database_errors():
-        _, templates = gallery.store.counts()
+    _, templates = gallery.store.counts()
     if count != templates:
         raise GalleryError(
             f"the index holds {count} of {templates} templates", code="index", hint="report this"

@@ -13,7 +13,7 @@ from faceid.app.answers import identified, said
 from faceid.app.factories import open_liveness_detector
 from faceid.decision.decide import Target, decide_claim, decide_identity
 from faceid.decision.scores import distance_from_similarity
-from faceid.enrolment.rules import Rules
+from faceid.enrolment.rules import EnrolmentRules
 from faceid.enrolment.run import Enrolment
 from faceid.errors import UsageError, not_one_face
 from faceid.gallery.gallery import clean_name
@@ -184,7 +184,7 @@ class FaceID(Administration):
         self,
         name: str,
         images: Iterable[ImageLike] | ImageLike,
-        rules: Rules | None = None,
+        rules: EnrolmentRules | None = None,
         *,
         store_crops: bool = False,
     ) -> list[EnrollResult]:
@@ -208,7 +208,7 @@ class FaceID(Administration):
     def enroll_each(
         self,
         photos: Iterable[Photo],
-        rules: Rules | None = None,
+        rules: EnrolmentRules | None = None,
         *,
         attributes: Mapping[str, Mapping[str, str]] | None = None,
         store_crops: bool = False,
@@ -228,7 +228,7 @@ class FaceID(Administration):
             gallery,
             self.pipeline,
             self.calibration,
-            rules or Rules(),
+            rules or EnrolmentRules(),
             min_face=self._min_face,
             look_closer=self._look_closer,
             store_crops=store_crops,

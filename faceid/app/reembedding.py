@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from enrollment_db.records import Pending, Twin
 from faceid.errors import GalleryError, InputError, UnreadableImage, not_one_face
-from faceid.gallery.gallery import Gallery, database_errors
+from faceid.gallery.gallery import Gallery
 from faceid.imaging import STDIN, read
 from faceid.recognition.align import align
 from faceid.recognition.stored_crop import open_stored_crop
@@ -71,9 +71,8 @@ class Reembedding:
         changeover = self.gallery.changeover(model)
         tally = _Tally()
         reported: set[int] = set()
-        with database_errors():
-            already = changeover.staged()
-            total = changeover.shown() - already
+        already = changeover.staged()
+        total = changeover.shown() - already
 
         def tell(failures: Sequence[ReembedFailure]) -> None:
             for failure in failures:
@@ -84,11 +83,10 @@ class Reembedding:
                 done = tally.computed + len(reported)
                 progress(done, max(done, total))
 
-        with database_errors():
-            switched = self._move(changeover, tally, tell)
-            complete = switched or self.gallery.model == model
-            dropped = changeover.drop_others() if complete and self.drop_old else 0
-            unfindable = tuple(changeover.unfindable()) if complete else ()
+        switched = self._move(changeover, tally, tell)
+        complete = switched or self.gallery.model == model
+        dropped = changeover.drop_others() if complete and self.drop_old else 0
+        unfindable = tuple(changeover.unfindable()) if complete else ()
         status: Literal["switched", "current", "incomplete"] = "switched" if switched else "incomplete"
         if complete and not switched:
             status = "current"

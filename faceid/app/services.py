@@ -13,7 +13,7 @@ from faceid.config import Settings
 from faceid.gallery.gallery import Gallery, other_model
 from faceid.policies.active import Policies
 from faceid.recognition import calibrations
-from faceid.recognition.pipeline import Closer, Pipeline
+from faceid.recognition.pipeline import LookCloser, Pipeline
 from faceid.runtime import devices
 from faceid.types import Image, ModelKey
 
@@ -161,7 +161,7 @@ class Parts:
         return factories.make_detector(self.model_name, self.device, min_face, runtime=self.settings.runtime)
 
     @cached_property
-    def _look_closer(self) -> Closer | None:
+    def _look_closer(self) -> LookCloser | None:
         """Says whether an image has a face of half the size that is looked for; None where a size was asked for."""
         if self._min_face is not None:
             return None

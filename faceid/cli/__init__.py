@@ -33,10 +33,8 @@ from faceid.cli import (
     verify,
 )
 from faceid.cli._options import make_session
+from faceid.cli.messages import EXIT_INTERNAL, exit_code_of
 from faceid.errors import FaceIDError
-
-EXIT_INTERNAL = 70
-"""A fault of faceid's own (EX_SOFTWARE of sysexits.h): not one of the codes that mean something about the input."""
 
 app = typer.Typer(
     name="faceid",
@@ -147,7 +145,7 @@ def run(arguments: list[str]) -> int:
         if os.environ.get("FACEID_DEBUG") == "1":
             raise
         output.error(error)
-        return error.exit_code
+        return exit_code_of(error)
     except (KeyboardInterrupt, typer.Abort):
         output.note("interrupted")
         return 130

@@ -118,9 +118,9 @@ def run(
         )
     if on_conflict == "ask" and not sys.stdin.isatty():
         raise UsageError("--on-conflict ask needs a terminal", hint="choose refuse or accept")
-    from faceid.enrolment.rules import Rules, quality_from
+    from faceid.enrolment.rules import EnrolmentRules, quality_from
 
-    rules = Rules(
+    rules = EnrolmentRules(
         quality_from(quality),
         cast("MultiFace", multi_face),
         cast("OnConflict", on_conflict),

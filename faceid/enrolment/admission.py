@@ -10,7 +10,7 @@ import numpy as np
 
 from faceid.enrolment.checks.group import Verdict, examine
 from faceid.enrolment.checks.rival_identities import Claims
-from faceid.enrolment.rules import Rules
+from faceid.enrolment.rules import EnrolmentRules
 from faceid.errors import FaceCountError, InputError, PhotoRefused, UnreadableImage, UsageError, not_one_face
 from faceid.gallery.gallery import Gallery
 from faceid.results import EnrollResult, Problem, Reason
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from enrollment_db.records import FaceCrop
-    from faceid.enrolment.checks.conflict import Namesake
+    from faceid.enrolment.checks.conflict import DuplicateEnrolment
     from faceid.networks.registry import Calibration
 
 CONFLICT_HINT = "check whose face it is; --on-conflict accept where that is known"
@@ -87,7 +87,7 @@ class Admission:
     gallery: Gallery
     model: ModelKey
     calibration: Calibration | None
-    rules: Rules = field(default_factory=Rules)
+    rules: EnrolmentRules = field(default_factory=EnrolmentRules)
     ask: Callable[[str], bool] = lambda question: False
 
     def __post_init__(self) -> None:
@@ -100,7 +100,7 @@ class Admission:
                 hint="use --multi-face largest, or a calibrated network",
             )
 
-    def decide(self, name: str, cases: Sequence[Case]) -> Namesake | None:
+    def decide(self, name: str, cases: Sequence[Case]) -> DuplicateEnrolment | None:
         """Decide the cases of `name` that have no result: afterwards they have one, or a `face`, which is let in.
 
         Returns who the person seems to be enrolled as already, under another name.
@@ -122,10 +122,10 @@ class Admission:
             self.model,
             [face.embedding for case in in_question for face in case.candidates],
         )
-        namesake = claims.namesake([case.candidates[0].embedding for case in in_question if _single(case)])
+        duplicate = claims.duplicate([case.candidates[0].embedding for case in in_question if _single(case)])
         self._refuse_claimed(name, in_question, claims)
         self._refuse_strangers(name, [case for case in in_question if case.is_open], claims.own)
-        return namesake
+        return duplicate
 
     def _find_copies(self, name: str, cases: Sequence[Case]) -> None:
         first: dict[str, Case] = {}

@@ -32,7 +32,7 @@ def quality_from(level: str) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class EnrolmentRules:
     """What is let in.
 
     Photos of at least `min_quality`, 0..1. Of several faces in a photo none (`reject`), the `largest` where it clearly

@@ -15,16 +15,16 @@ import numpy as np
 from faceid.enrolment.admission import Admission, Case, Seen, SeenFace
 from faceid.enrolment.checks.group import scene_similarity
 from faceid.enrolment.checks.selection import select
-from faceid.enrolment.rules import Rules, in_question
+from faceid.enrolment.rules import EnrolmentRules, in_question
 from faceid.errors import InputError, UnreadableImage, UsageError
 from faceid.gallery.gallery import Gallery, clean_name
-from faceid.recognition.pipeline import Closer, Look, Pipeline
+from faceid.recognition.pipeline import Look, LookCloser, Pipeline
 from faceid.recognition.stored_crop import make_stored_crop
 from faceid.results import AlreadyEnrolled, EnrollResult, Problem
 from faceid.sources import Photo
 
 if TYPE_CHECKING:
-    from faceid.enrolment.checks.conflict import Namesake
+    from faceid.enrolment.checks.conflict import DuplicateEnrolment
     from faceid.networks.registry import Calibration
 
 GROUP = 256
@@ -49,9 +49,9 @@ class Enrolment:
     gallery: Gallery
     pipeline: Pipeline
     calibration: Calibration | None
-    rules: Rules = field(default_factory=Rules)
+    rules: EnrolmentRules = field(default_factory=EnrolmentRules)
     min_face: float | None = None
-    look_closer: Closer | None = None
+    look_closer: LookCloser | None = None
     store_crops: bool = False
     ask: Callable[[str], bool] = lambda question: False
     warn: Callable[[AlreadyEnrolled], None] = lambda warning: None
@@ -83,8 +83,8 @@ class Enrolment:
         for name, group in self._groups(looks):
             cases = [Case(seen, result=_again(before.get((name, seen.sha256 or "")), seen)) for seen in group]
             open_cases = [case for case in cases if case.is_open]
-            if namesake := admission.decide(name, cases):
-                self.warn(_already_enrolled(name, namesake, open_cases))
+            if duplicate := admission.decide(name, cases):
+                self.warn(_already_enrolled(name, duplicate, open_cases))
             with self.gallery.transaction():
                 leaving = self._keep_few(name, cases)
                 for case in cases:
@@ -253,10 +253,10 @@ def _outcomes(cases: Sequence[Case]) -> list[tuple[str, str]]:
     ]
 
 
-def _already_enrolled(name: str, namesake: Namesake, cases: Sequence[Case]) -> AlreadyEnrolled:
+def _already_enrolled(name: str, duplicate: DuplicateEnrolment, cases: Sequence[Case]) -> AlreadyEnrolled:
     photos = sum(1 for case in cases if case.seen.faces)
     return AlreadyEnrolled(
-        name, namesake.name, namesake.distance, namesake.fmr, namesake.llr, namesake.photos, photos
+        name, duplicate.name, duplicate.distance, duplicate.fmr, duplicate.llr, duplicate.photos, photos
     )
 
 

@@ -12,7 +12,7 @@ from faceid.explore.archive import read_archive
 from faceid.explore.embedding import EmbedResult, look_at
 from faceid.explore.faces import Faces
 from faceid.explore.photos import of_paths
-from faceid.gallery.gallery import Gallery, database_errors
+from faceid.gallery.gallery import Gallery
 from faceid.recognition.pipeline import Pipeline
 
 GALLERY = "gallery"
@@ -68,13 +68,12 @@ def of_gallery(gallery: Gallery) -> Faces:
     digests: list[str] = []
     vectors = []
     model = None
-    with database_errors():
-        for part in gallery.store.list_all():
-            model = part.model
-            vectors.append(part.vectors)
-            names += part.names
-            sources += (source or "" for source in part.sources)
-            digests += part.digests
+    for part in gallery.store.list_all():
+        model = part.model
+        vectors.append(part.vectors)
+        names += part.names
+        sources += (source or "" for source in part.sources)
+        digests += part.digests
     if model is None:
         raise InputError("nothing is enrolled, so there is nothing to see", code="empty", hint="enrol first")
     count = len(names)

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from enrollment_db.records import Model
 from enrollment_db.sqlite.bulk import Part
 from faceid.errors import GalleryError, InputError
-from faceid.gallery.gallery import Gallery, database_errors, record_of
+from faceid.gallery.gallery import Gallery, record_of
 from faceid.gallery.npz import bad_archive, opened, read_rows, shape_and_type, unit_rows, write_rows
 from faceid.results import TransferResult
 from faceid.types import ModelKey
@@ -85,8 +85,7 @@ def import_templates(
                 if progress is not None:
                     progress(done, total)
 
-        with database_errors():
-            added = gallery.store.add_many(parts(), record_of(model))
+        added = gallery.store.add_many(parts(), record_of(model))
     skipped = total - nameless - added
     return TransferResult("imported", str(path), len(people), added, skipped, model.name, nameless)
 
@@ -123,7 +122,7 @@ def _write(gallery: Gallery, archive: zipfile.ZipFile, progress: Progress | None
     sources: list[str] = []
     digests: list[str] = []
 
-    with archive, database_errors(), closing(gallery.store.list_all(ROWS)) as parts:
+    with closing(gallery.store.list_all(ROWS)) as parts:
         first = next(parts, None)
         if first is None:
             raise GalleryError(

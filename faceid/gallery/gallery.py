@@ -11,18 +11,13 @@ import numpy as np
 
 from enrollment_db import names
 from enrollment_db.errors import (
-    BadName,
-    DatabaseError,
-    NameTaken,
     UnknownIdentity,
-    UnknownPolicy,
-    UnknownTemplate,
 )
 from enrollment_db.records import Model, NewTemplate
 from enrollment_db.search.index import GPU_FROM
 from enrollment_db.sqlite.store import Store
 from faceid.decision.scores import distance_from_similarity, identity_similarity
-from faceid.errors import DeviceError, FaceIDError, GalleryError, Refused, UsageError
+from faceid.errors import DeviceError, GalleryError, Refused
 from faceid.results import IdentityInfo, RemoveResult, RenameResult, TemplateInfo
 from faceid.types import Candidate, Embedding, Face, ModelKey, Quality
 
@@ -31,7 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from enrollment_db.records import Census, Enrolled, FaceCrop
+    from enrollment_db.records import Enrolled, FaceCrop, GallerySize
     from enrollment_db.search.index import Kind
     from enrollment_db.search.mirror import Mirror
     from enrollment_db.sqlite.changeover import Changeover
@@ -54,7 +49,7 @@ class Gallery:
         self._device = device
         self._mirror: Mirror | None = None
         self._mirrored: ModelKey | None = None
-        self._census: Census | None = None
+        self._gallery_size: GallerySize | None = None
 
     @classmethod
     def open(
@@ -67,8 +62,7 @@ class Gallery:
         device: Callable[[], str] = lambda: "cpu",
     ) -> Gallery:
         """Open the gallery at `path`. Raises GalleryError: missing, locked, corrupt, newer, not permitted."""
-        with database_errors():
-            store = Store.open(path, create=create, read_only=read_only)
+        store = Store.open(path, create=create, read_only=read_only)
         return cls(store, index_kind=index_kind, device=device)
 
     def close(self) -> None:
@@ -78,8 +72,7 @@ class Gallery:
     @property
     def model(self) -> ModelKey | None:
         """The model of the templates that are searched; None while the gallery is empty."""
-        with database_errors():
-            model = self.store.model()
+        model = self.store.model()
         return None if model is None else key_of(model)
 
     def guard(self, model: ModelKey) -> None:
@@ -90,73 +83,63 @@ class Gallery:
 
     def identity_count(self) -> int:
         """How many identities can be found. Costs a short query, whatever the size of the gallery."""
-        with database_errors():
-            self._census = self.store.census(self._census)
-        return self._census.identities
+        self._gallery_size = self.store.gallery_size(self._gallery_size)
+        return self._gallery_size.identities
 
     def template_count(self, name: str | None = None) -> int:
         """How many templates there are, of everybody or of one identity; 0 for an unknown name."""
-        with database_errors():
-            if name is None:
-                return self.store.counts()[1]
-            try:
-                return self.store.identity(name).templates
-            except UnknownIdentity:
-                return 0
+        if name is None:
+            return self.store.counts()[1]
+        try:
+            return self.store.identity(name).templates
+        except UnknownIdentity:
+            return 0
 
     def identities(self) -> list[IdentityInfo]:
         """Everybody, by name."""
-        with database_errors():
-            return [
-                IdentityInfo(who.name, who.templates, who.created_at, who.attributes)
-                for who in self.store.identities()
-            ]
+        return [
+            IdentityInfo(who.name, who.templates, who.created_at, who.attributes)
+            for who in self.store.identities()
+        ]
 
     def require(self, name: str) -> None:
         """Raise Refused (`unknown_identity`) unless somebody is enrolled under `name`."""
-        with database_errors():
-            self.store.identity(name)
+        self.store.identity(name)
 
     def templates(self, name: str) -> list[TemplateInfo]:
         """The templates of one identity, one a photo, by id. Raises Refused for an unknown name."""
-        with database_errors():
-            return [
-                TemplateInfo(
-                    found.id, found.source, found.sha256, found.quality, str(found.model), found.created_at
-                )
-                for found in self.store.templates(name)
-            ]
+        return [
+            TemplateInfo(
+                found.id, found.source, found.sha256, found.quality, str(found.model), found.created_at
+            )
+            for found in self.store.templates(name)
+        ]
 
     def holders_of(self, sha256: str, model: ModelKey) -> dict[str, int]:
         """Who has a template of the photo with this hash: template ids by name."""
-        with database_errors():
-            return self.store.holders_of(sha256, record_of(model))
+        return self.store.holders_of(sha256, record_of(model))
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Make all additions inside one: they are stored together, or none is."""
-        with database_errors(), self.store.transaction():
+        with self.store.transaction():
             yield
 
     def outcomes(self, run: str) -> dict[tuple[str, str], str]:
         """What an enrolment that was cut short decided, by name and SHA-256 (see `enrollment_db.sqlite.outcomes`)."""
-        with database_errors():
-            return self.store.outcomes(run)
+        return self.store.outcomes(run)
 
     def keep_outcomes(self, run: str, name: str, decided: Sequence[tuple[str, str]]) -> None:
         """Keep what `run` decided about photos of `name` until it ends: pairs of SHA-256 and outcome."""
-        with database_errors():
-            self.store.keep_outcomes(run, name, decided)
+        self.store.keep_outcomes(run, name, decided)
 
     def forget_outcomes(self, run: str, names: Iterable[str]) -> None:
         """Remove what a run that has ended decided about photos of `names`, and what is old of all runs."""
-        with database_errors():
-            self.store.forget_outcomes(run, names)
+        self.store.forget_outcomes(run, names)
 
     def set_attributes(self, name: str, attributes: Mapping[str, str]) -> None:
         """Say what is known of a person, in place of what was. Raises Refused for an unknown name."""
-        with database_errors():
-            self.store.set_attributes(name, attributes)
+        self.store.set_attributes(name, attributes)
 
     def add(
         self,
@@ -185,35 +168,30 @@ class Gallery:
             quality=quality.score,
             crop=crop,
         )
-        with database_errors():
-            return self.store.add(name, [template], record_of(embedding.model))[0].template_id
+        return self.store.add(name, [template], record_of(embedding.model))[0].template_id
 
     def rename(self, old: str, new: str) -> RenameResult:
         """Give an identity another name. Raises Refused for an unknown name or one that is taken."""
-        with database_errors():
-            self.store.rename(old, new)
-            identity = self.store.identity(new)
+        self.store.rename(old, new)
+        identity = self.store.identity(new)
         return RenameResult("renamed", clean_name(old), identity.name, identity.templates)
 
     def remove(self, name: str) -> RemoveResult:
         """Forget an identity with all its templates. Raises Refused for an unknown name."""
-        with database_errors():
-            return RemoveResult("removed", clean_name(name), 1, self.store.remove(name))
+        return RemoveResult("removed", clean_name(name), 1, self.store.remove(name))
 
     def remove_template(self, template_id: int) -> RemoveResult:
         """Forget one template; its identity too, where it was the last. Raises Refused for an unknown id."""
-        with database_errors():
-            name = self.store.remove_template(template_id)
-            try:
-                self.store.identity(name)
-            except UnknownIdentity:
-                return RemoveResult("removed", name, 1, 1)
+        name = self.store.remove_template(template_id)
+        try:
+            self.store.identity(name)
+        except UnknownIdentity:
+            return RemoveResult("removed", name, 1, 1)
         return RemoveResult("removed", name, 0, 1)
 
     def changeover(self, model: ModelKey) -> Changeover:
         """The gallery's way to another model; its methods raise DatabaseErrors. Raises GalleryError."""
-        with database_errors():
-            return self.store.changeover(record_of(model))
+        return self.store.changeover(record_of(model))
 
     def search(self, probes: Sequence[Embedding], top: int) -> list[tuple[Candidate, ...]]:
         """The `top` nearest identities of each probe, nearest first, one an identity.
@@ -225,12 +203,11 @@ class Gallery:
             return []
         self._admit(probes)
         model = probes[0].model
-        with database_errors():
-            mirror = self._opened(model)
-            mirror.sync()
-            if len(mirror) == 0:
-                return [() for _ in probes]
-            found = [self._candidates(mirror, probe, top) for probe in probes]
+        mirror = self._opened(model)
+        mirror.sync()
+        if len(mirror) == 0:
+            return [() for _ in probes]
+        found = [self._candidates(mirror, probe, top) for probe in probes]
         # Should the gallery have gone over to another model meanwhile, some of it may have been missed.
         self.guard(model)
         return found
@@ -242,9 +219,8 @@ class Gallery:
         identity that has no template of the gallery's model.
         """
         self._admit([probe])
-        with database_errors():
-            identity = self.store.identity(name)
-            templates = self.store.vectors_of([identity.id], record_of(probe.model)).get(identity.id)
+        identity = self.store.identity(name)
+        templates = self.store.vectors_of([identity.id], record_of(probe.model)).get(identity.id)
         self.guard(probe.model)
         if templates is None:
             raise Refused(
@@ -256,22 +232,20 @@ class Gallery:
 
     def vectors_of(self, name: str, model: ModelKey) -> NDArray[np.float32]:
         """The templates (n, d) of an identity; (0, d) where there is nobody of that name."""
-        with database_errors():
-            try:
-                identity = self.store.identity(name)
-            except UnknownIdentity:
-                return np.empty((0, model.dim), np.float32)
-            found = self.store.vectors_of([identity.id], record_of(model)).get(identity.id)
+        try:
+            identity = self.store.identity(name)
+        except UnknownIdentity:
+            return np.empty((0, model.dim), np.float32)
+        found = self.store.vectors_of([identity.id], record_of(model)).get(identity.id)
         return np.empty((0, model.dim), np.float32) if found is None else found
 
     def enrolled(self, name: str, model: ModelKey) -> Enrolled | None:
         """The templates of an identity with their qualities; None where there is nobody of that name."""
-        with database_errors():
-            try:
-                identity = self.store.identity(name)
-            except UnknownIdentity:
-                return None
-            return self.store.enrolled([identity.id], record_of(model)).get(identity.id)
+        try:
+            identity = self.store.identity(name)
+        except UnknownIdentity:
+            return None
+        return self.store.enrolled([identity.id], record_of(model)).get(identity.id)
 
     def indexed_count(self) -> int:
         """How many templates the index holds once it has caught up with the database."""
@@ -283,8 +257,7 @@ class Gallery:
         from enrollment_db.search.index import reason_for
 
         model = self.model
-        with database_errors():
-            templates = self.store.stored()
+        templates = self.store.stored()
         return reason_for(
             0 if model is None else model.dim,
             self.index_kind,
@@ -300,10 +273,9 @@ class Gallery:
         model = self.model
         if model is None:
             return None
-        with database_errors():
-            mirror = self._opened(model, leave_snapshot=leave_snapshot)
-            if synchronised:
-                mirror.sync()
+        mirror = self._opened(model, leave_snapshot=leave_snapshot)
+        if synchronised:
+            mirror.sync()
         return mirror
 
     def _admit(self, embeddings: Sequence[Embedding]) -> None:
@@ -391,8 +363,7 @@ def record_of(key: ModelKey) -> Model:
 
 def clean_name(name: str) -> str:
     """The form under which a name is stored: NFC, trimmed. Raises UsageError for a name that cannot be one."""
-    with database_errors():
-        return names.clean_name(name)
+    return names.clean_name(name)
 
 
 def other_model(pinned: ModelKey, asked: str) -> GalleryError:
@@ -402,22 +373,3 @@ def other_model(pinned: ModelKey, asked: str) -> GalleryError:
         code="model_mismatch",
         hint=f"use --model {pinned.name}, or another gallery with --db; `faceid re-embed` moves one",
     )
-
-
-_KINDS: dict[type[DatabaseError], type[FaceIDError]] = {
-    BadName: UsageError,
-    NameTaken: Refused,
-    UnknownIdentity: Refused,
-    UnknownPolicy: Refused,
-    UnknownTemplate: Refused,
-}
-
-
-@contextmanager
-def database_errors() -> Iterator[None]:
-    """Turn the errors of enrollment_db into ours: the one edge between the two trees."""
-    try:
-        yield
-    except DatabaseError as error:
-        kind = _KINDS.get(type(error), GalleryError)
-        raise kind(str(error), code=error.code, hint=error.hint, path=error.path) from error

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from faceid.gallery.gallery import Gallery, database_errors
+from faceid.gallery.gallery import Gallery
 from faceid.results import IndexDifference, IndexResult, IndexStatus, IndexVerification, SnapshotInfo
 
 if TYPE_CHECKING:
@@ -18,10 +18,9 @@ def index_status(gallery: Gallery) -> IndexStatus:
     """What is in force and what lies on the disk. Reads headers and counters only."""
     from enrollment_db.search.snapshot_directory import SnapshotDirectory
 
-    with database_errors():
-        _, templates = gallery.store.counts()
-        place, model = gallery.store.place()
-        found = SnapshotDirectory(gallery.store.path).header()
+    _, templates = gallery.store.counts()
+    place, model = gallery.store.place()
+    found = SnapshotDirectory(gallery.store.path).header()
     snapshot = None
     if found is not None:
         path, header = found
@@ -65,8 +64,7 @@ def verify_index(gallery: Gallery) -> IndexVerification:
     mirror = gallery.mirror(leave_snapshot=False)
     if mirror is None:
         return IndexVerification("equal", gallery.index_kind, "an empty gallery", 0, ())
-    with database_errors():
-        found = mirror.compare()
+    found = mirror.compare()
     differences = (
         *(IndexDifference(id_, "missing") for id_ in found.missing.tolist()),
         *(IndexDifference(id_, "extra") for id_ in found.extra.tolist()),
@@ -87,9 +85,8 @@ def _worked(status: str, gallery: Gallery, work: Callable[[Mirror], int]) -> Ind
     mirror = gallery.mirror(leave_snapshot=False, synchronised=False)
     if mirror is None:
         return IndexResult(status, gallery.index_kind, "an empty gallery", 0, None, 0.0)
-    with database_errors():
-        work(mirror)
-        path = mirror.leave_snapshot()
+    work(mirror)
+    path = mirror.leave_snapshot()
     return IndexResult(
         status,
         gallery.index_kind,

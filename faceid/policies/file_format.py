@@ -15,7 +15,7 @@ from typing import get_args
 from enrollment_db.records import Metric, Model, NewPolicy, Policy, TargetKind
 from enrollment_db.sqlite.schema import now
 from faceid.errors import GalleryError, InputError, Refused
-from faceid.gallery.gallery import Gallery, database_errors, key_of, record_of
+from faceid.gallery.gallery import Gallery, key_of, record_of
 from faceid.networks.calibration import read_calibration, to_json
 from faceid.networks.errors import BadCard
 from faceid.networks.files import write_whole
@@ -49,8 +49,7 @@ def export_policies(gallery: Gallery, model: ModelKey, path: Path) -> PolicyTran
     Raises Refused where none is in force, GalleryError where the file cannot be written.
     """
     stored_model = record_of(model)
-    with database_errors():
-        policies = [row for row in gallery.store.policies() if row.active and row.model == stored_model]
+    policies = [row for row in gallery.store.policies() if row.active and row.model == stored_model]
     if not policies:
         raise Refused(
             "no policy is in force, so there is nothing to export",

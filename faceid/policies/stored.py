@@ -13,7 +13,7 @@ from enrollment_db.records import Policy as Stored
 from faceid.decision.decide import Policy, Target, policy_for
 from faceid.decision.thresholds import fmr_interval_at_distance, fpir_of
 from faceid.errors import GalleryError, Refused, UsageError
-from faceid.gallery.gallery import Gallery, database_errors, key_of, other_model, record_of
+from faceid.gallery.gallery import Gallery, key_of, other_model, record_of
 from faceid.networks.calibration import Calibration, from_json, to_json
 from faceid.networks.errors import BadCard
 from faceid.results import PolicyRow, PolicyState
@@ -57,8 +57,7 @@ def rollback(gallery: Gallery, model: ModelKey, policy_id: int | None = None) ->
     if policy_id is not None:
         for named in (row for row in rows if row.id == policy_id):
             check_model(gallery, key_of(named.model))
-        with database_errors():
-            gallery.store.restore_policy(policy_id)
+        gallery.store.restore_policy(policy_id)
         return
     active = [row for row in rows if row.active and row.model == record_of(model)]
     if not active:
@@ -67,8 +66,7 @@ def rollback(gallery: Gallery, model: ModelKey, policy_id: int | None = None) ->
             code="no_policy",
             hint="see `faceid policy history`; `faceid policy rollback ID` brings one back",
         )
-    with database_errors():
-        gallery.store.withdraw_policy(max(active, key=lambda row: (row.since, row.id)).id)
+    gallery.store.withdraw_policy(max(active, key=lambda row: (row.since, row.id)).id)
 
 
 def history(gallery: Gallery) -> list[PolicyRow]:
@@ -153,13 +151,12 @@ def new_policy(
 
 def put_all(gallery: Gallery, policies: list[NewPolicy]) -> list[int]:
     """Put policies in force, all of them or none; their ids."""
-    with database_errors(), gallery.store.transaction():
+    with gallery.store.transaction():
         return [gallery.store.put_policy(policy) for policy in policies]
 
 
 def _rows(gallery: Gallery) -> list[Stored]:
-    with database_errors():
-        return gallery.store.policies()
+    return gallery.store.policies()
 
 
 def check_model(gallery: Gallery, model: ModelKey) -> None:

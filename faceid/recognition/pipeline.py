@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 Picture: TypeAlias = Encoded | Image
 """A picture as it comes: a file's bytes, or pixels."""
-Closer: TypeAlias = Callable[[Image], bool]
-Pick: TypeAlias = Callable[[Sequence[Face]], Sequence[Face]]
+LookCloser: TypeAlias = Callable[[Image], bool]
+ChooseFaces: TypeAlias = Callable[[Sequence[Face]], Sequence[Face]]
 
 
 class Origin(Protocol):
@@ -103,8 +103,8 @@ class Pipeline:
         self,
         origins: Iterable[O],
         wanted: Callable[[O, str], bool] | None = None,
-        closer: Closer | None = None,
-        pick: Pick | None = None,
+        closer: LookCloser | None = None,
+        pick: ChooseFaces | None = None,
     ) -> Iterator[Look[O]]:
         """What is at each origin, in order, each as soon as it is known (see `streaming.in_order`).
 
@@ -129,7 +129,7 @@ class Pipeline:
         return in_order(origins, stages, self._crew)
 
     def _look_at(
-        self, batch: Sequence[tuple[O, _Fetched]], closer: Closer | None, pick: Pick | None
+        self, batch: Sequence[tuple[O, _Fetched]], closer: LookCloser | None, pick: ChooseFaces | None
     ) -> list[Look[O]]:
         looks = [_decoded(origin, fetched) for origin, fetched in batch]
         images = [look.image for look in looks if look.image is not None]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from faceid import FaceID
-from faceid.enrolment.rules import Rules
+from faceid.enrolment.rules import EnrolmentRules
 from places import SHARED_DATA
 
 DATA = SHARED_DATA
@@ -27,7 +27,7 @@ def test_a_photo_of_somebody_else_is_found(tmp_path: Path) -> None:
             system.enroll(folder.name, sorted(folder.glob("*.jpg"))[:5])
         # Some photos show a second face, and are refused.
         for photo in sorted(stranger.glob("*.jpg")):
-            (wrong,) = system.enroll(chosen[3].name, [str(photo)], Rules(on_conflict="accept"))
+            (wrong,) = system.enroll(chosen[3].name, [str(photo)], EnrolmentRules(on_conflict="accept"))
             if wrong.status == "enrolled":
                 break
         assert wrong.template_id is not None

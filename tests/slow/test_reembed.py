@@ -9,7 +9,7 @@ import pytest
 
 from faceid import FaceID
 from faceid.config import Settings
-from faceid.enrolment.rules import Rules
+from faceid.enrolment.rules import EnrolmentRules
 from faceid.networks import registry
 from places import SHARED_DATA
 
@@ -37,7 +37,9 @@ def people() -> dict[str, list[str]]:
 
 def enrol(system: FaceID, people: dict[str, list[str]], *, store_crops: bool) -> None:
     for name, photos in people.items():
-        for result in system.enroll(name, photos[:-1], Rules(on_conflict="accept"), store_crops=store_crops):
+        for result in system.enroll(
+            name, photos[:-1], EnrolmentRules(on_conflict="accept"), store_crops=store_crops
+        ):
             assert result.status == "enrolled", result
 
 

@@ -11,7 +11,7 @@ import pytest
 from faceid import FaceID, Target
 from faceid.cli import run
 from faceid.config import Settings
-from faceid.enrolment.rules import Rules
+from faceid.enrolment.rules import EnrolmentRules
 from faceid.networks import registry
 from places import SHARED_DATA
 
@@ -65,7 +65,7 @@ def test_from_scratch_to_a_gallery(people: Path, tmp_path: Path, monkeypatch: py
     photos = sorted(str(path) for path in people.rglob("*.jpg"))
     with FaceID(db=tmp_path / "people.db", model="dlib-resnet", device="cpu") as system:
         for result in system.enroll(
-            "somebody", photos[:2], Rules(on_conflict="accept", multi_face="largest")
+            "somebody", photos[:2], EnrolmentRules(on_conflict="accept", multi_face="largest")
         ):
             assert result.status == "enrolled", result
         assert system.reembed("own").status == "switched"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Namesake:
+class DuplicateEnrolment:
     """An enrolled identity that a group matches, and what that is worth.
 
     `distance` is between the two identities. `fmr` is the share of strangers that comes as close and `llr` log10 of
@@ -38,7 +38,7 @@ def enrolled_as(
     candidates: Sequence[Sequence[Candidate]],
     policy: Policy,
     metric: Metric,
-) -> Namesake | None:
+) -> DuplicateEnrolment | None:
     """The nearest identity other than `name` that a group matches as a whole under `policy`; None where none does.
 
     `vectors` (n, d), n >= 1, are the templates of the group and `candidates` what a search returned for each of them.
@@ -66,7 +66,7 @@ def enrolled_as(
     distance = distance_from_similarity(score, metric)
     if distance > policy.threshold:
         return None
-    return Namesake(nearest, distance, policy.fmr(distance), policy.llr(distance), matches[nearest])
+    return DuplicateEnrolment(nearest, distance, policy.fmr(distance), policy.llr(distance), matches[nearest])
 
 
 def is_somebody_elses(

@@ -10,7 +10,7 @@ import numpy as np
 
 from faceid.decision.decide import Policy, Target, policy_for
 from faceid.decision.scores import distance_from_similarity, identity_similarity
-from faceid.enrolment.checks.conflict import Namesake, enrolled_as, is_somebody_elses
+from faceid.enrolment.checks.conflict import DuplicateEnrolment, enrolled_as, is_somebody_elses
 from faceid.gallery.gallery import Gallery
 from faceid.types import Candidate, Embedding, ModelKey
 
@@ -26,7 +26,7 @@ The search for a probe may be laxer: there a false name costs more than a missed
 """
 
 TOP = 10
-"""Identities looked at for each photo: a group's namesake need not be the nearest one of every photo."""
+"""Identities looked at for each photo: a group's duplicate need not be the nearest one of every photo."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Claims:
             distance = distance_from_similarity(similarity, self.model.metric)
         return is_somebody_elses(self.name, distance, self.found[id(face)], self.policy)
 
-    def namesake(self, faces: Sequence[Embedding]) -> Namesake | None:
+    def duplicate(self, faces: Sequence[Embedding]) -> DuplicateEnrolment | None:
         """Whom some of the faces together match; None where nobody."""
         if self.policy is None or not faces:
             return None

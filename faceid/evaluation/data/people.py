@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from faceid.gallery.gallery import Gallery, database_errors, record_of
+from faceid.gallery.gallery import Gallery, record_of
 from faceid.types import ModelKey
 
 Ints: TypeAlias = NDArray[np.int64]
@@ -51,7 +51,7 @@ class People:
         self._store = gallery.store
         self._model = record_of(model)
         templates, owners = [], []
-        with database_errors(), closing(self._store.load_all()) as parts:
+        with closing(self._store.load_all()) as parts:
             for part in parts:
                 templates.append(part.batch.template_ids)
                 owners.append(part.batch.identity_ids)
@@ -78,8 +78,7 @@ class People:
 
     def of(self, identities: Ints) -> dict[int, Person]:
         """Some of them by identity. Raises GalleryError."""
-        with database_errors():
-            enrolled = self._store.enrolled(identities, self._model)
+        enrolled = self._store.enrolled(identities, self._model)
         found = {}
         for identity in identities.tolist():
             own = enrolled.get(identity)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceid.errors import InputError, UsageError
-from faceid.gallery.gallery import Gallery, database_errors, key_of
+from faceid.gallery.gallery import Gallery, key_of
 from faceid.imaging import fetch, walk
 from faceid.recognition.pipeline import Pipeline, Source
 from faceid.types import ModelKey
@@ -98,13 +98,10 @@ def from_gallery(gallery: Gallery, source: str) -> Collection:
     """The templates of a gallery. InputError where nothing is enrolled."""
     rows: list[tuple[str, str | None, Seen]] = []
     model = None
-    with database_errors():
-        for part in gallery.store.list_all():
-            model = key_of(part.model)
-            seen = [
-                Seen(vector, None, digest) for vector, digest in zip(part.vectors, part.digests, strict=True)
-            ]
-            rows += zip(part.names, part.sources, seen, strict=True)
+    for part in gallery.store.list_all():
+        model = key_of(part.model)
+        seen = [Seen(vector, None, digest) for vector, digest in zip(part.vectors, part.digests, strict=True)]
+        rows += zip(part.names, part.sources, seen, strict=True)
     if model is None:
         raise InputError(
             "nothing is enrolled, so there is nothing to evaluate", code="empty", hint="enrol first"

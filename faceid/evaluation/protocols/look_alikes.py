@@ -8,7 +8,7 @@ import numpy as np
 
 from faceid.evaluation.data.people import Ints, People, Person
 from faceid.evaluation.statistics.scores import distances
-from faceid.gallery.gallery import Gallery, database_errors
+from faceid.gallery.gallery import Gallery
 
 if TYPE_CHECKING:
     from faceid.types import Metric
@@ -72,14 +72,13 @@ class LookAlikes:
         probes /= np.where(lengths > 0.0, lengths, 1.0)
         own = max(person.ids.size for person in group.values())
         k, most = own + _NEIGHBOURS, own + _CROWD
-        with database_errors():
-            while True:
-                similarities, ids = mirror.search(probes.astype(np.float32), k)
-                if k >= min(most, len(mirror)) or (similarities[:, -1] < least).all():
-                    break
-                k = min(most, 4 * k)
-            row, column = np.nonzero((similarities >= least) & (ids >= 0))
-            owners: Ints = self._gallery.store.identity_ids_of(ids[row, column])
+        while True:
+            similarities, ids = mirror.search(probes.astype(np.float32), k)
+            if k >= min(most, len(mirror)) or (similarities[:, -1] < least).all():
+                break
+            k = min(most, 4 * k)
+        row, column = np.nonzero((similarities >= least) & (ids >= 0))
+        owners: Ints = self._gallery.store.identity_ids_of(ids[row, column])
         people = np.array(list(group), dtype=np.int64)
         met = zip(people[row].tolist(), owners.tolist(), strict=True)
         return {(one, other) for one, other in met if other not in (one, -1) and self._people.has(other)}

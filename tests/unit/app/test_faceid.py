@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from faceid import FaceID, Target
+from faceid.cli.messages import exit_code_of
 from faceid.errors import DeviceError, FaceCountError, GalleryError, InputError, Refused
 from faceid.recognition.detect.fake import draw_face
 
@@ -53,7 +54,7 @@ def test_pictures_that_are_no_pictures(system: FaceID) -> None:
 def test_errors_carry_code_and_hint(system: FaceID) -> None:
     with pytest.raises(GalleryError) as missing:
         system.identify(pixels(RED))
-    assert (missing.value.code, missing.value.exit_code) == ("database_missing", 4)
+    assert (missing.value.code, exit_code_of(missing.value)) == ("database_missing", 4)
     assert missing.value.hint
     system.enroll("ann", pixels(RED))
     with pytest.raises(FaceCountError) as several:

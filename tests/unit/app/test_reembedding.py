@@ -17,6 +17,7 @@ from PIL import Image as Pillow
 from enrollment_db.records import NewTemplate
 from faceid import FaceID
 from faceid.app import reembedding
+from faceid.cli.messages import exit_code_of
 from faceid.errors import GalleryError, Refused
 from faceid.gallery.gallery import record_of
 from faceid.recognition.detect.fake import draw_face
@@ -286,7 +287,7 @@ def test_a_system_of_the_old_model_is_told_after_the_switch(
         ):
             with pytest.raises(GalleryError) as caught:
                 ask()
-            assert (caught.value.code, caught.value.exit_code) == ("model_mismatch", 4)
+            assert (caught.value.code, exit_code_of(caught.value)) == ("model_mismatch", 4)
             assert f"--model {OTHER}" in str(caught.value.hint)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from faceid import FaceID, Rules
+from faceid import EnrolmentRules, FaceID
 from faceid.enrolment.run import GROUP
 from faceid.errors import UsageError
 from faceid.imaging import from_array
@@ -125,7 +125,7 @@ def test_by_other_rules_everything_is_decided_anew(opened: Callable[[str], FaceI
         next(results)
     results.close()  # type: ignore[attr-defined]
     looked_at(system).clear()
-    again = list(system.enroll_each(photos(), Rules(on_conflict="accept")))
+    again = list(system.enroll_each(photos(), EnrolmentRules(on_conflict="accept")))
     assert [result.status for result in again[:6]] == ["duplicate"] * 2 + ["rejected"] * 2 + ["duplicate"] * 2
     # The duplicates of the first person are the only photos that nobody looks at.
     assert len(looked_at(system)) == len(again) - 4
@@ -158,7 +158,7 @@ def test_a_run_that_ended_is_forgotten(opened: Callable[[str], FaceID]) -> None:
 def test_a_person_with_many_photos_is_stored_in_parts(opened: Callable[[str], FaceID]) -> None:
     system = opened("many")
     many = [photo("ann", "ann", number=k) for k in range(GROUP + 3)]
-    results = system.enroll_each(many, Rules(max_templates=1000))
+    results = system.enroll_each(many, EnrolmentRules(max_templates=1000))
     assert next(results).status == "enrolled"
     assert system.gallery().template_count("ann") == GROUP
     assert sum(result.status == "enrolled" for result in results) == GROUP + 2
@@ -229,7 +229,7 @@ def test_a_photo_of_somebody_unknown_is_found_in_a_folder(opened: Callable[[str]
     assert results[-1].reason == "identity_conflict"
     assert results[-1].problem is not None
     assert "not the one of the person's other photos" in results[-1].problem.message
-    accepted = system.enroll("ann", [photos[-1]], Rules(on_conflict="accept"))
+    accepted = system.enroll("ann", [photos[-1]], EnrolmentRules(on_conflict="accept"))
     assert accepted[0].status == "enrolled"
 
 
@@ -244,7 +244,7 @@ def test_somebody_is_asked(opened: Callable[[str], FaceID], answer: bool) -> Non
         asked.append(question)
         return answer
 
-    results = list(system.enroll_each(photos, Rules(on_conflict="ask"), ask=ask))
+    results = list(system.enroll_each(photos, EnrolmentRules(on_conflict="ask"), ask=ask))
     assert results[-1].status == ("enrolled" if answer else "rejected")
     (question,) = asked
     assert question.startswith("ann/9.png: the face is not the one")
@@ -261,7 +261,7 @@ def test_nobody_is_asked_twice_about_a_photo(opened: Callable[[str], FaceID]) ->
         return question.startswith("eve/4.png")
 
     photos = [photo("eve", "ann", number=4), photo("eve", "ben", number=5)]
-    results = list(system.enroll_each(photos, Rules(on_conflict="ask"), ask=ask))
+    results = list(system.enroll_each(photos, EnrolmentRules(on_conflict="ask"), ask=ask))
     assert asked == ["eve/4.png", "eve/5.png"]
     assert [result.status for result in results] == ["enrolled", "rejected"]
 
@@ -271,7 +271,7 @@ def test_of_several_faces_the_persons_own_is_taken(opened: Callable[[str], FaceI
     system = opened("all")
     alone = [picture("ann", number=k) for k in range(3)]
     together = [picture("ben", "ann", number=5), picture("ben", "cid", number=6)]
-    results = system.enroll("ann", alone + together, Rules(multi_face="all"))
+    results = system.enroll("ann", alone + together, EnrolmentRules(multi_face="all"))
     assert [result.status for result in results] == ["enrolled"] * 4 + ["rejected"]
     assert results[3].faces == 2
     assert results[3].box is not None
@@ -279,7 +279,7 @@ def test_of_several_faces_the_persons_own_is_taken(opened: Callable[[str], FaceI
     assert results[4].reason == "multiple_faces"
     assert system.verify("ann", picture("ann", number=7)).verified
     # The same photo shows two people, and may be enrolled as both.
-    (other,) = system.enroll("ben", [picture("ben", "ann", number=5)], Rules(multi_face="all"))
+    (other,) = system.enroll("ben", [picture("ben", "ann", number=5)], EnrolmentRules(multi_face="all"))
     assert (other.status, other.box is not None and other.box[0] < 160) == ("enrolled", True)
 
 
@@ -288,7 +288,7 @@ def test_the_largest_face_is_taken_where_it_clearly_is(opened: Callable[[str], F
     canvas = np.zeros((300, 500, 3), np.uint8)
     draw_face(canvas, COLOURS["ann"], 20, 20, 200)
     draw_face(canvas, COLOURS["ben"], 300, 20, 100)
-    rules = Rules(multi_face="largest")
+    rules = EnrolmentRules(multi_face="largest")
     (taken,) = system.enroll("ann", [canvas], rules)
     assert taken.status == "enrolled"
     assert taken.box is not None
@@ -314,10 +314,10 @@ def test_who_is_enrolled_already_is_told(opened: Callable[[str], FaceID]) -> Non
 def test_rules_that_cannot_be(opened: Callable[[str], FaceID], monkeypatch: pytest.MonkeyPatch) -> None:
     system = opened("rules")
     with pytest.raises(UsageError):
-        system.enroll("ann", picture("ann"), Rules(max_templates=0))
+        system.enroll("ann", picture("ann"), EnrolmentRules(max_templates=0))
     monkeypatch.setattr(system, "calibration", None)
     with pytest.raises(UsageError, match="which of several faces"):
-        system.enroll("ann", picture("ann"), Rules(multi_face="all"))
+        system.enroll("ann", picture("ann"), EnrolmentRules(multi_face="all"))
     # Without a calibration the other guards hold their peace.
     photos = [picture("ann"), picture("ben", number=1), picture("ben", number=2)]
     assert [result.status for result in system.enroll("ann", photos)] == ["enrolled"] * 3
@@ -331,7 +331,7 @@ def test_of_many_photos_the_nearest_to_their_mean_are_kept(
     """In one run, in a run that was cut short, and in several."""
     many = [photo("ann", "ann", number=k) for k in range(12)]
     more = [photo("ben", "ben"), *(photo("ann", "ann", number=k) for k in range(20, 30))]
-    rules = Rules(max_templates=5)
+    rules = EnrolmentRules(max_templates=5)
     system = opened("kept")
     if stop_after is not None:
         results = system.enroll_each(many + more, rules)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
+from faceid.cli.messages import exit_code_of
 from faceid.errors import UnreadableImage
 from faceid.imaging import Limits, read, walk
 
@@ -89,7 +90,7 @@ class TestRead:
     def test_no_such_file(self, path: str) -> None:
         error = refusal(path)
         assert "no such file" in str(error)
-        assert (error.code, error.exit_code) == ("unreadable", 3)
+        assert (error.code, exit_code_of(error)) == ("unreadable", 3)
 
     def test_no_name(self) -> None:
         assert "no file name" in str(refusal(""))

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from archive_files import names_and_bytes, outcome
+from faceid.cli.messages import exit_code_of
 from faceid.errors import InputError, UsageError
 from faceid.imaging import Limits
 from faceid.sources import of_table
@@ -32,7 +33,7 @@ def refusal(path: str) -> InputError:
     with pytest.raises(InputError) as caught:
         of_table(path)
     assert caught.value.path == path
-    assert caught.value.exit_code == 3
+    assert exit_code_of(caught.value) == 3
     return caught.value
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from enrollment_db.errors import BadTemplate, OtherModel
-from enrollment_db.records import Census, FaceCrop, Model, NewTemplate, Twin
+from enrollment_db.records import FaceCrop, GallerySize, Model, NewTemplate, Twin
 from enrollment_db.search.index import open_index
 from enrollment_db.search.mirror import Mirror
 from enrollment_db.sqlite.store import Store
@@ -68,7 +68,7 @@ def seen(store: Store) -> dict[str, object]:
     return {
         "model": store.model(),
         "counts": store.counts(),
-        "census": store.census().identities,
+        "gallery_size": store.gallery_size().identities,
         "people": [(one.name, one.templates) for one in store.identities()],
         "loaded": [part.batch.template_ids.tolist() for part in store.load_all()],
         "listed": [(part.total, part.names, part.vectors.shape) for part in store.list_all()],
@@ -89,7 +89,7 @@ def test_the_switch_changes_everything_at_once(store):
     move(store)
     after = seen(store)
     assert after["model"] == NEW
-    assert (after["counts"], after["census"]) == ((2, 4), 2)
+    assert (after["counts"], after["gallery_size"]) == ((2, 4), 2)
     assert after["people"] == [("Ann", 2), ("Bob", 2)]
     assert after["loaded"] == [[5, 6, 7, 8]]
     assert after["listed"] == [(4, ["Ann", "Ann", "Bob", "Bob"], (4, 6))]
@@ -257,9 +257,9 @@ def test_a_reader_that_is_behind_gets_its_own_model_s_changes(store):
     assert sorted(mirror.search(unit(0, 4)[None], 9)[1][0].tolist())[-4:] == [2, 3, 4, 10]
 
 
-def test_a_census_by_the_log_is_that_of_a_count(store):
+def test_a_gallery_size_by_the_log_is_that_of_a_count(store):
     rng = np.random.default_rng(5)
-    census: Census | None = store.census()
+    gallery_size: GallerySize | None = store.gallery_size()
     for step in range(120):
         people = [one.name for one in store.identities()]
         match int(rng.integers(6)):
@@ -275,8 +275,8 @@ def test_a_census_by_the_log_is_that_of_a_count(store):
                 digest = hashlib.sha256(bytes([int(rng.integers(40))])).hexdigest()
                 store.add(f"P{rng.integers(6)}", [NewTemplate(unit(0, model.dim), digest)], model)
         if step % 3 == 0:
-            census = store.census(census)
-            assert census.identities == store.counts()[0] == store.census().identities
+            gallery_size = store.gallery_size(gallery_size)
+            assert gallery_size.identities == store.counts()[0] == store.gallery_size().identities
 
 
 @pytest.mark.parametrize(
@@ -288,7 +288,7 @@ def test_a_census_by_the_log_is_that_of_a_count(store):
         lambda store, before: store.enrolled([1, 2], OLD),
         lambda store, before: store.identity_ids_of([1, 5]),
         lambda store, before: store.holders_of(photo(2).sha256, OLD),
-        lambda store, before: store.census(before),
+        lambda store, before: store.gallery_size(before),
         lambda store, before: store.add("Ann", [photo(7)], OLD),
         lambda store, before: store.remove_template(1),
         lambda store, before: store.remove("Bob"),
@@ -300,14 +300,14 @@ def test_a_census_by_the_log_is_that_of_a_count(store):
         "enrolled",
         "owners",
         "holders",
-        "census",
+        "gallery_size",
         "add",
         "remove one",
         "remove",
     ],
 )
 def test_what_is_asked_of_few_does_not_read_all(store, path, ask):
-    before = store.census()
+    before = store.gallery_size()
     stage_all(store)
     asked: list[str] = []
     connection = store._session._connection

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from faceid.cli.messages import exit_code_of
 from faceid.errors import ModelError
 from faceid.networks import registry
 from faceid.recognition.embed.torch import TorchEmbedder, open_embedder
@@ -86,6 +87,6 @@ def test_output_that_means_nothing_is_an_error(value: float) -> None:
 def test_errors_of_the_models_package_are_ours(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="facenet-casia are not installed") as caught:
         open_embedder(registry.card("facenet-casia"), device="cpu", weights_dir=tmp_path)
-    assert caught.value.exit_code == 5
+    assert exit_code_of(caught.value) == 5
     assert caught.value.code == "weights_missing"
     assert caught.value.hint == "faceid models pull facenet-casia"
