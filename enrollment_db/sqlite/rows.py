@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from enrollment_db.errors import BadTemplate, Corrupt
-from enrollment_db.records import Batch, Box, Identity, Model, Policy, Template
+from enrollment_db.records import Batch, Box, Identity, ModelKey, Policy, Template
 
 MODEL_COLUMNS = "m.name, m.weights_sha256, m.aligner, m.dim, m.metric"
 
@@ -111,7 +111,7 @@ def to_ids(values: Sequence[int]) -> NDArray[np.int64]:
     return np.array(values, np.int64)
 
 
-def to_batch(rows: Sequence[Sequence[Any]], model: Model | None, path: str) -> Batch:
+def to_batch(rows: Sequence[Sequence[Any]], model: ModelKey | None, path: str) -> Batch:
     """A Batch of rows (template id, identity id, vector). Raises Corrupt."""
     return Batch(
         model=model,
@@ -121,12 +121,12 @@ def to_batch(rows: Sequence[Sequence[Any]], model: Model | None, path: str) -> B
     )
 
 
-def to_model(row: Sequence[Any]) -> Model:
-    """A Model of MODEL_COLUMNS."""
-    return Model(*row)
+def to_model(row: Sequence[Any]) -> ModelKey:
+    """A ModelKey of MODEL_COLUMNS."""
+    return ModelKey(*row)
 
 
-def model_parameters(model: Model) -> tuple[str, str, str, int, str]:
+def model_parameters(model: ModelKey) -> tuple[str, str, str, int, str]:
     """The values that belong to MODEL_COLUMNS."""
     return model.name, model.weights_sha256, model.aligner, model.dim, model.metric
 

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from enrollment_db.errors import Corrupt, DatabaseError, DiskFull, Locked, ReadOnly
+from enrollment_db.errors import Corrupt, DatabaseError, DiskFull, Locked, ReadOnly, Unusable
 
 # https://www.sqlite.org/rescode.html. sqlite3 names these constants only from Python 3.11 on.
 _ERROR, _BUSY, _LOCKED, _READONLY, _CORRUPT, _FULL, _CANTOPEN, _NOTADB = 1, 5, 6, 8, 11, 13, 14, 26
@@ -75,12 +75,12 @@ def _ours(error: sqlite3.Error, path: str) -> DatabaseError:
             path=path,
         )
     if primary == _ERROR:
-        # Our statements are fixed, so what they do not find has been taken away by somebody else.
+        # Our statements are fixed, so what they do not find another program has taken away.
         return Corrupt(
             f"the gallery {path} lacks a part of its tables: {error}",
             hint="restore it from a backup, or give another --db",
             path=path,
         )
-    return DatabaseError(
+    return Unusable(
         f"the gallery {path} failed: {error}", hint="run `faceid doctor`; check the disk", path=path
     )

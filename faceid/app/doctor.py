@@ -14,6 +14,7 @@ from faceid.app import factories
 from faceid.config import Settings
 from faceid.errors import FaceIDError, GalleryError, ModelError
 from faceid.gallery.gallery import Gallery
+from faceid.gallery.opening import open_gallery
 from faceid.networks import registry
 from faceid.results import CheckResult, ModelInfo
 from faceid.runtime import devices
@@ -131,7 +132,7 @@ def _gallery(settings: Settings) -> Iterator[tuple[int, CheckResult]]:
         yield 4, CheckResult("gallery", True, f"{path}: not there yet, `faceid enroll` creates it")
         return
     try:
-        gallery = Gallery.open(path, read_only=True)
+        gallery = open_gallery(path, read_only=True)
     except GalleryError as error:
         yield 4, CheckResult("gallery", False, f"{error} ({error.hint})" if error.hint else str(error))
         return
@@ -146,12 +147,12 @@ def _gallery(settings: Settings) -> Iterator[tuple[int, CheckResult]]:
 
 
 def _contents(gallery: Gallery, path: Path) -> str:
-    identities, templates = gallery.store.counts()
+    identities, templates = gallery.counts()
     return f"{path}: {identities} identities, {templates} templates"
 
 
 def _integrity(gallery: Gallery) -> str:
-    problems = gallery.store.check()
+    problems = gallery.check()
     if problems:
         raise GalleryError("; ".join(problems[:3]), code="database_corrupt", hint="restore a backup")
     return "database, foreign keys and vectors are sound"
@@ -159,7 +160,7 @@ def _integrity(gallery: Gallery) -> str:
 
 def _index(gallery: Gallery) -> str:
     count = gallery.indexed_count()
-    _, templates = gallery.store.counts()
+    _, templates = gallery.counts()
     if count != templates:
         raise GalleryError(
             f"the index holds {count} of {templates} templates", code="index", hint="report this"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from faceid.app import factories
 from faceid.config import Settings
 from faceid.gallery.gallery import Gallery, other_model
+from faceid.gallery.opening import open_gallery
 from faceid.policies.active import Policies
 from faceid.recognition import calibrations
 from faceid.recognition.pipeline import LookCloser, Pipeline
@@ -77,7 +78,7 @@ class Parts:
     def gallery(self, *, create: bool = False) -> Gallery:
         """The open gallery. Raises GalleryError, where there is none too unless `create`."""
         if self._gallery is None:
-            self._gallery = Gallery.open(
+            self._gallery = open_gallery(
                 self.settings.db,
                 create=create,
                 index_kind=self.settings.index,

@@ -20,10 +20,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from enrollment_db.records import Model
-from enrollment_db.sqlite.bulk import Part
+from enrollment_db.records import Part
 from faceid.errors import GalleryError, InputError
-from faceid.gallery.gallery import Gallery, record_of
+from faceid.gallery.gallery import Gallery
 from faceid.gallery.npz import bad_archive, opened, read_rows, shape_and_type, unit_rows, write_rows
 from faceid.results import TransferResult
 from faceid.types import ModelKey
@@ -85,7 +84,7 @@ def import_templates(
                 if progress is not None:
                     progress(done, total)
 
-        added = gallery.store.add_many(parts(), record_of(model))
+        added = gallery.add_many(parts(), model)
     skipped = total - nameless - added
     return TransferResult("imported", str(path), len(people), added, skipped, model.name, nameless)
 
@@ -117,12 +116,14 @@ def export_templates(gallery: Gallery, path: Path, progress: Progress | None = N
     return TransferResult("exported", str(path), identities, templates, 0, model.name)
 
 
-def _write(gallery: Gallery, archive: zipfile.ZipFile, progress: Progress | None) -> tuple[Model, int, int]:
+def _write(
+    gallery: Gallery, archive: zipfile.ZipFile, progress: Progress | None
+) -> tuple[ModelKey, int, int]:
     names: list[str] = []
     sources: list[str] = []
     digests: list[str] = []
 
-    with closing(gallery.store.list_all(ROWS)) as parts:
+    with closing(gallery.all_templates(ROWS)) as parts:
         first = next(parts, None)
         if first is None:
             raise GalleryError(

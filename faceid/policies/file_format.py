@@ -12,10 +12,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import get_args
 
-from enrollment_db.records import Metric, Model, NewPolicy, Policy, TargetKind
-from enrollment_db.sqlite.schema import now
+from enrollment_db.records import Metric, NewPolicy, Policy, TargetKind, now
 from faceid.errors import GalleryError, InputError, Refused
-from faceid.gallery.gallery import Gallery, key_of, record_of
+from faceid.gallery.gallery import Gallery
 from faceid.networks.calibration import read_calibration, to_json
 from faceid.networks.errors import BadCard
 from faceid.networks.files import write_whole
@@ -48,8 +47,7 @@ def export_policies(gallery: Gallery, model: ModelKey, path: Path) -> PolicyTran
 
     Raises Refused where none is in force, GalleryError where the file cannot be written.
     """
-    stored_model = record_of(model)
-    policies = [row for row in gallery.store.policies() if row.active and row.model == stored_model]
+    policies = [row for row in gallery.policies() if row.active and row.model == model]
     if not policies:
         raise Refused(
             "no policy is in force, so there is nothing to export",
@@ -61,7 +59,7 @@ def export_policies(gallery: Gallery, model: ModelKey, path: Path) -> PolicyTran
         "version": 1,
         "exported_at": now(),
         "software": f"faceid {version('faceid')}",
-        "model": {name: getattr(stored_model, name) for name in _MODEL},
+        "model": {name: getattr(model, name) for name in _MODEL},
         "policies": [_to_dict(policy) for policy in policies],
     }
     try:
@@ -100,8 +98,8 @@ def import_policies(gallery: Gallery, model: ModelKey, path: Path) -> PolicyTran
             hint="`faceid policy export` writes such files",
             path=str(path),
         ) from error
-    check_model(gallery, key_of(found))
-    if key_of(found) != model:
+    check_model(gallery, found)
+    if found != model:
         raise GalleryError(
             f"the policies of {path} are for {found}, not for {model}",
             code="model_mismatch",
@@ -119,8 +117,8 @@ def _to_dict(policy: Policy) -> dict[str, object]:
     return fields
 
 
-def _read_model(table: Table) -> Model:
-    return Model(
+def _read_model(table: Table) -> ModelKey:
+    return ModelKey(
         name=table.text("name"),
         weights_sha256=table.text("weights_sha256"),
         aligner=table.text("aligner"),
@@ -129,7 +127,7 @@ def _read_model(table: Table) -> Model:
     )
 
 
-def _read_policy(table: Table, model: Model) -> NewPolicy:
+def _read_policy(table: Table, model: ModelKey) -> NewPolicy:
     own = table.optional_table("calibration")
     policy = NewPolicy(
         model=model,
