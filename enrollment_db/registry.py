@@ -58,13 +58,8 @@ def schemes() -> list[str]:
 def check_scheme(url: str | Path) -> None:
     """Raise UsageError (`unknown_database`) unless a database of this scheme can be opened."""
     scheme = scheme_of(url)
-    if scheme not in ("sqlite", *schemes()):
-        raise UsageError(
-            f"cannot open a {scheme}:// database",
-            code="unknown_database",
-            scheme=scheme,
-            schemes=schemes(),
-        )
+    if scheme != "sqlite" and scheme not in schemes():
+        raise _unknown(scheme)
 
 
 def sqlite_path(url: str | Path) -> Path:
@@ -105,5 +100,14 @@ def _opener(scheme: str) -> Opener:
     for point in entry_points(group=GROUP, name=scheme):
         opener: Opener = point.load()
         return opener
-    check_scheme(f"{scheme}://")
-    raise AssertionError(scheme)
+    raise _unknown(scheme)
+
+
+def _unknown(scheme: str) -> UsageError:
+    known = schemes()
+    return UsageError(
+        f"cannot open a {scheme}:// database; known are {', '.join(known)}",
+        code="unknown_database",
+        scheme=scheme,
+        schemes=known,
+    )

@@ -114,15 +114,10 @@ def _runtime(asked: str) -> Runtime:
 
 
 def _database_path(location: str) -> Path:
-    scheme, separator, rest = location.partition("://")
-    if not separator:
-        return Path(location).expanduser()
-    if scheme != "sqlite":
-        raise UsageError(
-            f"cannot open a {scheme}:// database", hint="give a path or a URL of the form sqlite:///path"
-        )
-    # As in SQLAlchemy: sqlite:///relative and sqlite:////absolute.
-    return Path(rest.removeprefix("/")).expanduser()
+    from enrollment_db.registry import check_scheme, sqlite_path
+
+    check_scheme(location)
+    return sqlite_path(location)
 
 
 def _read_config(path: Path) -> dict[str, object]:
