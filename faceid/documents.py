@@ -139,6 +139,6 @@ def _unknown(given: object, known: object, path: str = "") -> Iterator[str]:
                 yield from _unknown(value, known[key], place)
             else:
                 yield place
-    elif isinstance(given, list) and isinstance(known, list):
+    elif isinstance(given, list) and isinstance(known, (list, tuple)):
         for number, (value, other) in enumerate(zip(given, known, strict=True)):
             yield from _unknown(value, other, f"{path}[{number}]")

@@ -144,7 +144,7 @@ def _without_none(value: Any) -> Any:
     # Version 0.1.0 reads a key that is absent, and refuses null.
     if isinstance(value, dict):
         return {key: _without_none(inner) for key, inner in value.items() if inner is not None}
-    return [_without_none(inner) for inner in value] if isinstance(value, list) else value
+    return [_without_none(inner) for inner in value] if isinstance(value, (list, tuple)) else value
 
 
 def _render(calibration: Calibration) -> str:
