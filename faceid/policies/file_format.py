@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, fields
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,6 +16,7 @@ from msgspec import Meta
 
 from enrollment_db.records import Metric, Model, NewPolicy, Policy, TargetKind
 from enrollment_db.sqlite.schema import now
+from faceid.distribution import VERSION
 from faceid.documents import Amount, BadDocument, Count, Positive, Text, as_type, parse_json, read_text
 from faceid.errors import GalleryError, InputError, Refused
 from faceid.gallery.gallery import Gallery, key_of, record_of
@@ -84,7 +84,7 @@ def export_policies(gallery: Gallery, model: ModelKey, path: Path) -> PolicyTran
         "format": FORMAT,
         "version": 1,
         "exported_at": now(),
-        "software": f"faceid {version('faceid')}",
+        "software": f"faceid {VERSION}",
         "model": {name: getattr(stored_model, name) for name in _MODEL},
         "policies": [_to_dict(policy) for policy in policies],
     }

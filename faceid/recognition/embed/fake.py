@@ -29,6 +29,7 @@ LEVELS: Final = (80, 112, 144, 176, 208, 240)
 """What a channel of a person's base colour can be."""
 
 CALIBRATION: Final = cast("Calibration", fake_card().calibration)
+"""Distances of non-mated comparisons, so that tests can ask for rates as users do."""
 
 
 class FakeEmbedder:
