@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from faceid.networks.errors import BadSettings
-from faceid.networks.losses.loss import make_loss
+from faceid.networks.losses.factory import make_loss
 from faceid.networks.losses.settings import NAMES, LossSettings
 from places import ROOT
 
