@@ -108,6 +108,7 @@ def _unknown(scheme: str) -> UsageError:
     return UsageError(
         f"cannot open a {scheme}:// database; known are {', '.join(known)}",
         code="unknown_database",
+        remedy="sqlite_url",
         scheme=scheme,
         schemes=known,
     )

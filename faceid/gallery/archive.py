@@ -8,7 +8,6 @@ Arrays: `embeddings` float32 (n, d), `names` str (n), optional `sources` str (n)
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import zipfile
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from enrollment_db.files import open_atomically
 from enrollment_db.records import Part
 from faceid.errors import GalleryError, InputError
 from faceid.gallery.gallery import Gallery
@@ -95,15 +95,9 @@ def export_templates(gallery: Gallery, path: Path, progress: Progress | None = N
     The archive shows the gallery as it was at one moment. Raises GalleryError for an empty gallery, or a place
     that cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        # Templates are personal data: like the gallery itself, for its owner's eyes only.
-        temporary.touch(mode=0o600)
-        with temporary.open("wb") as file:
+        with open_atomically(path) as file:
             model, identities, templates = _write(gallery, zipfile.ZipFile(file, "w"), progress)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
     except OSError as error:
         raise GalleryError(
             f"cannot write {path}: {error.strerror}",
@@ -111,8 +105,6 @@ def export_templates(gallery: Gallery, path: Path, progress: Progress | None = N
             hint="choose another place",
             path=str(path),
         ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
     return TransferResult("exported", str(path), identities, templates, 0, model.name)
 
 
@@ -123,7 +115,7 @@ def _write(
     sources: list[str] = []
     digests: list[str] = []
 
-    with closing(gallery.all_templates(ROWS)) as parts:
+    with archive, closing(gallery.all_templates(ROWS)) as parts:
         first = next(parts, None)
         if first is None:
             raise GalleryError(
