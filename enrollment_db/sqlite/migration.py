@@ -7,9 +7,8 @@ from collections.abc import Sequence
 
 from enrollment_db.records import FaceCrop, ModelKey, Pending, Start, Twin, now
 from enrollment_db.sqlite.connections import Connections
-from enrollment_db.sqlite.models import ACTIVE, made_row_of
+from enrollment_db.sqlite.models import ACTIVE, SHOWN, made_row_of
 from enrollment_db.sqlite.rows import to_blob, to_box, to_json, to_landmarks
-from enrollment_db.sqlite.templates import SHOWN
 
 DROPPED_AT_ONCE = 4096
 """Templates that are removed in one transaction: others may write in between."""

@@ -12,6 +12,14 @@ from enrollment_db.sqlite.rows import MODEL_COLUMNS, model_parameters, to_model
 ACTIVE = "(SELECT pinned_model_id FROM settings)"
 """The active model's row; NULL while the gallery is empty."""
 
+SHOWN = f"""
+    (t.model_id = {ACTIVE} OR NOT EXISTS (
+        SELECT 1 FROM templates o
+        WHERE (o.sha256, o.identity_id) = (t.sha256, t.identity_id) AND (o.model_id = {ACTIVE} OR o.id > t.id)
+    ))
+"""
+"""One template a photo and identity: that of the active model, or the newest of another where there is none."""
+
 SAME_MODEL = f"({MODEL_COLUMNS}) = (?, ?, ?, ?, ?)"
 
 

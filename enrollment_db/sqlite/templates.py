@@ -30,7 +30,7 @@ from enrollment_db.records import (
 from enrollment_db.sqlite import gallery_size, insertion, journal, models
 from enrollment_db.sqlite.bulk import CACHE_KIB, insert_part, logged_together
 from enrollment_db.sqlite.connections import Connections
-from enrollment_db.sqlite.models import ACTIVE
+from enrollment_db.sqlite.models import ACTIVE, SHOWN
 from enrollment_db.sqlite.rows import (
     MODEL_COLUMNS,
     model_parameters,
@@ -50,14 +50,6 @@ _IDENTITIES = f"""
            i.created_at, i.attributes
     FROM identities i
 """
-
-SHOWN = f"""
-    (t.model_id = {ACTIVE} OR NOT EXISTS (
-        SELECT 1 FROM templates o
-        WHERE (o.sha256, o.identity_id) = (t.sha256, t.identity_id) AND (o.model_id = {ACTIVE} OR o.id > t.id)
-    ))
-"""
-"""One template a photo and identity: that of the active model, or the newest of another where there is none."""
 
 
 class Templates:

@@ -39,6 +39,7 @@ SHORT = {
     "faceid.networks.losses.factory": "above the losses, which import what every loss is",
     "faceid.networks.training.together": "how processes train together, apart from what they train",
     "faceid.recognition.calibrations": "keeps the detectors' calibration apart from the detectors",
+    "faceid.ports.storage": "the ports of enrollment_db under the name that the rooms above use",
     "faceid.results.problem": "what all other results may hold",
     "faceid.runtime.process": "settings of the whole process, apart from those of a device",
     "faceid.training.judging": "how a training is judged, apart from how it is run",

@@ -89,6 +89,9 @@ def _targets(tree: ast.AST, name: str, package: bool, entry_points: dict[str, se
         elif isinstance(node, ast.Call) and _called(node) in ("import_module", "__import__"):
             yield from (each.value for each in node.args[:1] if _is_text(each))
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            if node.value in entry_points:
+                yield from entry_points[node.value]
+                continue
             # A registry may keep `package.module:attribute`, or `package.module`, as plain text.
             text = node.value.partition(":")[0]
             if (
@@ -96,7 +99,6 @@ def _targets(tree: ast.AST, name: str, package: bool, entry_points: dict[str, se
                 and text.replace(".", "").isidentifier()
             ):
                 yield text
-            yield from entry_points.get(node.value, ())
 
 
 def _absolute(node: ast.ImportFrom, name: str, package: bool) -> str:
