@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from faceid.errors import FaceIDError
 from faceid.types import Box, Candidate
 
 Reason: TypeAlias = Literal[
@@ -17,11 +18,23 @@ Point: TypeAlias = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why something could not be done: a reason code, one line for people, and what to do."""
+    """Why something could not be done.
+
+    `code` is a stable word for programs, `message` one sentence, `remedy` the key under which an interface finds what
+    to do. `facts` and `path` are the values that its words may quote.
+    """
 
     code: str
     message: str
+    remedy: str | None = None
+    path: str | None = None
+    facts: Mapping[str, object] = field(default_factory=dict)
     hint: str | None = None
+
+    @classmethod
+    def of(cls, error: FaceIDError) -> Problem:
+        """What `error` says."""
+        return cls(error.code, str(error), error.remedy, error.path, error.facts, error.hint)
 
 
 @dataclass(frozen=True, slots=True)

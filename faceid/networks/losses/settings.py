@@ -63,31 +63,34 @@ class LossSettings:
         _one_of("loss", self.name, NAMES)
         for key, value in self._given().items():
             if key not in _DEFAULTS[self.name]:
-                raise BadSettings(f"the loss {self.name} has no {key}", hint=_takes(self.name))
+                raise BadSettings(
+                    f"the loss {self.name} has no {key}",
+                    remedy="settings_of_loss",
+                    taken=", ".join(_DEFAULTS[self.name]) or "nothing but its name",
+                )
             if key in self._CHOICES:
                 _one_of(key, value, self._CHOICES[key])
             elif isinstance(value, bool) or not isinstance(value, (int, float)) or not _positive(value):
                 raise BadSettings(f"{key} of the loss {self.name} must be a number above 0, not {value!r}")
         if self.bits is not None and (not isinstance(self.bits, int) or self.bits % 8):
-            raise BadSettings(f"bits must be a multiple of 8, not {self.bits!r}", hint="64 is usual")
+            raise BadSettings(f"bits must be a multiple of 8, not {self.bits!r}", remedy="usual_bits")
         if self.form == "soft" and self.margin is not None:
-            raise BadSettings(
-                "the soft form of the triplet loss has no margin", hint="leave the margin out, or use hinge"
-            )
+            raise BadSettings("the soft form of the triplet loss has no margin", remedy="soft_form")
         if self.form == "weighted" and self.mining not in (None, "all"):
             raise BadSettings(
                 f"the weighted form weighs every pair, and cannot be mined as {self.mining}",
-                hint="leave mining out, or use the form hinge or soft",
+                remedy="weighted_form",
             )
         if self.mining in OFFLINE and self.name != "triplet":
             raise BadSettings(
                 f"{self.mining} mines by embeddings, and the loss {self.name} compares something else",
-                hint=f"use the loss triplet, or mining {', '.join(MINING)}",
+                remedy="mining_of_another_loss",
+                choices=", ".join(MINING),
             )
         if self.name == "arcface" and self.margin is not None and self.margin >= math.pi / 2:
             raise BadSettings(
                 f"the margin of arcface is an angle in radians below 1.57, not {self.margin}",
-                hint="the paper's is 0.5 (28.6 degrees)",
+                remedy="usual_angle",
             )
 
     def parameters(self) -> dict[str, Any]:
@@ -106,13 +109,8 @@ class LossSettings:
 
 def _one_of(what: str, value: object, choices: tuple[str, ...]) -> None:
     if value not in choices:
-        raise BadSettings(f"no {what} {value!r}", hint=f"one of {', '.join(choices)}")
+        raise BadSettings(f"no {what} {value!r}", remedy="choose", choices=", ".join(choices))
 
 
 def _positive(value: float) -> bool:
     return math.isfinite(value) and value > 0
-
-
-def _takes(name: str) -> str:
-    taken = _DEFAULTS[name]
-    return f"it takes {', '.join(taken)}" if taken else "it takes nothing but its name"

@@ -115,7 +115,6 @@ def open_embedder(card: Card, *, device: str, weights_dir: Path, mirror: bool = 
         raise ModelError(
             "ONNX networks need onnxruntime, which is not installed",
             code="no_onnxruntime",
-            hint='pip install "faceid[onnx]"',
         ) from error
     with _runtime_errors(card):
         session = onnxruntime.InferenceSession(
@@ -141,7 +140,7 @@ def _providers(device: str, available: Sequence[str]) -> list[str | tuple[str, d
     if "CUDAExecutionProvider" not in available:
         raise DeviceError(
             f"this onnxruntime cannot use {device}",
-            hint="pip install onnxruntime-gpu in place of onnxruntime, or use --device cpu",
+            remedy="onnxruntime_for_gpu",
         )
     return [("CUDAExecutionProvider", {"device_id": number or "0"})]
 
@@ -182,7 +181,8 @@ def _mismatch(card: Card, complaint: str) -> ModelError:
     return ModelError(
         f"{card.weights.file} and its card disagree: {complaint}",
         code="bad_card",
-        hint=f"correct {Path(card.weights.file).with_suffix('.toml')}",
+        remedy="correct_file",
+        file=Path(card.weights.file).with_suffix(".toml"),
         path=card.weights.source,
     )
 

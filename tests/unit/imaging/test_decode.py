@@ -15,6 +15,7 @@ from PIL import Image as Pillow
 from PIL import features
 
 from faceid import imaging
+from faceid.cli.messages import hint_for
 from faceid.errors import InputError, UnreadableImage
 from faceid.imaging import DEFAULT_LIMITS, Limits, from_array
 from faceid.types import Encoded, Image
@@ -121,7 +122,7 @@ class TestFormats:
         with pytest.raises(UnreadableImage, match="need") as caught:
             decode(data, "photo.heic")
         assert 'pip install "faceid[heif]"' in str(caught.value)
-        assert caught.value.hint == 'pip install "faceid[heif]"'
+        assert hint_for(caught.value) == install_command("heif")
 
     def test_avif_without_its_library_says_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "PIL._avif", None)
@@ -481,4 +482,4 @@ class TestFromArray:
         with pytest.raises(InputError, match="uint8") as caught:
             from_array(wrong)
         assert caught.value.code == "bad_array"
-        assert caught.value.hint
+        assert hint_for(caught.value)

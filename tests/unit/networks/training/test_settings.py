@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from faceid.cli.messages import hint_for
 from faceid.networks.errors import BadSettings
 from faceid.networks.training import settings as module
 from faceid.networks.training.settings import FINE_TUNING, FROM_SCRATCH, TrainSettings, read_settings
@@ -64,8 +65,8 @@ def test_a_bad_file_names_the_key(text: str, complaint: str) -> None:
 def test_a_bad_section_is_told_with_the_good_ones() -> None:
     with pytest.raises(BadSettings) as refused:
         read_settings("[optimizer]\nrate = 1.0", "x", FROM_SCRATCH)
-    assert refused.value.hint is not None
-    assert "batch, optimiser, schedule" in refused.value.hint
+    assert hint_for(refused.value) is not None
+    assert "batch, optimiser, schedule" in hint_for(refused.value)
 
 
 def test_settings_are_plain_values(tmp_path: Path) -> None:
