@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Literal, TypeAlias
 
 from faceid.errors import FaceIDError
@@ -26,6 +26,7 @@ class Problem:
 
     code: str
     message: str
+    _: KW_ONLY
     remedy: str | None = None
     path: str | None = None
     facts: Mapping[str, object] = field(default_factory=dict)
@@ -34,7 +35,14 @@ class Problem:
     @classmethod
     def of(cls, error: FaceIDError) -> Problem:
         """What `error` says."""
-        return cls(error.code, str(error), error.remedy, error.path, error.facts, error.hint)
+        return cls(
+            error.code,
+            str(error),
+            remedy=error.remedy,
+            path=error.path,
+            facts=error.facts,
+            hint=error.hint,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -383,11 +391,12 @@ class ModelInfo:
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One thing that `doctor` looked at."""
+    """One thing that `doctor` looked at. `problem` says what is wrong, or what has still to be done."""
 
     check: str
     ok: bool
     detail: str
+    problem: Problem | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""`faceid gallery-health`: what in the gallery wants an operator's hand?"""
+"""`faceid gallery-health`: which templates of the gallery need an operator?"""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import typer
 
 from faceid.cli._options import session_of
 from faceid.cli._render import counted, plain
+from faceid.cli.messages import advised
 
 NAME = "gallery-health"
 
@@ -38,7 +39,7 @@ def run(
         ),
     ] = None,
 ) -> None:
-    """Find wrong, poor, old and lonely templates, and people who may be enrolled twice.
+    """Find wrong, poor, old and single templates, and people who may be enrolled twice.
 
     Reads the gallery only: no photos, no network. The worst of each kind are shown; --json prints them all. The exit
     code is 0 whatever is found.
@@ -52,7 +53,7 @@ def run(
         examination = system.examination(stale_days=stale_days)
         worst = Worst(REPORTED)
         with output.progress("examining") as advance:
-            for finding in examination.run(advance):
+            for finding in map(advised, examination.run(advance)):
                 output.emit(finding)
                 worst.add(finding)
         model = system.gallery().model

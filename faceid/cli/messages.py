@@ -7,16 +7,20 @@ entry only where the command line's words differ from those of `str(error)`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
-from faceid.cli import hints_analysis, hints_input, hints_networks
+from faceid.cli import hints_analysis, hints_gallery, hints_input, hints_networks
 from faceid.errors import FaceIDError, GalleryError, InputError, ModelError, Refused, UsageError
-from faceid.results import Problem
+from faceid.results import CheckResult, Problem
+
+if TYPE_CHECKING:
+    from faceid.evaluation.report.findings import Health
 
 EXIT_INTERNAL = 70
 """A fault of faceid's own (EX_SOFTWARE of sysexits.h): not one of the codes that mean something about the input."""
 
-TABLES: Final = (hints_input, hints_analysis, hints_networks)
+TABLES: Final = (hints_input, hints_gallery, hints_analysis, hints_networks)
 
 HINTS: Final[Mapping[str, str]] = {key: text for table in TABLES for key, text in table.HINTS.items()}
 """Remedy -> what to do, a template for `str.format` with the error's facts and its `path`."""
@@ -47,6 +51,20 @@ def message_of(error: FaceIDError | Problem) -> str:
 def hint_for(error: FaceIDError | Problem) -> str | None:
     """What to do about it; None where nothing is known."""
     return _filled(HINTS, error) or error.hint
+
+
+def advised(finding: Health) -> Health:
+    """`finding` with advice that names the command to give, where there is one."""
+    template = hints_gallery.ADVICE.get((finding.kind, len(finding.template_ids)))
+    return finding if template is None else replace(finding, advice=template.format(*finding.template_ids))
+
+
+def in_words(check: CheckResult) -> CheckResult:
+    """`check` with a detail that says what is wrong and what to do."""
+    if check.problem is None:
+        return check
+    message, hint = message_of(check.problem), hint_for(check.problem)
+    return replace(check, detail=f"{message} ({hint})" if hint else message)
 
 
 def shown_problem(problem: Problem) -> dict[str, str | None]:

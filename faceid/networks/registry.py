@@ -2,7 +2,7 @@
 
 Those in models/cards/liveness have functions of their own: they make no templates, and are never offered as such.
 
-Imports nothing but the standard library: `faceid models` lists without loading a tensor.
+Imports nothing but the standard library: a list of the networks is made without loading a tensor.
 """
 
 from __future__ import annotations

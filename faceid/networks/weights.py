@@ -36,7 +36,7 @@ def locate(card: AnyCard, weights_dir: Path) -> Path | None:
 
 
 def status(card: AnyCard, weights_dir: Path) -> Status:
-    """Whether the weights are `installed`, `available` by `faceid models pull`, or `missing`.
+    """Whether the weights are `installed`, `available` for a download, or `missing`.
 
     Looks at the file's size, not at its hash: quick enough for a list.
     """

@@ -118,7 +118,7 @@ def test_without_openvino_the_package_to_install_is_named(monkeypatch: pytest.Mo
     with pytest.raises(ModelError) as refused:
         factories.make_detector("mtcnn", "cpu", runtime="openvino")
     assert (refused.value.code, exit_code_of(refused.value)) == ("no_openvino", 5)
-    assert "faceid[openvino]" in (hint_for(refused.value) or "")
+    assert "faceid-verify[openvino]" in (hint_for(refused.value) or "")
 
 
 @pytest.mark.parametrize(("installed", "chosen"), [(object(), "auto"), (None, "torch")])

@@ -1,4 +1,4 @@
-"""Embeddings by an ONNX graph of the user's own: `--model onnx:FILE`.
+"""Embeddings by the user's own ONNX graph, whose model name is `onnx:FILE`.
 
 Any network that takes aligned crops and gives one vector a face will do, ArcFace's above all. What the graph
 does not say stands in a model card beside it, FILE with the suffix `.toml`, in the format of faceid/networks/card.py:
@@ -24,7 +24,7 @@ does not say stands in a model card beside it, FILE with the suffix `.toml`, in 
 
 `[[accuracy]]` and `[calibration]` may follow. Without a calibration there is no default threshold. The aligners
 are those of faceid/recognition/align.py; the graph has one input, of a free batch size or of 1, and its first output is
-(n, dim). Needs the extra: pip install "faceid[onnx]".
+(n, dim). Needs the extra `onnx`.
 """
 
 from __future__ import annotations

@@ -137,7 +137,7 @@ class TestParquet:
         with pytest.raises(UsageError, match="need pyarrow") as caught:
             of_table(str(folder / "people.parquet"))
         assert caught.value.code == "no_pyarrow"
-        assert "faceid[parquet]" in str(hint_for(caught.value))
+        assert "faceid-verify[parquet]" in str(hint_for(caught.value))
 
     def write(self, folder: Path, **columns: list[object]) -> str:
         pyarrow = pytest.importorskip("pyarrow", reason="needs the extra parquet")

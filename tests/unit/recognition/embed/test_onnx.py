@@ -177,4 +177,4 @@ def test_without_onnxruntime_the_error_names_the_extra(
     monkeypatch.setattr(builtins, "__import__", no_onnxruntime)
     with pytest.raises(ModelError, match="onnxruntime") as caught:
         opened(path)
-    assert hint_for(caught.value) == 'pip install "faceid[onnx]"'
+    assert hint_for(caught.value) == 'pip install "faceid-verify[onnx]"'
