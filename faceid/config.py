@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
+from enrollment_db.files import EVERYONE, write_atomically
 from faceid.errors import UsageError
 
 if TYPE_CHECKING:
@@ -85,9 +86,9 @@ class Settings:
 def write_default_model(settings: Settings, name: str) -> None:
     """Make new galleries use model `name`."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    temporary = settings.config_file.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(f"default_model = {json.dumps(name, ensure_ascii=False)}\n", encoding="utf-8")
-    temporary.replace(settings.config_file)
+    text = f"default_model = {json.dumps(name, ensure_ascii=False)}
+"
+    write_atomically(settings.config_file, text.encode(), mode=EVERYONE)
 
 
 def _user_data_dir() -> Path:
