@@ -6,6 +6,11 @@ from collections.abc import Mapping
 from typing import Final
 
 HINTS: Final[Mapping[str, str]] = {
+    # Policies
+    "calibrate_this_model": "calibrate this model: the threshold of another model does not apply to it",
+    "choose_another_place": "choose another place",
+    "export_policies": "`faceid policy export` writes such files",
+    "set_policy": "activate one with `faceid policy set`",
     # Names and archives
     "control_characters": "use letters, digits, spaces and punctuation",
     "empty_name": "give the person's name",

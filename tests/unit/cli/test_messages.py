@@ -215,7 +215,7 @@ def test_the_words_of_the_command_line() -> None:
 def test_a_missing_or_odd_fact_never_hides_the_error(facts: dict[str, object]) -> None:
     error = UsageError("fmr 2 is not a rate", remedy="not_a_rate", **facts)  # type: ignore[arg-type]
     assert message_of(error) == "fmr 2 is not a rate"
-    assert hint_for(ModelError("gone", remedy="pull_weights")) is None
+    assert hint_for(ModelError("gone", remedy="pull_model")) is None
 
 
 def test_a_problem_has_the_remedy_of_its_code() -> None:

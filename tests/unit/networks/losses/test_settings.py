@@ -9,7 +9,7 @@ import pytest
 
 from faceid.cli.messages import hint_for
 from faceid.networks.errors import BadSettings
-from faceid.networks.losses.loss import make_loss
+from faceid.networks.losses.factory import make_loss
 from faceid.networks.losses.settings import NAMES, LossSettings
 from places import ROOT
 

@@ -65,8 +65,9 @@ def test_a_bad_file_names_the_key(text: str, complaint: str) -> None:
 def test_a_bad_section_is_told_with_the_good_ones() -> None:
     with pytest.raises(BadSettings) as refused:
         read_settings("[optimizer]\nrate = 1.0", "x", FROM_SCRATCH)
-    assert hint_for(refused.value) is not None
-    assert "batch, optimiser, schedule" in hint_for(refused.value)
+    hint = hint_for(refused.value)
+    assert hint is not None
+    assert "batch, optimiser, schedule" in hint
 
 
 def test_settings_are_plain_values(tmp_path: Path) -> None:
