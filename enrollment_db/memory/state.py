@@ -110,7 +110,11 @@ class State:
         """Pin an empty gallery to `model`. Raises OtherModel."""
         if self.pinned is not None and self.pinned != model:
             raise OtherModel(
-                f"the gallery {location} holds templates of {self.pinned}, not of {model}", path=location
+                f"the gallery {location} holds templates of {self.pinned}, not of {model}",
+                remedy="other_weights" if self.pinned.name == model.name else "other_model",
+                model=self.pinned.name,
+                asked=model.name,
+                path=location,
             )
         self.pinned = model
 

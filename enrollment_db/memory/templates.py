@@ -195,9 +195,14 @@ class Templates:
             before = len(state.rows)
             for part in parts:
                 if part.vectors.ndim != 2 or part.vectors.shape[1] != model.dim:
-                    raise BadTemplate(f"the templates have shape {part.vectors.shape}, not (n, {model.dim})")
+                    raise BadTemplate(
+                        f"the templates have shape {part.vectors.shape}, not (n, {model.dim})",
+                        remedy="one_model",
+                    )
                 if not len(part.names) == len(part.vectors) == len(part.digests) == len(part.sources):
-                    raise BadTemplate("names, vectors, hashes and sources differ in number")
+                    raise BadTemplate(
+                        "names, vectors, hashes and sources differ in number", remedy="one_of_each"
+                    )
                 to_blobs(part.vectors)
                 for name, vector, digest, source in zip(
                     part.names, part.vectors, part.digests, part.sources, strict=True

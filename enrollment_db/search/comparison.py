@@ -59,7 +59,7 @@ def compare(feed: ChangeFeed, index: VectorIndex, sync: Callable[[], int]) -> Co
         return replace(found, different=np.intersect1d(found.different, index.held()))
     raise Locked(
         f"the gallery {feed.location} changes too often to compare its index with it",
-        hint="try again when nobody enrols or removes",
+        remedy="gallery_busy",
         path=feed.location,
     )
 

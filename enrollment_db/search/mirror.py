@@ -230,6 +230,7 @@ class Mirror:
         if model is not None and ((self._model or model) != model or model.dim != self._index.dim):
             raise OtherModel(
                 f"the gallery {self._feed.location} now holds templates of {model}",
-                hint=f"start again with --model {model.name}",
+                remedy="start_with_model",
+                model=model.name,
                 path=self._feed.location,
             )

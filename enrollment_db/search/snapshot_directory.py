@@ -166,7 +166,7 @@ class SnapshotDirectory:
                 kind = DiskFull
             raise kind(
                 f"no snapshot could be written to {self.path}: {error.strerror}",
-                hint="the gallery itself is not affected: it opens slower without",
+                remedy="no_snapshot",
                 path=str(self.path),
             ) from error
 

@@ -47,12 +47,10 @@ def insert_part(connection: sqlite3.Connection, model_id: int, dim: int, part: P
     """
     if part.vectors.ndim != 2 or part.vectors.shape[1] != dim:
         raise BadTemplate(
-            f"the templates have shape {part.vectors.shape}, not (n, {dim})", hint="use one model throughout"
+            f"the templates have shape {part.vectors.shape}, not (n, {dim})", remedy="one_model"
         )
     if not len(part.names) == len(part.vectors) == len(part.digests) == len(part.sources):
-        raise BadTemplate(
-            "names, vectors, hashes and sources differ in number", hint="give one of each a template"
-        )
+        raise BadTemplate("names, vectors, hashes and sources differ in number", remedy="one_of_each")
     time = now()
     cleaned = {name: clean_name(name) for name in dict.fromkeys(part.names)}
     connection.executemany(

@@ -53,12 +53,11 @@ def pin(connections: Connections, connection: sqlite3.Connection, model: ModelKe
     """The model's row id, to which the gallery is pinned afterwards; inside a write. Raises OtherModel."""
     pinned = active_model(connections)
     if pinned is not None and pinned != model:
-        way_out = f"use another gallery with --db, or `faceid re-embed --to {model.name}`"
-        if pinned.name != model.name:
-            way_out = f"use --model {pinned.name}, {way_out.removeprefix('use ')}"
         raise OtherModel(
             f"the gallery {connections.path} holds templates of {pinned}, not of {model}",
-            hint=way_out,
+            remedy="other_weights" if pinned.name == model.name else "other_model",
+            model=pinned.name,
+            asked=model.name,
             path=connections.path,
         )
     model_id = made_row_of(connection, model)

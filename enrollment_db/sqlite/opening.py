@@ -92,7 +92,6 @@ def _find(path: Path, *, create: bool) -> bool:
     except PermissionError as error:
         raise ReadOnly(
             f"the gallery {path} cannot be {'created' if create else 'opened'}: not permitted",
-            hint="check the permissions of the file and of its directory, or give another --db",
             path=str(path),
         ) from error
     except OSError as error:
@@ -101,15 +100,13 @@ def _find(path: Path, *, create: bool) -> bool:
         if isinstance(error, (FileNotFoundError, NotADirectoryError)) and not create:
             raise _missing(path) from error
         raise Unusable(
-            f"the gallery {path} cannot be opened: {error.strerror}", hint="give another --db", path=str(path)
+            f"the gallery {path} cannot be opened: {error.strerror}", remedy="other_db", path=str(path)
         ) from error
     if stat.S_ISDIR(status.st_mode):
-        raise Unusable(
-            f"{path} is a directory, not a gallery", hint="give the path of a file", path=str(path)
-        )
+        raise Unusable(f"{path} is a directory, not a gallery", remedy="path_of_a_file", path=str(path))
     if 0 < status.st_size < _SMALLEST_PAGE:
         # SQLite would take it for an empty database, and write over it.
-        raise Corrupt(f"{path} is not a SQLite database", hint="give another file with --db", path=str(path))
+        raise Corrupt(f"{path} is not a SQLite database", remedy="other_file", path=str(path))
     return True
 
 
@@ -148,13 +145,10 @@ def _version(connection: sqlite3.Connection, path: str) -> int:
     if application_id == 0 and version == 0 and tables == 0:
         return 0
     if application_id != APPLICATION_ID:
-        raise NotAGallery(
-            f"{path} is a database of another program", hint="give another file with --db", path=path
-        )
+        raise NotAGallery(f"{path} is a database of another program", remedy="other_file", path=path)
     if version > SCHEMA_VERSION:
         raise NewerSchema(
             f"the gallery {path} has schema {version}, this version of faceid knows {SCHEMA_VERSION}",
-            hint="upgrade faceid: pip install --upgrade faceid",
             path=path,
         )
     return int(version)
@@ -204,6 +198,5 @@ def _has_log(path: Path) -> bool:
 def _missing(path: Path) -> Missing:
     return Missing(
         f"there is no gallery at {path}",
-        hint="enrol somebody first with `faceid enroll`, or give another --db",
         path=str(path),
     )

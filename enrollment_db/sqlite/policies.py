@@ -94,9 +94,7 @@ def _restore(connection: sqlite3.Connection, policy_id: int, path: str) -> None:
 def _withdraw(connection: sqlite3.Connection, policy_id: int, path: str) -> None:
     row = connection.execute("SELECT follows FROM policies WHERE id = ? AND active", (policy_id,)).fetchone()
     if row is None:
-        raise UnknownPolicy(
-            f"policy {policy_id} is not in force", hint="see `faceid policy history`", path=path
-        )
+        raise UnknownPolicy(f"policy {policy_id} is not in force", path=path)
     if row[0] is None:
         _deactivate(connection, policy_id)
     else:
@@ -107,5 +105,5 @@ def _deactivate(connection: sqlite3.Connection, policy_id: int, path: str | None
     """Make no policy of this policy's model and kind active. Raises UnknownPolicy."""
     row = connection.execute("SELECT model_id, kind FROM policies WHERE id = ?", (policy_id,)).fetchone()
     if row is None:
-        raise UnknownPolicy(f"there is no policy {policy_id}", hint="see `faceid policy history`", path=path)
+        raise UnknownPolicy(f"there is no policy {policy_id}", path=path)
     connection.execute("UPDATE policies SET active = 0 WHERE (model_id, kind) = (?, ?)", row)

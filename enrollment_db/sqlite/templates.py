@@ -107,9 +107,7 @@ class Templates:
         cleaned = clean_name(name)
         rows = self._connections.query(f"{_IDENTITIES} WHERE i.name = ?", (cleaned,))
         if not rows:
-            raise UnknownIdentity(
-                f"nobody is enrolled as {cleaned}", hint="see `faceid list`", path=self._connections.path
-            )
+            raise UnknownIdentity(f"nobody is enrolled as {cleaned}", path=self._connections.path)
         return to_identity(rows[0])
 
     def of(self, name: str) -> list[Template]:
@@ -325,7 +323,6 @@ class Templates:
             if taken is not None and taken[0] != identity.id:
                 raise NameTaken(
                     f"somebody else is enrolled as {cleaned}",
-                    hint="choose another name, or `faceid remove` one of the two",
                     path=self._connections.path,
                 )
             connection.execute("UPDATE identities SET name = ? WHERE id = ?", (cleaned, identity.id))
@@ -365,7 +362,6 @@ class Templates:
             if row is None:
                 raise UnknownTemplate(
                     f"there is no template {template_id}",
-                    hint="see `faceid show NAME` for the ids",
                     path=self._connections.path,
                 )
             identity_id, name, digest = row

@@ -22,7 +22,7 @@ _BODY = Html(
     '<div class="plot"><canvas id="canvas" tabindex="0" role="img" aria-labelledby="about"></canvas>'
     '<div id="tip" hidden><img id="tip-photo" alt="" width="96" height="96"><div id="tip-text"></div></div></div>\n'
     '<ul id="legend" aria-label="People"></ul>\n'
-    "<noscript><p>This page draws with JavaScript; --output FILE.png writes a picture that needs none.</p></noscript>\n"
+    "<noscript><p>This page draws with JavaScript; a PNG of the same map needs none.</p></noscript>\n"
 )
 
 

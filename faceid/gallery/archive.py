@@ -33,7 +33,7 @@ Progress: TypeAlias = Callable[[int, int], None]
 ROWS = 16_384
 """Templates held at a time."""
 
-_FORMAT = "see `faceid import --help` for the arrays"
+_REMEDY = "form_of_archive"
 
 
 def import_templates(
@@ -46,7 +46,7 @@ def import_templates(
     Vectors are brought to unit length. Raises InputError for a file that is not such an archive, GalleryError
     for templates of another model.
     """
-    with opened(path, _FORMAT) as archive:
+    with opened(path, _REMEDY) as archive:
         total, has_sources, has_digests = _check_arrays(archive, path)
         _check_model(archive, gallery, model, path)
         people: set[str] = set()
@@ -62,7 +62,7 @@ def import_templates(
                 _rows(archive, "photo_sha256") if has_digests else repeat(None),
                 strict=False,
             ):
-                units = unit_rows(vectors, path, _FORMAT)
+                units = unit_rows(vectors, path, _REMEDY)
                 hashes = _digests(units) if digests is None else _checked_digests(digests, path)
                 origins = (
                     [None] * len(units)
@@ -102,7 +102,7 @@ def export_templates(gallery: Gallery, path: Path, progress: Progress | None = N
         raise GalleryError(
             f"cannot write {path}: {error.strerror}",
             code="cannot_write",
-            hint="choose another place",
+            remedy="choose_another_place",
             path=str(path),
         ) from error
     return TransferResult("exported", str(path), identities, templates, 0, model.name)
@@ -118,9 +118,7 @@ def _write(
     with archive, closing(gallery.all_templates(ROWS)) as parts:
         first = next(parts, None)
         if first is None:
-            raise GalleryError(
-                "nothing is enrolled, so there is nothing to export", code="empty", hint="enrol first"
-            )
+            raise GalleryError("nothing is enrolled, so there is nothing to export", code="empty")
         # Not the gallery's at another moment: it may go over to another one.
         model = first.model
 
@@ -184,7 +182,8 @@ def _check_model(archive: zipfile.ZipFile, gallery: Gallery, model: ModelKey, pa
             raise GalleryError(
                 f"{path} holds templates of {field} {found}, not {value}",
                 code="model_mismatch",
-                hint=f"use --model {_scalar(archive, 'model')} and a gallery of that model",
+                remedy="model_of_archive",
+                model=_scalar(archive, "model"),
                 path=str(path),
             )
     (_, dim), _ = shape_and_type(archive, "embeddings")
@@ -192,7 +191,7 @@ def _check_model(archive: zipfile.ZipFile, gallery: Gallery, model: ModelKey, pa
         raise GalleryError(
             f"{path} holds templates of {dim} numbers, where {model.name} has {model.dim}",
             code="model_mismatch",
-            hint="use the model that they were computed with, and a gallery of that model",
+            remedy="model_of_templates",
             path=str(path),
         )
     gallery.guard(model)
@@ -220,4 +219,4 @@ def _checked_digests(digests: NDArray[np.str_], path: Path) -> list[str]:
 
 
 def _bad(path: Path, problem: str) -> InputError:
-    return bad_archive(path, problem, _FORMAT)
+    return bad_archive(path, problem, _REMEDY)

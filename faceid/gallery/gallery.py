@@ -244,7 +244,6 @@ class Gallery:
             raise Refused(
                 f"{identity.name} has no template of {probe.model.name}",
                 code="no_template",
-                hint="see `faceid show`; enrol a photo, or run `faceid re-embed` again where the old one is back",
             )
         return identity_similarity(probe.vector, templates)
 
@@ -329,7 +328,7 @@ class Gallery:
                     f"a vector of shape {embedding.vector.shape} is none of {embedding.model},"
                     f" whose have {embedding.model.dim} numbers",
                     code="model_mismatch",
-                    hint="use one model throughout",
+                    remedy="one_model",
                 )
         return pinned
 
@@ -344,5 +343,6 @@ def other_model(pinned: ModelKey, asked: str) -> GalleryError:
     return GalleryError(
         f"the gallery holds templates of {pinned}, not of {asked}",
         code="model_mismatch",
-        hint=f"use --model {pinned.name}, or another gallery with --db; `faceid re-embed` moves one",
+        remedy="gallery_of_model",
+        model=pinned.name,
     )

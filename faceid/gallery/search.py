@@ -115,9 +115,7 @@ class MirrorSearch:
         # Faiss is asked first: a small gallery has no use for torch, whose import takes longer than a search.
         device = self._device() if (wants_gpu or templates >= GPU_FROM) and gpu_count() else "cpu"
         if wants_gpu and device == "cpu":
-            raise DeviceError(
-                f"the index {self.index_kind} needs a GPU", hint="set FACEID_INDEX=auto, or unset it"
-            )
+            raise DeviceError(f"the index {self.index_kind} needs a GPU", remedy="index_needs_gpu")
         return device
 
 

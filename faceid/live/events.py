@@ -1,4 +1,4 @@
-"""What `faceid live` tells: one flat shape for all events, so that a program reads them without cases."""
+"""What a watch of a stream reports: one flat shape for all events, so that a program reads them without cases."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class LiveEvent:
     """Something happened at `time` (ISO 8601, UTC), `time_s` seconds of the stream, in frame number `frame`.
 
     `track` numbers faces, None where the event is about none. `name`, `distance`, `threshold` and `fmr` are those of
-    `faceid identify`, of the fused looks at the track; `looks` is how many there were. `liveness` is the fused score,
+    an identification, of the fused looks at the track; `looks` is how many there were. `liveness` is the fused score,
     0..1, where there is one. `box` is [x1, y1, x2, y2], pixels. `reason` is one word: why a source was lost, why a
     face was taken for a spoof, what a challenge asks for. `detail` is one line for people.
     """

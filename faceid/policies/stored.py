@@ -64,7 +64,7 @@ def rollback(gallery: Gallery, model: ModelKey, policy_id: int | None = None) ->
         raise Refused(
             "no policy is in force, so there is none to take back",
             code="no_policy",
-            hint="see `faceid policy history`; `faceid policy rollback ID` brings one back",
+            remedy="restore_policy",
         )
     gallery.withdraw_policy(max(active, key=lambda row: (row.since, row.id)).id)
 
@@ -112,7 +112,7 @@ def state_of(policy: Policy) -> PolicyState:
 def kinds_of(target: Target) -> tuple[TargetKind, ...]:
     """What kinds of policy a target makes: a threshold one of each. Raises UsageError for a target without any."""
     if target == Target():
-        raise UsageError("a policy needs a target", hint="give one of --fmr, --fpir and --threshold")
+        raise UsageError("a policy needs a target", remedy="policy_target")
     if target.threshold is not None:
         return "fmr", "fpir"
     return ("fmr",) if target.fpir is None else ("fpir",)
@@ -175,7 +175,7 @@ def calibration_of(stored: Stored | None) -> Calibration | None:
         raise GalleryError(
             f"the calibration of policy {stored.id} cannot be read: {error}",
             code="database_corrupt",
-            hint="`faceid policy rollback` takes the policy back",
+            remedy="withdraw_policy",
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""What the protocols of `faceid evaluate` found: k-fold verification, open-set identification, one-shot recognition."""
+"""What the protocols of an evaluation found: k-fold verification, open-set identification, one-shot recognition."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from enrollment_db.registry import open_sqlite
 from enrollment_db.search.index import open_index
 from enrollment_db.search.mirror import Mirror
 from enrollment_db.sqlite.database import SqliteDatabase
+from faceid.cli.messages import hint_for
 
 OLD = ModelKey("net", "a" * 64, "five-points", 4, "cosine")
 NEW = ModelKey("better", "b" * 64, "five-points", 6, "euclidean")
@@ -241,7 +242,7 @@ def test_a_reader_notices_the_switch(store, path):
         move(store)
         with pytest.raises(OtherModel) as caught:
             mirror.search(unit(0, 4)[None], 1)
-        assert "--model better" in caught.value.hint
+        assert "--model better" in hint_for(caught.value)
         fresh = Mirror(reader.changes, open_index(6))
         assert fresh.search(unit(5, 6)[None], 1)[1].tolist() == [[5]]
 

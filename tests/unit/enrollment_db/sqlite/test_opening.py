@@ -27,6 +27,7 @@ from enrollment_db.errors import (
 from enrollment_db.records import ModelKey, NewTemplate
 from enrollment_db.registry import open_sqlite
 from enrollment_db.sqlite.translate import translated
+from faceid.cli.messages import hint_for
 
 MODEL = ModelKey("net", "a" * 64, "five-points", 4, "cosine")
 PHOTO = NewTemplate(np.eye(4, dtype=np.float32)[0], "0" * 64)
@@ -39,7 +40,7 @@ def raises(kind: type[DatabaseError], code: str, path: Path, **options: object) 
     error = caught.value
     assert type(error) is kind
     assert error.code == code
-    assert error.hint
+    assert hint_for(error)
     assert error.path == str(path)
     assert "\n" not in str(error)
     return error
@@ -110,7 +111,7 @@ def test_odd_characters_in_the_path(tmp_path):
 def test_a_gallery_that_is_not_there_is_not_made(tmp_path, options):
     for path in (tmp_path / "gallery.db", tmp_path / "nowhere" / "gallery.db"):
         error = raises(Missing, "database_missing", path, **options)
-        assert "faceid enroll" in error.hint
+        assert "faceid enroll" in hint_for(error)
         assert not path.exists()
     empty = tmp_path / "empty.db"
     empty.touch()
@@ -177,7 +178,7 @@ def test_a_newer_schema(gallery):
     with closing(sqlite3.connect(gallery)) as connection:
         connection.execute("PRAGMA user_version = 99")
     for options in ({}, {"read_only": True}):
-        assert "upgrade" in raises(NewerSchema, "database_newer", gallery, **options).hint
+        assert "upgrade" in hint_for(raises(NewerSchema, "database_newer", gallery, **options))
 
 
 def test_a_gallery_without_a_table(gallery):
