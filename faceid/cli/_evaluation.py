@@ -86,8 +86,8 @@ def write_report(findings: Findings, path: Path | None, output: Output, system: 
     """Write the report where one was asked for, with the faces. Raises UsageError where it cannot be written."""
     if path is None:
         return
+    from faceid.evaluation.report.pairs import with_thumbnails
     from faceid.evaluation.report.render import write_report as write
-    from faceid.evaluation.report.thumbnails import with_thumbnails
 
     write(with_thumbnails(findings, lambda: system.pipeline.detector), path)
     output.note(f"wrote {path}")

@@ -11,9 +11,8 @@ from typing import Literal
 import numpy as np
 
 from faceid.errors import InputError, not_one_face
-from faceid.explore.faces import FaceRow, Faces
+from faceid.explore.faces import FaceRow, Faces, face_thumbnail
 from faceid.explore.photos import NOBODY
-from faceid.explore.thumbnails import thumbnail
 from faceid.recognition.pipeline import Look, Pipeline
 from faceid.results import Problem
 from faceid.sources import Photo
@@ -137,7 +136,7 @@ def _taken_up(
     for observation, embedding in zip(look.observations, look.embeddings, strict=True):
         face, quality = observation.face, observation.quality.score
         found.append(EmbeddedFace(tally.faces, face.box, face.score, quality))
-        picture = thumbnail(look.image, face.box) if pictured and look.image is not None else None
+        picture = face_thumbnail(look.image, face.box) if pictured and look.image is not None else None
         outside = nan if look.image is None else share_outside(face.box, look.image)
         sha256 = look.sha256 or ""
         keep(FaceRow(embedding.vector, name, look.source, sha256, face.box, quality, outside, picture))

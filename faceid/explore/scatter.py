@@ -8,9 +8,8 @@ from io import BytesIO
 import numpy as np
 from numpy.typing import NDArray
 
-from faceid.explore.colours import OTHERS, marks
 from faceid.explore.extras import require
-from faceid.explore.plain_text import short
+from faceid.explore.labels import OTHERS, marks, short
 
 
 def draw(places: NDArray[np.float64], names: Sequence[str], title: str) -> bytes:

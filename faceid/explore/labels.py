@@ -1,9 +1,10 @@
-"""Marks that identities are told apart by, in colour and in shape."""
+"""How a picture marks and labels faces: a colour and a shape for each identity, short names, cells of a page."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from faceid.explore.photos import NOBODY
 
@@ -30,3 +31,25 @@ def marks(names: Sequence[str]) -> dict[str, tuple[str, str]]:
         name: (COLOURS[place % len(COLOURS)], SHAPES[place // len(COLOURS) % len(SHAPES)])
         for place, name in enumerate(order)
     }
+
+
+def short(name: str, length: int) -> str:
+    """A name without what cannot be printed, and at most `length` characters of it."""
+    printable = "".join(letter if letter.isprintable() else "\ufffd" for letter in name)
+    printable = printable.encode("utf-8", "replace").decode()
+    return printable if len(printable) <= length else f"{printable[: length - 1]}…"
+
+
+@dataclass(frozen=True, slots=True)
+class PictureCell:
+    """One face on a page: its row in DATA, its photo, its label, and its thumbnail (JPEG) where there is one.
+
+    `kind` is a class of the style sheet: query, right, wrong or unknown. `verdict` is a line above the label.
+    """
+
+    row: int
+    source: str
+    label: str
+    picture: bytes | None
+    kind: str = "unknown"
+    verdict: str = ""
