@@ -10,10 +10,10 @@ import numpy as np
 
 from faceid.decision.decide import Target
 from faceid.errors import GalleryError, InputError, UsageError
-from faceid.evaluation.data.data import Material
-from faceid.evaluation.report.findings import Findings, OperatingRow
+from faceid.evaluation.data.material import Material
+from faceid.evaluation.findings import Findings, OperatingRow
+from faceid.evaluation.protocols.goals import Goal, at_fmr
 from faceid.evaluation.statistics.evidence import fit_evidence
-from faceid.evaluation.statistics.goals import Goal, at_fmr
 from faceid.evaluation.statistics.intervals import rule_of_3
 from faceid.evaluation.statistics.measured import RATES, thinned
 from faceid.gallery.gallery import Gallery, other_model

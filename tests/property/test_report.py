@@ -8,7 +8,7 @@ import unicodedata
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from faceid.evaluation.report.findings import (
+from faceid.evaluation.findings import (
     CohortRow,
     Data,
     DetCurve,

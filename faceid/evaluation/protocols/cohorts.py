@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceid.errors import InputError
-from faceid.evaluation.report.findings import CohortRow, Differential
+from faceid.evaluation.findings import CohortRow, Differential
 from faceid.evaluation.statistics.bootstrap import Resample, Share, ratio_interval
 from faceid.evaluation.statistics.caveats import Caveat
 from faceid.evaluation.statistics.intervals import Ratio

@@ -25,8 +25,8 @@ import numpy as np
 from faceid.decision.decide import VERIFY_FMR
 from faceid.decision.thresholds import threshold_at_fmr
 from faceid.evaluation.data.people import GROUP, Ints, People, Person
+from faceid.evaluation.findings import Health
 from faceid.evaluation.protocols.look_alikes import LookAlikes
-from faceid.evaluation.report.findings import Health
 from faceid.evaluation.statistics.outliers import far_from, from_the_rest, peel
 from faceid.gallery.gallery import Gallery
 

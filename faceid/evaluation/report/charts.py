@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable, Iterable, Sequence
 
+from faceid.evaluation.findings import DetCurve, GalleryPoint, Histogram, OperatingRow, SearchCurve
 from faceid.evaluation.report.axes import count_tick, linear, logarithmic, probit, rate_tick
-from faceid.evaluation.report.findings import DetCurve, GalleryPoint, Histogram, OperatingRow, SearchCurve
 from faceid.evaluation.report.numbers import distance, rate, thousands
 from faceid.evaluation.report.plot import Drawing, Plot, Point
 from faceid.evaluation.statistics.intervals import Interval

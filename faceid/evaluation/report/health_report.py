@@ -9,8 +9,8 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from importlib.metadata import version
 
+from faceid.evaluation.findings import Data, Findings
 from faceid.evaluation.protocols.health import Bounds, Examination, Progress, Worst
-from faceid.evaluation.report.findings import Data, Findings
 from faceid.evaluation.statistics.caveats import Caveat
 from faceid.types import ModelKey
 

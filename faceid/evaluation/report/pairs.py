@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from faceid.errors import InputError
-from faceid.evaluation.report.findings import Findings, NotablePair
+from faceid.evaluation.findings import Findings, NotablePair
 from faceid.imaging import read
 from faceid.ports.networks import Detector
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from faceid.errors import UsageError
-from faceid.evaluation.report.findings import Findings
+from faceid.evaluation.findings import Findings
 from faceid.evaluation.report.page import render
 from faceid.evaluation.report.template_values import values_of
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from faceid.evaluation.findings import DetCurve, Findings, Health, Histogram, OperatingRow
 from faceid.evaluation.report import charts
-from faceid.evaluation.report.findings import DetCurve, Findings, Health, Histogram, OperatingRow
 from faceid.evaluation.report.numbers import distance, number, rate, thousands, whole
 from faceid.evaluation.report.pairs import common_root
 from faceid.evaluation.report.plot import Drawing

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceid.errors import InputError, UsageError
-from faceid.evaluation.report.findings import GalleryPoint, OperatingRow
+from faceid.evaluation.findings import GalleryPoint, OperatingRow
 from faceid.evaluation.statistics.bootstrap import places_of
 from faceid.evaluation.statistics.comparisons import Comparisons
 from faceid.evaluation.statistics.intervals import Interval, rule_of_3, wilson

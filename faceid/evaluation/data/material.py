@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceid.errors import InputError, UsageError
+from faceid.evaluation.data.crops import look_at_whole
 from faceid.evaluation.data.pair_files import PairSet, from_pairs
 from faceid.evaluation.data.photos import Collection, Progress, digest_of, from_folders, from_gallery, look_at
 from faceid.evaluation.data.score_files import ScoreSet, has_scores, read_scores
-from faceid.evaluation.data.whole import look_at_whole
-from faceid.evaluation.report.findings import Data
+from faceid.evaluation.findings import Data
 from faceid.evaluation.statistics.caveats import Caveat
 from faceid.evaluation.statistics.comparisons import Comparisons, of_pairs, of_templates
 from faceid.evaluation.statistics.scores import AllPairs, distances

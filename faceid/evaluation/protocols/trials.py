@@ -1,4 +1,4 @@
-"""Protocols in which face recognition is measured: k-fold verification, open-set identification, one-shot N-way."""
+"""Three protocols on plain arrays: k-fold verification, open-set identification, one-shot N-way."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceid.errors import InputError, UsageError
+from faceid.evaluation.findings import FoldAccuracy, OneShot
 from faceid.evaluation.protocols.identification import Searches, search
-from faceid.evaluation.report.findings import FoldAccuracy, OneShot
 from faceid.evaluation.statistics.intervals import wilson
 from faceid.evaluation.statistics.metrics import Distances, accuracy, best_threshold
 from faceid.evaluation.statistics.scores import distances
