@@ -15,10 +15,10 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from faceid.evaluation.statistics.bootstrap import mean_over_people
 from faceid.evaluation.statistics.intervals import Interval
 from faceid.evaluation.statistics.scores import distances
 from faceid.explore.faces import Faces
-from faceid.explore.resampling import mean_over_people
 
 Ints: TypeAlias = NDArray[np.int64]
 Floats: TypeAlias = NDArray[np.float64]
