@@ -1,4 +1,4 @@
-"""A calibration of one's own data, put in force in a gallery."""
+"""Activate a calibration of the user's data in a gallery."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def put_in_force(
     identities: int,
     own: Calibration | None,
 ) -> int:
-    """Put the goal in force on the calibration that the data amount to, which is stored with it; the policy's id.
+    """Store the calibration of the data in the gallery, activate `goal` on it, and return the policy's id.
 
     `own` is the model's own calibration: the ambiguity margin is taken from there.
 

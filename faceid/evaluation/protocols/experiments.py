@@ -31,7 +31,8 @@ def verification(
 ) -> Findings:
     """LFW's k-fold protocol, with the rates at the threshold that is best on all pairs.
 
-    `folds` deals pairs out where the file has none (10 where None). UsageError for data that are no list of pairs.
+    `folds` deals pairs out where the file has none (10 where None). Raises UsageError for data without a list
+    of pairs.
     """
     if material.distance is None or material.mated is None:
         raise UsageError(
@@ -64,7 +65,7 @@ def identification(
     draws: int,
     command: str,
 ) -> Findings:
-    """Open-set identification: people are enrolled with `photos` photos, a share of `strangers` is left out.
+    """Open-set identification: people are enrolled with `photos` photos, a share `strangers` stays non-mated.
 
     The threshold is `target`'s, for the gallery's size; predicted FPIR stands beside the observed one, there and in
     smaller galleries. Everything is drawn `draws` times and averaged.

@@ -111,7 +111,7 @@ def _measured_on(findings: Findings) -> str:
             f"{thousands(found.non_mated)} comparisons of different people and"
             f" {thousands(found.mated)} of the same person"
         )
-    # Bare scores do not say whose they are.
+    # Bare scores have no identities.
     if found.templates and (parts or findings.one_shot is not None):
         parts.append(f"{thousands(found.templates)} photos of {thousands(found.identities)} people")
     return ", from ".join(parts)

@@ -211,11 +211,11 @@ def ratio_interval(one: Share, other: Share) -> Ratio | None:
         return None
     plain = katz(one.errors, one.total, other.errors, other.total)
     # A replicate without errors on both sides says nothing about their ratio.
-    told = (one.totals > 0) & (other.totals > 0) & ((one.counts > 0) | (other.counts > 0))
-    if not told.any():
+    defined = (one.totals > 0) & (other.totals > 0) & ((one.counts > 0) | (other.counts > 0))
+    if not defined.any():
         return plain
     with np.errstate(divide="ignore"):
-        ratios = (one.counts[told] / one.totals[told]) / (other.counts[told] / other.totals[told])
+        ratios = (one.counts[defined] / one.totals[defined]) / (other.counts[defined] / other.totals[defined])
     # Not between two of them: one may be infinite.
     low, high = np.quantile(ratios, [0.025, 0.975], method="inverted_cdf")
     bounded = plain.high is not None and np.isfinite(high)
