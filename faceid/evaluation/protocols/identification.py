@@ -3,8 +3,8 @@
 ISO/IEC 19795-1:2021 and NIST's FRTE 1:N reports (Grother et al., NISTIR 8271). A mated search is a probe of an
 enrolled identity, a non-mated search a probe of a person who is not enrolled. Identities are ranked by their
 nearest template; among equal distances the right identity comes last, so that a constant score earns nothing. A probe
-without a face (failure to acquire) returns no candidate: it is a false negative of a mated search, never a false positive of a
-non-mated one, and it counts in both.
+without a face (failure to acquire) returns no candidate: it is a false negative of a mated search,
+never a false positive of a non-mated one, and it counts in both.
 """
 
 from __future__ import annotations
