@@ -29,7 +29,7 @@ SHORT = {
     "faceid.explore.colours": "one palette for all pictures",
     "faceid.explore.extras": "the one place that imports optional libraries for exploration",
     "faceid.explore.plain_text": "shared by two pages that do not know each other",
-    "faceid.explore.resampling": "shared by two measures that do not know each other",
+    "faceid.evaluation.statistics.bootstrap": "shared by two measures that do not know each other",
     "faceid.imaging.refusal": "the one form of a refusal, shared by imaging and sources",
     "faceid.live.tracking.cells": "shared by the detection of cuts and the pace of detections",
     "faceid.networks.backbones.torch_format": "one module a file format",

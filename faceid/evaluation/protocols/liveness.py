@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 Reason: TypeAlias = Literal["no_face", "too_few_looks", "unreadable"]
 
 ASKED = (0.05, 0.1)
-"""The APCER at which BPCER is told: the standard's BPCER20 and BPCER10."""
+"""The APCER at which BPCER is reported: the standard's BPCER20 and BPCER10."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class LivenessFindings:
 
 
 class Looker:
-    """Scores photos and clips; `aligner` is that of the network whose looks a clip is chosen by."""
+    """Scores photos and clips; `aligner` is that of the network that selects the looks of a clip."""
 
     def __init__(self, detector: Detector, liveness: LivenessDetector, aligner: str) -> None:
         self._detector, self._liveness, self._aligner = detector, liveness, aligner
