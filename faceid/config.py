@@ -102,7 +102,7 @@ def _index_kind(asked: str) -> Kind:
     for kind in KINDS:
         if kind == asked:
             return kind
-    raise UsageError(f"FACEID_INDEX is {asked!r}", remedy="one_of", known=", ".join(KINDS))
+    raise UsageError(f"FACEID_INDEX is {asked!r}", remedy="kind_of_index", known=", ".join(KINDS))
 
 
 def _runtime(asked: str) -> Runtime:

@@ -75,10 +75,10 @@ def run(
 
     from faceid.errors import UsageError
     from faceid.evaluation.activation import put_in_force
-    from faceid.evaluation.data.data import GALLERY
+    from faceid.evaluation.data.material import GALLERY
     from faceid.evaluation.protocols.evaluation import calibrate
+    from faceid.evaluation.protocols.goals import Goal
     from faceid.evaluation.report.health_report import with_health
-    from faceid.evaluation.statistics.goals import Goal
 
     goal = Goal(fmr=fmr, fpir=fpir, max_fnmr=max_fnmr, cost=cost, identities=identities, prior=prior)
     session = session_of(context)

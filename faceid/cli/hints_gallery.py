@@ -27,6 +27,7 @@ HINTS: Final[Mapping[str, str]] = {
     "database_read_only": "check the permissions of the file and of its directory, or give another --db",
     "disk_full": "free some disk space and try again",
     "gallery_busy": "try again when no process enrols or removes",
+    "kind_of_index": "choose {known}",
     "index_needs_gpu": "set FACEID_INDEX=auto, or unset it",
     "no_index": "use a database whose index is on this machine",
     "no_snapshot": "the gallery itself is not affected: it opens slower without",

@@ -15,7 +15,7 @@ from faceid.errors import FaceIDError, GalleryError, InputError, ModelError, Ref
 from faceid.results import CheckResult, Problem
 
 if TYPE_CHECKING:
-    from faceid.evaluation.report.findings import Health
+    from faceid.evaluation.findings import Health
 
 EXIT_INTERNAL = 70
 """A fault of faceid's own (EX_SOFTWARE of sysexits.h): not one of the codes that mean something about the input."""

@@ -2,8 +2,8 @@
 
 Arrays: `embeddings` float32 (n, d), `sources` str (n), `photo_sha256` str (n), `boxes` float32 (n, 4) as x1, y1, x2,
 y2 in pixels, `quality` float32 (n), `outside` float32 (n), the share of the box beyond the border of the picture, and,
-where one face at least has a name, `names` str (n), "" for nobody's; scalar strings `model`, `metric`, `weights_sha256`
-and `aligner`.
+where one face at least has a name, `names` str (n), "" where unknown; scalar strings `model`, `metric`,
+`weights_sha256` and `aligner`.
 """
 
 from __future__ import annotations

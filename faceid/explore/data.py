@@ -19,7 +19,7 @@ GALLERY = "gallery"
 """DATA that means the gallery itself; a folder of that name is `./gallery`."""
 
 Report = Callable[[EmbedResult, int | None], None]
-"""Called with what became of each photo, and of how many where that is known."""
+"""Called with the result of each photo, and the number of photos where it is known."""
 
 
 def load(

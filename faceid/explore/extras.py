@@ -1,4 +1,4 @@
-"""Libraries of the extra `explore`, and what is said where they are missing."""
+"""Libraries of the extra `explore`, and the error where one is missing."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ ALIKE = 1e-6
 """Embeddings that differ by less in all their numbers are one point."""
 
 MANY = 10_000
-"""Faces above which t-SNE takes so long that people should be told."""
+"""The number of faces above which t-SNE is so slow that the user should know."""
 
 
 def project(vectors: NDArray[np.float32], method: Method, seed: int) -> Floats:

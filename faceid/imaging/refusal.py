@@ -1,4 +1,4 @@
-"""How this room says no: one line with the name of the picture and the cause in plain words."""
+"""The error for a picture that is refused: one line with its name and the cause."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def refuse(
 
 
 def detail(error: BaseException) -> str:
-    """What a foreign library said, as a short printable tail for a message; may be empty."""
+    """The message of a foreign library as a short printable suffix; may be empty."""
     text = " ".join(str(error).split())
     if not text.isprintable():
         text = ascii(text)

@@ -71,7 +71,7 @@ class CompiledNetwork:
         return tuple(torch.from_numpy(answer) for answer in answers)
 
     def _borrowed(self, batch: int) -> Any:
-        """A form for `batch` that nobody is using."""
+        """A compiled form for `batch` that is not in use."""
         with self._lock:
             idle = self._idle.setdefault(batch, [])
             if idle:

@@ -1,4 +1,4 @@
-"""A gallery person by person, some at a time: a million templates need not be in memory at once."""
+"""A gallery in groups of identities, so that a million templates need not be in memory together."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Ints: TypeAlias = NDArray[np.int64]
 Floats: TypeAlias = NDArray[np.float64]
 
 GROUP = 256
-"""People who are in memory together with their templates."""
+"""Identities that are in memory at the same time with their templates."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,19 +40,19 @@ class Person:
 
 
 class People:
-    """Everybody who was in a gallery at one moment, of the templates of one model.
+    """The identities of a gallery at one moment, with their templates of one model.
 
-    Who has been enrolled since is not among them, and whose templates have changed since is passed over.
+    An identity that was enrolled later is not among them. One whose templates have changed since is left out.
     """
 
     def __init__(self, gallery: Gallery, model: ModelKey) -> None:
-        """Reads whose each template is, in 16 bytes a template. Raises GalleryError."""
+        """Read the identity of each template, in 16 bytes a template. Raises GalleryError."""
         self._gallery = gallery
         self._model = model
-        ids, whose = gallery.owners()
-        order = np.lexsort((ids, whose))
+        ids, owner = gallery.owners()
+        order = np.lexsort((ids, owner))
         self._ids = ids[order]
-        self.identities, self._starts = np.unique(whose[order], return_index=True)
+        self.identities, self._starts = np.unique(owner[order], return_index=True)
 
     @property
     def templates(self) -> int:
@@ -60,12 +60,12 @@ class People:
         return int(self._ids.size)
 
     def has(self, identity: int) -> bool:
-        """Whether somebody is among them."""
+        """Whether an identity is among them."""
         place = int(np.searchsorted(self.identities, identity))
         return place < self.identities.size and bool(self.identities[place] == identity)
 
     def ids_of(self, identity: int) -> Ints:
-        """The ids of somebody's templates, ascending."""
+        """The template ids of an identity, ascending."""
         place = int(np.searchsorted(self.identities, identity))
         end = self._starts[place + 1] if place + 1 < self._starts.size else self._ids.size
         return self._ids[self._starts[place] : end]

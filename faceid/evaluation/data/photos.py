@@ -37,11 +37,11 @@ class Seen:
 
 @dataclass(frozen=True, eq=False)
 class Collection:
-    """Templates and whose they are: `vectors` (n, d) float32, `names`, `paths` and `digests` one for each.
+    """Templates with their identities: `vectors` (n, d) float32, `names`, `paths` and `digests` one for each.
 
     `photos` counts the files, `lost` those without a template by reason and `lost_of` by identity. `duplicates` are
-    pairs of identities that hold the same file: whose it is cannot be known, so it is left out; `repeated` counts
-    further copies of a file within an identity, left out too.
+    pairs of identities that contain the same file: its identity is unknown, so the file is left out. `repeated` counts
+    further copies of a file within an identity, which are left out too.
     """
 
     kind: str
@@ -59,7 +59,7 @@ class Collection:
 
 
 def look_at(pipeline: Pipeline, paths: Sequence[str], progress: Progress | None = None) -> dict[str, Seen]:
-    """What is seen on each photo. A photo with several faces has no template: nobody says whose it would be."""
+    """The template of each photo, or the reason why it has none. A photo with several faces has none."""
     found = {}
     sources = (Source(path, partial(fetch, path)) for path in paths)
     for done, look in enumerate(pipeline.look(sources), start=1):

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceid.errors import InputError
-from faceid.evaluation.report.findings import CohortRow, Differential
+from faceid.evaluation.findings import CohortRow, Differential
 from faceid.evaluation.statistics.bootstrap import Resample, Share, ratio_interval
 from faceid.evaluation.statistics.caveats import Caveat
 from faceid.evaluation.statistics.intervals import Ratio
@@ -67,8 +67,8 @@ def by_group(
 ) -> tuple[tuple[CohortRow, ...], tuple[Differential, ...], tuple[Caveat, ...]]:
     """FMR and FNMR at `threshold` of each group and, FMR, across each two; intervals by resampling people.
 
-    `names` (k,) are the identities in the order of `pairs.identity`. People of whom nothing is said are left out,
-    with a caveat. InputError where the pairs that match are too many to be held, or nobody is in a group.
+    `names` (k,) are the identities in the order of `pairs.identity`. People without the attribute are left out,
+    with a caveat. Raises InputError where more pairs match than are held, or no identity is in a group.
     """
     if threshold > pairs.reach:
         raise InputError(
@@ -169,7 +169,7 @@ class _Errors:
 
 
 def _worst_to_best(shares: dict[str, Share]) -> tuple[Ratio | None, str]:
-    """The highest rate of a group over the lowest, and whose the highest is."""
+    """The highest rate of a group over the lowest, and the group with the highest."""
     if not shares:
         return None, ""
     worst = max(shares, key=lambda group: shares[group].rate)

@@ -1,7 +1,7 @@
 """What a user names, as a typed source. No name, message or repr made here holds credentials.
 
-Of each kind `live` says whether it goes on whether or not somebody looks, and `comes_back` whether it is worth
-opening again once it has broken off.
+For each kind, `live` is true if the source does not wait for its consumer, and `comes_back` if it is opened again after
+it broke off.
 """
 
 from __future__ import annotations

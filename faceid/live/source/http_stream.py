@@ -96,7 +96,7 @@ def _refused(stream: NetworkStream, status: int) -> InputError:
 
 
 def _broken(stream: NetworkStream, code: str, error: Exception) -> InputError:
-    # URLError wraps what the socket said.
+    # URLError wraps the error of the socket.
     reason = getattr(error, "reason", error)
     if isinstance(reason, TimeoutError):
         cause = f"no answer within {TIMEOUT_S:.0f} s"

@@ -40,7 +40,7 @@ class MjpegReader:
 
     def _decoded(self, jpeg: bytes) -> Image | None:
         try:
-            # Without a digest: nobody asks for that of a frame.
+            # Frames have no digest.
             return decode(Encoded(jpeg, ""), self._name, _LIMITS)
         except UnreadableImage:
             return None

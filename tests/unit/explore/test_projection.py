@@ -13,7 +13,7 @@ from PIL import Image as PilImage
 from faceid.cli.messages import hint_for
 from faceid.decision.scores import distance_from_similarity
 from faceid.errors import UsageError
-from faceid.explore.colours import COLOURS, MARKED, marks
+from faceid.explore.labels import COLOURS, MARKED, marks
 from faceid.explore.projection import principal_components, project, to_centre
 from faceid.explore.scatter import draw
 

@@ -105,12 +105,12 @@ def test_a_decision_in_time_stops_the_timeout() -> None:
 class LiveAtLast:
     """Finds everybody live at the fifth look."""
 
-    every_look = False
+    every_detection = False
 
     def __init__(self) -> None:
         self._looks = 0
 
-    def look(self, image: object, face: object, vector: object, time_s: float) -> Liveness:
+    def update(self, image: object, face: object, vector: object, time_s: float) -> Liveness:
         self._looks += 1
         return Liveness("live" if self._looks >= 5 else "checking")
 
@@ -129,9 +129,9 @@ def test_who_is_hidden_for_a_frame_is_still_waited_for() -> None:
 class Undecided:
     """Never finds out whether anybody is live."""
 
-    every_look = False
+    every_detection = False
 
-    def look(self, image: object, face: object, vector: object, time_s: float) -> Liveness:
+    def update(self, image: object, face: object, vector: object, time_s: float) -> Liveness:
         return Liveness("checking")
 
 

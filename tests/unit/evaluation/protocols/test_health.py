@@ -14,8 +14,8 @@ from enrollment_db.records import NewTemplate
 from faceid.cli.messages import advised
 from faceid.decision.scores import identity_similarity
 from faceid.evaluation.data import people as people_module
+from faceid.evaluation.findings import Health
 from faceid.evaluation.protocols.health import Examination, Worst
-from faceid.evaluation.report.findings import Health
 from faceid.evaluation.statistics.outliers import ENOUGH, far_from, from_the_rest, peel
 from faceid.gallery.gallery import Gallery
 from faceid.gallery.opening import open_gallery

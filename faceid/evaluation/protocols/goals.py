@@ -1,7 +1,7 @@
-"""A goal in the field's terms -> the threshold that meets it, and what it costs.
+"""From a goal (FMR, FPIR, FNMR or cost) to the threshold that meets it, with both error rates.
 
 Rates that the data are too few to count (the rule of 3) are met by the strict end of a fit to the tail of the
-non-mated distances, or refused with the numbers that stand against them.
+non-mated distances, or refused with the numbers that explain why.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceid.errors import InputError, UsageError
-from faceid.evaluation.report.findings import GalleryPoint, OperatingRow
+from faceid.evaluation.findings import GalleryPoint, OperatingRow
 from faceid.evaluation.statistics.bootstrap import places_of
 from faceid.evaluation.statistics.comparisons import Comparisons
 from faceid.evaluation.statistics.intervals import Interval, rule_of_3, wilson
@@ -33,7 +33,7 @@ class Goal:
     """What a threshold is to achieve: exactly one of the first four, FMR 1e-4 where none is given.
 
     `fpir` holds in a gallery of `identities`. `cost` is that of a false match, a false non-match costing 1, where a
-    share `prior` of all attempts is by somebody else. UsageError for what is no rate or no cost.
+    share `prior` of all attempts is non-mated. Raises UsageError for a value that is no rate or no cost.
     """
 
     fmr: float | None = None

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceid.errors import InputError, UsageError
+from faceid.evaluation.data.crops import look_at_whole
 from faceid.evaluation.data.pair_files import PairSet, from_pairs
 from faceid.evaluation.data.photos import Collection, Progress, digest_of, from_folders, from_gallery, look_at
 from faceid.evaluation.data.score_files import ScoreSet, has_scores, read_scores
-from faceid.evaluation.data.whole import look_at_whole
-from faceid.evaluation.report.findings import Data
+from faceid.evaluation.findings import Data
 from faceid.evaluation.statistics.caveats import Caveat
 from faceid.evaluation.statistics.comparisons import Comparisons, of_pairs, of_templates
 from faceid.evaluation.statistics.scores import AllPairs, distances
@@ -71,11 +71,11 @@ def load(
     whole: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Material:
-    """Read DATA, whatever of the four it is; None is the gallery.
+    """Read DATA of one of the four kinds; None is the gallery.
 
-    UsageError for what it cannot be, InputError for one that cannot be used: one identity only, one photo each,
-    files that are not there, scores that are no numbers. Photos are looked at with `tools.pipeline`; `whole` takes
-    the pictures of folders for crops, and looks for no face in them.
+    Raises UsageError for DATA of no known kind, InputError for DATA that cannot be used: one identity only, one photo
+    each, missing files, scores that are no numbers. `tools.pipeline` embeds photos. `whole` takes the pictures of
+    folders as crops, without face detection.
     """
     if images is not None and (what is None or Path(what).is_dir()):
         raise UsageError("a folder of images goes with a pairs file", remedy="images_without_pairs")
@@ -241,7 +241,7 @@ def of_scores(scores: ScoreSet, model: str | None, metric: Metric, rng: np.rando
     )
     caveat = Caveat(
         "independent",
-        "nobody knows whose scores these are: intervals take them as independent, and are too narrow",
+        "the identities behind these scores are unknown: intervals take them as independent, and are too narrow",
     )
     return Material(
         data=data,
