@@ -7,10 +7,12 @@ from faceid.errors import UnreadableImage
 _LONGEST_DETAIL = 120
 
 
-def refuse(source: str, cause: str, *, hint: str | None = None, code: str | None = None) -> UnreadableImage:
+def refuse(
+    source: str, cause: str, *, code: str | None = None, remedy: str | None = None, **facts: object
+) -> UnreadableImage:
     """The error to raise for `source`, whose name is escaped where it would disturb a terminal or a log."""
     shown = source if source and source.isprintable() else ascii(source)
-    return UnreadableImage(f"{shown}: {cause}", code=code, hint=hint, path=source)
+    return UnreadableImage(f"{shown}: {cause}", code=code, remedy=remedy, path=source, hint=None, **facts)
 
 
 def detail(error: BaseException) -> str:

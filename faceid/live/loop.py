@@ -146,7 +146,7 @@ class Live:
                 raise InputError(
                     item.detail,
                     code="source_unreachable",
-                    hint="see `faceid live --help` for what a source can be",
+                    remedy="kinds_of_source",
                 )
             self._view = None if self._view is None else replace(self._view, people=(), lost=item)
             event = self._told("source_lost", item.time_s, item.reason, item.detail)

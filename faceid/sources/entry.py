@@ -9,8 +9,6 @@ from pathlib import Path, PurePosixPath
 from faceid.imaging import SUFFIXES
 from faceid.types import Encoded
 
-DAMAGED_HINT = "copy or download it again; what could be read of it was taken"
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Entry:

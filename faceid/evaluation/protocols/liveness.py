@@ -149,7 +149,7 @@ def findings(source: str, scored: Iterable[Scored], threshold: float) -> Livenes
         raise InputError(
             f"in {source} no {'attack' if live else 'live face'} got a score",
             code="no_face",
-            hint="photos need a face, clips three frames with one that are some tenths of a second apart",
+            remedy="no_scored_presentation",
             path=source,
         )
     found = errors(live, attacks, threshold)

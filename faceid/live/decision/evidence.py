@@ -78,7 +78,7 @@ class Evidence:
             raise UsageError(
                 "this calibration does not say what distances are worth as evidence",
                 code="not_calibrated",
-                hint="choose a model with a calibration, or run `faceid calibrate`",
+                remedy="evidence_not_calibrated",
             )
         self._search, self._policy, self._metric, self._claim = search, policy, metric, claim
         self._accept = math.log10((1.0 - MISSES) / alpha)

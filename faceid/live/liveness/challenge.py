@@ -68,7 +68,7 @@ def least_similarities(policy: Policy, metric: Metric) -> tuple[float, float]:
         raise UsageError(
             "a challenge compares the looks with each other, and this model has no calibration to do that by",
             code="not_calibrated",
-            hint="use --liveness passive, or choose a model with a calibration",
+            remedy="challenge_not_calibrated",
         )
     reached = calibration.points[0].fmr
     straight, turned = (

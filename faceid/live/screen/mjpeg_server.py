@@ -66,7 +66,6 @@ class MjpegServer:
             raise UsageError(
                 f"cannot serve on port {port}: {reason}",
                 code="port",
-                hint="choose another one, of 1024 to 65535",
             ) from error
         self.port = int(self._server.server_address[1])
         self.url = f"http://{HOST}:{self.port}/"

@@ -59,7 +59,7 @@ class Recorder:
             raise UsageError(
                 f"cannot write {path}: no video has the suffix '{path.suffix}'",
                 code="unknown_suffix",
-                hint=f"use one of {', '.join(CODECS)}",
+                suffixes=", ".join(CODECS),
                 path=str(path),
             )
         quiet_cv2()

@@ -80,6 +80,4 @@ def create_fresh(directory: Path, stem: str, suffix: str) -> Path:
 def cannot_write(path: Path, error: OSError | ValueError | str) -> UsageError:
     """The error for a file that cannot be written, with the cause."""
     reason = error.strerror if isinstance(error, OSError) else error
-    return UsageError(
-        f"cannot write {path}: {reason}", code="cannot_write", hint="choose another place", path=str(path)
-    )
+    return UsageError(f"cannot write {path}: {reason}", code="cannot_write", path=str(path))

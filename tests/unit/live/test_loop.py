@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
+from faceid.cli.messages import hint_for
 from faceid.errors import InputError
 from faceid.live.liveness.state import Liveness
 from faceid.live.loop import Live, Until
@@ -163,7 +164,7 @@ def test_a_camera_that_is_not_there_is_an_error() -> None:
     with live(Camera(7), refuses) as running, pytest.raises(InputError) as error:
         list(running)
     assert error.value.code == "source_unreachable"
-    assert error.value.hint
+    assert hint_for(error.value)
 
 
 def test_a_stream_that_breaks_off_is_told_of_and_watched_on() -> None:
