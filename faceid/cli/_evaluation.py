@@ -68,8 +68,8 @@ def load(
 
     asked = session.settings.model
     tools = data.Tools(
-        pipeline=lambda: system.pipeline,
-        gallery=system.gallery,
+        pipeline=lambda: system.services.current().pipeline,
+        gallery=system.services.gallery,
         model=asked,
         metric=lambda: _metric(session.settings),
     )
@@ -89,7 +89,7 @@ def write_report(findings: Findings, path: Path | None, output: Output, system: 
     from faceid.evaluation.report.render import write_report as write
     from faceid.evaluation.report.thumbnails import with_thumbnails
 
-    write(with_thumbnails(findings, lambda: system.pipeline.detector), path)
+    write(with_thumbnails(findings, lambda: system.services.current().pipeline.detector), path)
     output.note(f"wrote {path}")
 
 

@@ -15,7 +15,7 @@ OTHER = "other"
 
 
 def install(set_attribute: Callable[[object, str, object], None]) -> None:
-    """Make `backends` know `other`; `set_attribute` is `setattr` or that of a monkeypatch."""
+    """Make `factories` know `other`; `set_attribute` is `setattr` or that of a monkeypatch."""
     make_embedder, make_detector, calibration_of = (
         factories.make_embedder,
         factories.make_detector,
@@ -28,11 +28,15 @@ def install(set_attribute: Callable[[object, str, object], None]) -> None:
         return make_embedder(model, device, settings)
 
     def detector(
-        model: str, device: str, min_face: float | None = None, *, runtime: Runtime = "auto"
+        model: str,
+        device: str,
+        min_face: float | None = None,
+        *,
+        runtime: Runtime = "auto",
+        detector: str | None = None,
     ) -> Detector:
-        return make_detector(
-            calibrations.FAKE if model == OTHER else model, device, min_face, runtime=runtime
-        )
+        model = calibrations.FAKE if model == OTHER else model
+        return make_detector(model, device, min_face, runtime=runtime, detector=detector)
 
     def calibration(model: str, settings: Settings | None = None) -> Calibration | None:
         return CALIBRATION if model == OTHER else calibration_of(model, settings)
