@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from faceid.app import factories
 from faceid.config import Settings
 from faceid.gallery.gallery import Gallery
+from faceid.networks import registry
 from faceid.policies.active import Policies
-from faceid.recognition import calibrations
 from faceid.recognition.pipeline import LookCloser, Pipeline
 from faceid.types import Image, ModelKey
 
@@ -95,7 +95,7 @@ class ModelServices:
     @property
     def calibration(self) -> Calibration | None:
         """The measured distances of the model's non-mated comparisons; None for a model without a calibration."""
-        return self._calibration.get(lambda: calibrations.calibration_of(self.name, self._settings))
+        return self._calibration.get(lambda: registry.card(self.name, self._settings.models_dir).calibration)
 
     @property
     def pipeline(self) -> Pipeline:
