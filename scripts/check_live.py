@@ -97,7 +97,8 @@ def main() -> None:
         FaceID(db=Path(directory) / "gallery.db", model=arguments.model, device="cpu") as system,
     ):
         homes = enrol(system, clips, arguments.frames)
-        policy = system.policies.for_search(Target(fpir=arguments.fpir))
+        with system.services.request() as request:
+            policy = request.policies.for_search(Target(fpir=arguments.fpir))
         watcher = Watcher(system, policy, set(homes), arguments.frames)
         streams = [[clip] for clip in clips if clip.file not in homes.values()] + spliced(clips, homes)
         rows = [watcher.watch(parts) for parts in progress(streams, description="watching")]
@@ -228,8 +229,8 @@ class Shadowed(Evidence):
 
 class Watcher:
     def __init__(self, system: FaceID, policy: Policy, enrolled: set[str], most: int) -> None:
-        self._pipeline, self._gallery = system.pipeline, system.gallery()
-        self._model = system.embedder.model
+        self._pipeline, self._gallery = system.services.current().pipeline, system.services.gallery()
+        self._model = system.services.current().embedder.model
         self._enrolled, self._most = enrolled, most
         self.policy, self.metric = policy, self._model.metric
 
