@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
+DOCS := $(VENV)/.docs
 
-.PHONY: demo test slow lint types imports check clean
+.PHONY: demo test slow lint types imports docs check clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -19,6 +20,11 @@ $(RUNTIME): pyproject.toml
 $(DEV): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@ $(RUNTIME)
+
+$(DOCS): pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
 	touch $@ $(RUNTIME)
 
 demo: $(RUNTIME) ## Enrol two people from sample photos, recognise them, refuse a stranger
@@ -40,7 +46,11 @@ types: $(DEV) ## Check types
 imports: $(DEV) ## Check the direction of imports
 	$(BIN)/lint-imports
 
+docs: $(DOCS) ## Write the generated pages and build the documentation into site/
+	$(BIN)/python docs/generate.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 check: lint types imports test ## Everything that CI checks
 
 clean: ## Remove the environment and all that was made
-	rm -rf $(VENV) demo bench .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) demo bench site .mypy_cache .pytest_cache .ruff_cache .hypothesis
