@@ -57,7 +57,9 @@ _SIMPLE = {str: "string", int: "integer", float: "number", bool: "boolean", type
 def main() -> int:
     """Write or check the pages; the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="change nothing; list pages that are out of date")
+    parser.add_argument(
+        "--check", action="store_true", help="change nothing; list pages that are out of date"
+    )
     check = parser.parse_args().check
     stale = []
     for name, text in pages().items():
@@ -156,7 +158,11 @@ def _options(command: Any) -> list[str]:
         metavar = "" if parameter.metavar is None else f" {parameter.metavar}"
         # The bar in `auto|cpu` would end the cell.
         names = ", ".join(f"`{option}{metavar}`" for option in parameter.opts).replace("|", "\\|")
-        shown = parameter.show_default and parameter.default not in (None, False) and not callable(parameter.default)
+        shown = (
+            parameter.show_default
+            and parameter.default not in (None, False)
+            and not callable(parameter.default)
+        )
         default = f" Default: `{parameter.default}`." if shown else ""
         required = " Required." if parameter.required else ""
         rows.append(f"| {names} | {_cell((parameter.help or '').rstrip())}{required}{default} |")
@@ -191,39 +197,42 @@ def _prose(text: str) -> str:
 def errors_page() -> str:
     """The reference of exit codes, error codes and error classes."""
     rows = sorted(error_codes().items())
-    return "\n".join(
-        [
-            "# Errors and exit codes\n",
-            "An error is one line on stderr: the file at fault, what is wrong, and what to do. With `--json` the same "
-            'follows on stdout as `{"error": {"code": ..., "message": ..., "hint": ..., "path": ...}}`. A traceback '
-            "appears only with `FACEID_DEBUG=1`. Nothing is half-written, whatever the error.\n",
-            "## Exit codes\n",
-            "| exit code | meaning |",
-            "| --- | --- |",
-            *(f"| {code} | {meaning} |" for code, meaning in exit_codes()),
-            "",
-            "A command with several inputs ends with the code of its worst result: 5, then 4, then 3, then 1, then 0.\n",
-            "## Error codes\n",
-            "`code` is a stable word for programs. The message is for people and may change.\n",
-            "| code | raised as | exit code |",
-            "| --- | --- | --- |",
-            *(
-                f"| `{code}` | {', '.join(f'`{name}`' for name in sorted(names))} | "
-                f"{', '.join(str(number) for number in sorted(set(names.values())))} |"
-                for code, names in rows
-            ),
-            "",
-            "## Classes\n",
-            "Python code catches `faceid.errors.FaceIDError` or one of its subclasses.\n",
-            "| class | module | bases | meaning |",
-            "| --- | --- | --- | --- |",
-            *(
-                f"| `{kind.__name__}` | `{kind.__module__}` | {', '.join(f'`{base.__name__}`' for base in kind.__bases__)}"
-                f" | {_cell((inspect.getdoc(kind) or '').split(chr(10) * 2)[0])} |"
-                for kind in error_classes()
-            ),
-        ]
-    ) + "\n"
+    return (
+        "\n".join(
+            [
+                "# Errors and exit codes\n",
+                "An error is one line on stderr: the file at fault, what is wrong, and what to do. With `--json` the same "
+                'follows on stdout as `{"error": {"code": ..., "message": ..., "hint": ..., "path": ...}}`. A traceback '
+                "appears only with `FACEID_DEBUG=1`. Nothing is half-written, whatever the error.\n",
+                "## Exit codes\n",
+                "| exit code | meaning |",
+                "| --- | --- |",
+                *(f"| {code} | {meaning} |" for code, meaning in exit_codes()),
+                "",
+                "A command with several inputs ends with the code of its worst result: 5, then 4, then 3, then 1, then 0.\n",
+                "## Error codes\n",
+                "`code` is a stable word for programs. The message is for people and may change.\n",
+                "| code | raised as | exit code |",
+                "| --- | --- | --- |",
+                *(
+                    f"| `{code}` | {', '.join(f'`{name}`' for name in sorted(names))} | "
+                    f"{', '.join(str(number) for number in sorted(set(names.values())))} |"
+                    for code, names in rows
+                ),
+                "",
+                "## Classes\n",
+                "Python code catches `faceid.errors.FaceIDError` or one of its subclasses.\n",
+                "| class | module | bases | meaning |",
+                "| --- | --- | --- | --- |",
+                *(
+                    f"| `{kind.__name__}` | `{kind.__module__}` | {', '.join(f'`{base.__name__}`' for base in kind.__bases__)}"
+                    f" | {_cell((inspect.getdoc(kind) or '').split(chr(10) * 2)[0])} |"
+                    for kind in error_classes()
+                ),
+            ]
+        )
+        + "\n"
+    )
 
 
 def exit_codes() -> list[tuple[int, str]]:
@@ -232,7 +241,10 @@ def exit_codes() -> list[tuple[int, str]]:
         (0, "Accepted, or done."),
         (1, "Valid, but not accepted: no match, unknown, ambiguous, or nothing is enrolled."),
         (2, "Usage: the request makes no sense, whatever the data."),
-        (3, "No usable input: unreadable, no face, several faces where one is needed, or refused for its quality."),
+        (
+            3,
+            "No usable input: unreadable, no face, several faces where one is needed, or refused for its quality.",
+        ),
         (4, "Gallery or database: missing, locked, corrupt, full, or of another model."),
         (5, "Model or device: weights are missing or altered, or the device cannot be used."),
         (70, "A fault of faceid. Please report it with the traceback that `FACEID_DEBUG=1` shows."),
@@ -268,7 +280,11 @@ def error_codes() -> dict[str, dict[str, int]]:
             exit_code = EXIT_INTERNAL if code == "internal" else exit_code_of(classes[name](""))
             codes.setdefault(code, {})[name] = exit_code
     # What the two bases say by themselves is never shown: every error that is raised has a code of its own.
-    return {code: names for code, names in codes.items() if set(names) - {"FaceIDError", "DatabaseError"} or code == "internal"}
+    return {
+        code: names
+        for code, names in codes.items()
+        if set(names) - {"FaceIDError", "DatabaseError"} or code == "internal"
+    }
 
 
 def _raised_with_codes() -> Iterator[tuple[str, str]]:
@@ -295,7 +311,9 @@ def json_page() -> str:
         "# JSON\n",
         "`faceid --json COMMAND` prints one JSON object a line (NDJSON), UTF-8, in the order of the inputs, each as "
         "soon as it is known. The objects are the frozen dataclasses that the Python API returns, field for field. "
-        "A field that has no value is `null`.\n",
+        "A field that has no value is `null`. "
+        "Only `enroll` leaves fields out: `name` of a photo where one person is enrolled, and `already_enrolled` "
+        "of the summary where it is empty.\n",
         "| command | objects |",
         "| --- | --- |",
         *(
@@ -303,13 +321,16 @@ def json_page() -> str:
             for words, names in RESULT_OF.items()
         ),
         "",
-        "`enroll`, `re-embed`, `train` and `index verify` end with one `{\"summary\": {...}}`. `calibrate` and `evaluate` "
-        "print one object with the findings of their report. An error is one object `{\"error\": ...}`: see "
+        '`enroll`, `re-embed`, `train` and `index verify` end with one `{"summary": {...}}`. `calibrate` and `evaluate` '
+        'print one object with the findings of their report. An error is one object `{"error": ...}`: see '
         "[errors](errors.md).\n",
     ]
     for name, kind in sorted(result_classes().items()):
         hints = typing.get_type_hints(kind)
-        lines += [f"## {name}\n", *(f"{_paragraph(part)}\n" for part in (inspect.getdoc(kind) or "").split("\n\n"))]
+        lines += [
+            f"## {name}\n",
+            *(f"{_paragraph(part)}\n" for part in (inspect.getdoc(kind) or "").split("\n\n")),
+        ]
         lines += ["| field | type |", "| --- | --- |"]
         lines += [
             f"| `{field.name}` | {_type(hints[field.name]).replace('|', chr(92) + '|')} |"
@@ -327,7 +348,11 @@ def result_classes() -> dict[str, type]:
     found: dict[str, type] = {"Candidate": types.Candidate}
     for module in (results, events):
         for name, value in vars(module).items():
-            if inspect.isclass(value) and dataclasses.is_dataclass(value) and value.__module__ == module.__name__:
+            if (
+                inspect.isclass(value)
+                and dataclasses.is_dataclass(value)
+                and value.__module__ == module.__name__
+            ):
                 found[name] = value
     return found
 
