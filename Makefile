@@ -4,9 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
-DOCS := $(VENV)/.docs
 
-.PHONY: demo test slow lint types imports docs check clean
+.PHONY: demo test slow lint types imports wheel docs check clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -20,11 +19,6 @@ $(RUNTIME): pyproject.toml
 $(DEV): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
-	touch $@ $(RUNTIME)
-
-$(DOCS): pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable '.[docs]'
 	touch $@ $(RUNTIME)
 
 demo: $(RUNTIME) ## Enrol two people from sample photos, recognise them, refuse a stranger
@@ -46,11 +40,16 @@ types: $(DEV) ## Check types
 imports: $(DEV) ## Check the direction of imports
 	$(BIN)/lint-imports
 
-docs: $(DOCS) ## Write the generated pages and build the documentation into site/
+wheel: $(DEV) ## Build the distributions, check what is inside, install and use them
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation --outdir dist .
+	FACEID_DISTRIBUTIONS=$(CURDIR)/dist $(BIN)/python -m pytest -m packaging tests/packaging
+
+docs: $(DEV) ## Write the generated pages and build the documentation into site/
 	$(BIN)/python docs/generate.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-check: lint types imports test ## Everything that CI checks
+check: lint types imports test wheel ## Everything that CI checks
 
 clean: ## Remove the environment and all that was made
-	rm -rf $(VENV) demo bench site .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) demo bench dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -9,12 +9,13 @@ from __future__ import annotations
 import argparse
 import ast
 import dataclasses
+import importlib
 import inspect
 import re
 import sys
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -195,44 +196,55 @@ def _prose(text: str) -> str:
 
 
 def errors_page() -> str:
-    """The reference of exit codes, error codes and error classes."""
-    rows = sorted(error_codes().items())
-    return (
-        "\n".join(
-            [
-                "# Errors and exit codes\n",
-                "An error is one line on stderr: the file at fault, what is wrong, and what to do. With `--json` the same "
-                'follows on stdout as `{"error": {"code": ..., "message": ..., "hint": ..., "path": ...}}`. A traceback '
-                "appears only with `FACEID_DEBUG=1`. Nothing is half-written, whatever the error.\n",
-                "## Exit codes\n",
-                "| exit code | meaning |",
-                "| --- | --- |",
-                *(f"| {code} | {meaning} |" for code, meaning in exit_codes()),
-                "",
-                "A command with several inputs ends with the code of its worst result: 5, then 4, then 3, then 1, then 0.\n",
-                "## Error codes\n",
-                "`code` is a stable word for programs. The message is for people and may change.\n",
-                "| code | raised as | exit code |",
-                "| --- | --- | --- |",
-                *(
-                    f"| `{code}` | {', '.join(f'`{name}`' for name in sorted(names))} | "
-                    f"{', '.join(str(number) for number in sorted(set(names.values())))} |"
-                    for code, names in rows
-                ),
-                "",
-                "## Classes\n",
-                "Python code catches `faceid.errors.FaceIDError` or one of its subclasses.\n",
-                "| class | module | bases | meaning |",
-                "| --- | --- | --- | --- |",
-                *(
-                    f"| `{kind.__name__}` | `{kind.__module__}` | {', '.join(f'`{base.__name__}`' for base in kind.__bases__)}"
-                    f" | {_cell((inspect.getdoc(kind) or '').split(chr(10) * 2)[0])} |"
-                    for kind in error_classes()
-                ),
-            ]
+    """The reference of exit codes, error codes, hints and error classes."""
+    from faceid.cli.messages import HINTS
+
+    codes = [
+        (
+            f"`{code}`",
+            ", ".join(f"`{name}`" for name in sorted(names)),
+            ", ".join(sorted({*map(str, names.values())})),
         )
-        + "\n"
-    )
+        for code, names in sorted(error_codes().items())
+    ]
+    classes = [
+        (
+            f"`{kind.__name__}`",
+            f"`{kind.__module__}`",
+            ", ".join(f"`{base.__name__}`" for base in kind.__bases__),
+            _cell((inspect.getdoc(kind) or "").split("\n\n")[0]),
+        )
+        for kind in error_classes()
+    ]
+    lines = [
+        "# Errors and exit codes\n",
+        "An error is one line on stderr: the file at fault, what is wrong, and what to do. With `--json` the same "
+        'follows on stdout as `{"error": {"code": ..., "message": ..., "hint": ..., "path": ...}}`. A traceback appears '
+        "only with `FACEID_DEBUG=1`. Nothing is half-written, whatever the error.\n",
+        "## Exit codes\n",
+        *_table(("exit code", "meaning"), ((str(code), meaning) for code, meaning in exit_codes())),
+        "A command with several inputs ends with the code of its worst result: 5, then 4, then 3, then 1, then 0.\n",
+        "## Error codes\n",
+        "`code` is a stable word for programs. The message is for people and may change.\n",
+        *_table(("code", "raised as", "exit code"), codes),
+        "## What to do\n",
+        "An error names a remedy: its code, or a more exact word. The command line turns the remedy into this hint. "
+        "Words in braces are facts of the error.\n",
+        *_table(("remedy", "hint"), ((f"`{remedy}`", _cell(hint)) for remedy, hint in sorted(HINTS.items()))),
+        "## Classes\n",
+        "Python code catches `faceid.errors.FaceIDError` or one of its subclasses.\n",
+        *_table(("class", "module", "bases", "meaning"), classes),
+    ]
+    return "\n".join(lines)
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
+    return [
+        f"| {' | '.join(head)} |",
+        f"|{' --- |' * len(head)}",
+        *(f"| {' | '.join(row)} |" for row in rows),
+        "",
+    ]
 
 
 def exit_codes() -> list[tuple[int, str]]:
@@ -257,8 +269,7 @@ def error_classes() -> list[type[Exception]]:
     from faceid.errors import FaceIDError
 
     # The modules that define errors must be loaded for their classes to be subclasses that can be listed.
-    import enrollment_db.errors
-    import faceid.networks.errors  # noqa: F401
+    importlib.import_module("faceid.networks.errors")
 
     found: list[type[Exception]] = [FaceIDError]
     for kind in found:
@@ -321,8 +332,8 @@ def json_page() -> str:
             for words, names in RESULT_OF.items()
         ),
         "",
-        '`enroll`, `re-embed`, `train` and `index verify` end with one `{"summary": {...}}`. `calibrate` and `evaluate` '
-        'print one object with the findings of their report. An error is one object `{"error": ...}`: see '
+        '`enroll`, `re-embed`, `train` and `index verify` end with one `{"summary": {...}}`. `calibrate` and '
+        '`evaluate` print one object with the findings of their report. An error is one object `{"error": ...}`: see '
         "[errors](errors.md).\n",
     ]
     for name, kind in sorted(result_classes().items()):
@@ -377,6 +388,8 @@ def _type(hint: Any) -> str:
         return f"list of {len(arguments)}: {', '.join(dict.fromkeys(_type(part) for part in arguments))}"
     if origin is not None and len(arguments) == 2:
         return f"object: {_type(arguments[0])} to {_type(arguments[1])}"
+    if hint is object:
+        return "any"
     raise TypeError(f"no JSON type is known for {hint!r}")
 
 

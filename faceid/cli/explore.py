@@ -1,4 +1,4 @@
-"""`faceid explore`: look at what a network makes of faces."""
+"""`faceid explore`: look at the embeddings of faces."""
 
 from __future__ import annotations
 

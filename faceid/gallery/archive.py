@@ -122,7 +122,7 @@ def _write(gallery: Gallery, archive: zipfile.ZipFile, progress: Progress | None
     sources: list[str] = []
     digests: list[str] = []
 
-    with closing(gallery.store.list_all(ROWS)) as parts:
+    with archive, closing(gallery.store.list_all(ROWS)) as parts:
         first = next(parts, None)
         if first is None:
             raise GalleryError(

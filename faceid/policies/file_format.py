@@ -8,12 +8,12 @@ and `calibration` where the policy was measured on data of the owner's.
 from __future__ import annotations
 
 import json
-from importlib.metadata import version
 from pathlib import Path
 from typing import get_args
 
 from enrollment_db.records import Metric, Model, NewPolicy, Policy, TargetKind
 from enrollment_db.sqlite.schema import now
+from faceid.distribution import VERSION
 from faceid.errors import GalleryError, InputError, Refused
 from faceid.gallery.gallery import Gallery, key_of, record_of
 from faceid.networks.calibration import read_calibration, to_json
@@ -60,7 +60,7 @@ def export_policies(gallery: Gallery, model: ModelKey, path: Path) -> PolicyTran
         "format": FORMAT,
         "version": 1,
         "exported_at": now(),
-        "software": f"faceid {version('faceid')}",
+        "software": f"faceid {VERSION}",
         "model": {name: getattr(stored_model, name) for name in _MODEL},
         "policies": [_to_dict(policy) for policy in policies],
     }

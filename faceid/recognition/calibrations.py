@@ -16,7 +16,7 @@ FAKE = "fake"
 
 
 def calibration_of(model: str, settings: Settings | None = None) -> Calibration | None:
-    """What is known about the distances of `model`'s non-mated comparisons; None where nobody measured.
+    """What is known about the distances of `model`'s non-mated comparisons; None where they were not measured.
 
     Networks of the user's own are looked for where `settings` say. Raises ModelError.
     """

@@ -59,7 +59,7 @@ CALIBRATION: Final = Calibration(
     ambiguity_margin=0.05,
     evidence=tuple(_evidence(step / 20.0) for step in range(21)),
 )
-"""At which distance strangers are taken for each other, so that tests can ask for rates as users do."""
+"""Distances of non-mated comparisons, so that tests can ask for rates as users do."""
 
 
 class FakeEmbedder:

@@ -1,4 +1,4 @@
-"""Embeddings by a network of the models package, run by torch or, compiled, by OpenVINO."""
+"""Embeddings by a network of `faceid.networks`, run by torch or, compiled, by OpenVINO."""
 
 from __future__ import annotations
 
