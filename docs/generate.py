@@ -197,7 +197,9 @@ def _prose(text: str) -> str:
 
 def errors_page() -> str:
     """The reference of exit codes, error codes, hints and error classes."""
-    from faceid.cli.messages import HINTS
+    from faceid.cli import messages
+
+    hints: dict[str, str] = dict(getattr(messages, "HINTS", {}))
 
     codes = [
         (
@@ -219,8 +221,8 @@ def errors_page() -> str:
     lines = [
         "# Errors and exit codes\n",
         "An error is one line on stderr: the file at fault, what is wrong, and what to do. With `--json` the same "
-        'follows on stdout as `{"error": {"code": ..., "message": ..., "hint": ..., "path": ...}}`. A traceback appears '
-        "only with `FACEID_DEBUG=1`. Nothing is half-written, whatever the error.\n",
+        'follows on stdout as `{"error": {"code": ..., "message": ..., "hint": ..., "path": ...}}`. A traceback '
+        "appears only with `FACEID_DEBUG=1`. Nothing is half-written, whatever the error.\n",
         "## Exit codes\n",
         *_table(("exit code", "meaning"), ((str(code), meaning) for code, meaning in exit_codes())),
         "A command with several inputs ends with the code of its worst result: 5, then 4, then 3, then 1, then 0.\n",
@@ -230,7 +232,7 @@ def errors_page() -> str:
         "## What to do\n",
         "An error names a remedy: its code, or a more exact word. The command line turns the remedy into this hint. "
         "Words in braces are facts of the error.\n",
-        *_table(("remedy", "hint"), ((f"`{remedy}`", _cell(hint)) for remedy, hint in sorted(HINTS.items()))),
+        *_table(("remedy", "hint"), ((f"`{remedy}`", _cell(hint)) for remedy, hint in sorted(hints.items()))),
         "## Classes\n",
         "Python code catches `faceid.errors.FaceIDError` or one of its subclasses.\n",
         *_table(("class", "module", "bases", "meaning"), classes),
@@ -362,7 +364,7 @@ def result_classes() -> dict[str, type]:
             if (
                 inspect.isclass(value)
                 and dataclasses.is_dataclass(value)
-                and value.__module__ == module.__name__
+                and value.__module__.startswith(module.__name__)
             ):
                 found[name] = value
     return found

@@ -58,7 +58,11 @@ def test_the_generator_reports_a_page_that_is_out_of_date(
 def test_every_result_has_its_fields_listed() -> None:
     shown = (REFERENCE / "json.md").read_text(encoding="utf-8")
     for name, kind in vars(results).items():
-        if inspect.isclass(kind) and dataclasses.is_dataclass(kind):
+        if (
+            inspect.isclass(kind)
+            and dataclasses.is_dataclass(kind)
+            and kind.__module__.startswith("faceid.results")
+        ):
             section = shown.split(f"## {name}\n")[1].split("\n## ")[0]
             assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == [
                 f.name for f in dataclasses.fields(kind)
