@@ -24,7 +24,6 @@ from faceid.decision.decide import VERIFY_FMR
 from faceid.decision.thresholds import threshold_at_fmr
 from faceid.evaluation.statistics.outliers import far_from, from_the_rest, peel
 from faceid.networks import registry
-from faceid.recognition import calibrations
 from faceid.types import Metric
 
 Identities = list[NDArray[np.float32]]
@@ -48,7 +47,7 @@ def main() -> None:
     )
     for name in arguments.model or ["dlib-resnet", "mobilefacenet"]:
         templates = lfw.labelled(lfw.templates(photos, name, arguments.cache))
-        calibration = calibrations.calibration_of(name)
+        calibration = registry.card(name).calibration
         assert calibration is not None
         row = check(
             [templates.vectors[templates.identity == who] for who in np.unique(templates.identity)],

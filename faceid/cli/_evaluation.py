@@ -190,9 +190,6 @@ def _operating(row: OperatingRow) -> tuple[object, ...]:
 
 def _metric(settings: Settings) -> Metric:
     from faceid.networks import registry
-    from faceid.recognition import calibrations
 
     model = settings.model
-    if model is None or model == calibrations.FAKE:
-        return "cosine"
-    return registry.card(model, settings.models_dir).metric
+    return "cosine" if model is None else registry.card(model, settings.models_dir).metric

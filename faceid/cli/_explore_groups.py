@@ -107,7 +107,7 @@ def cluster(
         if len(pictures) < len(shown):
             out.note(f"{len(pictures):,} of {len(shown):,} faces of the contact sheet have a thumbnail")
         with writing(output):
-            file.write_bytes(contact_sheet(groups, asides, pictures, told, SHEET))
+            file.write(contact_sheet(groups, asides, pictures, told, SHEET))
         if table is not None:
             write_bytes(table, table_of(groups, asides))
     for result in (*groups, *asides):

@@ -11,6 +11,7 @@ from dataclasses import fields, is_dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
+from faceid.cli.hints_networks import hint_of
 from faceid.cli.messages import exit_code_of
 from faceid.errors import FaceIDError
 from faceid.results import PolicyState, Problem
@@ -101,10 +102,9 @@ class Output:
     def error(self, error: FaceIDError) -> None:
         """Print an error on stderr in one line, and with --json on stdout as well."""
         self.count(exit_code_of(error))
-        self.problem(Problem(error.code, str(error), error.hint), path=error.path)
-        self.emit(
-            {"error": {"code": error.code, "message": str(error), "hint": error.hint, "path": error.path}}
-        )
+        hint = hint_of(error)
+        self.problem(Problem(error.code, str(error), hint), path=error.path)
+        self.emit({"error": {"code": error.code, "message": str(error), "hint": hint, "path": error.path}})
 
     def problem(self, problem: Problem, path: str | None) -> None:
         """Print a problem on stderr in one line. `--quiet` does not suppress it."""

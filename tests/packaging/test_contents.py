@@ -84,6 +84,11 @@ def test_the_source_distribution_builds_the_same_wheel(distributions: Distributi
         }
 
 
+def test_the_citation_and_the_changelog_name_the_version() -> None:
+    assert f"\nversion: {VERSION}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\n## {VERSION} (" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
 def test_pyproject_and_the_code_agree_on_the_name() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     assert project["project"]["name"] == NAME

@@ -19,7 +19,7 @@ from faceid.enrolment.checks.group import examine, largest_face
 from faceid.enrolment.checks.levels import QUALITY_LEVELS
 from faceid.enrolment.checks.selection import select
 from faceid.imaging import fetch, read
-from faceid.recognition import calibrations
+from faceid.networks import registry
 from faceid.recognition.pipeline import Pipeline, Source
 from faceid.types import Candidate, Image
 from places import SHARED_DATA
@@ -27,7 +27,7 @@ from places import SHARED_DATA
 DATA = SHARED_DATA
 LFW = DATA / "lfw" / "images"
 MODEL = "dlib-resnet"
-CALIBRATION = calibrations.calibration_of(MODEL)
+CALIBRATION = registry.card(MODEL).calibration
 assert CALIBRATION is not None
 NOBODY = np.empty((0, 128), dtype=np.float32)
 

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from faceid.decision.decide import Policy, Target, policy_for
 from faceid.decision.scores import distance_from_similarity
 from faceid.enrolment.checks.conflict import enrolled_as, matches_another_identity
-from faceid.recognition import calibrations
+from faceid.networks import registry
 from faceid.types import Candidate
 
-DLIB = calibrations.calibration_of("dlib-resnet")
+DLIB = registry.card("dlib-resnet").calibration
 assert DLIB is not None
 POLICY = policy_for(Target(fmr=1e-4), DLIB, identities=10)
 LIMIT = POLICY.threshold
