@@ -86,8 +86,7 @@ class Settings:
 def write_default_model(settings: Settings, name: str) -> None:
     """Make new galleries use model `name`."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    text = f"default_model = {json.dumps(name, ensure_ascii=False)}
-"
+    text = f"default_model = {json.dumps(name, ensure_ascii=False)}\n"
     write_atomically(settings.config_file, text.encode(), mode=EVERYONE)
 
 
