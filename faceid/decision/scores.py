@@ -30,7 +30,7 @@ def identity_similarity(probe: NDArray[np.float32], templates: NDArray[np.float3
     With m the mean of the templates: (probe . m) / sqrt(|m|), the geometric mean of the average cosine to the
     templates and the cosine to their mean direction. With one template it is the plain cosine. Averaging removes
     what is peculiar to one photo and so brings strangers nearer as well: of the scores compared by
-    scripts/compare_identity_scores.py this is the one at which a threshold calibrated on single templates keeps
+    scripts/studies/compare_identity_scores.py this is the one at which a threshold calibrated on single templates keeps
     its FMR whatever the number of templates, and it misses fewer people than the nearest template.
     """
     import numpy as np

@@ -22,7 +22,7 @@ Refusal: TypeAlias = Literal["no_face", "outlier", "no_face_agrees", "faces_too_
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What counts as near; chosen by scripts/check_guards.py --tune.
+    """What counts as near; chosen by scripts/studies/check_guards.py --tune.
 
     A face is of the person of its group where at most a share `near` of strangers comes as close. Two faces are of one
     scene at less than `scene` times the distance which that is.
