@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
 
-.PHONY: demo test slow lint types imports check clean
+.PHONY: demo test slow lint types imports wheel check clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -40,7 +40,12 @@ types: $(DEV) ## Check types
 imports: $(DEV) ## Check the direction of imports
 	$(BIN)/lint-imports
 
-check: lint types imports test ## Everything that CI checks
+wheel: $(DEV) ## Build the distributions, check what is inside, install and use them
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation --outdir dist .
+	FACEID_DISTRIBUTIONS=$(CURDIR)/dist $(BIN)/python -m pytest -m packaging tests/packaging
+
+check: lint types imports test wheel ## Everything that CI checks
 
 clean: ## Remove the environment and all that was made
-	rm -rf $(VENV) demo bench .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) demo bench dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,14 +1,15 @@
-"""One frozen Settings; nothing is read at import time."""
+"""The settings of a process; nothing is read at import time."""
 
 from __future__ import annotations
 
+import json
 import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
+from enrollment_db.files import EVERYONE, write_atomically
 from faceid.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,14 +18,14 @@ if TYPE_CHECKING:
 DEFAULT_MODEL = "dlib-resnet"
 
 Runtime: TypeAlias = Literal["auto", "torch", "openvino"]
-"""What runs networks on a CPU; `auto` is torch, in long runs openvino where it is installed. A GPU is torch's."""
+"""What runs networks on a CPU. `auto` is torch, and openvino in long runs where it is installed. A GPU runs torch."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where things are and what was asked for.
+    """Where files are and what the user asked for.
 
-    `model` is None where the user named none: then the gallery's own model counts, or `default_model` for a
+    `model` is None where the user named no model: then the model of the gallery is used, or `default_model` for a
     gallery without one.
     """
 
@@ -43,12 +44,12 @@ class Settings:
 
     @property
     def models_dir(self) -> Path:
-        """Where networks of the user's own are: model cards with their weights beside them."""
+        """Where the networks of the user are: model cards with their weights beside them."""
         return self.data_dir / "models"
 
     @property
     def config_file(self) -> Path:
-        """The user's own choices, TOML."""
+        """The choices of the user, TOML."""
         return self.data_dir / "config.toml"
 
     @classmethod
@@ -64,8 +65,8 @@ class Settings:
         """From arguments, then `$FACEID_DB` and `$FACEID_HOME`, then the platform's user data directory.
 
         `$FACEID_INDEX` is the kind of index (`enrollment_db.search.index.open_index`), `$FACEID_RUNTIME` the runtime
-        where `runtime` is None. Raises UsageError for a database URL that is not SQLite's, a kind or runtime that is
-        none, or a config file that is not TOML.
+        where `runtime` is None. Raises UsageError for a database URL of another scheme than sqlite, an unknown kind or
+        runtime, or a config file that cannot be used.
         """
         env = os.environ if environ is None else environ
         data_dir = Path(home).expanduser() if (home := env.get("FACEID_HOME")) else _user_data_dir()
@@ -78,16 +79,15 @@ class Settings:
             index=_index_kind(env.get("FACEID_INDEX") or "auto"),
             runtime=_runtime(runtime or env.get("FACEID_RUNTIME") or "auto"),
         )
-        chosen = _read_config(settings.config_file).get("default_model")
-        return replace(settings, default_model=str(chosen)) if chosen else settings
+        chosen = _default_model(settings.config_file)
+        return replace(settings, default_model=chosen) if chosen else settings
 
 
 def write_default_model(settings: Settings, name: str) -> None:
     """Make new galleries use model `name`."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    temporary = settings.config_file.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(f'default_model = "{name}"\n', encoding="utf-8")
-    temporary.replace(settings.config_file)
+    text = f"default_model = {json.dumps(name, ensure_ascii=False)}\n"
+    write_atomically(settings.config_file, text.encode(), mode=EVERYONE)
 
 
 def _user_data_dir() -> Path:
@@ -102,7 +102,7 @@ def _index_kind(asked: str) -> Kind:
     for kind in KINDS:
         if kind == asked:
             return kind
-    raise UsageError(f"FACEID_INDEX is {asked!r}", hint=f"choose {', '.join(KINDS)}")
+    raise UsageError(f"FACEID_INDEX is {asked!r}", remedy="one_of", known=", ".join(KINDS))
 
 
 def _runtime(asked: str) -> Runtime:
@@ -110,7 +110,7 @@ def _runtime(asked: str) -> Runtime:
     for runtime in runtimes:
         if runtime == asked:
             return runtime
-    raise UsageError(f"unknown runtime {asked!r}", hint=f"choose {', '.join(runtimes)}")
+    raise UsageError(f"unknown runtime {asked!r}", remedy="one_of", known=", ".join(runtimes))
 
 
 def _database_path(location: str) -> Path:
@@ -118,28 +118,27 @@ def _database_path(location: str) -> Path:
     if not separator:
         return Path(location).expanduser()
     if scheme != "sqlite":
-        raise UsageError(
-            f"cannot open a {scheme}:// database", hint="give a path or a URL of the form sqlite:///path"
-        )
+        raise UsageError(f"cannot open a {scheme}:// database", remedy="sqlite_url")
     # As in SQLAlchemy: sqlite:///relative and sqlite:////absolute.
     return Path(rest.removeprefix("/")).expanduser()
 
 
-def _read_config(path: Path) -> dict[str, object]:
+@dataclass(frozen=True, slots=True)
+class _Config:
+    """What `config.toml` may say."""
+
+    default_model: str | None = None
+
+
+def _default_model(path: Path) -> str | None:
+    if not path.exists():
+        return None
+    # Most users have no such file, and need not wait for the library that reads it.
+    from faceid.documents import BadDocument, as_type, parse_toml, read_text
+
     try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return {}
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        return as_type(parse_toml(read_text(path), str(path)), _Config, str(path)).default_model
+    except (OSError, BadDocument) as error:
         raise UsageError(
-            f"{path} is not valid TOML: {error}",
-            code="bad_config",
-            hint="mend or delete the file",
-            path=str(path),
+            str(error), code="bad_config", remedy="correct_or_delete_file", path=str(path)
         ) from error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import logging
-import os
 import re
 import stat
 import uuid
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from enrollment_db.errors import DatabaseError, DiskFull, ReadOnly
+from enrollment_db.files import open_atomically
 from enrollment_db.records import Model
 from enrollment_db.search.index.kept import Kept, blanked
 from enrollment_db.search.snapshot import (
@@ -101,18 +101,11 @@ class SnapshotDirectory:
         unfinished = self.path / f"{stamp.place.seq:020d}.{uuid.uuid4().hex}.tmp"
         with self._translated():
             self.path.mkdir(mode=0o700, exist_ok=True)
-            descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             try:
-                with os.fdopen(descriptor, "wb") as file:
+                with open_atomically(path, temporary=unfinished) as file:
                     write(file, stamp, kept)
-                try:
-                    unfinished.replace(path)
-                except FileNotFoundError:
-                    return None
-            except BaseException:
-                _unlink(unfinished)
-                raise
-            self._sync()
+            except FileNotFoundError:
+                return None
         for old in self._files():
             seq = _seq(old)
             if seq < stamp.place.seq or (seq == stamp.place.seq and old.suffix == ".tmp"):
@@ -160,14 +153,6 @@ class SnapshotDirectory:
             return [path for path in self.path.iterdir() if _NAME.fullmatch(path.name)]
         except OSError:
             return []
-
-    def _sync(self) -> None:
-        """Make the directory's entries outlive a power cut."""
-        descriptor = os.open(self.path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

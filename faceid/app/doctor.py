@@ -7,11 +7,11 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 
 from faceid.app import factories
 from faceid.config import Settings
+from faceid.distribution import VERSION
 from faceid.errors import FaceIDError, GalleryError, ModelError
 from faceid.gallery.gallery import Gallery
 from faceid.networks import registry
@@ -32,7 +32,7 @@ def examine(settings: Settings) -> Iterator[tuple[int, CheckResult]]:
         CheckResult(
             "version",
             True,
-            f"faceid {version('faceid')}, Python {platform.python_version()}, {platform.platform()}",
+            f"faceid {VERSION}, Python {platform.python_version()}, {platform.platform()}",
         ),
     )
     yield 5, _check("device", partial(_device, settings))

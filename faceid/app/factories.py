@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, cast
 
 from faceid.config import Runtime, Settings
 from faceid.errors import ModelError
-from faceid.networks import registry
-from faceid.recognition.calibrations import FAKE
+from faceid.networks import kinds, registry
+from faceid.networks.registry import FAKE
 from faceid.runtime.devices import on_own_stream, resolve_runtime, torch_threads, usable_cores
 from faceid.runtime.ordered_map import Crew
 from faceid.runtime.process import keep_memory, patient_threads
@@ -47,13 +47,12 @@ def make_embedder(model: str, device: str, settings: Settings) -> Embedder:
     cannot use `device`. An ONNX graph of the user's own runs in ONNX Runtime always.
     """
     patient_threads()
-    if model == FAKE:
-        return cast("Embedder", import_module("faceid.recognition.embed.fake").FakeEmbedder())
     card = registry.card(model, settings.models_dir)
-    if model.startswith("onnx:"):
-        module = import_module("faceid.recognition.embed.onnx")
+    kind = kinds.find_kind(card.backbone)
+    runner = "torch" if kind is None else kind.runner
+    module = import_module(f"faceid.recognition.embed.{runner}")
+    if runner != "torch":
         return cast("Embedder", module.open_embedder(card, device=device, weights_dir=settings.weights_dir))
-    module = import_module("faceid.recognition.embed.torch")
     return cast(
         "Embedder",
         module.open_embedder(

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from faceid.app import factories
 from faceid.config import Settings
 from faceid.gallery.gallery import Gallery, other_model
+from faceid.networks import registry
 from faceid.policies.active import Policies
-from faceid.recognition import calibrations
 from faceid.recognition.pipeline import LookCloser, Pipeline
 from faceid.runtime import devices
 from faceid.types import Image, ModelKey
@@ -111,7 +111,7 @@ class Parts:
     @cached_property
     def calibration(self) -> Calibration | None:
         """What was measured of the model's non-mated comparisons."""
-        return calibrations.calibration_of(self.model_name, self.settings)
+        return registry.card(self.model_name, self.settings.models_dir).calibration
 
     @cached_property
     def pipeline(self) -> Pipeline:

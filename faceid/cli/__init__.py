@@ -34,6 +34,7 @@ from faceid.cli import (
 )
 from faceid.cli._options import make_session
 from faceid.cli.messages import EXIT_INTERNAL, exit_code_of
+from faceid.distribution import VERSION
 from faceid.errors import FaceIDError
 
 app = typer.Typer(
@@ -74,9 +75,7 @@ app.add_typer(policy.app, name=policy.NAME)
 
 def _print_version(value: bool) -> None:
     if value:
-        from importlib.metadata import version
-
-        typer.echo(f"faceid {version('faceid')}")
+        typer.echo(f"faceid {VERSION}")
         raise typer.Exit
 
 

@@ -1,4 +1,4 @@
-"""What `faceid enroll` says while it works and when it is done, for a photo or for a million."""
+"""What `faceid enroll` prints during and after its work, for one photo or a million."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ COLUMNS = (
 
 @dataclass(slots=True, eq=False)
 class Tally:
-    """What became of the photos so far: counts by status and reason, faces, and the first results themselves."""
+    """Outcomes so far: counts by status and reason, faces, and the first results."""
 
     outcomes: Counter[tuple[str, str | None]] = field(default_factory=Counter)
     faces: int = 0
@@ -105,7 +105,7 @@ def watched(output: Output, total: int | None) -> Iterator[Watch]:
 
 @dataclass(slots=True, eq=False)
 class Watch:
-    """Counts results as they come, and says on stderr how it goes."""
+    """Counts results and prints progress on stderr."""
 
     output: Output
     total: int | None
@@ -115,7 +115,7 @@ class Watch:
     said_at: float = field(default_factory=time.monotonic)
 
     def warn(self, warning: AlreadyEnrolled) -> None:
-        """Say who seems to be enrolled already."""
+        """Warn of a person who seems to be enrolled already."""
         self.tally.already_enrolled.append(warning)
         self.output.note(str(warning))
 
@@ -130,7 +130,7 @@ class Watch:
                 self.bar.start()
 
     def add(self, result: EnrollResult) -> None:
-        """Count one more, and say so where it is time to."""
+        """Count one result, and print progress where it is due."""
         self.tally.add(result)
         if self.bar is not None:
             said = f"{self.tally.speed():,.1f} a second, {self.tally.refused()}"
@@ -184,7 +184,7 @@ class Report:
 def told(
     output: Output, results: Iterable[EnrollResult], watch: Watch, report: Report | None, *, named: bool
 ) -> None:
-    """Say each result as it comes."""
+    """Print each result as it comes."""
     for result in results:
         output.emit(as_object(result, named=named))
         if report is not None:

@@ -1,4 +1,4 @@
-"""What `faceid calibrate` and `faceid evaluate` share: options, reading DATA, and telling what was found."""
+"""What `faceid calibrate` and `faceid evaluate` share: options, reading DATA, and printing the findings."""
 
 from __future__ import annotations
 
@@ -49,9 +49,7 @@ Report = Annotated[
         show_default=False,
     ),
 ]
-Seed = Annotated[
-    int, typer.Option("--seed", metavar="N", min=0, help="What is drawn at random follows from it.")
-]
+Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Seed of all random draws.")]
 
 
 def load(
@@ -107,7 +105,7 @@ def summary(findings: Findings, **extra: Any) -> dict[str, Any]:
 
 
 def tell_data(output: Output, findings: Findings) -> None:
-    """What was evaluated, and what stands against it."""
+    """What was evaluated, and its caveats."""
     data = findings.data
     if data.photos:
         lost = ", ".join(f"{count:,} {reason}" for reason, count in sorted(data.lost.items()))
@@ -192,9 +190,6 @@ def _operating(row: OperatingRow) -> tuple[object, ...]:
 
 def _metric(settings: Settings) -> Metric:
     from faceid.networks import registry
-    from faceid.recognition import calibrations
 
     model = settings.model
-    if model is None or model == calibrations.FAKE:
-        return "cosine"
-    return registry.card(model, settings.models_dir).metric
+    return "cosine" if model is None else registry.card(model, settings.models_dir).metric

@@ -47,13 +47,13 @@ def cluster(
     quality: Annotated[
         str,
         typer.Option(
-            "--quality", metavar="off|standard|strict|Q", help="Set faces of less quality aside; Q is 0..1."
+            "--quality", metavar="off|standard|strict|Q", help="Set aside faces of lower quality; Q is 0..1."
         ),
     ] = "off",
     seed: shared.Seed = 0,
     min_face: MinFace = None,
 ) -> None:
-    """Group faces by person without knowing anybody: groups are joined while they are alike on average.
+    """Group unknown faces by person: groups are joined while their average similarity is high enough.
 
     By default up to the distance of FMR 1/n for n faces, at most 1e-3. Two faces on one photo are two people, and
     never in one group. Faces that the border of their picture cuts off are set aside, since they are like each other.
@@ -107,7 +107,7 @@ def cluster(
         if len(pictures) < len(shown):
             out.note(f"{len(pictures):,} of {len(shown):,} faces of the contact sheet have a thumbnail")
         with writing(output):
-            file.write_bytes(contact_sheet(groups, asides, pictures, told, SHEET))
+            file.write(contact_sheet(groups, asides, pictures, told, SHEET))
         if table is not None:
             write_bytes(table, table_of(groups, asides))
     for result in (*groups, *asides):

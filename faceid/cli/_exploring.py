@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from faceid.explore.retrieval import RetrievalQuality
 
 PICTURED = 4000
-"""How many faces of a page have thumbnails: more would make a file that no browser likes."""
+"""How many faces of a page have thumbnails: more would make a file that browsers open slowly."""
 
 DataSet = Annotated[
     str,
@@ -39,9 +39,7 @@ Picture = Annotated[
         show_default=False,
     ),
 ]
-Seed = Annotated[
-    int, typer.Option("--seed", metavar="N", min=0, help="What is drawn at random follows from it.")
-]
+Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Seed of all random draws.")]
 
 
 def load(session: Session, system: FaceID, what: str, *, least: int = 1) -> Faces:
@@ -90,7 +88,7 @@ def agreement(quality: ClusterQuality) -> list[str]:
 def ranked(quality: RetrievalQuality | None) -> list[str]:
     """How often the nearest are right, in two lines."""
     if quality is None:
-        return ["nobody has two photos with a name: there is nothing to measure"]
+        return ["no person has two photos with a name: there is nothing to measure"]
     precision = ", ".join(
         f"at {k} {_share(value, quality.precision_interval[k])}"
         + (f" of at most {quality.possible[k]:.3f}" if quality.possible[k] < 0.9995 else "")

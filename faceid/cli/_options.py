@@ -1,4 +1,4 @@
-"""Options that several commands share, spelled once, and what the global ones amount to."""
+"""Options that several commands share, and the session that the global options describe."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Fmr = Annotated[
     typer.Option(
         "--fmr",
         metavar="F",
-        help="Accept one stranger in 1/F comparisons (false match rate).",
+        help="The false match rate (FMR): the share of non-mated comparisons that match.",
         show_default=False,
     ),
 ]
@@ -33,7 +33,7 @@ Fpir = Annotated[
     typer.Option(
         "--fpir",
         metavar="F",
-        help="Return somebody for one stranger in 1/F searches (false positive identification rate).",
+        help="The false positive identification rate (FPIR): the share of non-mated searches that return a name.",
         show_default=False,
     ),
 ]
@@ -60,7 +60,7 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What the options before the command amount to."""
+    """The options before the command, read once."""
 
     settings: Settings
     output: Output

@@ -1,4 +1,4 @@
-"""Where results meet eyes and programs: tables or NDJSON on stdout, everything else on stderr."""
+"""Output: tables or NDJSON on stdout, everything else on stderr."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from dataclasses import fields, is_dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
+from faceid.cli.hints_networks import hint_of
 from faceid.cli.messages import exit_code_of
 from faceid.errors import FaceIDError
 from faceid.results import PolicyState, Problem
@@ -53,7 +54,7 @@ class Output:
         return self._worst
 
     def count(self, code: int) -> None:
-        """Let a result's exit code weigh in. Codes grow with gravity, so the largest is the worst."""
+        """Take a result into account. The largest exit code is the worst."""
         self._worst = max(self._worst, code)
 
     def emit(self, result: Any, **extra: Any) -> None:
@@ -94,20 +95,19 @@ class Output:
             console(sys.stdout).print(text, markup=False, highlight=False, soft_wrap=True)
 
     def note(self, text: str) -> None:
-        """Say something on stderr that is not a result."""
+        """Print a note on stderr."""
         if not self.quiet:
             self._stderr.print(f"faceid: {text}", markup=False, highlight=False, soft_wrap=True)
 
     def error(self, error: FaceIDError) -> None:
-        """Say what went wrong on stderr in one line, and with --json on stdout as well."""
+        """Print an error on stderr in one line, and with --json on stdout as well."""
         self.count(exit_code_of(error))
-        self.problem(Problem(error.code, str(error), error.hint), path=error.path)
-        self.emit(
-            {"error": {"code": error.code, "message": str(error), "hint": error.hint, "path": error.path}}
-        )
+        hint = hint_of(error)
+        self.problem(Problem(error.code, str(error), hint), path=error.path)
+        self.emit({"error": {"code": error.code, "message": str(error), "hint": hint, "path": error.path}})
 
     def problem(self, problem: Problem, path: str | None) -> None:
-        """Say on stderr in one line what could not be done. Not a note: `--quiet` does not silence it."""
+        """Print a problem on stderr in one line. `--quiet` does not suppress it."""
         where = f"{path}: " if path and path not in problem.message else ""
         hint = f" ({problem.hint})" if problem.hint else ""
         line = " ".join(f"faceid: {where}{problem.message}{hint}".split())
@@ -139,7 +139,7 @@ class Output:
 
     @contextmanager
     def waiting(self, what: str) -> Iterator[None]:
-        """A sign of life on stderr, where that is a terminal, while nothing can be counted."""
+        """A spinner on stderr, where that is a terminal, while there is nothing to count."""
         if self.quiet or not sys.stderr.isatty():
             yield
             return
@@ -193,7 +193,7 @@ def _two_decimals(value: Any) -> Any:
 
 
 def shown(cell: object, column: str) -> str:
-    """A cell of a table. Rates span orders of magnitude, everything else is told by its decimals."""
+    """A cell of a table: rates in powers of ten, other numbers with decimals."""
     if cell is None:
         return "-"
     if isinstance(cell, float):
@@ -202,7 +202,7 @@ def shown(cell: object, column: str) -> str:
 
 
 def in_force(policy: PolicyState) -> str:
-    """What a threshold is and gives at present, in one line."""
+    """A threshold and its error rates at present, in one line."""
     asked = "by hand" if policy.kind == "threshold" else f"for {policy.kind.upper()} {policy.target:g}"
     if policy.identities is not None:
         asked += f" with {counted(policy.identities, 'identity', 'identities')}"

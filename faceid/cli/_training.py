@@ -55,7 +55,7 @@ def start_of(
 
 
 def tell(session: Session, result: TrainResult) -> None:
-    """Say what came of a training, and count it for the exit code."""
+    """Print the outcome of a training, and count it for the exit code."""
     from faceid.decision.decide import VERIFY_FMR
 
     output = session.output

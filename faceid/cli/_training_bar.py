@@ -1,4 +1,4 @@
-"""What a training looks like while it goes on: a bar on a terminal, lines for programs."""
+"""The progress of a training: a bar on a terminal, lines for programs."""
 
 from __future__ import annotations
 

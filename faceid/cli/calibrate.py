@@ -1,4 +1,4 @@
-"""`faceid calibrate`: the threshold that a goal needs, measured on one's own people."""
+"""`faceid calibrate`: the threshold that a goal needs, measured on the user's own people."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def run(
         typer.Option(
             "--max-fnmr",
             metavar="F",
-            help="Miss one mated comparison in 1/F at most (false non-match rate), whatever that lets in.",
+            help="The greatest false non-match rate (FNMR), whatever FMR results.",
             show_default=False,
         ),
     ] = None,
@@ -52,13 +52,13 @@ def run(
         typer.Option(
             "--prior",
             metavar="P",
-            help="With --cost: the share of attempts that are by somebody else. Default: 0.5.",
+            help="With --cost: the share of non-mated attempts. Default: 0.5.",
             show_default=False,
         ),
     ] = None,
     images: shared.Images = None,
     put: Annotated[
-        bool, typer.Option("--put", help="Put the threshold in force for this gallery and its model.")
+        bool, typer.Option("--put", help="Activate the threshold for this gallery and its model.")
     ] = False,
     report: shared.Report = None,
     seed: shared.Seed = 0,
@@ -84,7 +84,7 @@ def run(
     rng = np.random.default_rng(seed)
     with session.open(min_face=min_face) as system:
         if put:
-            # Before the photos are looked at: a gallery that is not there is the user's to mend.
+            # Before the photos are read: a missing gallery is an error of the request.
             system.gallery()
         material = shared.load(session, system, data, rng, images)
         size = identities or enrolled(system) or material.data.identities
@@ -115,7 +115,7 @@ def run(
         shared.tell_searches(output, findings)
         if policy is not None:
             assert findings.proposed is not None
-            output.line(f"in force: policy {policy}, threshold {findings.proposed.threshold:.6g}")
+            output.line(f"active: policy {policy}, threshold {findings.proposed.threshold:.6g}")
 
 
 def enrolled(system: FaceID) -> int:

@@ -23,8 +23,8 @@ def run(
 ) -> None:
     """Compare two photos; needs no gallery.
 
-    By the gallery's policy (`faceid policy`) where there is one; else one pair of strangers in 10,000 passes (FMR
-    1e-4).
+    The gallery's policy (`faceid policy`) decides where there is one. Otherwise one non-mated pair in 10,000 matches
+    (FMR 1e-4).
     """
     target = Target(threshold=threshold, fmr=fmr)
     session = session_of(context)

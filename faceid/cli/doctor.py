@@ -1,4 +1,4 @@
-"""`faceid doctor`: is this installation fit for use?"""
+"""`faceid doctor`: does this installation work?"""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ NAME = "doctor"
 
 
 def run(context: typer.Context) -> None:
-    """Check device, weights, database, index and disk, and say what to do about what is wrong."""
+    """Check device, weights, database, index and disk, and say what to do about each problem."""
     from faceid.app.doctor import examine
 
     session = session_of(context)

@@ -28,7 +28,7 @@ def run(
             "--output",
             "-o",
             metavar="FILE.npz",
-            help="Where to; replaced only when all is written.",
+            help="The file to write; it is replaced only when all is written.",
             show_default=False,
         ),
     ],
@@ -88,6 +88,6 @@ def run(
     if tally.crowds:
         out.note(
             f"{counted(tally.crowds, 'photo')} of a person's folder with several faces: those faces have no name,"
-            " since nobody says which is whose"
+            " because no one of them is known to be the person's"
         )
     raise typer.Exit(out.exit_code)

@@ -34,7 +34,7 @@ def run(
     ] = None,
     name: Annotated[
         str | None,
-        typer.Option("--name", "-n", metavar="NAME", help="Whose photos they are.", show_default=False),
+        typer.Option("--name", "-n", metavar="NAME", help="The person on the photos.", show_default=False),
     ] = None,
     each_folder: Annotated[
         str | None,
@@ -58,7 +58,7 @@ def run(
     quality: Annotated[
         str,
         typer.Option(
-            "--quality", metavar="off|standard|strict|Q", help="Refuse photos of less quality; Q is 0..1."
+            "--quality", metavar="off|standard|strict|Q", help="Reject photos of lower quality; Q is 0..1."
         ),
     ] = "standard",
     multi_face: Annotated[
@@ -74,12 +74,14 @@ def run(
         typer.Option(
             "--on-conflict",
             metavar="refuse|ask|accept",
-            help="What to do with a face that is somebody else's by the gallery, or unlike the person's other photos.",
+            help="What to do with a face that matches another identity, or is unlike the person's other photos.",
         ),
     ] = "refuse",
     max_templates: Annotated[
         int,
-        typer.Option("--max-templates", metavar="K", min=1, help="Templates to keep of a person, at most."),
+        typer.Option(
+            "--max-templates", metavar="K", min=1, help="The greatest number of templates of a person."
+        ),
     ] = MAX_TEMPLATES,
     store_crops: Annotated[
         bool,
@@ -93,7 +95,7 @@ def run(
         typer.Option(
             "--report",
             metavar="FILE",
-            help="Write what became of each photo to a CSV file.",
+            help="Write the outcome of each photo to a CSV file.",
             show_default=False,
         ),
     ] = None,
@@ -154,7 +156,7 @@ def run(
 
 
 def _photos(name: str | None, paths: list[str], each_folder: str | None, table: str | None) -> Photos:
-    """The photos of the one source that was named. Raises UsageError and InputError before anything is enrolled."""
+    """The photos of the named source. Raises UsageError and InputError before anything is enrolled."""
     from faceid.gallery.gallery import clean_name
     from faceid.sources import of_folders, of_person, of_table
 

@@ -93,7 +93,7 @@ def identification(
     seed: shared.Seed = 0,
     min_face: MinFace = None,
 ) -> None:
-    """Search an open set: enrolled people by their other photos, and strangers. By default at FPIR 1 %."""
+    """Search an open set: other photos of the enrolled people, and people who are not enrolled. Default: FPIR 1 %."""
     from faceid.evaluation.protocols import experiments
 
     target = Target(threshold=threshold, fmr=fmr, fpir=fpir)

@@ -1,4 +1,4 @@
-"""`faceid evaluate liveness`: how often are copies taken for live faces, and live faces for copies?"""
+"""`faceid evaluate liveness`: how often do copies pass for live faces, and live faces for copies?"""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def run(
             metavar="S",
             min=0.0,
             max=1.0,
-            help="The score from which on a face counts as live. Default: that of the liveness networks.",
+            help="The least score of a live face. Default: that of the liveness networks.",
             show_default=False,
         ),
     ] = None,

@@ -1,4 +1,4 @@
-"""`faceid explore`: look at what a network makes of faces."""
+"""`faceid explore`: look at the embeddings of faces."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def project(
                     out.note(f"{len(pictures):,} of {len(faces):,} faces have a thumbnail")
                 content = scatter_page(faces, places, centre, pictures, title=title, about=about)
             with writing(output):
-                file.write_bytes(content)
+                file.write(content)
     known = centre[~np.isnan(centre)]
     out.emit(
         {
@@ -159,7 +159,7 @@ def retrieve(
             make = draw_grid if kind == "png" else grid_page
             content = make(faces, found, pictures, told)
             with writing(output):
-                file.write_bytes(content)
+                file.write(content)
     for query in found:
         out.emit(query, path=faces.sources[query.row], name=faces.names[query.row] or None)
     out.emit(

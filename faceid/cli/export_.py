@@ -16,7 +16,10 @@ NAME = "export"
 def run(
     context: typer.Context,
     file: Annotated[
-        Path, typer.Argument(metavar="FILE.npz", help="Where to; replaced only when all is written.")
+        Path,
+        typer.Argument(
+            metavar="FILE.npz", help="The file to write; it is replaced only when all is written."
+        ),
     ],
 ) -> None:
     """Write all templates to a NumPy archive that `faceid import` takes. Templates are personal data."""

@@ -1,4 +1,4 @@
-"""`faceid gallery-health`: what in the gallery wants an operator's hand?"""
+"""`faceid gallery-health`: which templates of the gallery need an operator?"""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def run(
         ),
     ] = None,
 ) -> None:
-    """Find wrong, poor, old and lonely templates, and people who may be enrolled twice.
+    """Find wrong, poor, old and single templates, and people who may be enrolled twice.
 
     Reads the gallery only: no photos, no network. The worst of each kind are shown; --json prints them all. The exit
     code is 0 whatever is found.

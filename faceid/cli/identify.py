@@ -37,10 +37,10 @@ def run(
         ),
     ] = None,
 ) -> None:
-    """Find every face and say who it is, or that it is nobody enrolled.
+    """Find every face and name the enrolled person it matches, or none.
 
-    By the gallery's policy (`faceid policy`); where there is none, the threshold holds FPIR at 1 % for the present
-    number of identities: of a hundred searches for strangers, one may return somebody.
+    The gallery's policy (`faceid policy`) decides where there is one. Otherwise the threshold holds FPIR at 1 % for the
+    present number of identities: of a hundred searches for people who are not enrolled, one may return a name.
     """
     target = Target(threshold=threshold, fmr=fmr, fpir=fpir)
     session = session_of(context)
@@ -69,7 +69,7 @@ def run(
 
 
 def weigh(output: Output, result: IdentifyResult) -> None:
-    """Let one picture's outcome weigh in on the exit code, and say what was wrong with it."""
+    """Count one picture's outcome for the exit code, and print its problem."""
     if result.problem is not None:
         output.problem(result.problem, result.path)
         output.count(3)

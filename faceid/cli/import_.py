@@ -1,4 +1,4 @@
-"""`faceid import`: bring in templates that were computed elsewhere."""
+"""`faceid import`: import templates that were computed elsewhere."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def run(
         Path, typer.Argument(metavar="FILE.npz", help="As written by `faceid export` or `faceid embed`.")
     ],
 ) -> None:
-    """Bring in templates from a NumPy archive.
+    """Import templates from a NumPy archive.
 
     Arrays: `embeddings` float32 (n, d), `names` str (n), optional `sources` str (n); scalar strings `model` and
     `metric`. Rows with an empty name are left out. Templates of another model than the gallery's are refused, all of

@@ -1,4 +1,4 @@
-"""`faceid index`: what the search index is, that it is right, and to make it anew."""
+"""`faceid index`: show, check and rebuild the search index."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from faceid.cli._render import counted
 NAME = "index"
 
 app = typer.Typer(
-    help="Look at the search index, check it against the database, or make it anew.",
+    help="Show the search index, check it against the database, or rebuild it.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
@@ -38,7 +38,7 @@ def status(context: typer.Context) -> None:
 
 @app.command("rebuild")
 def rebuild(context: typer.Context) -> None:
-    """Make the index from the database, whatever lies on the disk."""
+    """Rebuild the index from the database, whatever is on the disk."""
     session = session_of(context)
     with session.open() as system, session.output.waiting("reading the database"):
         result = system.rebuild_index()
@@ -51,7 +51,7 @@ def rebuild(context: typer.Context) -> None:
 
 @app.command("compact")
 def compact(context: typer.Context) -> None:
-    """Give back the room of removed templates, and bring the snapshot up to date."""
+    """Free the space of removed templates, and update the snapshot."""
     session = session_of(context)
     with session.open() as system, session.output.waiting("compacting"):
         result = system.compact_index()

@@ -1,4 +1,4 @@
-"""`faceid live`: who is before the camera, now and steadily?"""
+"""`faceid live`: who is in front of the camera?"""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def run(
         typer.Option(
             "--claim",
             metavar="NAME",
-            help="Say whether it is this enrolled person, rather than who it is.",
+            help="Verify this enrolled person, rather than identify.",
             show_default=False,
         ),
     ] = None,
@@ -53,14 +53,18 @@ def run(
             "--timeout",
             metavar="S",
             min=0.1,
-            help="Give up after S seconds without a decision.",
+            help="Stop after S seconds without a decision.",
             show_default=False,
         ),
     ] = None,
     min_frames: Annotated[
         int,
         typer.Option(
-            "--min-frames", metavar="N", min=1, max=100, help="Decide on N looks at a face at the earliest."
+            "--min-frames",
+            metavar="N",
+            min=1,
+            max=100,
+            help="Decide after N looks at a face at the earliest.",
         ),
     ] = 1,
     threshold: Threshold = None,
@@ -72,7 +76,7 @@ def run(
         typer.Option(
             "--liveness",
             metavar="off|passive|challenge",
-            help="Name nobody who is not found live: by the looks alone, or also by movements that are asked for.",
+            help="Name only live faces: judged by the picture alone, or also by requested movements.",
         ),
     ] = "off",
     realtime: Annotated[
@@ -84,7 +88,7 @@ def run(
             "--max-fps",
             metavar="F",
             min=0.1,
-            help="Look at F frames a second at most, to spare the processor.",
+            help="Process at most F frames a second.",
             show_default=False,
         ),
     ] = None,
@@ -176,7 +180,7 @@ def _open(
     snapshots: Path | None,
     port: int | None,
 ) -> None:
-    """Open all that was asked for. People see themselves as in a mirror in the window, and nowhere else."""
+    """Open the screens that were asked for. Only the window is mirrored."""
     from faceid.live.screen.annotate import Annotator
     from faceid.live.source.addresses import Camera, parse_address
 
@@ -240,7 +244,7 @@ def _tell(stats: Stats, output: Output) -> None:
 
 @contextmanager
 def _until_terminated() -> Iterator[None]:
-    """Let a service that is stopped end as by Ctrl-C: recordings are closed, cameras let go."""
+    """Make a stopped service end as by Ctrl-C: recordings are closed, cameras released."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""`faceid policy`: which threshold decides, what it gives at present, and what was in force before."""
+"""`faceid policy`: the active thresholds, their error rates at present, and their history."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from faceid.results import PolicyReport
 NAME = "policy"
 
 app = typer.Typer(
-    help="Look at the thresholds in force, put others in force, or take them back.",
+    help="Show the active thresholds, activate others, or roll back.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
@@ -25,7 +25,7 @@ app = typer.Typer(
 
 @app.command("show")
 def show(context: typer.Context) -> None:
-    """What decides at present: the threshold, its error rates in a gallery of this size, and where it comes from."""
+    """Show the active thresholds, their error rates in a gallery of this size, and their origin."""
     session = session_of(context)
     with session.open() as system:
         reports = system.policy()
@@ -34,14 +34,14 @@ def show(context: typer.Context) -> None:
 
 @app.command("set")
 def set_(context: typer.Context, fmr: Fmr = None, fpir: Fpir = None, threshold: Threshold = None) -> None:
-    """Put a policy in force: an FMR for verify and compare, an FPIR for identify, or a distance for all of them.
+    """Activate a policy: an FMR for verify and compare, an FPIR for identify, or a distance for all of them.
 
     An FPIR is kept as the gallery grows, by a stricter threshold; a distance stays as it is. Rates are those of the
     gallery's own calibration, else of the model's.
     """
     target = Target(threshold=threshold, fmr=fmr, fpir=fpir)
     if target == Target():
-        raise UsageError("nothing to put in force", hint="give one of --fmr, --fpir and --threshold")
+        raise UsageError("a policy needs a target", hint="give one of --fmr, --fpir and --threshold")
     session = session_of(context)
     with session.open() as system:
         put = system.set_policy(target)
@@ -51,14 +51,14 @@ def set_(context: typer.Context, fmr: Fmr = None, fpir: Fpir = None, threshold: 
 
 @app.command("history")
 def history(context: typer.Context) -> None:
-    """List all policies that were ever put, oldest first, of all models."""
+    """List all policies of all models, oldest first."""
     session = session_of(context)
     with session.open() as system:
         rows = system.policy_history()
     for row in rows:
         session.output.emit(row)
     session.output.table(
-        ["id", "for", "target", "threshold", "in force since", "put at", "measured on", "model"],
+        ["id", "for", "target", "threshold", "active since", "put at", "measured on", "model"],
         [
             (
                 row.policy_id,
@@ -81,13 +81,13 @@ def rollback(
     policy: Annotated[
         int | None,
         typer.Argument(
-            metavar="ID", help="The policy to put in force again: see the history.", show_default=False
+            metavar="ID", help="The policy to activate again: see the history.", show_default=False
         ),
     ] = None,
 ) -> None:
-    """Take back the policy that was put in force last: what it followed counts again, or the default.
+    """Take back the policy that was activated last: the one before it is active again, or the default.
 
-    With ID, put that policy in force again instead.
+    With ID, activate that policy again instead.
     """
     session = session_of(context)
     with session.open() as system:
@@ -101,7 +101,7 @@ def export(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(metavar="FILE.json", help="The file to write.")],
 ) -> None:
-    """Write the policies in force, with their calibrations, to a JSON file."""
+    """Write the active policies, with their calibrations, to a JSON file."""
     session = session_of(context)
     with session.open() as system:
         result = system.export_policies(file)
@@ -114,7 +114,7 @@ def import_(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(metavar="FILE.json", help="As written by `faceid policy export`.")],
 ) -> None:
-    """Put the policies of a JSON file in force. Those of another model than the gallery's are refused."""
+    """Activate the policies of a JSON file. Policies of another model than the gallery's are refused."""
     session = session_of(context)
     with session.open() as system:
         result = system.import_policies(file)
@@ -131,7 +131,7 @@ def _show(output: Output, reports: Iterable[PolicyReport]) -> None:
             if report.problem is not None:
                 output.problem(report.problem, command)
             continue
-        stored = f"policy {report.policy.policy_id}, in force since {report.since}"
+        stored = f"policy {report.policy.policy_id}, active since {report.since}"
         output.line(f"{command}: {stored if report.policy.source == 'gallery' else 'the default'}")
         output.line(f"  {in_force(report.policy)}")
         if report.data is not None:

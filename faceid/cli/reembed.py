@@ -20,7 +20,7 @@ def run(
         bool,
         typer.Option(
             "--allow-missing",
-            help="Switch although some templates cannot be computed: these stay, and nobody finds them.",
+            help="Switch although some templates cannot be computed: these stay, and searches do not find them.",
         ),
     ] = False,
     drop_old: Annotated[
@@ -28,7 +28,7 @@ def run(
         typer.Option("--drop-old", help="After the switch, remove the old templates that have a new one."),
     ] = False,
 ) -> None:
-    """Compute every template anew with another network, then switch at one stroke.
+    """Compute every template again with another network, then switch in one transaction.
 
     From the crops that `enroll --store-crops` kept, else from the photos, which must be unchanged where they were.
     The gallery stays in use meanwhile. Run it again after an interruption: it goes on where it stopped. Nothing is
@@ -56,7 +56,7 @@ def run(
     output.line(told)
     if result.status == "incomplete":
         output.line(f"not switched: the gallery is still of {result.old_model}")
-        output.note("mend what is listed and run it again, or switch without with --allow-missing")
+        output.note("correct what is listed and run it again, or switch without it by --allow-missing")
     else:
         output.line(f"the gallery is {'now ' * (result.status == 'switched')}of {result.new_model}")
     if result.unfindable:

@@ -1,4 +1,4 @@
-"""`faceid remove`: forget a person, or one template."""
+"""`faceid remove`: remove a person, or one template."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ NAME = "remove"
 def run(
     context: typer.Context,
     name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="The person to forget.", show_default=False)
+        str | None, typer.Argument(metavar="NAME", help="The person to remove.", show_default=False)
     ] = None,
     template: Annotated[
         int | None,
         typer.Option(
             "--template",
             metavar="ID",
-            help="Forget one template instead (ids: `faceid show NAME`).",
+            help="Remove one template instead (ids: `faceid show NAME`).",
             show_default=False,
         ),
     ] = None,
     yes: Yes = False,
 ) -> None:
-    """Remove an identity with all its templates, or a single template. There is no way back.
+    """Remove an identity with all its templates, or a single template. This cannot be undone.
 
     The vectors are overwritten in the database, not only unlinked. An identity whose last template goes is
     removed with it.

@@ -14,8 +14,8 @@ NAME = "rename"
 
 def run(
     context: typer.Context,
-    old: Annotated[str, typer.Argument(metavar="OLD", help="The name now.")],
-    new: Annotated[str, typer.Argument(metavar="NEW", help="The name from now on.")],
+    old: Annotated[str, typer.Argument(metavar="OLD", help="The present name.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="The new name.")],
 ) -> None:
     """Rename an identity; its templates stay as they are."""
     session = session_of(context)

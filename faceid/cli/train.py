@@ -1,4 +1,4 @@
-"""`faceid train`: a network of one's own, from a folder per identity."""
+"""`faceid train`: train a network on a folder per identity."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def run(
         typer.Option(
             "--output",
             metavar="DIR",
-            help="Where the run is kept: crops, checkpoints, logs, and what comes out.",
+            help="The run's folder: crops, checkpoints, logs and the result.",
             show_default=False,
         ),
     ],
@@ -38,7 +38,7 @@ def run(
         typer.Option(
             "--name",
             metavar="NAME",
-            help="What the network is called from then on, for --model. Default: as DIR is.",
+            help="The name of the new network, for --model. Default: the name of DIR.",
             show_default=False,
         ),
     ] = None,
@@ -47,7 +47,7 @@ def run(
         typer.Option(
             "--network",
             metavar="light|mobilefacenet|dlib-resnet|inception-resnet-v1",
-            help="Train this network from scratch. Default: go on from --model, or from the default network.",
+            help="Train this network from scratch. Default: fine-tune --model, or the default network.",
             show_default=False,
         ),
     ] = None,
@@ -56,7 +56,7 @@ def run(
         typer.Option(
             "--settings",
             metavar="FILE",
-            help="Settings as TOML: faceid/networks/training/settings.py shows them all. Options here count more.",
+            help="Settings as TOML: faceid/networks/training/settings.py shows them all. Options take precedence.",
             show_default=False,
         ),
     ] = None,
@@ -65,7 +65,7 @@ def run(
         typer.Option(
             "--dim",
             metavar="D",
-            help="With --network: the numbers of a template, 8 to 512.",
+            help="With --network: the dimension of a template, 8 to 512.",
             show_default=False,
         ),
     ] = None,
@@ -83,8 +83,7 @@ def run(
         typer.Option(
             "--mining",
             metavar="all|hard|semi_hard|distance_weighted|random|offline_hard|offline_semi_hard",
-            help="Which triplets count: of those in a batch, or, offline, of all; then batches are made of them."
-            " Default: hard.",
+            help="Which triplets train: those of a batch, or, offline, those of all photos. Default: hard.",
             show_default=False,
         ),
     ] = None,
@@ -107,7 +106,7 @@ def run(
         typer.Option(
             "--steps",
             metavar="N",
-            help="Batches to learn from, at most. Default: 2000 from scratch, 500 else.",
+            help="The greatest number of batches. Default: 2000 from scratch, else 500.",
             show_default=False,
         ),
     ] = None,
@@ -125,7 +124,7 @@ def run(
         typer.Option(
             "--frozen",
             metavar="N",
-            help="Leave the first N stages of the network as they are.",
+            help="Keep the first N stages of the network unchanged.",
             show_default=False,
         ),
     ] = None,
@@ -144,7 +143,7 @@ def run(
             "--seed",
             metavar="N",
             min=0,
-            help="What is drawn at random follows from it. Default: 0.",
+            help="Seed of all random draws. Default: 0.",
             show_default=False,
         ),
     ] = None,
@@ -173,10 +172,10 @@ def run(
         ),
     ] = 1,
 ) -> None:
-    """Train a network on people of your own, and make it one for `--model`, calibrated on people it has never seen.
+    """Train a network on your own people for use with `--model`, and calibrate it on people it has never seen.
 
-    Nobody is in two of the parts that are trained on, that choose the best step and that calibrate. A run that was cut
-    short goes on where it was when it is given again. Needs `pip install "faceid[train]"`.
+    Three separate groups of people train the network, choose the best step and calibrate. An interrupted run
+    continues when the command is repeated. Needs `pip install "faceid[train]"`.
     """
     from faceid.app import factories
     from faceid.cli._training_bar import TrainingBar

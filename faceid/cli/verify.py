@@ -1,4 +1,4 @@
-"""`faceid verify`: is this the person it is said to be?"""
+"""`faceid verify`: does this photo show the claimed person?"""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NAME = "verify"
 
 def run(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The enrolled person it is said to be.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The claimed person.")],
     image: Annotated[str, typer.Argument(metavar="IMAGE", help="A photo with one face, or - for stdin.")],
     threshold: Threshold = None,
     fmr: Fmr = None,
@@ -24,7 +24,8 @@ def run(
 ) -> None:
     """Check one photo against one enrolled person.
 
-    By the gallery's policy (`faceid policy`); where there is none, one stranger in 10,000 passes (FMR 1e-4).
+    The gallery's policy (`faceid policy`) decides where there is one. Otherwise one non-mated photo in 10,000 matches
+    (FMR 1e-4).
     """
     target = Target(threshold=threshold, fmr=fmr, fpir=fpir)
     session = session_of(context)

@@ -1,8 +1,8 @@
 """Candidates + Policy -> Decision. Pure functions: nothing here reads a file, a clock or a network.
 
-Vocabulary (ISO/IEC 19795-1): FMR is the share of non-mated comparisons that a threshold accepts; FPIR is the
-share of searches by people who are not enrolled that return somebody; FNMR is the share of mated comparisons that
-a threshold misses.
+Terms of ISO/IEC 19795-1: FMR is the share of non-mated comparisons that a threshold accepts. FPIR is the share of
+searches for people who are not enrolled that return an identity. FNMR is the share of mated comparisons that a
+threshold rejects.
 """
 
 from __future__ import annotations
@@ -27,19 +27,22 @@ if TYPE_CHECKING:
     from faceid.networks.registry import Calibration
 
 VERIFY_FMR = 1e-4
-"""What `verify` and `compare` accept a stranger with, where nothing else is asked for."""
+"""The FMR of `verify` and `compare` where neither the caller nor the gallery sets a target."""
 
 IDENTIFY_FPIR = 1e-2
-"""What a search may return for a stranger, at any size of gallery, where nothing else is asked for."""
+"""The FPIR of a search, at any size of gallery, where neither the caller nor the gallery sets a target."""
 
 
 PolicySource: TypeAlias = Literal["asked", "gallery", "default"]
-"""Who set a threshold: this call, the gallery's policy, or nobody."""
+"""What sets a threshold: this call, the gallery's policy, or the default."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What the user asked a threshold to achieve: at most one of the three."""
+    """What a threshold must achieve: a distance, an FMR or an FPIR; at most one of the three.
+
+    Raises UsageError for two of them, for a rate outside 0..1, and for a negative or infinite distance.
+    """
 
     threshold: float | None = None
     fmr: float | None = None
@@ -62,12 +65,12 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A threshold and where it comes from.
+    """A threshold and its origin.
 
-    `kind` and `target` say what was asked for: `fmr` or `fpir` with a rate, or `threshold` as given by hand.
-    `identities` is the size of the gallery that is searched, None for a comparison with one claim. `held` is false
-    where the calibration does not reach down to the FMR that the target needs in a gallery of this size: then
-    `threshold` is the strictest that was measured and `fpir` says what it gives.
+    `kind` and `target` say what it must achieve: `fmr` or `fpir` with a rate, or `threshold` with a distance.
+    `identities` is the number of identities that are searched, None for a comparison with one identity. `held` is
+    False where the calibration does not reach the FMR that the target needs at this size of gallery: then `threshold`
+    is the strictest measured one, and `fpir` is the rate that it gives.
 
     `source` is `asked` for a target of this call, `gallery` for the stored policy `policy_id`, else `default`.
     """
@@ -88,32 +91,32 @@ class Policy:
 
     @property
     def fpir(self) -> float | None:
-        """How often a search by a stranger returns somebody; None without calibration or search."""
+        """The FPIR of a search at this threshold; None without a calibration, or for a comparison."""
         rate = self.fmr(self.threshold)
         return None if rate is None or self.identities is None else fpir_of(rate, self.identities)
 
     @property
     def miss_rate(self) -> float | None:
-        """How often a photo of somebody with one template is farther than the threshold; None where unknown."""
+        """The FNMR at this threshold of an identity with one template, 0..1; None where it is unknown."""
         return fnmr_at_distance(self.calibration, self.threshold) if self.calibration else None
 
     def fmr(self, distance: float) -> float | None:
-        """The chance that one stranger comes as close as `distance`; None without calibration."""
+        """The FMR at `distance`; None without a calibration."""
         return fmr_at_distance(self.calibration, distance) if self.calibration else None
 
     def llr(self, distance: float) -> float | None:
-        """What `distance` is worth as evidence: log10 of the likelihood ratio; None where it was not measured."""
+        """log10 of the likelihood ratio at `distance`; None where it was not measured."""
         return log10_lr_at_distance(self.calibration, distance) if self.calibration else None
 
 
 def policy_for(target: Target, calibration: Calibration | None, *, identities: int | None = None) -> Policy:
     """The policy that meets `target` in a search of `identities`, or in one comparison where that is None.
 
-    FPIR is shared out evenly: FMR = FPIR / identities, the union bound, which holds however comparisons depend on
-    each other. Without a target it is FMR `VERIFY_FMR`.
+    FMR = FPIR / identities: the union bound, which holds whatever the dependence between comparisons. Without a target
+    the policy is an FMR of `VERIFY_FMR`.
 
-    Raises UsageError where a rate is asked of a model without calibration, or one that was asked for by name
-    is below what the calibration reaches.
+    Raises UsageError for a rate of a model without a calibration (`not_calibrated`), and for an FMR below the
+    calibration's lowest one (`beyond_calibration`).
     """
     if target.threshold is not None:
         return Policy(target.threshold, "threshold", target.threshold, calibration, identities)
@@ -134,10 +137,10 @@ def policy_for(target: Target, calibration: Calibration | None, *, identities: i
 
 
 def decide_identity(candidates: Sequence[Candidate], policy: Policy) -> Decision:
-    """One-to-many: who is it? `candidates` are nearest first, one an identity.
+    """One-to-many: which identity is the probe? `candidates` are nearest first, one an identity.
 
-    `match` where the nearest is within the threshold; `ambiguous` where the runner-up is within it as well and
-    farther by less than the policy's ambiguity margin; else `unknown`.
+    `match` where the nearest is within the threshold. `ambiguous` where the second nearest is within it as well and
+    farther by less than the policy's ambiguity margin. Otherwise `unknown`.
     """
     if not candidates:
         return Decision("unknown", None, None, None, policy.threshold, None, None)
@@ -163,7 +166,7 @@ def decide_identity(candidates: Sequence[Candidate], policy: Policy) -> Decision
 
 
 def decide_claim(similarity: float, metric: Metric, policy: Policy) -> ClaimDecision:
-    """One-to-one: is it who it is said to be? `similarity` is the cosine of probe and claim, -1..1."""
+    """One-to-one: does the probe match the claimed identity? `similarity` is their cosine, -1..1."""
     distance = distance_from_similarity(similarity, metric)
     accepted = distance <= policy.threshold
     return ClaimDecision(

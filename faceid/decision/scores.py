@@ -25,13 +25,13 @@ def similarity_from_distance(distance: float, metric: Metric) -> float:
 
 
 def identity_similarity(probe: NDArray[np.float32], templates: NDArray[np.float32]) -> float:
-    """How much a probe (d,) is like an identity with templates (n, d), n >= 1, all of unit length; -1..1.
+    """The similarity, -1..1, of a probe (d,) and an identity with templates (n, d), n >= 1, all of unit length.
 
-    With m the mean of the templates: (probe . m) / sqrt(|m|), the geometric mean of the average cosine to the
-    templates and the cosine to their mean direction. With one template it is the plain cosine. Averaging removes
-    what is peculiar to one photo and so brings strangers nearer as well: of the scores compared by
-    scripts/studies/compare_identity_scores.py this is the one at which a threshold calibrated on single templates keeps
-    its FMR whatever the number of templates, and it misses fewer people than the nearest template.
+    With m the mean of the templates: (probe . m) / sqrt(|m|). This is the geometric mean of the average cosine to the
+    templates and the cosine to their mean direction. With one template it is the plain cosine. Averaging removes what
+    is peculiar to one photo and so brings non-mated probes nearer too. Of the scores that
+    scripts/studies/compare_identity_scores.py compares, this one keeps the FMR of a threshold that was calibrated on
+    single templates, whatever their number, and it has a lower FNMR than the nearest template.
     """
     import numpy as np
 

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 def threshold_at_fmr(calibration: Calibration, fmr: float) -> float:
-    """The distance that one non-mated comparison in 1/`fmr` comes under.
+    """The distance at which the FMR is `fmr`.
 
-    Linear in log10(FMR) between the measured points. Raises UsageError below the lowest of them: a threshold
-    that no data supports is not given.
+    Linear in log10(FMR) between the measured points. Raises UsageError (`beyond_calibration`) below the lowest of them:
+    no data support such a threshold.
     """
     points = calibration.points
     lowest = points[0]
@@ -39,9 +39,9 @@ def threshold_at_fmr(calibration: Calibration, fmr: float) -> float:
 
 
 def fmr_at_distance(calibration: Calibration, distance: float) -> float:
-    """The chance that one stranger comes as close as `distance`: the inverse of `threshold_at_fmr`.
+    """The FMR at `distance`: the inverse of `threshold_at_fmr`.
 
-    Never below the lowest measured point: closer than that, the true rate is at most the one returned.
+    Never below the lowest measured point: at a smaller distance the true rate is at most the one returned.
     """
     points = calibration.points
     if distance <= points[0].distance:
@@ -103,9 +103,9 @@ def log10_lr_at_distance(calibration: Calibration, distance: float) -> float | N
 
 
 def fpir_of(fmr: float, identities: int) -> float:
-    """1 - (1 - FMR)^N: how often at least one of N independent comparisons with a stranger matches falsely.
+    """1 - (1 - FMR)^N: the chance that at least one of N independent non-mated comparisons matches.
 
-    An empty gallery counts as one identity. Look-alikes in the gallery make the true rate smaller, since their false
-    matches come together; it is never more than N FMR, whatever depends on what.
+    An empty gallery counts as one identity. Similar people in the gallery make the true rate smaller, because their
+    false matches come together. It is never above N FMR, whatever the dependence.
     """
     return 1.0 if fmr >= 1.0 else -math.expm1(max(1, identities) * math.log1p(-fmr))

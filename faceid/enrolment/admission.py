@@ -1,4 +1,4 @@
-"""Which photos of a person are let in, and why the others are not: decided for a group of photos at once."""
+"""Which photos of a group are enrolled, and why the others are rejected."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from faceid.enrolment.checks.group import Verdict, examine
-from faceid.enrolment.checks.rival_identities import Claims
+from faceid.enrolment.checks.rival_identities import RivalIdentities
 from faceid.enrolment.rules import EnrolmentRules
 from faceid.errors import FaceCountError, InputError, PhotoRefused, UnreadableImage, UsageError, not_one_face
 from faceid.gallery.gallery import Gallery
@@ -38,11 +38,11 @@ class SeenFace:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
-    """What was seen on a photo, without its pixels: a whole group of these is held.
+    """What was found on a photo, without its pixels: memory holds a whole group of these.
 
-    `faces` are those of the `found` ones that the rules do not leave out at once. `sha256` is None where nothing could
-    be read. `too_small` says that there is a face, and why it is not in `faces`. Nobody `looked` at a photo whose bytes
-    are known.
+    `found` counts the detected faces; `faces` are those that the rules do not exclude at once. `sha256` is None where
+    the photo could not be read. `too_small` means that a face is there and is smaller than the rules allow. `looked` is
+    False for a photo that was not decoded because its bytes are known.
     """
 
     source: str
@@ -56,10 +56,10 @@ class Seen:
 
 @dataclass(slots=True, eq=False)
 class Case:
-    """A photo and what is decided about it: the `face` that is to be stored, or a `result` without one.
+    """A photo and its decision: the `face` to store, or a `result` without one.
 
-    `candidates` are the faces that are still in question, and somebody may have `vouched` for the only one. `copy_of`
-    is an earlier photo of the group with the same bytes, which decides for both.
+    `candidates` are the faces that may still be the person's. `vouched` means that the operator accepted the only one.
+    `copy_of` is an earlier photo of the group with the same bytes; its decision holds for both.
     """
 
     seen: Seen
@@ -71,17 +71,17 @@ class Case:
 
     @property
     def is_open(self) -> bool:
-        """Whether it is still to be decided."""
+        """Whether the photo is still undecided."""
         return self.result is None and self.copy_of is None
 
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """The rules applied to the photos of one person after the other.
+    """Applies the rules to the photos of one person after another.
 
-    Without `calibration` of the model nobody knows what is near: then only a photo that is enrolled already is taken
-    for somebody else's, and no photo for an outlier. `ask` is put a question about a photo that would be refused, and
-    says whether to let it in.
+    Without a `calibration` no distance has a meaning: then only a photo whose bytes are enrolled under another name is
+    an identity conflict, and no photo is an outlier. `ask` receives a question about a photo that would be rejected
+    and answers whether to accept it.
     """
 
     gallery: Gallery
@@ -101,9 +101,9 @@ class Admission:
             )
 
     def decide(self, name: str, cases: Sequence[Case]) -> DuplicateEnrolment | None:
-        """Decide the cases of `name` that have no result: afterwards they have one, or a `face`, which is let in.
+        """Decide the open cases of `name`: afterwards each has a `face` to store, or a `result`.
 
-        Returns who the person seems to be enrolled as already, under another name.
+        Returns the enrolled identity that the person seems to be already, under another name; None for none.
         """
         self._find_copies(name, cases)
         for case in cases:
@@ -115,16 +115,16 @@ class Admission:
         in_question = [case for case in cases if case.is_open]
         if not in_question:
             return None
-        claims = Claims.of(
+        rivals = RivalIdentities.of(
             self.gallery,
             name,
             self.calibration,
             self.model,
             [face.embedding for case in in_question for face in case.candidates],
         )
-        duplicate = claims.duplicate([case.candidates[0].embedding for case in in_question if _single(case)])
-        self._refuse_claimed(name, in_question, claims)
-        self._refuse_strangers(name, [case for case in in_question if case.is_open], claims.own)
+        duplicate = rivals.duplicate([case.candidates[0].embedding for case in in_question if _single(case)])
+        self._refuse_conflicts(name, in_question, rivals)
+        self._refuse_outliers(name, [case for case in in_question if case.is_open], rivals.own)
         return duplicate
 
     def _find_copies(self, name: str, cases: Sequence[Case]) -> None:
@@ -134,14 +134,14 @@ class Admission:
             if digest is None or case.result is not None:
                 continue
             template_id = self.gallery.holders_of(digest, self.model).get(name)
-            # What nobody looked at and nobody holds any more was held when it was read.
+            # A photo that was not decoded was a duplicate when its bytes were read, even if its template is gone now.
             if template_id is not None or not case.seen.looked:
                 case.result = EnrollResult(case.seen.source, "duplicate", template_id=template_id, name=name)
             elif first.setdefault(digest, case) is not case:
                 case.copy_of = first[digest]
 
     def _find_candidates(self, case: Case) -> None:
-        """The faces of the photo that the rules allow for. Raises InputError where there is none."""
+        """Find the faces of the photo that the rules allow. Raises InputError where there is none."""
         seen = case.seen
         if seen.error is not None:
             raise seen.error
@@ -171,10 +171,10 @@ class Admission:
                 path=seen.source,
             )
 
-    def _refuse_claimed(self, name: str, cases: Sequence[Case], claims: Claims) -> None:
-        """Refuse faces that are somebody else's by the gallery.
+    def _refuse_conflicts(self, name: str, cases: Sequence[Case], rivals: RivalIdentities) -> None:
+        """Reject faces that the gallery takes for another identity.
 
-        A person's own are the stored ones and the photos of the group that nobody else lays claim to.
+        The person's own templates are the stored ones and the photos of the group without such a conflict.
         """
         if self.rules.on_conflict == "accept":
             return
@@ -185,20 +185,20 @@ class Admission:
                     name, case, case.candidates, f"the same photo is enrolled as {', '.join(holders)}"
                 )
         faces = [(case, face) for case in cases if case.is_open for face in case.candidates]
-        unclaimed = [
+        without_conflict = [
             face.embedding
             for case, face in faces
-            if _single(case) and claims.rival(face.embedding, []) is None
+            if _single(case) and rivals.rival(face.embedding, []) is None
         ]
         for case, face in faces:
-            rival = claims.rival(face.embedding, unclaimed)
+            rival = rivals.rival(face.embedding, without_conflict)
             if rival is not None:
-                case.candidates = self._refuse(name, case, [face], claims.said(rival))
+                case.candidates = self._refuse(name, case, [face], rivals.reason(rival))
 
-    def _refuse_strangers(self, name: str, cases: Sequence[Case], own: NDArray[np.float32]) -> None:
-        """Choose the face of each photo that agrees with the person's others, and refuse the rest.
+    def _refuse_outliers(self, name: str, cases: Sequence[Case], own: NDArray[np.float32]) -> None:
+        """Choose the face of each photo that agrees with the person's other photos, and reject the rest.
 
-        `own` (n, d) are the templates that the person has already.
+        `own` (n, d) are the person's stored templates.
         """
         for case in cases:
             if case.vouched:
@@ -225,7 +225,7 @@ class Admission:
                 case.face = case.candidates[0]
 
     def _refuse(self, name: str, case: Case, faces: Sequence[SeenFace], why: str) -> list[SeenFace]:
-        """What is left of a case's candidates without `faces`; all where somebody says to let them in."""
+        """The candidates of a case without `faces`; all of them where the operator accepts them."""
         if self.rules.on_conflict == "ask" and self.ask(f"{case.seen.source}: {why}. Enrol it as {name}?"):
             case.vouched = _single(case)
             return case.candidates
@@ -266,7 +266,7 @@ def _no_one_of_many(case: Case, verdict: Verdict) -> InputError:
 
 
 def _reject(name: str, case: Case, error: InputError) -> None:
-    """Close a case. A photo that was seen keeps its box and quality: they show what to change."""
+    """Close a case with a rejection. The result keeps box and quality: they show what to change."""
     face = case.seen.faces[0] if case.seen.found == 1 else None
     case.candidates = []
     case.result = EnrollResult(

@@ -1,4 +1,4 @@
-"""What an operator may ask of photos that are to be enrolled."""
+"""The rules that an operator sets for enrolment."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ OnConflict: TypeAlias = Literal["refuse", "ask", "accept"]
 
 
 def quality_from(level: str) -> float:
-    """The least quality that a level (`faceid.enrolment.checks.levels`) or a number 0..1 stands for. Raises
-    UsageError.
+    """The least quality, 0..1, that a level of `faceid.enrolment.checks.levels` or a number names.
+
+    Raises UsageError.
     """
     if level in QUALITY_LEVELS:
         return QUALITY_LEVELS[level]
@@ -33,12 +34,14 @@ def quality_from(level: str) -> float:
 
 @dataclass(frozen=True, slots=True)
 class EnrolmentRules:
-    """What is let in.
+    """Which photos are enrolled.
 
-    Photos of at least `min_quality`, 0..1. Of several faces in a photo none (`reject`), the `largest` where it clearly
-    is, or the one that agrees with the person's other photos (`all`). `on_conflict`: whether faces are refused, asked
-    about or accepted that are somebody else's by the gallery, or unlike the person's other ones. At most
-    `max_templates` of a person are kept.
+    - `min_quality`, 0..1: photos of lower quality are rejected.
+    - `multi_face`: of a photo with several faces none is enrolled (`reject`), the clearly `largest` one, or the one
+      that agrees with the person's other photos (`all`).
+    - `on_conflict`: a face that matches another identity, or that is unlike the person's other photos, is refused,
+      asked about or accepted.
+    - `max_templates`: a person keeps at most so many templates.
     """
 
     min_quality: float = QUALITY_LEVELS["standard"]
@@ -48,7 +51,7 @@ class EnrolmentRules:
 
 
 def in_question(faces: Sequence[Face], multi_face: MultiFace) -> Sequence[Face]:
-    """Those of a photo's faces that may be the person's."""
+    """The faces of a photo that may be the person's."""
     if len(faces) < 2 or multi_face == "all":
         return faces
     main = largest_face([face.size for face in faces]) if multi_face == "largest" else None

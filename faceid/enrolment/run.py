@@ -1,4 +1,4 @@
-"""Photos of people -> stored templates: a stream of photos in groups, each decided on and stored at once."""
+"""Photos of people -> stored templates: a stream of groups of photos, each decided and stored together."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ GROUP = 256
 """Photos of one person that are decided on together, at most."""
 
 FAIR, SAME = 0.5, 1.0 - 1e-6
-"""The quality of a template that has none, and the cosine of copies, where nobody measured what a burst is."""
+"""The quality of a template without one, and the cosine of copies where the model has no calibration."""
 
 
 @dataclass(frozen=True, slots=True)
 class Enrolment:
     """One run of enrolling people into a gallery.
 
-    Consecutive photos of one person are a group: all are looked at, then it is decided which are let in, then those
-    are stored in one transaction, with what was decided about the others. A run by the same rules that was cut short
-    goes on from there: it neither reads the pixels of a photo twice nor decides twice. `min_face` is what the detector
-    looks for, and `look_closer` says whether an image without a face holds one that is only too small. With
-    `store_crops`, the part of each photo around the face is kept. `ask` is as for `Admission`, and `warn` is told who
-    seems to be enrolled already.
+    Consecutive photos of one person are a group. The run embeds all photos of a group, decides which to accept, and
+    stores the accepted ones and the outcomes of the others in one transaction. An interrupted run with the same rules
+    continues where it stopped: it decodes no photo twice and decides no photo twice. `min_face` is the smallest face
+    that the detector looks for, pixels. `look_closer` tells whether an image without a detected face holds a face that
+    is too small. With `store_crops` the run keeps the part of each photo around the face. `ask` is as for `Admission`.
+    `warn` receives each person who seems to be enrolled already under another name.
     """
 
     gallery: Gallery
@@ -59,9 +59,9 @@ class Enrolment:
     def run(
         self, photos: Iterable[Photo], attributes: Mapping[str, Mapping[str, str]] | None = None
     ) -> Iterator[EnrollResult]:
-        """What became of each photo, in order; all of a group is on disk before the first of it is yielded.
+        """The outcome of each photo, in order. A whole group is on disk before its first outcome is yielded.
 
-        `attributes` by name are stored with those of whom a photo is let in.
+        `attributes`, by name, are stored with each person of whom a photo is enrolled.
         """
         model = self.pipeline.embedder.model
         self.gallery.guard(model)
@@ -102,12 +102,12 @@ class Enrolment:
             self.gallery.forget_outcomes(run, ended)
 
     def _run_id(self) -> str:
-        """What decides about a photo beside the photo and the gallery."""
+        """A hash of what influences a decision beside the photo and the gallery: rules, model and smallest face."""
         what = [asdict(self.rules), asdict(self.pipeline.embedder.model), self.min_face]
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
     def _groups(self, looks: Iterable[Look[Photo]]) -> Iterator[tuple[str, Sequence[Seen]]]:
-        """Consecutive photos of one person, at most GROUP of them. Those of nobody are of the name ""."""
+        """Consecutive photos of one person, at most GROUP of them. Photos without a valid name have the name ""."""
         group: list[Seen] = []
         for name, looks_of_one in groupby(looks, key=lambda look: _cleaned(look.origin.name)):
             for look in looks_of_one:
@@ -136,9 +136,9 @@ class Enrolment:
         return Seen(look.source, look.sha256, error, look.found, faces, look.too_small, looked)
 
     def _keep_few(self, name: str, cases: Sequence[Case]) -> set[int]:
-        """Choose as many templates as the rules allow, of the stored ones and those to be stored.
+        """Choose as many templates as the rules allow, among the stored and the new ones.
 
-        Returns the ids of stored ones that have to make way.
+        Returns the ids of the stored templates to remove.
         """
         keep = self.rules.max_templates
         model = self.pipeline.embedder.model
@@ -151,7 +151,7 @@ class Enrolment:
         qualities = [face.quality.score for _, face in chosen]
         if stored is not None:
             vectors = [*stored.vectors, *vectors]
-            # A template that was computed elsewhere has no quality: it counts as a fair one.
+            # An imported template has no quality: it counts as FAIR.
             qualities = [*(FAIR if one is None else one for one in stored.qualities), *qualities]
         kept = select(
             np.stack(vectors),
@@ -168,7 +168,7 @@ class Enrolment:
         return {int(id_) for place, id_ in enumerate(ids) if place not in kept}
 
     def _remove(self, name: str, leaving: Collection[int]) -> list[tuple[str, str]]:
-        """Remove templates; what became of their photos, as `Gallery.keep_outcomes` takes it."""
+        """Remove templates. Returns the outcomes of their photos, as `Gallery.keep_outcomes` takes them."""
         if not leaving:
             return []
         photos = [photo for photo in self.gallery.templates(name) if photo.template_id in leaving]
@@ -218,7 +218,7 @@ def _result(case: Case) -> EnrollResult:
 
 
 def _cleaned(name: str | None) -> str:
-    """The name that photos of `name` are stored under; "" for none, or one that cannot be."""
+    """The name under which photos of `name` are stored; "" for a missing or an invalid name."""
     try:
         return "" if name is None else clean_name(name)
     except UsageError:
@@ -235,13 +235,13 @@ def _bad_name(photo: Photo) -> InputError | None:
 
 
 def _redundant(source: str, name: str, kept: int, *, faces: int) -> EnrollResult:
-    """The result of a photo that adds nothing to the templates that are kept."""
+    """The result of a photo whose template is not among those that the person keeps."""
     why = Problem("redundant", f"the {kept} templates that are kept of {name} are nearer to their mean")
     return EnrollResult(source, "duplicate", faces=faces, name=name, problem=why)
 
 
 def _outcomes(cases: Sequence[Case]) -> list[tuple[str, str]]:
-    """What was decided about photos that are not stored, by their hash, as JSON."""
+    """The outcomes of photos that are not stored: pairs of SHA-256 and JSON."""
     return [
         (case.seen.sha256, json.dumps(asdict(case.result)))
         for case in cases
@@ -261,7 +261,7 @@ def _already_enrolled(name: str, duplicate: DuplicateEnrolment, cases: Sequence[
 
 
 def _again(outcome: EnrollResult | None, seen: Seen) -> EnrollResult | None:
-    """What was decided about the same bytes before the run was cut short."""
+    """The outcome of the same bytes from before the run was interrupted, if there is one."""
     return None if outcome is None or seen.looked else replace(outcome, path=seen.source)
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from datetime import datetime, timezone
-from importlib.metadata import version
 
 import numpy as np
 
 from faceid.decision.decide import Target
+from faceid.distribution import VERSION
 from faceid.errors import GalleryError, InputError, UsageError
 from faceid.evaluation.data.data import Material
 from faceid.evaluation.report.findings import Findings, OperatingRow
@@ -88,7 +88,7 @@ def _calibration(
     return Calibration(
         data=f"{source}, {photos:,} photos of {people:,} identities" if photos else source,
         date=datetime.now(timezone.utc).date().isoformat(),
-        software=f"faceid {version('faceid')}",
+        software=f"faceid {VERSION}",
         mated=data.mated.total,
         non_mated=data.non_mated.total,
         points=tuple(points),

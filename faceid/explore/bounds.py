@@ -9,7 +9,7 @@ from faceid.config import Settings
 from faceid.decision.decide import Target, policy_for
 from faceid.errors import ModelError
 from faceid.explore.faces import Faces
-from faceid.recognition import calibrations
+from faceid.networks import registry
 from faceid.types import Metric
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def bound_of(
     say. Raises UsageError where a rate is asked of a network without calibration, ModelError of one that nobody knows.
     """
     try:
-        card = calibrations.calibration_of(faces.model, settings)
+        card = registry.card(faces.model, settings.models_dir if settings else None).calibration
     except ModelError:
         # Embeddings from elsewhere: a distance needs no card.
         if target.threshold is None:
@@ -81,7 +81,7 @@ def copy_bound(model: str, metric: Metric, settings: Settings | None = None) -> 
     of different photos of one person, one in 200 is nearer than 0.011. Copies are a matter of the network, not of whose
     faces they show: a gallery's own calibration does not count here.
     """
-    calibration = calibrations.calibration_of(model, settings)
+    calibration = registry.card(model, settings.models_dir if settings else None).calibration
     return 0.99 if calibration is None else _cosine(calibration.points[0].distance / 4, metric)
 
 

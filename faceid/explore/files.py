@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
+from enrollment_db.files import open_atomically
 from faceid.errors import UsageError
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A file beside `path` to write to, which takes its place when the block ends without an error.
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A new file to write to, which takes the place of `path` when the block ends without an error.
 
     It is there from the beginning, so that a place that cannot be written is refused before the work. Raises
     UsageError (`cannot_write`).
     """
-    with writing(path):
-        check_place(path)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        temporary.touch(mode=0o600)
-    try:
-        yield temporary
+    with ExitStack() as stack:
         with writing(path):
-            with temporary.open("rb+") as file:
-                os.fsync(file.fileno())
-            temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+            check_place(path)
+            file = stack.enter_context(open_atomically(path))
+        yield file
+        with writing(path):
+            stack.close()
 
 
 def check_place(path: Path) -> None:
@@ -39,8 +35,8 @@ def check_place(path: Path) -> None:
 
 def write_bytes(path: Path, content: bytes) -> None:
     """All of a file at once. Raises UsageError (`cannot_write`)."""
-    with replacing(path) as temporary, writing(path):
-        temporary.write_bytes(content)
+    with replacing(path) as file, writing(path):
+        file.write(content)
 
 
 @contextmanager

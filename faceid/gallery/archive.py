@@ -8,7 +8,6 @@ Arrays: `embeddings` float32 (n, d), `names` str (n), optional `sources` str (n)
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import zipfile
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from enrollment_db.files import open_atomically
 from enrollment_db.records import Model
 from enrollment_db.sqlite.bulk import Part
 from faceid.errors import GalleryError, InputError
@@ -96,15 +96,9 @@ def export_templates(gallery: Gallery, path: Path, progress: Progress | None = N
     The archive shows the gallery as it was at one moment. Raises GalleryError for an empty gallery, or a place
     that cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        # Templates are personal data: like the gallery itself, for its owner's eyes only.
-        temporary.touch(mode=0o600)
-        with temporary.open("wb") as file:
+        with open_atomically(path) as file:
             model, identities, templates = _write(gallery, zipfile.ZipFile(file, "w"), progress)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
     except OSError as error:
         raise GalleryError(
             f"cannot write {path}: {error.strerror}",
@@ -112,8 +106,6 @@ def export_templates(gallery: Gallery, path: Path, progress: Progress | None = N
             hint="choose another place",
             path=str(path),
         ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
     return TransferResult("exported", str(path), identities, templates, 0, model.name)
 
 
@@ -122,7 +114,7 @@ def _write(gallery: Gallery, archive: zipfile.ZipFile, progress: Progress | None
     sources: list[str] = []
     digests: list[str] = []
 
-    with closing(gallery.store.list_all(ROWS)) as parts:
+    with archive, closing(gallery.store.list_all(ROWS)) as parts:
         first = next(parts, None)
         if first is None:
             raise GalleryError(

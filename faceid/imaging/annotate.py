@@ -7,6 +7,7 @@ from pathlib import Path
 from PIL import Image as PilImage
 from PIL import ImageDraw, ImageFont
 
+from enrollment_db.files import EVERYONE, create_new
 from faceid.errors import UsageError
 from faceid.results import FaceResult, IdentifyResult
 from faceid.types import Image
@@ -24,15 +25,24 @@ def write_annotated(image: Image, result: IdentifyResult, directory: Path) -> Pa
     draw = ImageDraw.Draw(picture)
     for face in result.faces:
         _draw_face(draw, face, max(image.width, image.height))
-    path = _free_path(directory, "stdin" if image.source == "-" else Path(image.source).stem)
+    stem = "stdin" if image.source == "-" else Path(image.source).stem
+    path = directory / f"{stem}.png"
     try:
-        picture.save(path)
+        path = create_new(directory, stem, ".png", mode=EVERYONE)
+        _save(picture, path)
     except OSError as error:
-        path.unlink(missing_ok=True)
         raise UsageError(
             f"cannot write {path}: {error.strerror or error}", code="cannot_write", path=str(path)
         ) from error
     return path
+
+
+def _save(picture: PilImage.Image, path: Path) -> None:
+    try:
+        picture.save(path)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def _draw_face(draw: ImageDraw.ImageDraw, face: FaceResult, longest_side: int) -> None:
@@ -53,10 +63,3 @@ def _draw_face(draw: ImageDraw.ImageDraw, face: FaceResult, longest_side: int) -
 def _label(face: FaceResult) -> str:
     who = face.name or face.decision
     return who if face.distance is None else f"{who}  {face.distance:.2f} / {face.threshold:.2f}"
-
-
-def _free_path(directory: Path, stem: str) -> Path:
-    path, number = directory / f"{stem}.png", 2
-    while path.exists():
-        path, number = directory / f"{stem}-{number}.png", number + 1
-    return path

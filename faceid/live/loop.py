@@ -10,11 +10,10 @@ from faceid.errors import InputError
 from faceid.live.events import EventKind, LiveEvent
 from faceid.live.source.addresses import Camera
 from faceid.live.source.capture import Capture
-from faceid.live.source.events import SourceEnded, SourceEvent, SourceLost
-from faceid.live.source.frames import Frame
+from faceid.live.source.stream import Frame, SourceEnded, SourceEvent, SourceLost
 from faceid.live.tracking.cost import Meter, Stats
-from faceid.live.view import View
-from faceid.live.watch import Moment, Watch, utc_now
+from faceid.live.view import Moment, View
+from faceid.live.watch import Watch, utc_now
 
 _GLANCE_S = 0.2
 """How often somebody who waits for frames is told that there are none: a window must stay alive."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from faceid.live.decision.evidence import Outcome
+from faceid.live.events import LiveEvent
 from faceid.live.liveness.state import Liveness
-from faceid.live.source.events import SourceLost
-from faceid.live.source.frames import Frame
+from faceid.live.source.stream import Frame, SourceLost
 from faceid.live.tracking.tracks import Track
 
 
@@ -36,3 +36,16 @@ class View:
     claim: str | None
     fps: float
     lost: SourceLost | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What a frame, or something that happened to the source, led to. `view` is None before the first frame.
+
+    `deciding` counts the faces about which nothing was decided yet, also those just out of sight: tracks end a little
+    later.
+    """
+
+    view: View | None
+    events: tuple[LiveEvent, ...]
+    deciding: int = 0

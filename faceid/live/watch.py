@@ -22,30 +22,17 @@ from faceid.live.tracking.cells import gray_of
 from faceid.live.tracking.look_budget import EAGER, Glance, Worth
 from faceid.live.tracking.pace import Intervals, Pace
 from faceid.live.tracking.tracks import Track, Tracker
-from faceid.live.view import Shown, View
+from faceid.live.view import Moment, Shown, View
 from faceid.recognition.align import align
 from faceid.recognition.pipeline import Observation
 from faceid.recognition.quality import assess
 
 if TYPE_CHECKING:
-    from faceid.live.source.frames import Frame
+    from faceid.live.source.stream import Frame
     from faceid.ports.networks import Detector, Embedder
     from faceid.types import Box, Face, Vector
 
 _FPS_OVER_S = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """What a frame, or something that happened to the source, led to. `view` is None before the first frame.
-
-    `deciding` counts the faces about which nothing was decided yet, also those just out of sight: tracks end a little
-    later.
-    """
-
-    view: View | None
-    events: tuple[LiveEvent, ...]
-    deciding: int = 0
 
 
 @dataclass(slots=True)

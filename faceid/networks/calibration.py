@@ -1,7 +1,7 @@
 """What is known about a network's distances between photos, as its card's `[calibration]` table or as JSON.
 
-In a card the table is the last in its file, so that a new calibration replaces everything from its header on and leaves
-what people wrote above, comments included, as it was.
+The table is the last in a card. A new calibration replaces everything from its header on, and leaves what people wrote
+above as it was, comments included.
 """
 
 from __future__ import annotations
@@ -11,140 +11,140 @@ import math
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Annotated, Any
 
+from msgspec import Meta, Struct, to_builtins
+
+from faceid.documents import (
+    Amount,
+    BadDocument,
+    Count,
+    Finite,
+    Rate,
+    Text,
+    as_type,
+    parse_json,
+    parse_toml,
+    read_text,
+)
 from faceid.networks.errors import BadCard
 from faceid.networks.files import write_whole
-from faceid.networks.table import Table, parse
 
 HEADER = "[calibration]"
 
 
 @dataclass(frozen=True, slots=True)
 class CalibrationPoint:
-    """At the threshold `distance`, `count` of the non-mated comparisons matched falsely.
+    """At the threshold `distance`, `count` of the non-mated comparisons are false matches.
 
-    `fmr` is their share (0..1), `low`..`high` its 95 % interval. `fnmr` is the share of the mated comparisons that
-    did not match, None where it was not measured.
+    `fmr` is their share (0..1), `low`..`high` its 95 % interval. `fnmr` is the share of the mated comparisons that are
+    false non-matches, None where it was not measured.
     """
 
-    fmr: float
-    distance: float
-    low: float
-    high: float
-    count: int
-    fnmr: float | None = None
+    fmr: Rate
+    distance: Amount
+    low: Rate
+    high: Rate
+    count: Count
+    fnmr: Rate | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class EvidencePoint:
-    """`log10_lr`: how many powers of ten likelier a `distance` is between photos of one person than of two."""
+class EvidencePoint(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A pair of numbers in files. `log10_lr` is the likelihood ratio of a `distance`, in powers of ten.
 
-    distance: float
-    log10_lr: float
+    The ratio compares the likelihood of the distance for two photos of one person with that for two people.
+    """
+
+    distance: Finite
+    log10_lr: Finite
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
     """Distances measured on `data` at `date` (ISO 8601) with `software`.
 
-    `mated` and `non_mated` count the comparisons of the same and of different people. `points` are ordered
-    strictest first: `fmr` and `distance` both rise. Two identities whose distances to a probe differ by less
-    than `ambiguity_margin` cannot be told apart: so do photos of one person, mostly. `evidence` says what a distance
-    is worth: `distance` rises, `log10_lr` does not; empty where it was not measured. `data_sha256` is of the list of
-    files and names, by which data are known again.
+    `mated` and `non_mated` count the comparisons of the same and of different people. `points` are ordered strictest
+    first: `fmr` and `distance` both rise. Two identities are ambiguous for a probe if their distances differ by less
+    than `ambiguity_margin`: the distances of two photos of one person mostly differ by as much. In `evidence`,
+    `distance` rises and `log10_lr` does not; it is empty where it was not measured. `data_sha256` is the hash of the
+    list of files and names, which identifies the data.
     """
 
-    data: str
-    date: str
-    software: str
-    mated: int
-    non_mated: int
-    points: tuple[CalibrationPoint, ...]
-    ambiguity_margin: float
+    data: Text
+    date: Text
+    software: Text
+    mated: Count
+    non_mated: Count
+    points: Annotated[
+        tuple[CalibrationPoint, ...], Meta(min_length=1, description="an array of tables that is not empty")
+    ]
+    ambiguity_margin: Amount
     evidence: tuple[EvidencePoint, ...] = ()
-    data_sha256: str | None = None
+    data_sha256: Text | None = None
 
 
-def read_calibration(table: Table) -> Calibration:
-    """The calibration that a `[calibration]` table holds, or the same as JSON. Raises BadCard."""
-    calibration = Calibration(
-        data=table.text("data"),
-        date=table.text("date"),
-        software=table.text("software"),
-        mated=table.integer("mated"),
-        non_mated=table.integer("non_mated"),
-        points=tuple(_read_point(point) for point in table.tables("points")),
-        ambiguity_margin=table.number("ambiguity_margin"),
-        evidence=tuple(EvidencePoint(*pair) for pair in table.pairs("evidence")),
-        data_sha256=table.optional_text("data_sha256"),
-    )
-    table.expect_nothing_else()
-    if not calibration.points:
-        raise table.bad("points", "must not be empty")
-    for stricter, laxer in pairwise(calibration.points):
+def check_calibration(calibration: Calibration, where: str) -> None:
+    """Raise BadDocument where the rates, distances and ratios contradict each other; `where` begins the message."""
+    for number, point in enumerate(calibration.points):
+        if not point.low <= point.fmr <= point.high or point.fmr == 0.0:
+            raise BadDocument(
+                f"{where}points[{number}].fmr must be a rate above 0 inside its interval low..high"
+            )
+    for number, (stricter, laxer) in enumerate(pairwise(calibration.points), start=1):
         if not (stricter.fmr < laxer.fmr and stricter.distance < laxer.distance):
-            raise table.bad("points", "must rise in fmr and in distance")
+            raise BadDocument(f"{where}points[{number}] must rise in fmr and in distance")
         if stricter.fnmr is not None and laxer.fnmr is not None and stricter.fnmr < laxer.fnmr:
-            raise table.bad("points", "must not rise in fnmr")
-    for nearer, farther in pairwise(calibration.evidence):
+            raise BadDocument(f"{where}points[{number}] must not rise in fnmr")
+    for number, (nearer, farther) in enumerate(pairwise(calibration.evidence), start=1):
         if not (nearer.distance < farther.distance and nearer.log10_lr >= farther.log10_lr):
-            raise table.bad("evidence", "must rise in distance, and not in its ratio")
-    return calibration
+            raise BadDocument(
+                f"{where}evidence[{number}] must rise in distance, and must not rise in its ratio"
+            )
 
 
 def write_calibration(card_path: Path, calibration: Calibration) -> None:
-    """Replace the calibration in the card at `card_path`, or add one; whole or not at all.
+    """Replace the calibration in the card at `card_path`, or add one; the file changes as a whole or not at all.
 
-    Raises BadCard where the result would not read back as `calibration`, and OSError.
+    Raises BadCard where the file would not be read back as `calibration`, and OSError.
     """
-    text = card_path.read_text(encoding="utf-8")
-    lines = text.splitlines(keepends=True)
-    headers = [number for number, line in enumerate(lines) if line.strip() == HEADER]
-    above = "".join(lines[: headers[0]] if headers else lines).rstrip()
-    rewritten = f"{above}\n\n{_render(calibration)}"
-    written = parse(rewritten, str(card_path)).optional_table("calibration")
-    if written is None or read_calibration(written) != calibration:
-        raise BadCard(f"the calibration does not survive being written to {card_path}", path=str(card_path))
+    try:
+        lines = read_text(card_path).splitlines(keepends=True)
+        headers = [number for number, line in enumerate(lines) if line.strip() == HEADER]
+        above = "".join(lines[: headers[0]] if headers else lines).rstrip()
+        rewritten = f"{above}\n\n{_render(calibration)}"
+        written = parse_toml(rewritten, str(card_path)).get("calibration")
+        where = f"{card_path}: calibration."
+        found = as_type(written, Calibration, where.removesuffix("."))
+        check_calibration(found, where)
+    except BadDocument as error:
+        raise BadCard(str(error), path=str(card_path)) from error
+    if found != calibration:
+        raise BadCard(
+            f"{card_path} cannot hold this calibration: it would be read differently", path=str(card_path)
+        )
     write_whole(card_path, [rewritten.encode()])
 
 
 def to_json(calibration: Calibration) -> str:
-    """The same as a JSON object, which `from_json` reads. Keys are those of the card's table."""
-    fields = {name: getattr(calibration, name) for name in Calibration.__slots__}
-    fields["points"] = [
-        {name: value for name in CalibrationPoint.__slots__ if (value := getattr(point, name)) is not None}
-        for point in calibration.points
-    ]
-    fields["evidence"] = [[point.distance, point.log10_lr] for point in calibration.evidence]
-    return json.dumps({name: value for name, value in fields.items() if value is not None}, allow_nan=False)
+    """The calibration as a JSON object, which `from_json` reads. Its keys are those of the card's table."""
+    return json.dumps(_without_none(to_builtins(calibration)), allow_nan=False)
 
 
 def from_json(text: str, where: str) -> Calibration:
     """Read what `to_json` wrote; `where` names it in messages. Raises BadCard."""
     try:
-        values = json.loads(text)
-    except ValueError as error:
-        raise BadCard(f"{where} is not valid JSON: {error}") from error
-    if not isinstance(values, dict):
-        raise BadCard(f"{where} is no JSON object")
-    return read_calibration(Table(values, where))
+        found = as_type(parse_json(text, where), Calibration, where)
+        check_calibration(found, f"{where}: ")
+    except BadDocument as error:
+        raise BadCard(str(error)) from error
+    return found
 
 
-def _read_point(table: Table) -> CalibrationPoint:
-    point = CalibrationPoint(
-        fmr=table.number("fmr"),
-        distance=table.number("distance"),
-        low=table.number("low"),
-        high=table.number("high"),
-        count=table.integer("count"),
-        fnmr=table.optional_number("fnmr"),
-    )
-    table.expect_nothing_else()
-    if not 0.0 <= point.low <= point.fmr <= point.high <= 1.0 or point.fmr == 0.0:
-        raise table.bad("fmr", "must be a rate above 0 inside its interval low..high")
-    if point.fnmr is not None and point.fnmr > 1.0:
-        raise table.bad("fnmr", "must be a rate, 0 to 1")
-    return point
+def _without_none(value: Any) -> Any:
+    # Version 0.1.0 reads a key that is absent, and refuses null.
+    if isinstance(value, dict):
+        return {key: _without_none(inner) for key, inner in value.items() if inner is not None}
+    return [_without_none(inner) for inner in value] if isinstance(value, (list, tuple)) else value
 
 
 def _render(calibration: Calibration) -> str:

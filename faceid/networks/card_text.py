@@ -1,25 +1,125 @@
-"""Model cards written as TOML, for networks of the user's own."""
+"""Model cards as TOML: read with every key checked, and written for networks that are trained here."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from faceid.networks.card import Card, read_card
-from faceid.networks.errors import BadCard
-from faceid.networks.files import write_whole
+from faceid.documents import BadDocument, Sha256, as_type, parse_toml
+from faceid.networks.calibration import check_calibration
+from faceid.networks.card import Card, LivenessCard, Weights
+from faceid.networks.errors import BadCard, WeightsAltered
+from faceid.networks.files import sha256_of, write_whole
+from faceid.networks.kinds import Makes, NetworkKind, find_kind, known_kinds
+
+
+@dataclass(frozen=True, slots=True)
+class _Pin:
+    sha256: Sha256 | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Pinned:
+    """What a card beside its file may say of the weights."""
+
+    weights: _Pin
+
+
+def read_card(text: str, where: str, *, file: Path | None = None, folder: Path | None = None) -> Card:
+    """The card that `text` holds; `where` names it in messages.
+
+    `file` is the network itself where the card lies beside it: then `[weights]` may be left out, or give only the
+    `sha256`. `folder` is where the card lies: weights of kind `file` are looked for there.
+    Raises BadCard, which names the key, WeightsAltered for a file of another hash, and OSError.
+    """
+    try:
+        values = parse_toml(text, where)
+        weights = values.get("weights", {})
+        if file is not None:
+            values["weights"] = _weights_beside(file, weights, where)
+        elif folder is not None and isinstance(weights, dict) and weights.get("kind") == "file":
+            if "source" in weights:
+                raise BadDocument(f"{where}: weights.source is not a known key of weights of kind file")
+            values["weights"] = {**weights, "source": str(folder / str(weights.get("file")))}
+        card = as_type(values, Card, where)
+        if file is None:
+            _check_weights(card.weights, where, files=folder is not None)
+        kind = _kind(card.backbone, "templates", where)
+        if kind.needs_tensor != (card.tensor is not None):
+            raise BadDocument(
+                f"{where}: tensor "
+                + ("is missing" if kind.needs_tensor else f"is not a known key of backbone {card.backbone}")
+            )
+        if card.tensor is not None and 0.0 in card.tensor.std:
+            raise BadDocument(f"{where}: tensor.std must not be zero")
+        if card.calibration is not None:
+            check_calibration(card.calibration, f"{where}: calibration.")
+    except BadDocument as error:
+        raise BadCard(str(error), remedy="correct_card") from error
+    return card
+
+
+def read_liveness_card(text: str, where: str) -> LivenessCard:
+    """The card that `text` holds; `where` names it in messages. Raises BadCard, which names the key."""
+    try:
+        values = parse_toml(text, where)
+        if values.pop("kind", None) != "liveness":
+            raise BadDocument(f"{where}: kind must be liveness")
+        card = as_type(values, LivenessCard, where)
+        _check_weights(card.weights, where, files=False)
+        _kind(card.backbone, "liveness", where)
+    except BadDocument as error:
+        raise BadCard(str(error), remedy="correct_card") from error
+    return card
 
 
 def write_card(path: Path, card: Card) -> None:
-    """Write a card without a calibration, whose weights lie beside it; whole or not at all.
+    """Write a card without a calibration, whose weights lie beside it; the file appears whole or not at all.
 
-    Raises BadCard where it would not read back as it is, and OSError.
+    Raises BadCard where the file would not be read back as `card`, and OSError.
     """
     text = _render(card)
-    written = read_card(text, path.name, folder=path.parent)
-    if written != card:
+    if read_card(text, path.name, folder=path.parent) != card:
         raise BadCard(f"the card of {card.name} does not survive being written", path=str(path))
     write_whole(path, [text.encode()])
+
+
+def _weights_beside(file: Path, weights: Any, where: str) -> dict[str, object]:
+    found = sha256_of(file)
+    expected = as_type({"weights": weights}, _Pinned, where).weights.sha256
+    if expected is not None and found != expected:
+        raise WeightsAltered(
+            f"{file} is not the file that its card describes: SHA-256 {found[:8]}, not {expected[:8]}",
+            remedy="file_or_card",
+            path=str(file),
+        )
+    return {
+        "kind": "file",
+        "source": str(file),
+        "file": file.name,
+        "sha256": found,
+        "size": file.stat().st_size,
+    }
+
+
+def _check_weights(weights: Weights, where: str, *, files: bool) -> None:
+    kind = weights.kind
+    if kind == "file" and not files:
+        raise BadDocument(f"{where}: weights.kind must be one of package, url, npm")
+    if kind == "url" and not weights.source.startswith("https://"):
+        raise BadDocument(f"{where}: weights.source must begin with https://")
+    if (kind in ("package", "npm")) != (weights.member is not None):
+        problem = f"is not a known key of weights of kind {kind}" if weights.member else "is missing"
+        raise BadDocument(f"{where}: weights.member {problem}")
+
+
+def _kind(name: str, makes: Makes, where: str) -> NetworkKind:
+    kind = find_kind(name)
+    if kind is None or kind.makes != makes:
+        raise BadDocument(f"{where}: backbone must be one of {', '.join(known_kinds(makes))}, not {name}")
+    return kind
 
 
 def _render(card: Card) -> str:

@@ -1,6 +1,7 @@
 """One file over HTTP: resumed where it stopped, checked by size and SHA-256, then given its name.
 
-Bytes collect in `FILE.part`, which survives an interruption. `FILE.lock` makes one of two processes wait.
+Bytes collect in `FILE.part`, which survives an interruption. While a process holds `FILE.lock`, others wait; the
+system releases the lock if the process is killed.
 """
 
 from __future__ import annotations
@@ -8,9 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import cast
@@ -32,7 +31,9 @@ def download(card: AnyCard, target: Path, progress: Callable[[int, int | None], 
     another file than the card names, and OSError for what the disk refuses.
     """
     part = target.with_name(f"{target.name}.part")
-    with _exclusive(target.with_name(f"{target.name}.lock")):
+    from filelock import FileLock
+
+    with FileLock(target.with_name(f"{target.name}.lock")):
         if target.is_file() and sha256_of(target) == card.weights.sha256:
             return  # another process was faster
         resumed = _fetch(card, part, progress)
@@ -159,18 +160,3 @@ def _other_way(card: AnyCard) -> str:
         f"try again later, or fetch {card.weights.file} elsewhere and run"
         f" `faceid models pull {card.name} --from FILE`"
     )
-
-
-@contextmanager
-def _exclusive(path: Path) -> Iterator[None]:
-    """Wait for, then hold, a lock that the system releases even if this process is killed."""
-    with path.open("ab") as file:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield

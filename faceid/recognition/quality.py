@@ -3,7 +3,7 @@
 Five factors that a person can act on, each from 0 (useless) to 1 (nothing to gain). The constants were read off
 the 1, 5 and 50 % quantiles over 311 photographs of LFW and 260 of CelebA in the wild, and over the same
 photographs of LFW blurred, reduced, darkened and overexposed, three-quarter views (CCtwelve) and profiles
-(UMIST). Nothing is learnt: a learnt quality would belong to one network, this one has to serve all.
+(UMIST). Nothing is learnt: a learnt quality would belong to one network, and this one serves all.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def assess(crop: Crop, face: Face) -> Quality:
     - `sharpness`: fine detail in the crop as the network sees it (blur, compression, enlargement);
     - `size`: the shorter side of the face in the image;
     - `detection`: the detector's own confidence;
-    - `pose`: turned or tilted away; leaning to a side does no harm, as alignment removes it;
+    - `pose`: turned or tilted away; roll does no harm, because alignment removes it;
     - `exposure`: too dark, too flat or clipped.
     """
     luminance = np.asarray(cv2.cvtColor(crop.pixels, cv2.COLOR_RGB2GRAY), dtype=np.float32)
@@ -70,8 +70,8 @@ def assess(crop: Crop, face: Face) -> Quality:
 def combine(factors: Mapping[str, float]) -> float:
     """One score from factors in 0..1: the geometric mean of the worst and of the geometric mean of all.
 
-    It grows with every factor, is 0 where one is 0 and 1 where all are 1. A mean alone would forgive one fatal
-    flaw for four virtues; the minimum alone would not tell one flaw from five.
+    It grows with every factor, is 0 where one is 0 and 1 where all are 1. A mean alone would hide one fatal flaw
+    behind four good factors; the minimum alone would not tell one flaw from five.
     """
     mean = prod(factors.values()) ** (1 / len(factors))
     return sqrt(min(factors.values()) * mean)

@@ -1,1 +1,1 @@
-"""From a folder a person to a network of one's own: crops, training, a calibrated model card."""
+"""Training on a folder of people: crops, training, and a calibrated model card."""

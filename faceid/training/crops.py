@@ -1,9 +1,8 @@
-"""Photos of people -> aligned crops on the disk, each decoded and aligned once, whatever number of runs needs it.
+"""Photos of people -> aligned crops on disk: each photo is decoded and aligned once for all runs.
 
-A cache is a folder of pairs of files: `X.npy`, crops (n, S, S, 3) uint8, and `X.json`, which photos they are of (by the
-SHA-256 of the file) and which photos showed nothing usable, and why. The second is written last and names the first: a
-pair is there or not. Runs may share a cache, also at the same time: what two of them add, they add under
-different names.
+A cache is a folder of pairs of files. `X.npy` holds crops (n, S, S, 3) uint8. `X.json` names their photos by the
+SHA-256 of the file, and the photos without a usable face with the reason. `X.json` is written last, so that a pair is
+complete or absent. Runs may share a cache at the same time: each adds files under its own names.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from faceid.types import Pixels
 
 PART = 256
-"""Photos after which crops are written: what an interruption costs at most."""
+"""Crops are written after so many photos: the most that an interruption loses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +44,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Portraits:
-    """Crops of people who are known by name: `names`, `digests` (of the files) and `places` go together.
+    """Crops of named people: `names`, `digests` (of the files) and `places` are parallel.
 
-    `photos` were looked at, `lost` counts those without a crop by reason, `duplicates` those that lie under several
-    names, and further copies under one: whose they are cannot be known, or they teach nothing.
+    `photos` counts the photos, `lost` those without a crop by reason, `duplicates` those under several names and
+    further copies under one name: their person is unknown, or they teach nothing.
     """
 
     names: tuple[str, ...]
@@ -60,7 +59,7 @@ class Portraits:
 
 
 class NoNetwork:
-    """The embedder of a pipeline of which only the crops are wanted: vectors of one number, 0."""
+    """An embedder for a pipeline that only makes crops: its vectors have one number, 0."""
 
     def __init__(self, aligner: str, size: int) -> None:
         self.model = ModelKey("none", "0" * 64, aligner, 1, "cosine")
@@ -72,7 +71,7 @@ class NoNetwork:
 
 
 class CropCache:
-    """The crops of one aligner, made under one rule for photos with several faces, in a folder."""
+    """A folder of crops by one aligner and one rule for photos with several faces."""
 
     def __init__(self, folder: Path) -> None:
         """Raises OSError where the folder cannot be made or read."""
@@ -90,11 +89,11 @@ class CropCache:
         return digest in self._found
 
     def __getitem__(self, digest: str) -> Place | str:
-        """Where the crop of a photo is, or why there is none. Raises KeyError for an unknown photo."""
+        """The place of a photo's crop, or the reason why there is none. Raises KeyError for an unknown photo."""
         return self._found[digest]
 
     def add(self, digest: str, crop: Pixels | str) -> None:
-        """Keep a crop, or why there is none; on the disk after `flush`, or PART photos later."""
+        """Keep a crop, or the reason why there is none. It is on disk after `flush`, or PART photos later."""
         self._new.append((digest, crop))
         if len(self._new) >= PART:
             self.flush()
@@ -124,9 +123,9 @@ def portraits(
     multi_face: MultiFace,
     progress: Callable[[int, int | None], None],
 ) -> Portraits:
-    """The crop of every photo that shows its person; what is in `cache` is not looked at again.
+    """The crop of every photo that shows its person; photos in `cache` are not decoded again.
 
-    `pipeline` has NoNetwork for its network. Of several faces in a photo none counts, or the `largest`.
+    `pipeline` has NoNetwork for its network. Of a photo with several faces no face is used, or the `largest`.
     """
     seen: list[tuple[str, str]] = []
     lost: Counter[str] = Counter()

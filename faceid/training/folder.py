@@ -1,4 +1,4 @@
-"""A run's folder: whose it is, and what its network may be called."""
+"""The folder of a run: which run owns it, and which names its network may have."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from faceid.networks.files import write_whole
 from faceid.networks.training.checkpoints import FOLDER
 
 RUN = "run.json"
-"""What a folder's run is of, by which it is known whether it may go on."""
+"""The file that describes a folder's run: a run continues only where it agrees."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
 def check_name(name: str, output: Path, models_dir: Path) -> None:
-    """Raise UsageError for a name that no network can have, or that another network of `models_dir` has."""
+    """Raise UsageError for an invalid network name, or one that another network of `models_dir` has."""
     if not _NAME.fullmatch(name):
         raise UsageError(
             f"a network cannot be called {name!r}",
@@ -34,10 +34,10 @@ def check_name(name: str, output: Path, models_dir: Path) -> None:
 
 
 def claim(output: Path, identity: Mapping[str, object]) -> None:
-    """Make the folder that of a run which is known by `identity`, plain values.
+    """Reserve the folder for the run that `identity`, plain values, describes.
 
-    A run that never came to its first checkpoint has nothing to lose: its folder may go to another. Raises UsageError
-    where it is another's already (`other_run`), or cannot be written.
+    The folder of a run without a checkpoint may be reserved again. Raises UsageError where the folder belongs to
+    another run (`other_run`), or cannot be written.
     """
     before = _of_run(output) if (output / FOLDER).is_dir() else {}
     different = [key for key, value in identity.items() if before and before.get(key) != value]

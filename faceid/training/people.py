@@ -1,4 +1,4 @@
-"""Who is trained on, who chooses the best step, and by whom the result is calibrated: nobody does two of these."""
+"""Three separate groups of people: for training, for choosing the best step, and for calibration."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from faceid.networks.training.settings import TrainSettings
 from faceid.training.crops import Portraits
 
 LEAST = 2
-"""Identities with two photos that each part needs: below, there is nothing to tell apart."""
+"""Identities with two photos that each group needs at least: fewer cannot be compared."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class People:
-    """Crops by what they are for. `alone` counts those for training who have one photo: they teach nothing."""
+    """Crops by purpose. `alone` counts people for training with one photo: they teach nothing."""
 
     training: Samples
     validation: Samples
@@ -27,15 +27,15 @@ class People:
     alone: int
 
     def identities(self, part: str) -> int:
-        """How many people a part has."""
+        """The number of people of a group."""
         return len(np.unique(getattr(self, part).labels))
 
 
 def parted(portraits: Portraits, settings: TrainSettings) -> People:
-    """Identities by a hash of their name and the seed, so that more photos move nobody
+    """Groups of identities by a hash of name and seed, so that more photos move no identity to another group
     (`faceid.networks.mining.splits`).
 
-    Of few people chance may leave a part too few: then some of the largest part go over. Raises InputError (`too_few`,
+    With few people a group may be too small: then some of the largest group move to it. Raises InputError (`too_few`,
     `one_photo_each`) for fewer than three times LEAST identities with two photos.
     """
     counts = Counter(portraits.names)

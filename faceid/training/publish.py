@@ -1,4 +1,4 @@
-"""Weights -> a network that `--model` takes: model card, calibration, and its place among the user's own."""
+"""Weights -> a usable network: a model card, its calibration, and a place among the user's own networks."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _PART = 64
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A network among the user's own, with its TMR at FMR 1e-3 on people whom nothing was fitted to.
+    """A network among the user's own, with its TMR at FMR 1e-3 on people of the calibration group.
 
     `start_tmr` is that of the network it was trained from on the same people; None from scratch. `least_fmr` is the
     lowest rate that its calibration reaches.
@@ -46,7 +46,7 @@ class Published:
 
 
 def describe(start: Start) -> str:
-    """Where a training started, in a few words."""
+    """The start of a training, in a few words."""
     if isinstance(start, Scratch):
         return f"scratch ({start.backbone}, {start.settings.dim} numbers)"
     return f"{start.card.name} ({start.card.weights.sha256[:8]})"
@@ -62,11 +62,11 @@ def publish(
     people: People,
     device: str,
 ) -> Published:
-    """Bring what was `trained` from `start` to `weights`, a card beside it, calibrated, and both into `models_dir`.
+    """Write the network `trained` from `start` to `weights` with a calibrated card, and both into `models_dir`.
 
-    The network is loaded and asked just as commands do, so that what comes out is known to work. Raises InputError
-    (`too_few`) where the people for calibration are too few, UsageError (`name_taken`) where another network has the
-    name meanwhile, ModelError, and OSError.
+    The network is loaded and run as commands do it, which proves that it works. Raises InputError
+    (`too_few`) where the calibration group has too few people, UsageError (`name_taken`) where another network has
+    taken the name meanwhile, ModelError, and OSError.
     """
     samples = people.calibration
     path = weights.with_suffix(".toml")

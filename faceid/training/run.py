@@ -1,4 +1,4 @@
-"""A training from end to end: photos, people, steps, and a network of one's own."""
+"""A training from end to end: photos, people, steps, and the finished network."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
     from faceid.networks.training.trainer import Outcome
 
 WORKERS = 8
-"""Processes that make batches for a GPU at most."""
+"""The greatest number of processes that make batches for a GPU."""
 
 _EXTRA = ("lightning_fabric", "pytorch_metric_learning", "tensorboard")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Order:
-    """What is asked for: the network `name`, from `start`, on the people of `root` (`faceid.sources.of_folders`).
+    """A request: train the network `name`, from `start`, on the people of `root` (`faceid.sources.of_folders`).
 
     `output` is the folder of the run, `crops` that of the crops, which several runs may share, `models_dir` that of the
     user's own networks. `device` is as torch names it, `processes` as in `faceid.networks.training.trainer.Job`.
@@ -59,7 +59,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ready:
-    """An order whose photos were looked at, and whose folder is its own."""
+    """An order whose crops are made and whose folder is reserved."""
 
     order: Order
     found: Portraits
@@ -73,10 +73,12 @@ def prepare(
     progress: Callable[[int, int | None], None],
     note: Callable[[str], None],
 ) -> Ready:
-    """Look at the photos, and part the people. `progress` hears of photos, `note` of what is left out, a line each.
+    """Make the crops, and divide the people into groups.
 
-    UsageError for a name that is taken, settings that cannot be and a folder of another run; InputError for too few
-    people; ModelError without the extra `train`, and for a start that cannot be trained or is not there.
+    `progress` receives counts of photos, `note` one line for each kind of photo that is left out.
+
+    Raises UsageError for a taken name, impossible settings and the folder of another run; InputError for too few
+    people; ModelError without the extra `train`, and for a start that is missing or cannot be trained.
     """
     require_extra()
     check_name(order.name, order.output, order.models_dir)
@@ -102,9 +104,9 @@ def prepare(
 
 
 def train(ready: Ready, watch: Watch) -> TrainResult:
-    """Train, or go on where an earlier run in the same folder stopped; after the end, tell what came out again.
+    """Train, or continue the run of the same folder; a finished run returns its result again.
 
-    ModelError where a training comes to nothing; UsageError for settings that do not go with these people.
+    Raises ModelError where a training fails, UsageError for settings that do not fit these people.
     """
     order, found, people = ready.order, ready.found, ready.people
     outcome = _trained(order, people, watch)
@@ -143,14 +145,14 @@ def require_extra() -> None:
 
 
 def _check_start(order: Order) -> None:
-    """Raise what making the network would raise before photos are looked at, which may take hours."""
+    """Make the network once, so that its errors come before hours of work on photos."""
     from faceid.networks.training.stages import freeze
 
     freeze(order.start.make(), order.settings.network.frozen)
 
 
 def _form(start: Start) -> Form:
-    """The crops that a start takes. Raises ModelError for one whose crops no aligner makes."""
+    """The aligner of a start. Raises ModelError for an unknown one."""
     if isinstance(start, Scratch):
         return FORMS[start.backbone]
     crop_size(start.card.aligner)

@@ -43,8 +43,8 @@ from faceid.live.liveness.challenge import ChallengeCheck, least_similarities
 from faceid.live.liveness.checks import STEPS
 from faceid.live.liveness.passive import PassiveCheck
 from faceid.live.liveness.state import Liveness
+from faceid.networks import registry
 from faceid.ports.networks import Detector, Embedder, LivenessDetector
-from faceid.recognition import calibrations
 from faceid.recognition.align import align
 from faceid.recognition.liveness.challenge import ACTIONS, Action, Challenge, draw_actions
 from faceid.recognition.liveness.passive import LIVE_THRESHOLD, MiniFasNetDetector, open_detector
@@ -201,7 +201,7 @@ class Checks:
     """Makes checks, and plays performances to them."""
 
     def __init__(self, network: str, passive: LivenessDetector | None) -> None:
-        calibration = calibrations.calibration_of(network)
+        calibration = registry.card(network).calibration
         self._network, self._passive = network, passive
         self._least = least_similarities(policy_for(Target(), calibration), "cosine")
 

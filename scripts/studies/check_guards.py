@@ -30,7 +30,6 @@ from faceid.enrolment.checks.rival_identities import CONFLICT_FPIR
 from faceid.evaluation.statistics.bootstrap import share_interval
 from faceid.evaluation.statistics.intervals import clopper_pearson
 from faceid.networks import registry
-from faceid.recognition import calibrations
 from faceid.types import Candidate
 from scripts import command
 from scripts.datasets import lfw, photo_faces
@@ -54,7 +53,7 @@ def main() -> None:
     data = lfw.data_directory(arguments.data)
     results = []
     for name in arguments.model or command.NETWORKS:
-        calibration = calibrations.calibration_of(name)
+        calibration = registry.card(name).calibration
         assert calibration is not None
         network = Network(name, calibration, registry.card(name).metric)
         collections = {

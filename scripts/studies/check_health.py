@@ -20,7 +20,6 @@ from faceid.decision.decide import VERIFY_FMR
 from faceid.decision.thresholds import threshold_at_fmr
 from faceid.evaluation.statistics.outliers import far_from, from_the_rest, peel
 from faceid.networks import registry
-from faceid.recognition import calibrations
 from faceid.types import Metric
 from scripts import command
 from scripts.datasets import lfw
@@ -41,7 +40,7 @@ def main() -> None:
     )
     for name in arguments.model or command.NETWORKS:
         templates = lfw.labelled(lfw.templates(photos, name, arguments.cache))
-        calibration = calibrations.calibration_of(name)
+        calibration = registry.card(name).calibration
         assert calibration is not None
         row = check(
             [templates.vectors[templates.identity == who] for who in np.unique(templates.identity)],

@@ -38,7 +38,8 @@ from faceid.live.events import LiveEvent
 from faceid.live.loop import DECIDING, Live
 from faceid.live.source.addresses import VideoFile
 from faceid.live.source.capture import Capture
-from faceid.live.source.readers import Grabbed, Reader, open_reader
+from faceid.live.source.opening import open_reader
+from faceid.live.source.readers import Grabbed, Reader
 from faceid.live.watch import Watch
 from faceid.types import Candidate, Embedding
 from scripts import command

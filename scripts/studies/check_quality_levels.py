@@ -25,7 +25,6 @@ from faceid.decision.thresholds import threshold_at_fmr
 from faceid.evaluation.statistics.metrics import fmr, fnmr, tmr_at_fmr
 from faceid.evaluation.statistics.scores import distances
 from faceid.networks import registry
-from faceid.recognition import calibrations
 from faceid.types import Image
 from scripts import command
 from scripts.datasets import lfw, photo_faces
@@ -88,7 +87,7 @@ def main() -> None:
         if turned:
             worse["three-quarter views"] = photo_faces.faces(turned, name, arguments.cache)
         refusals = {label: refused(faces) for label, faces in (sets | worse).items()}
-        calibration = calibrations.calibration_of(name)
+        calibration = registry.card(name).calibration
         assert calibration is not None
         threshold = threshold_at_fmr(calibration, VERIFY_FMR)
         gains = {label: gained(faces, registry.card(name).metric, threshold) for label, faces in sets.items()}

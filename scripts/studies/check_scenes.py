@@ -25,7 +25,6 @@ from faceid.decision.thresholds import threshold_at_fmr
 from faceid.enrolment.checks.group import BOUNDS
 from faceid.evaluation.statistics.scores import distances
 from faceid.networks import registry
-from faceid.recognition import calibrations
 from faceid.recognition.align import align
 from faceid.types import Image
 from scripts import command
@@ -71,7 +70,7 @@ def main() -> None:
     chosen = chosen[:: max(1, len(chosen) // arguments.photos)]
     table = Table("network", "pairs", "count", *(f"{share:.0%}" for share in SHARES), "one scene")
     for name in arguments.model or command.NETWORKS:
-        calibration = calibrations.calibration_of(name)
+        calibration = registry.card(name).calibration
         assert calibration is not None
         unit = threshold_at_fmr(calibration, BOUNDS.near)
         metric = registry.card(name).metric

@@ -30,8 +30,8 @@ from faceid.explore.cluster_quality import quality_of
 from faceid.explore.clustering import Graph, cluster, graph_of, same_photo
 from faceid.explore.faces import Faces
 from faceid.explore.set_aside import cluster_others, each_alone, set_aside
+from faceid.networks import registry
 from faceid.networks.calibration import Calibration
-from faceid.recognition import calibrations
 from scripts import command
 from scripts.datasets import lfw
 
@@ -153,7 +153,7 @@ def rank_order(faces: Faces, vectors: NDArray[np.float32], bound: float, k: int 
 
 def run(path: Path, out: list[dict[str, Any]]) -> None:
     faces = read_archive(path)
-    calibration = calibrations.calibration_of(faces.model)
+    calibration = registry.card(faces.model).calibration
     assert calibration is not None
     names = [
         "" if Path(source).name in lfw.MISLABELLED else lfw.SAME_PERSON.get(name, name)

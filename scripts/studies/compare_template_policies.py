@@ -24,7 +24,6 @@ from faceid.enrolment.checks.selection import select
 from faceid.evaluation.statistics.metrics import fmr, threshold_at_fmr, tmr_at_fmr
 from faceid.evaluation.statistics.scores import distances
 from faceid.networks import registry
-from faceid.recognition import calibrations
 from faceid.types import Metric
 from scripts import command
 from scripts.datasets import lfw, photo_faces
@@ -133,7 +132,7 @@ def main() -> None:
     }
     rows = []
     for model in arguments.model or command.NETWORKS:
-        calibration = calibrations.calibration_of(model)
+        calibration = registry.card(model).calibration
         assert calibration is not None
         in_force = threshold_in_force(calibration, IN_FORCE)
         for label, (paths, at_least) in collections.items():

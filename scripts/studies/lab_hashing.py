@@ -34,8 +34,8 @@ from rich.table import Column, Table
 
 from faceid.evaluation.statistics.metrics import tmr_at_fmr
 from faceid.networks.files import write_whole
+from faceid.networks.losses.factory import make_loss
 from faceid.networks.losses.hashing import HashingHead, HashingLoss
-from faceid.networks.losses.loss import make_loss
 from faceid.networks.losses.settings import LossSettings
 from faceid.networks.mining.batches import IdentityBatches
 from faceid.networks.mining.splits import split

@@ -127,11 +127,11 @@ def test_a_projection_needs_three_faces_and_a_known_suffix(
 def test_a_full_disk_is_told(
     faceid: Faceid, archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
 ) -> None:
-    def full(path: Path, content: bytes) -> int:
+    def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr("os.fsync", full)
     ran = faceid("explore", options[0], archive, *options[1:])
     assert (ran.code, "cannot write out." in ran.err, "No space left" in ran.err) == (2, True, True), ran.err
     assert [*tmp_path.glob("out.*"), *tmp_path.glob(".out*")] == []

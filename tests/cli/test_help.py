@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from typer.main import get_command
 
 from cli_runs import Faceid
 from faceid import cli
+from faceid.distribution import VERSION
 from places import ROOT
 
 README = ROOT / "README.md"
@@ -49,7 +49,7 @@ def test_importing_faceid_costs_none_of_them_either() -> None:
 def test_the_console_script_is_installed_and_knows_its_version() -> None:
     script = Path(sys.executable).with_name("faceid")
     done = subprocess.run([script, "--version"], capture_output=True, text=True, check=True)
-    assert done.stdout == f"faceid {version('faceid')}\n"
+    assert done.stdout == f"faceid {VERSION}\n"
 
 
 def commands() -> dict[str, list[str]]:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import second_fake
 from cli_runs import ALICE, BOB, CAROL, Faceid, Photo
+from faceid.networks import registry
 
 STATE_FIELDS = [
     *("source", "policy_id", "kind", "target", "threshold", "identities", "fmr", "fpir", "miss_rate", "held"),
@@ -161,7 +163,8 @@ def test_people_see_words(faceid: Faceid, photo: Photo) -> None:
 def test_a_network_that_nobody_calibrated_gets_a_distance(
     faceid: Faceid, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("faceid.recognition.calibrations.calibration_of", lambda model, settings: None)
+    card = replace(registry.card("fake"), calibration=None)
+    monkeypatch.setattr(registry, "card", lambda model, own: card)
     ran = faceid("policy", "show")
     assert (ran.code, ran.out.count("no threshold")) == (0, 2)
     assert "no calibration" in ran.err

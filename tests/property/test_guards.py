@@ -13,10 +13,10 @@ from faceid.decision.scores import distance_from_similarity, identity_similarity
 from faceid.enrolment.checks.conflict import enrolled_as
 from faceid.enrolment.checks.group import Verdict, examine
 from faceid.enrolment.checks.selection import select
-from faceid.recognition import calibrations
+from faceid.networks import registry
 from faceid.types import Candidate
 
-DLIB = calibrations.calibration_of("dlib-resnet")
+DLIB = registry.card("dlib-resnet").calibration
 assert DLIB is not None
 DIM = 16
 NOBODY = np.empty((0, DIM), dtype=np.float32)

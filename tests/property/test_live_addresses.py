@@ -142,7 +142,7 @@ def test_a_token_of_a_query_is_seen_nowhere(scheme: str, secret: str) -> None:
 
 
 def test_opening_logs_no_password(caplog: pytest.LogCaptureFixture) -> None:
-    from faceid.live.source.readers import open_reader
+    from faceid.live.source.opening import open_reader
 
     with caplog.at_level(logging.DEBUG), pytest.raises(InputError) as caught:
         open_reader(parse_address(f"http://admin:{SECRET}@127.0.0.1:1/x?token={SECRET}"))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from faceid.live.liveness.state import Liveness
 from faceid.live.screen.annotate import annotate
 from faceid.live.screen.fonts import text_mask
-from faceid.live.source.events import SourceLost
+from faceid.live.source.stream import SourceLost
 from faceid.live.view import Shown
 from made_up_views import shown, view
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import naive_losses as naive
-from faceid.networks.losses.loss import EmbeddingLoss, LossValue, make_loss
+from faceid.networks.losses.factory import make_loss
+from faceid.networks.losses.loss import EmbeddingLoss, LossValue
 from faceid.networks.losses.settings import DISTANCES, LossSettings
 
 CLASSES = 4

@@ -14,12 +14,12 @@ from faceid.app import factories
 from faceid.config import Settings
 from faceid.decision.decide import Target, policy_for
 from faceid.decision.scores import distance_from_similarity
-from faceid.enrolment.checks.conflict import enrolled_as, is_somebody_elses
+from faceid.enrolment.checks.conflict import enrolled_as, matches_another_identity
 from faceid.enrolment.checks.group import examine, largest_face
 from faceid.enrolment.checks.levels import QUALITY_LEVELS
 from faceid.enrolment.checks.selection import select
 from faceid.imaging import fetch, read
-from faceid.recognition import calibrations
+from faceid.networks import registry
 from faceid.recognition.pipeline import Pipeline, Source
 from faceid.types import Candidate, Image
 from places import SHARED_DATA
@@ -27,7 +27,7 @@ from places import SHARED_DATA
 DATA = SHARED_DATA
 LFW = DATA / "lfw" / "images"
 MODEL = "dlib-resnet"
-CALIBRATION = calibrations.calibration_of(MODEL)
+CALIBRATION = registry.card(MODEL).calibration
 assert CALIBRATION is not None
 NOBODY = np.empty((0, 128), dtype=np.float32)
 
@@ -146,9 +146,9 @@ def test_somebody_enrolled_under_another_name_is_named_and_a_newcomer_is_not(pip
     new = own["Ari_Fleischer"]
     assert enrolled_as("new", new, [candidates(face) for face in new], policy, "cosine") is None
     # The same photo by itself: conflict for somebody new, none for the person.
-    taken = [is_somebody_elses("thorpe", None, candidates(face), policy) for face in again]
+    taken = [matches_another_identity("thorpe", None, candidates(face), policy) for face in again]
     assert any(taken)
-    assert not any(is_somebody_elses("Ian_Thorpe", None, candidates(face), policy) for face in again)
+    assert not any(matches_another_identity("Ian_Thorpe", None, candidates(face), policy) for face in again)
 
 
 def test_what_each_level_lets_in(pipeline: Pipeline) -> None:

@@ -18,7 +18,6 @@ from faceid.imaging import from_array, read
 from faceid.live.liveness.challenge import least_similarities
 from faceid.networks import registry, weights
 from faceid.ports.networks import Detector
-from faceid.recognition import calibrations
 from faceid.recognition.align import align
 from faceid.recognition.liveness.challenge import Action, Challenge, Limits, Progress
 from faceid.recognition.liveness.passive import LIVE_THRESHOLD, NETWORKS, MiniFasNetDetector, open_detector
@@ -166,7 +165,7 @@ def test_a_person_on_a_webcam(
     reason: str | None,
     performance: list[tuple[float, Face | None, NDArray[np.float32] | None]],
 ) -> None:
-    policy = policy_for(Target(), calibrations.calibration_of("dlib-resnet"))
+    policy = policy_for(Target(), registry.card("dlib-resnet").calibration)
     straight, turned = least_similarities(policy, "cosine")
     run = Challenge(
         asked, least_similarity=straight, least_turned_similarity=turned, limits=Limits(step_s=12.0)

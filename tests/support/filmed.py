@@ -10,8 +10,9 @@ from faceid.decision.decide import Policy, Target, policy_for
 from faceid.live.decision.evidence import Evidence
 from faceid.live.events import LiveEvent
 from faceid.live.liveness.state import LivenessCheck
-from faceid.live.source.frames import Frame
-from faceid.live.watch import Moment, Watch
+from faceid.live.source.stream import Frame
+from faceid.live.view import Moment
+from faceid.live.watch import Watch
 from faceid.recognition.detect.fake import FakeDetector, draw_face
 from faceid.recognition.embed.fake import CALIBRATION, FakeEmbedder
 from faceid.types import Candidate, Image

@@ -6,8 +6,7 @@ import numpy as np
 
 from faceid.live.decision.evidence import Outcome
 from faceid.live.liveness.state import Liveness
-from faceid.live.source.events import SourceLost
-from faceid.live.source.frames import Frame
+from faceid.live.source.stream import Frame, SourceLost
 from faceid.live.tracking.tracks import Track
 from faceid.live.view import Shown, View
 from faceid.types import Box, Image

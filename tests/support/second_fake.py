@@ -3,40 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 from faceid.app import factories
-from faceid.config import Runtime, Settings
-from faceid.networks.registry import Calibration
-from faceid.ports.networks import Detector, Embedder
-from faceid.recognition import calibrations
-from faceid.recognition.embed.fake import CALIBRATION, FakeEmbedder
+from faceid.config import Runtime
+from faceid.networks import registry
+from faceid.ports.networks import Detector
 
 OTHER = "other"
 
 
 def install(set_attribute: Callable[[object, str, object], None]) -> None:
-    """Make `backends` know `other`; `set_attribute` is `setattr` or that of a monkeypatch."""
-    make_embedder, make_detector, calibration_of = (
-        factories.make_embedder,
-        factories.make_detector,
-        calibrations.calibration_of,
-    )
-
-    def embedder(model: str, device: str, settings: Settings) -> Embedder:
-        if model == OTHER:
-            return FakeEmbedder("arcface-112-v1", 112, name=OTHER, dim=48)
-        return make_embedder(model, device, settings)
+    """Give `other` a card and a detector; `set_attribute` is `setattr` or that of a monkeypatch."""
+    make_detector, card_of = factories.make_detector, registry.card
 
     def detector(
         model: str, device: str, min_face: float | None = None, *, runtime: Runtime = "auto"
     ) -> Detector:
-        return make_detector(
-            calibrations.FAKE if model == OTHER else model, device, min_face, runtime=runtime
-        )
+        return make_detector(registry.FAKE if model == OTHER else model, device, min_face, runtime=runtime)
 
-    def calibration(model: str, settings: Settings | None = None) -> Calibration | None:
-        return CALIBRATION if model == OTHER else calibration_of(model, settings)
+    def card(name: str, own: Path | None = None) -> registry.Card:
+        if name != OTHER:
+            return card_of(name, own)
+        fake = card_of(registry.FAKE)
+        return replace(fake, name=OTHER, dim=48, aligner="arcface-112-v1", input_size=112)
 
-    set_attribute(factories, "make_embedder", embedder)
     set_attribute(factories, "make_detector", detector)
-    set_attribute(calibrations, "calibration_of", calibration)
+    set_attribute(registry, "card", card)

@@ -6,8 +6,8 @@ import math
 from functools import partial
 from typing import TYPE_CHECKING
 
-from enrollment_db.search.index import GPU_FROM, SWITCH_AT, Kind, VectorIndex
 from enrollment_db.search.index.flat import FlatIndex
+from enrollment_db.search.index.port import GPU_FROM, SWITCH_AT, Kind, VectorIndex
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,1 +1,1 @@
-"""What is held against a group of photos of one person before any of them is stored. Pure functions on arrays."""
+"""Checks of a group of photos before any of them is stored: agreement, identity conflicts, selection."""

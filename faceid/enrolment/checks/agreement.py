@@ -1,9 +1,9 @@
 """Which faces of a group of photos are one person: the largest set that agrees with itself.
 
-From every face in turn the set grows by all faces within a bound of the set's mean, and is judged anew without each
-face itself, until nothing changes; the largest set wins. That is RANSAC (Fischler and Bolles 1981) with every minimal
-sample tried, and it stands as long as the right photos outnumber those of any other one person. Two faces of one photo
-are never in a set together. Photos of one scene (near-duplicates: a burst, frames of a video) count as one.
+A set starts from each face in turn. It grows by all faces within a bound of the set's mean, and each face is compared
+with the set without itself, until nothing changes. The largest set wins. This is RANSAC (Fischler and Bolles 1981) with
+every minimal sample tried. It is right as long as the person's photos outnumber those of any one other person. Two
+faces of one photo are never in one set. Photos of one scene (near-duplicates: a burst, frames of a video) count as one.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ Ints: TypeAlias = NDArray[np.int64]
 Bools: TypeAlias = NDArray[np.bool_]
 
 _ROUNDS = 20
-"""Sets that still change after so many rounds swing between two states, either of which will do."""
+"""Sets that still change after so many rounds alternate between two states; either one serves."""
 
 _SEEDS = 512
-"""Faces that sets grow from, at most; those of photos with few faces come first."""
+"""The greatest number of faces from which sets grow; faces of photos with few faces come first."""
 
 _COMPANION = 0.5
-"""Who is in more than this share of the photos beside the person might be the person."""
+"""A second person in more than this share of the same photos might be the one who is meant."""
 
 _TIE = 1e-9
 
@@ -36,8 +36,8 @@ class Agreement:
 
     `members` (n,) bool are the faces of the largest set. `similarity` (n,) float64, -1..1, is how much each face is
     like the members of other scenes (`faceid.decision.scores.identity_similarity`), NaN where there are none. `mean`
-    (d,) float64 is the mean of the members and the enrolled templates, each scene counted once. `decided` is false
-    where another set has as good a claim.
+    (d,) float64 is the mean of the members and the enrolled templates, each scene counted once. `decided` is False
+    where another set is as large.
     """
 
     members: Bools
@@ -56,8 +56,8 @@ def agreement(
 ) -> Agreement:
     """The person shown by faces (n, d) of unit length, of which `photo` (n,) int64 says where each was found.
 
-    Templates that are `enrolled` already (m, d) decide who it is: the set grows from those of them that agree. `join`
-    is the similarity from which a face joins a set, `same_scene` the one from which two faces are of one scene.
+    The `enrolled` templates (m, d) determine the person: the set grows from those of them that agree. A face joins a
+    set at a similarity of `join` or more. Two faces are of one scene at a similarity of `same_scene` or more.
     """
     stored = len(enrolled)
     together = np.concatenate([enrolled, vectors]).astype(np.float64)
@@ -113,7 +113,7 @@ class _Group:
         )
 
     def grow(self, sets: Bools, join: float, held: Bools) -> Bools:
-        """The sets (s, n) when nothing more joins or leaves them; who is `held` (n,) never leaves."""
+        """The sets (s, n) after nothing more joins or leaves them; `held` (n,) faces never leave."""
         for _ in range(_ROUNDS):
             similarity = self.similarity(sets)
             alone = np.isnan(similarity)
@@ -137,7 +137,7 @@ class _Group:
             - 2.0 * (share * to_all) @ scenes
             + (share * to_own) @ scenes
         )[:, self._scene]
-        # By scenes that other members are in, not by difference: rounding must not make somebody of nobody.
+        # Counted by scenes with other members, not by difference: rounding must not create members.
         occupied = share @ scenes
         others = (occupied.sum(axis=1, keepdims=True) - occupied)[:, self._scene]
         length = np.sqrt(np.maximum(squared, 0.0))
@@ -152,7 +152,7 @@ class _Group:
         return share @ self._vectors / max(float(share.sum()), _TIE)
 
     def largest(self, sets: Bools) -> tuple[int, bool]:
-        """Which set is the largest, and whether no other has as good a claim."""
+        """The index of the largest set, and whether no other set is as large."""
         size = (sets * self._weight).sum(axis=1)
         inner = np.nan_to_num(self.similarity(sets), nan=0.0)
         closeness = (sets * inner * self._weight).sum(axis=1)
@@ -161,7 +161,7 @@ class _Group:
         apart = ~(sets & sets[best]).any(axis=1)
         if (apart & (size >= size[best] - _TIE)).any():
             return best, False
-        # Somebody else in most of the same photos: photos of one face say who is meant, if there are any.
+        # A second person in most of the same photos: photos with a single face decide, if there are any.
         solo = (sets & self._alone) @ self._weight
         here = np.zeros(self._photo.max() + 1, dtype=bool)
         here[self._photo[sets[best]]] = True

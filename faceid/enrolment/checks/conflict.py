@@ -1,4 +1,4 @@
-"""A group of photos whose person is enrolled already, under another name."""
+"""Identity conflicts: a group of photos, or one photo, that matches another enrolled identity."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DuplicateEnrolment:
-    """An enrolled identity that a group matches, and what that is worth.
+    """An identity, enrolled under another name, that a group of photos matches.
 
-    `distance` is between the two identities. `fmr` is the share of strangers that comes as close and `llr` log10 of
-    the likelihood ratio, both None without calibration. `photos` counts those that match by themselves.
+    `distance` is between the two identities. `fmr` is the share of non-mated comparisons at this distance or less and
+    `llr` log10 of the likelihood ratio; both are None without a calibration. `photos` counts the photos that match
+    individually.
     """
 
     name: str
@@ -69,12 +70,12 @@ def enrolled_as(
     return DuplicateEnrolment(nearest, distance, policy.fmr(distance), policy.llr(distance), matches[nearest])
 
 
-def is_somebody_elses(
+def matches_another_identity(
     name: str, own: float | None, candidates: Sequence[Candidate], policy: Policy
 ) -> Candidate | None:
-    """The identity that a photo is taken for rather than for `name`; None where there is none.
+    """The identity that a photo matches rather than `name`; None where there is none.
 
-    That is the nearest of `candidates` other than `name`, where it matches under `policy` and is nearer than `own`, the
+    It is the nearest of `candidates` other than `name`, if it matches under `policy` and is nearer than `own`: the
     photo's distance to its own identity and the rest of its group (`Verdict.distance`; None where there is neither).
     """
     others = [candidate for candidate in candidates if candidate.name != name]

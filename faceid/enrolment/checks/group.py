@@ -1,4 +1,4 @@
-"""A group of photos of one person -> the face of each that is the person's, or why there is none."""
+"""A group of photos of one person -> the person's face on each photo, or why there is none."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ Refusal: TypeAlias = Literal["no_face", "outlier", "no_face_agrees", "faces_too_
 class Bounds:
     """What counts as near; chosen by scripts/studies/check_guards.py --tune.
 
-    A face is of the person of its group where at most a share `near` of strangers comes as close. Two faces are of one
-    scene at less than `scene` times the distance which that is.
+    A face belongs to the person of its group at a distance with an FMR of at most `near`. Two faces are of one scene at
+    less than `scene` times that distance.
     """
 
     near: float = 1e-2
@@ -35,22 +35,22 @@ class Bounds:
 BOUNDS = Bounds()
 
 VOTING = 2048
-"""Faces of a group that are compared with each other, at most. Photos beyond, the most crowded, are judged by these."""
+"""The greatest number of faces compared with each other; they judge the photos beyond it, which have most faces."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a photo's group says about it: exactly one of `face` and `refusal` is set.
+    """The verdict of its group on a photo: exactly one of `face` and `refusal` is set.
 
-    `face` is the index of the person's face among those of the photo. `distance`, to the rest of the group and the
-    enrolled templates together, and `fmr`, the share of strangers that comes as close, are those of this face or of the
-    nearest one that was refused; None where there is nothing to compare with.
+    `face` is the index of the person's face on the photo. `distance` is to the rest of the group and the enrolled
+    templates together; `fmr` is the FMR at that distance. Both are those of this face, or of the nearest refused one;
+    None where there is nothing to compare with.
 
     - `no_face`: the photo shows none;
-    - `outlier`: its only face is not the person that most of the others show;
+    - `outlier`: its only face is not the person whom most other photos show;
     - `no_face_agrees`: it shows several faces, none of them that person's;
     - `faces_too_alike`: it shows several, and two of them could be the person;
-    - `undecided`: the photos disagree, and no person is in more of them than another, so that none can be blamed.
+    - `undecided`: the photos disagree, and no person is in more of them than another.
     """
 
     face: int | None
@@ -68,8 +68,8 @@ def examine(
 ) -> list[Verdict]:
     """One verdict a photo, of which each is given by the unit vectors (k, d) of its faces, k >= 0.
 
-    `enrolled` (m, d), m >= 0, are the templates that the identity has already: they say who the person is. One photo
-    with one face, and nothing enrolled, is never refused.
+    `enrolled` (m, d), m >= 0, are the identity's stored templates: they determine the person. One photo with one face
+    is never refused where nothing is enrolled.
     """
     voting = _voters([len(own) for own in photos])
     if not voting:
@@ -85,7 +85,7 @@ def examine(
     ends = np.cumsum([len(photos[number]) for number in voting])
     similarity = dict(zip(voting, np.split(found.similarity, ends[:-1]), strict=True))
     if len(enrolled):
-        # A copy of what is enrolled is of the person, though it adds no scene to compare with.
+        # A copy of an enrolled photo shows the person, although it adds no scene to compare with.
         for number, own in similarity.items():
             if np.isnan(own).all():
                 own[:] = [identity_similarity(face, enrolled) for face in photos[number]]
@@ -103,7 +103,7 @@ def examine(
 
 
 def _voters(counts: Sequence[int]) -> list[int]:
-    """The photos that say who the person is, by their numbers of faces: those of few faces first, within VOTING."""
+    """The photos that determine the person: those with few faces first, within VOTING faces."""
     order = sorted(
         (number for number, count in enumerate(counts) if count), key=lambda number: counts[number]
     )
@@ -155,7 +155,7 @@ def largest_face(sizes: Sequence[float], factor: float = MAIN) -> int | None:
 
 
 def scene_similarity(calibration: Calibration, metric: Metric, bounds: Bounds = BOUNDS) -> float:
-    """The cosine from which two faces are of one scene: copies, frames of a burst."""
+    """The least cosine of two faces of one scene: copies, frames of a burst."""
     return similarity_from_distance(bounds.scene * _near(calibration, bounds), metric)
 
 

@@ -1,4 +1,4 @@
-"""Who in the gallery lays claim to the photos of a person."""
+"""Which other identities of the gallery the photos of a person match."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from faceid.decision.decide import Policy, Target, policy_for
 from faceid.decision.scores import distance_from_similarity, identity_similarity
-from faceid.enrolment.checks.conflict import DuplicateEnrolment, enrolled_as, is_somebody_elses
+from faceid.enrolment.checks.conflict import DuplicateEnrolment, enrolled_as, matches_another_identity
 from faceid.gallery.gallery import Gallery
 from faceid.types import Candidate, Embedding, ModelKey
 
@@ -20,21 +20,18 @@ if TYPE_CHECKING:
     from faceid.networks.registry import Calibration
 
 CONFLICT_FPIR, CONFLICT_FMR = 1e-3, 1e-4
-"""A photo is somebody else's where it matches that person under both: one honest photo in a thousand is refused.
-
-The search for a probe may be laxer: there a false name costs more than a missed one, here it is the other way round.
-"""
+"""A photo conflicts with another identity that it matches at both rates: one honest photo in a thousand is refused."""
 
 TOP = 10
-"""Identities looked at for each photo: a group's duplicate need not be the nearest one of every photo."""
+"""Candidates a photo: the identity that a whole group matches need not be the nearest one of every photo."""
 
 
 @dataclass(frozen=True, slots=True)
-class Claims:
-    """What the gallery says about `faces` in photos of `name`, who has the templates `own` (n, d), n >= 0.
+class RivalIdentities:
+    """The identities of the gallery near to the faces in photos of `name`, whose stored templates are `own` (n, d).
 
-    `found` are the nearest identities of each face. `policy` says what is near enough; None where nobody measured: then
-    nobody lays claim to anything.
+    `found` holds the nearest identities of each face. `policy` says which distances match; without a calibration it is
+    None, and no identity conflicts.
     """
 
     name: str
@@ -51,8 +48,8 @@ class Claims:
         calibration: Calibration | None,
         model: ModelKey,
         faces: Sequence[Embedding],
-    ) -> Claims:
-        """By the gallery as it is."""
+    ) -> RivalIdentities:
+        """Search the gallery as it is now."""
         own = gallery.vectors_of(name, model)
         if calibration is None:
             return cls(name, own, model, None, {})
@@ -62,7 +59,7 @@ class Claims:
         return cls(name, own, model, policy, dict(zip(map(id, faces), nearest, strict=True)))
 
     def rival(self, face: Embedding, others: Sequence[Embedding]) -> Candidate | None:
-        """Whose the face is rather than the person's, of whom `others` are further faces; None where nobody's."""
+        """The identity that the face matches rather than the person; None for none. `others` are the person's faces."""
         if self.policy is None:
             return None
         own = [*self.own, *(other.vector for other in others if other is not face)]
@@ -70,17 +67,17 @@ class Claims:
         if own:
             similarity = identity_similarity(face.vector, np.array(own, np.float32))
             distance = distance_from_similarity(similarity, self.model.metric)
-        return is_somebody_elses(self.name, distance, self.found[id(face)], self.policy)
+        return matches_another_identity(self.name, distance, self.found[id(face)], self.policy)
 
     def duplicate(self, faces: Sequence[Embedding]) -> DuplicateEnrolment | None:
-        """Whom some of the faces together match; None where nobody."""
+        """The identity under another name that the faces match together; None for none."""
         if self.policy is None or not faces:
             return None
         vectors = np.stack([face.vector for face in faces])
         found = [self.found[id(face)] for face in faces]
         return enrolled_as(self.name, vectors, found, self.policy, self.model.metric)
 
-    def said(self, rival: Candidate) -> str:
-        """Why a face is somebody else's."""
+    def reason(self, rival: Candidate) -> str:
+        """Why a face conflicts with `rival`, as one clause."""
         assert self.policy is not None
         return f"the face matches {rival.name} (distance {rival.distance:.3f}, threshold {self.policy.threshold:.3f})"

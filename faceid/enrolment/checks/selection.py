@@ -1,4 +1,4 @@
-"""Which templates of an identity are kept when there are more than it may have."""
+"""Which templates an identity keeps when it has more than the rules allow."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ def select(
 ) -> list[int]:
     """The places of at most `keep` of the templates (n, d) of unit length, nearest to their mean; ascending.
 
-    In the mean each counts by its quality (n,), 0..1. An identity is scored by its mean template
-    (`faceid.decision.scores.identity_similarity`), which these keep best where they are few, and photos of somebody
-    else, which the guards have missed, go first. Choosing the most different ones does the reverse: outliers are
-    diverse.
+    The mean weighs each template by its quality (n,), 0..1. The score of an identity uses its mean template
+    (`faceid.decision.scores.identity_similarity`). Few templates near the mean preserve it best, and photos of another
+    person that the checks missed are removed first. Choosing the most different templates does the opposite: outliers
+    are diverse.
 
-    Spread is kept where it is free of that risk: near-duplicates, of cosine `same_scene` (-1..1) and more
-    (`faceid.enrolment.checks.group.scene_similarity`), count as one in the mean, and only the best of them is kept
-    while others are left. Places of `already` stored ones win ties. All are kept where n <= keep. Deterministic.
-    Raises ValueError for `keep` under 1, and qualities that do not go with the vectors.
+    Near-duplicates, with a cosine of `same_scene` (-1..1) or more (`faceid.enrolment.checks.group.scene_similarity`),
+    count as one in the mean, and only the best of them is kept while others are left. Places of `already` stored ones
+    win ties. All are kept where n <= keep. Deterministic. Raises ValueError for `keep` under 1, and for another number
+    of qualities than of vectors.
     """
     if keep < 1:
         raise ValueError(f"at least one template has to be kept, not {keep}")
@@ -40,7 +40,7 @@ def select(
     own = vectors.astype(np.float64)
     near = own @ own.T >= same_scene
     np.fill_diagonal(near, True)
-    # A quality of 0 still leaves a photo a say, or nobody might have one.
+    # A quality of 0 keeps a small weight: the weights must not all be 0.
     quality = np.maximum(np.asarray(qualities, dtype=np.float64), 1e-3)
     mean = (quality / near.sum(axis=1)) @ own
     stored = np.zeros(len(own), dtype=bool)

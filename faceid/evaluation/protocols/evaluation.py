@@ -5,11 +5,11 @@ from __future__ import annotations
 import platform
 from dataclasses import replace
 from datetime import datetime, timezone
-from importlib.metadata import version
 
 import numpy as np
 from numpy.typing import NDArray
 
+from faceid.distribution import VERSION
 from faceid.evaluation.data.data import Material
 from faceid.evaluation.protocols.identification import Searches
 from faceid.evaluation.protocols.protocols import leave_one_out, numbered
@@ -59,7 +59,7 @@ def blank(material: Material, title: str, command: str) -> Findings:
         created_at=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         command=command,
         versions={
-            "faceid": version("faceid"),
+            "faceid": VERSION,
             "python": platform.python_version(),
             "numpy": np.__version__,
         },

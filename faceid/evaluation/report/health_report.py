@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from importlib.metadata import version
 
+from faceid.distribution import VERSION
 from faceid.evaluation.protocols.health import Bounds, Examination, Progress, Worst
 from faceid.evaluation.report.findings import Data, Findings
 from faceid.evaluation.statistics.caveats import Caveat
@@ -37,7 +38,7 @@ def health_findings(source: str, model: ModelKey | None, worst: Worst, bounds: B
         created_at=datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z"),
         command=shlex.join(["faceid", *sys.argv[1:]]),
         versions={
-            "faceid": version("faceid"),
+            "faceid": VERSION,
             "numpy": version("numpy"),
             "platform": platform.platform(),
             "python": platform.python_version(),

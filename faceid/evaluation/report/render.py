@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from enrollment_db.files import write_atomically
 from faceid.errors import UsageError
 from faceid.evaluation.report import figures, protocols, sections, summary
 from faceid.evaluation.report.findings import Findings
@@ -28,19 +28,14 @@ def write_report(findings: Findings, path: Path) -> None:
         content = json.dumps(to_json(findings), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
     else:
         content = to_html(findings)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.touch(mode=0o600)
         # A file name may hold bytes that are not UTF-8 (surrogates in Python).
-        temporary.write_bytes(content.encode("utf-8", "backslashreplace"))
-        temporary.replace(path)
+        write_atomically(path, content.encode("utf-8", "backslashreplace"))
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise UsageError(
             f"cannot write {path}: {reason}", code="cannot_write", hint="choose another place", path=str(path)
         ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def to_json(findings: Findings) -> dict[str, Any]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import datetime, timezone
-from importlib.metadata import version
 
 import numpy as np
 
+from faceid.distribution import VERSION
 from faceid.evaluation.statistics.evidence import Evidence, fit_evidence
 from faceid.evaluation.statistics.intervals import rule_of_3, wilson
 from faceid.evaluation.statistics.metrics import Distances, checked, threshold_at_fmr
@@ -67,7 +67,7 @@ def measure(
     return Calibration(
         data=data,
         date=datetime.now(timezone.utc).date().isoformat(),
-        software=", ".join(filter(None, (f"faceid {version('faceid')}", program))),
+        software=", ".join(filter(None, (f"faceid {VERSION}", program))),
         mated=int(same.size),
         non_mated=int(other.size),
         points=tuple(points),

@@ -13,7 +13,7 @@ from faceid.live.screen.layout import Layout
 from faceid.live.screen.wording import claim_words, distance_words, liveness_words, prompt, rate_words, who
 
 if TYPE_CHECKING:
-    from faceid.live.source.events import SourceLost
+    from faceid.live.source.stream import SourceLost
     from faceid.live.view import Shown, View
     from faceid.types import Box, Pixels
 

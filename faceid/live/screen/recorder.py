@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from faceid.errors import UsageError
-from faceid.live.screen.fresh_file import cannot_write, create_fresh
+from faceid.live.screen.screens import cannot_write, create_fresh
 from faceid.live.source.video import quiet_cv2
 
 if TYPE_CHECKING:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from enrollment_db.files import create_new
+from faceid.errors import UsageError
 
 if TYPE_CHECKING:
     from faceid.live.view import View
@@ -59,3 +63,22 @@ class Screens:
     def close(self) -> None:
         """Close all, the last first."""
         self._open.close()
+
+
+def create_fresh(directory: Path, stem: str, suffix: str) -> Path:
+    """An empty new file that replaces no other and that only its owner reads: it will show faces.
+
+    It is called STEM.SUFFIX; STEM-2.SUFFIX and so on where that name is taken. Raises UsageError (`cannot_write`).
+    """
+    try:
+        return create_new(directory, stem, suffix)
+    except (OSError, ValueError) as error:
+        raise cannot_write(directory / f"{stem}{suffix}", error) from error
+
+
+def cannot_write(path: Path, error: OSError | ValueError | str) -> UsageError:
+    """The error for a file that cannot be written, with the cause."""
+    reason = error.strerror if isinstance(error, OSError) else error
+    return UsageError(
+        f"cannot write {path}: {reason}", code="cannot_write", hint="choose another place", path=str(path)
+    )

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from faceid.errors import InputError
-from faceid.live.screen.fresh_file import cannot_write, create_fresh
+from faceid.live.screen.screens import cannot_write, create_fresh
 from faceid.recognition.align import align
 from faceid.recognition.quality import assess
 

@@ -12,12 +12,11 @@ from typing import TypeAlias
 
 from faceid.errors import FaceIDError
 from faceid.live.source.addresses import Address
-from faceid.live.source.backoff import Backoff
-from faceid.live.source.events import Loss, SourceBack, SourceEnded, SourceEvent, SourceLost
-from faceid.live.source.frames import Frame
 from faceid.live.source.handover import Handover
+from faceid.live.source.opening import Backoff, open_reader
 from faceid.live.source.picture_watch import PictureWatch
-from faceid.live.source.readers import Grabbed, Opener, Reader, open_reader
+from faceid.live.source.readers import Grabbed, Opener, Reader
+from faceid.live.source.stream import Frame, Loss, SourceBack, SourceEnded, SourceEvent, SourceLost
 
 Clock: TypeAlias = Callable[[], float]
 

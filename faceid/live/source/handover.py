@@ -6,8 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from threading import Condition
 
-from faceid.live.source.events import SourceEvent
-from faceid.live.source.frames import Frame
+from faceid.live.source.stream import Frame, SourceEvent
 
 _MOST_EVENTS = 64
 """Kept for a consumer that is away; after that the oldest pair of loss and return is forgotten."""

@@ -1,4 +1,4 @@
-"""Readers: what an address names, opened, gives its pictures one after the other."""
+"""What every reader of a video source does, and the reader of a directory of pictures."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol, TypeAlias
 
 from faceid.errors import InputError, UnreadableImage
 from faceid.imaging import read, walk
-from faceid.live.source.addresses import Address, NetworkStream, PictureDirectory, StandardInput
+from faceid.live.source.addresses import Address
 from faceid.types import Image
 
 PICTURES_PER_SECOND = 25.0
@@ -41,27 +41,6 @@ class Reader(Protocol):
 
 
 Opener: TypeAlias = Callable[[Address], Reader]
-
-
-def open_reader(address: Address) -> Reader:
-    """Open what `address` names.
-
-    Raises InputError: `source_unreachable` where nothing answers, `source_unreadable` where it is no video.
-    """
-    if isinstance(address, PictureDirectory):
-        return PictureReader(address.path)
-    if isinstance(address, StandardInput):
-        from faceid.live.source.mjpeg_reader import open_standard_input
-
-        return open_standard_input()
-    if isinstance(address, NetworkStream) and address.is_http:
-        from faceid.live.source.http_stream import open_http
-
-        if (reader := open_http(address)) is not None:
-            return reader
-    from faceid.live.source.video import VideoReader
-
-    return VideoReader(address)
 
 
 class PictureReader:

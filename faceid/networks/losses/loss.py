@@ -1,14 +1,11 @@
-"""What every loss is, and the loss that settings ask for."""
+"""What every loss is."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-
-from faceid.networks.losses.settings import LossSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,33 +47,6 @@ class EmbeddingLoss(nn.Module):
     def over(self, embeddings: Tensor, labels: Tensor) -> LossValue:
         """`forward` for checked embeddings of float32 or float64."""
         raise NotImplementedError
-
-
-def make_loss(settings: LossSettings, *, embedding_size: int, classes: int) -> EmbeddingLoss:
-    """The loss that `settings` name, over embeddings of `embedding_size` and labels 0..`classes` - 1.
-
-    Put it on the network's device before its parameters go to an optimiser.
-    """
-    parameters = settings.parameters()
-    head = {"embedding_size": embedding_size, "classes": classes}
-    # Imported here, as each of these modules needs this one.
-    from faceid.networks.losses.contrastive import ContrastiveLoss
-    from faceid.networks.losses.hashing import HashingLoss
-    from faceid.networks.losses.heads import ArcFace, CentreLoss, CosFace, SoftmaxLoss
-    from faceid.networks.losses.partial_auc import PartialAUCLoss
-    from faceid.networks.losses.triplet import TripletLoss
-
-    makers: dict[str, Callable[[], EmbeddingLoss]] = {
-        "triplet": lambda: TripletLoss(**parameters),
-        "contrastive": lambda: ContrastiveLoss(**parameters),
-        "centre": lambda: CentreLoss(**head, **parameters),
-        "softmax": lambda: SoftmaxLoss(**head),
-        "arcface": lambda: ArcFace(**head, **parameters),
-        "cosface": lambda: CosFace(**head, **parameters),
-        "partial_auc": lambda: PartialAUCLoss(**parameters),
-        "hashing": lambda: HashingLoss(embedding_size=embedding_size, **parameters),
-    }
-    return makers[settings.name]()
 
 
 def _described(tensor: Tensor) -> str:

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from faceid.networks.errors import TrainingFailed
-from faceid.networks.losses.loss import EmbeddingLoss, make_loss
+from faceid.networks.losses.factory import make_loss
+from faceid.networks.losses.loss import EmbeddingLoss
 from faceid.networks.training.batches import Batch
 from faceid.networks.training.checkpoints import Learnt
 from faceid.networks.training.embedding import as_input, embed, spread

@@ -1,11 +1,11 @@
-"""What a training is told: a TOML file, or the defaults of one of two ways to begin. Imports the standard library only.
+"""The settings of a training: a TOML file, or the defaults for one of two ways to start. No tensor library is imported.
 
     seed = 0
 
-    [network]                   # from scratch: which one, and how it is made
-    dim = 128                   # numbers of an embedding, 8 to 512
-    side = 64                   # light only: pixels that the crop is reduced to
-    frozen = 0                  # the first stages that stay as they are
+    [network]                   # a network from scratch: its size
+    dim = 128                   # length of an embedding, 8 to 512
+    side = 64                   # light only: pixels to which the crop is reduced
+    frozen = 0                  # how many of the first stages do not learn
 
     [loss]                      # faceid/networks/losses/settings.py
     name = "triplet"
@@ -17,59 +17,53 @@
 
     [optimiser]
     name = "adamw"              # or "sgd"
-    rate = 1e-3                 # learning rate of the last stage at its highest
-    relative = false            # rates are shares of what each tensor measures (root mean square) at the start
-    layer_decay = 1.0           # each stage learns so many times as fast as the one after it
+    rate = 1e-3                 # highest learning rate of the last stage
+    relative = false            # rates are shares of the root mean square of each tensor at the start
+    layer_decay = 1.0           # rate of a stage, divided by that of the next one
     weight_decay = 1e-4
     momentum = 0.9              # sgd only
-    warmup = 50                 # steps in which the rate rises to its highest; then it falls along a cosine
-    clip = 0.0                  # the largest norm of the gradient; 0 leaves it as it is
+    warmup = 50                 # steps in which the rate rises; then it falls along a cosine
+    clip = 0.0                  # largest norm of the gradient; 0 sets no limit
 
     [schedule]
     steps = 2000
     validate = 100              # steps from one validation to the next
     checkpoint = 50
-    patience = 10               # validations without a better one, after which it ends
+    patience = 10               # the training ends after so many validations without progress
 
-    [distillation]              # stay near to what the starting network says of the clean photo
+    [distillation]              # keeps embeddings near those of the starting network for the clean photo
     weight = 0.0
     distance = "cosine"         # 1 - cosine, or "l2": the length of the difference
 
-    [augmentation]              # how often each is done to a crop, 0 to 1
+    [augmentation]              # how often each change is made to a crop, 0 to 1
     flip = 0.5
     blur = 0.1
     jpeg = 0.1
     low_resolution = 0.1
     occlusion = 0.1
-    mask = 0.0                  # over mouth and nose; where the aligner goes by landmarks
+    mask = 0.0                  # over mouth and nose; for aligners that use landmarks
 
     [split]                     # shares of the identities that are not trained on
     validation = 0.15
     calibration = 0.15
 
-What a file leaves out stays as it is by default.
+A setting that a file leaves out keeps its default.
 """
 
 from __future__ import annotations
 
-import math
-import sys
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from faceid.documents import BadDocument, Finite, as_type, parse_toml
 from faceid.networks.errors import BadSettings
 from faceid.networks.losses.settings import LossSettings
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 LEAST_DIM, MOST_DIM = 8, 512
 
 MOST_SEED = 2**32 - 1
-"""Above, the seeds of steps, which are made of it, would not go into torch's 64 bits."""
+"""The seeds of steps are made of the seed: from a larger one they would not fit into the 64 bits of torch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +103,13 @@ class OptimiserSettings:
     """The optimiser, and how fast each stage of the network learns at each step."""
 
     name: str = "adamw"
-    rate: float = 1e-3
+    rate: Finite = 1e-3
     relative: bool = False
-    layer_decay: float = 1.0
-    weight_decay: float = 1e-4
-    momentum: float = 0.9
+    layer_decay: Finite = 1.0
+    weight_decay: Finite = 1e-4
+    momentum: Finite = 0.9
     warmup: int = 50
-    clip: float = 0.0
+    clip: Finite = 0.0
 
     def __post_init__(self) -> None:
         _check(self.name in ("adamw", "sgd"), f"no optimiser {self.name!r}: adamw or sgd")
@@ -143,7 +137,7 @@ class ScheduleSettings:
 class DistillationSettings:
     """How strongly embeddings are held where the starting network has them."""
 
-    weight: float = 0.0
+    weight: Finite = 0.0
     distance: str = "cosine"
 
     def __post_init__(self) -> None:
@@ -155,12 +149,12 @@ class DistillationSettings:
 class AugmentationSettings:
     """How often each change is made to a crop, 0..1."""
 
-    flip: float = 0.5
-    blur: float = 0.1
-    jpeg: float = 0.1
-    low_resolution: float = 0.1
-    occlusion: float = 0.1
-    mask: float = 0.0
+    flip: Finite = 0.5
+    blur: Finite = 0.1
+    jpeg: Finite = 0.1
+    low_resolution: Finite = 0.1
+    occlusion: Finite = 0.1
+    mask: Finite = 0.0
 
     def __post_init__(self) -> None:
         _shares(self)
@@ -170,8 +164,8 @@ class AugmentationSettings:
 class SplitSettings:
     """The shares of identities by which the best step is chosen, and by which the result is calibrated."""
 
-    validation: float = 0.15
-    calibration: float = 0.15
+    validation: Finite = 0.15
+    calibration: Finite = 0.15
 
     def __post_init__(self) -> None:
         _shares(self)
@@ -195,10 +189,9 @@ class TrainSettings:
     def __post_init__(self) -> None:
         _check(0 <= self.seed <= MOST_SEED, f"seed must be 0 to {MOST_SEED}, not {self.seed}")
 
-    def changed(self, changes: Mapping[str, Mapping[str, Any]]) -> TrainSettings:
-        """The same with other values: by section, then by key. Raises BadSettings."""
-        sections = {name: _changed(getattr(self, name), values, name) for name, values in changes.items()}
-        return replace(self, **sections)
+    def changed(self, changes: Mapping[str, Any]) -> TrainSettings:
+        """The same settings with other values: by section, then by key. Raises BadSettings."""
+        return _read(changes, "settings", self)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for files and comparisons."""
@@ -206,43 +199,42 @@ class TrainSettings:
 
 
 def read_settings(text: str, where: str, defaults: TrainSettings) -> TrainSettings:
-    """`defaults` with what a TOML file says; `where` names it in messages. Raises BadSettings, naming the key."""
+    """`defaults` with what a TOML file says; `where` names it in messages. Raises BadSettings, which names the key."""
     try:
-        values: dict[str, Any] = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise BadSettings(f"{where} is not valid TOML: {error}", path=where) from error
-    seed = values.pop("seed", defaults.seed)
-    known = [section.name for section in fields(TrainSettings) if section.name != "seed"]
-    for name, section in values.items():
-        if name not in known or not isinstance(section, dict):
-            raise BadSettings(
-                f"{where}: {name} is not a known section", hint=f"known are {', '.join(known)}", path=where
+        return _read(parse_toml(text, where), where, defaults)
+    except BadDocument as error:
+        raise BadSettings(str(error), path=where) from error
+
+
+def _read(changes: Mapping[str, Any], where: str, defaults: TrainSettings) -> TrainSettings:
+    merged = defaults.as_dict()
+    for name, values in changes.items():
+        if name == "seed":
+            merged[name] = values
+            continue
+        kept = merged.get(name)
+        if kept is None or not isinstance(values, Mapping):
+            raise _unknown(
+                f"{where}: {name} is not a known section", where, [key for key in merged if key != "seed"]
             )
+        for key in values:
+            if key not in kept:
+                raise _unknown(f"{where}: {name}.{key} is not a known setting", where, kept)
+        if name == "loss" and values.get("name", kept["name"]) != kept["name"]:
+            # Another loss has other parameters: what was set for the old one does not go over to it.
+            kept = {}
+        merged[name] = {**kept, **values}
     try:
-        return replace(defaults.changed(values), seed=_typed(seed, 0, "seed"))
+        return as_type(merged, TrainSettings, where)
+    except BadDocument as error:
+        raise BadSettings(str(error), path=where) from error
     except BadSettings as error:
-        raise BadSettings(f"{where}: {error}", hint=error.hint, path=where) from error
+        facts: dict[str, Any] = error.facts
+        raise BadSettings(f"{where}: {error}", remedy=error.remedy, path=where, **facts) from error
 
 
-def _changed(section: Any, values: Mapping[str, Any], name: str) -> Any:
-    known = {entry.name: getattr(section, entry.name) for entry in fields(section)}
-    for key in values:
-        if key not in known:
-            raise BadSettings(f"{name}.{key} is not a known setting", hint=f"known are {', '.join(known)}")
-    if isinstance(section, LossSettings):
-        # Another loss has other parameters: what was set for the old one does not go over to it.
-        fresh = "name" in values and values["name"] != section.name
-        return LossSettings(**values) if fresh else replace(section, **values)
-    return replace(section, **{key: _typed(value, known[key], key) for key, value in values.items()})
-
-
-def _typed(value: Any, default: Any, key: str) -> Any:
-    wanted = type(default)
-    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    if type(value) is not wanted or (wanted is float and not math.isfinite(value)):
-        raise BadSettings(f"{key} must be of type {wanted.__name__}, not {value!r}")
-    return value
+def _unknown(message: str, where: str, known: Iterable[str]) -> BadSettings:
+    return BadSettings(message, remedy="known_keys", path=where, known=", ".join(known))
 
 
 def _shares(section: Any) -> None:
@@ -257,11 +249,11 @@ def _check(holds: bool, complaint: str) -> None:
 
 
 FROM_SCRATCH = TrainSettings()
-"""Where a network from scratch begins."""
+"""The start for a network from scratch."""
 
 FINE_TUNING = TrainSettings(
     optimiser=OptimiserSettings(rate=1.5e-3, relative=True),
     schedule=ScheduleSettings(steps=500, validate=50, checkpoint=50, patience=5),
     distillation=DistillationSettings(weight=10.0),
 )
-"""Where a trained network begins that shall learn more and forget little."""
+"""The start for a trained network that is to learn more and to forget little."""

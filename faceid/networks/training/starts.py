@@ -10,7 +10,7 @@ from torch import nn
 
 from faceid.networks import loading
 from faceid.networks.backbones import dlib_resnet, facenet, light, mobilefacenet
-from faceid.networks.card import Backbone, Card
+from faceid.networks.card import Card
 from faceid.networks.errors import BadSettings
 from faceid.networks.training.norms import with_norms
 from faceid.networks.training.settings import NetworkSettings
@@ -24,7 +24,7 @@ class Form:
     aligner: str
 
 
-FORMS: dict[Backbone, Form] = {
+FORMS: dict[str, Form] = {
     "light": Form(light.SIZE, "arcface-112-v1"),
     "mobilefacenet": Form(112, "arcface-112-v1"),
     "dlib-resnet": Form(dlib_resnet.SIZE, "dlib-150-v1"),
@@ -33,7 +33,7 @@ FORMS: dict[Backbone, Form] = {
 """The networks that can be trained."""
 
 
-def trainable(name: str) -> Backbone:
+def trainable(name: str) -> str:
     """The network of that name. Raises BadSettings for one that is none, or cannot be trained."""
     for backbone in FORMS:
         if backbone == name:
@@ -47,7 +47,7 @@ def trainable(name: str) -> Backbone:
 class Scratch:
     """A network without any weights: they are drawn from `seed`."""
 
-    backbone: Backbone
+    backbone: str
     settings: NetworkSettings
     seed: int
 

@@ -8,65 +8,35 @@ differ a little, as their pixels do (cosine about 0.98); vectors of two people a
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Sequence
-from statistics import NormalDist
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 
-from faceid.networks.calibration import Calibration, CalibrationPoint, EvidencePoint
+from faceid.networks.card import Card
+from faceid.networks.fake_card import DIM, FAKE, NOISE, fake_card
 from faceid.recognition.embed.crops import check_crops
 from faceid.types import Crop, ModelKey
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from faceid.networks.calibration import Calibration
     from faceid.types import Pixels
 
 LEVELS: Final = (80, 112, 144, 176, 208, 240)
 """What a channel of a person's base colour can be."""
 
-DIM: Final = 64
-NOISE: Final = 0.15
-"""Length of what a photo adds to its person's unit vector."""
-
-# The cosine of random directions is close to normal, of variance 1 / DIM. Photos of one person add two of them, each
-# of length NOISE, to a vector of length 1.
-_STRANGERS: Final = NormalDist(0.0, DIM**-0.5)
-_ONE_PERSON: Final = NormalDist(1.0 / (1.0 + NOISE**2), NOISE * (2.0 / DIM) ** 0.5 / (1.0 + NOISE**2))
-
-
-def _point(fmr: float) -> CalibrationPoint:
-    cosine = _STRANGERS.inv_cdf(1.0 - fmr)
-    return CalibrationPoint(fmr, 1.0 - cosine, low=fmr, high=fmr, count=0, fnmr=_ONE_PERSON.cdf(cosine))
-
-
-def _evidence(distance: float) -> EvidencePoint:
-    parts = ((law.mean - (1.0 - distance)) / law.stdev for law in (_STRANGERS, _ONE_PERSON))
-    strangers, one_person = (part**2 / 2.0 for part in parts)
-    log_ratio = strangers - one_person + math.log(_STRANGERS.stdev / _ONE_PERSON.stdev)
-    return EvidencePoint(distance, max(-6.0, min(6.0, log_ratio / math.log(10.0))))
-
-
-CALIBRATION: Final = Calibration(
-    data="computed: random directions in 64 dimensions",
-    date="2025-01-01",
-    software="faceid.recognition.embed.fake",
-    mated=0,
-    non_mated=0,
-    points=tuple(_point(fmr) for fmr in (1e-6, 1e-5, 1e-4, 1e-3, 1e-2)),
-    ambiguity_margin=0.05,
-    evidence=tuple(_evidence(step / 20.0) for step in range(21)),
-)
-"""At which distance strangers are taken for each other, so that tests can ask for rates as users do."""
+CALIBRATION: Final = cast("Calibration", fake_card().calibration)
+"""Distances of non-mated comparisons, so that tests can ask for rates as users do."""
 
 
 class FakeEmbedder:
     """Crops of fake faces -> unit vectors; the same crop gives the same vector on every machine."""
 
     def __init__(
-        self, aligner: str = "dlib-150-v1", input_size: int = 150, *, name: str = "fake", dim: int = DIM
+        self, aligner: str = "dlib-150-v1", input_size: int = 150, *, name: str = FAKE, dim: int = DIM
     ) -> None:
         self._model = ModelKey(name, "0" * 64, aligner, dim, "cosine")
         self._input_size = input_size
@@ -90,6 +60,11 @@ class FakeEmbedder:
         dim = self._model.dim
         rows = [_embedding(crop.pixels, dim) for crop in crops]
         return np.stack(rows) if rows else np.empty((0, dim), np.float32)
+
+
+def open_embedder(card: Card, *, device: str, weights_dir: Path) -> FakeEmbedder:
+    """The embedder of a card of the kind `fake`; `device` and `weights_dir` are not used."""
+    return FakeEmbedder(card.aligner, card.input_size, name=card.name, dim=card.dim)
 
 
 def _embedding(pixels: Pixels, dim: int) -> NDArray[np.float32]:

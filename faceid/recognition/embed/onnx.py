@@ -1,4 +1,4 @@
-"""Embeddings by an ONNX graph of the user's own: `--model onnx:FILE`.
+"""Embeddings by the user's own ONNX graph, whose model name is `onnx:FILE`.
 
 Any network that takes aligned crops and gives one vector a face will do, ArcFace's above all. What the graph
 does not say stands in a model card beside it, FILE with the suffix `.toml`, in the format of faceid/networks/card.py:

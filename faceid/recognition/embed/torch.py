@@ -1,4 +1,4 @@
-"""Embeddings by a network of the models package, run by torch or, compiled, by OpenVINO."""
+"""Embeddings by a network of `faceid.networks`, run by torch or, compiled, by OpenVINO."""
 
 from __future__ import annotations
 
@@ -101,8 +101,9 @@ def open_embedder(
     The model of the vectors is the same: the runtimes agree to within rounding. Raises ModelError where the weights
     are missing, altered or of another form, or OpenVINO is missing.
     """
-    network = loading.load(card, weights_dir)
-    if runtime != "torch":
+    network = loading.open_network(card, weights_dir)
+    # Only a module can be compiled: a kind that a package adds may be any function of tensors.
+    if isinstance(network, nn.Module) and runtime != "torch":
         from faceid.runtime.openvino import CompiledNetwork, LateCompiledNetwork
 
         kind = CompiledNetwork if runtime == "openvino" else LateCompiledNetwork

@@ -1,1 +1,1 @@
-"""A live face, or a copy of one? Passive, from one picture, and by challenge, from what the face is asked to do."""
+"""Liveness: passive, from one picture, and by challenge, from movements that the face performs on request."""

@@ -1,10 +1,10 @@
-"""Liveness by challenge: a person is asked for a few movements in an order that nobody can know beforehand.
+"""Liveness by challenge: a person performs a few requested movements in a random order.
 
-Look straight, do what is asked, look straight again, and so on. Another movement than the one asked for ends it, so
-that a recording in which somebody does everything, in some order, is no better than a guess: of `count` movements
-there are 4 * 3 ** (count - 1) orders. Each step counts only on a look that was compared with the first face, and
-nobody may leave the picture in between; who has passed stays compared. A copy that can be moved as asked (a puppet,
-a face swapped live into the stream) passes.
+The person looks straight, performs a movement, looks straight again, and so on. A wrong movement ends the challenge, so
+that a recording of all movements in some order is no better than a guess: of `count` movements there are
+4 * 3 ** (count - 1) orders. Each step counts only on a look that was compared with the first face. The face must stay
+in the picture, and it is compared with the first one after a pass too. A copy that moves on request (a puppet, a face
+swapped live into the stream) passes.
 
 Pure: the times, faces and vectors come from the caller, the order from its generator.
 """
@@ -42,8 +42,8 @@ class Limits:
 
     Of `HeadPose`: `straight_yaw` and `straight_pitch` (this far from the first look's), `straight_nearness` (times
     more or less), `turned_yaw`, `nodded_pitch` (this much more than the first look's), `approached` (times nearer).
-    Seconds: `hold_s` a pose must last, `step_s` for each step, `total_s` for all, `gap_s` without a face. So many
-    `strangers` in a row, looks unlike the first, are another person; one alone may be a blurred picture.
+    Seconds: `hold_s` a pose must last, `step_s` for each step, `total_s` for all, `gap_s` without a face. `strangers`
+    consecutive looks unlike the first one are another person; a single one may be a blurred picture.
 
     The angles are measured (`faceid.recognition.liveness.pose`); in a webcam clip a nod moves `pitch` by 0.11 to 0.15
     and coming nearer reaches 1.4. The times are choices.
@@ -75,7 +75,7 @@ class Step:
 class Progress:
     """Where a challenge stands: `asked` is what to do now, None where it is over; `reason` says why it failed.
 
-    `steps` are those asked so far: later ones are nobody's business yet.
+    `steps` are the requested ones so far; later ones stay secret.
     """
 
     state: State

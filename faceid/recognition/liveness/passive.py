@@ -1,4 +1,4 @@
-"""Liveness from one picture, by networks of the models package."""
+"""Liveness from one picture, by networks of `faceid.networks`."""
 
 from __future__ import annotations
 

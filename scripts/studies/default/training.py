@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from faceid.imaging import read
 from faceid.networks.backbones.dlib_resnet import DlibResnet
-from faceid.networks.losses.loss import make_loss
+from faceid.networks.losses.factory import make_loss
 from faceid.networks.losses.settings import LossSettings
 from faceid.recognition.align import align
 from scripts.datasets import lfw

@@ -20,7 +20,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from faceid.networks.losses.autoencoder import Autoencoder
-from faceid.networks.losses.loss import LossValue, make_loss
+from faceid.networks.losses.factory import make_loss
+from faceid.networks.losses.loss import LossValue
 from faceid.networks.losses.settings import LossSettings
 from faceid.networks.mining.batches import IdentityBatches
 from scripts.studies.omniglot.data import SIDE, Drawings

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from faceid.recognition import calibrations
+from faceid.networks import registry
 from scripts.datasets.poisoned_folders import SWAPPED, Network, Person, count, half, judge, poison
 
 
@@ -43,7 +43,7 @@ def test_every_photo_stays_and_the_marked_ones_are_somebody_elses(seed: int) -> 
 
 
 def test_swaps_are_judged_and_counted() -> None:
-    calibration = calibrations.calibration_of("dlib-resnet")
+    calibration = registry.card("dlib-resnet").calibration
     assert calibration is not None
     network = Network("dlib-resnet", calibration, "cosine")
     folders = poison(CROWD, np.random.default_rng(1))

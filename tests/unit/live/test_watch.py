@@ -13,7 +13,8 @@ from faceid.live.decision.person import Person
 from faceid.live.liveness.challenge import ChallengeCheck
 from faceid.live.liveness.challenge_lockout import FIRST_PAUSE_S, LONGEST_PAUSE_S, Tries
 from faceid.live.liveness.state import Liveness
-from faceid.live.watch import Moment, Watch
+from faceid.live.view import Moment
+from faceid.live.watch import Watch
 from faceid.recognition.liveness.challenge import Challenge
 from filmed import ALICE, BOB, CAROL, CLAIM, Colour, Placed, frame, gallery, told, vector_of, watch
 from performers import posed

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from faceid.cli.hints_networks import hint_of
 from faceid.networks import registry
 from faceid.networks.calibration import HEADER, from_json, to_json
-from faceid.networks.card import read_card
+from faceid.networks.card import Accuracy, Card, LivenessCard, TensorFormat, Weights
+from faceid.networks.card_text import read_card
 from faceid.networks.errors import BadCard, UnknownModel, WeightsAltered, WeightsMissing
 from faceid.networks.loading import load
 from faceid.networks.registry import Calibration, CalibrationPoint, EvidencePoint, write_calibration
@@ -84,7 +87,7 @@ def test_the_network_that_was_trained_here_is_there_without_being_pulled(tmp_pat
 def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
     with pytest.raises(UnknownModel, match="resnet-50") as caught:
         registry.card("resnet-50")
-    assert "mobilefacenet" in str(caught.value.hint)
+    assert "mobilefacenet" in str(hint_of(caught.value))
 
 
 @pytest.mark.parametrize("name", ["../dlib-resnet", "cards/dlib-resnet", "", "dlib-resnet.toml"])
@@ -157,6 +160,32 @@ def test_a_calibration_may_know_nothing_of_misses_and_evidence(tmp_path: Path) -
 @pytest.mark.parametrize("calibration", [CALIBRATION, without_misses_and_evidence()])
 def test_a_calibration_as_json_comes_back_as_it_was(calibration: Calibration) -> None:
     assert from_json(to_json(calibration), "x") == calibration
+
+
+def test_version_0_1_0_can_read_a_calibration_as_json() -> None:
+    text = to_json(without_misses_and_evidence())
+    assert "null" not in text
+    assert json.loads(text)["evidence"] == []
+    assert json.loads(to_json(CALIBRATION))["evidence"][0] == [0.1, 4.25]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ('"fnmr": 0.0', '"fnmr": 2', r"points\[1\]\.fnmr must be a rate, 0 to 1"),
+        ('"count": 12,', '"count": 1.5,', r"points\[0\]\.count must be a whole number"),
+        ('"count": 12,', '"counts": 12,', r"points\[0\]\.count is missing"),
+        ('"count": 12,', '"count": 12, "x": 1,', r"points\[0\]\.x is not a known key"),
+        ("[0.4, 0.0]", "[0.4]", r"evidence\[1\] must be"),
+        ("[0.4, 0.0]", "[0.05, 0.0]", r"evidence\[1\] must rise in distance"),
+        ('"distance": 0.52', '"distance": 0.3', r"points\[1\] must rise"),
+    ],
+)
+def test_a_bad_calibration_names_the_key_and_its_place(old: str, new: str, complaint: str) -> None:
+    text = to_json(CALIBRATION)
+    assert old in text
+    with pytest.raises(BadCard, match=f"policy 3: {complaint}"):
+        from_json(text.replace(old, new), "policy 3")
 
 
 @pytest.mark.parametrize(
@@ -252,3 +281,14 @@ def test_an_onnx_file_without_a_card_or_a_card_without_a_file(tmp_path: Path) ->
     (tmp_path / "net.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(BadCard, match="cannot read"):
         registry.card(f"onnx:{tmp_path / 'net.onnx'}")
+
+
+def test_the_readme_describes_every_key_of_a_card() -> None:
+    text = (registry.card_path("dlib-resnet").parents[1] / "README.md").read_text("utf-8")
+    for kind in (Card, LivenessCard, Weights, TensorFormat, Accuracy, Calibration):
+        for field in fields(kind):
+            assert f"`{field.name}`" in text or f"[{field.name}]" in text, field.name
+    for name in CalibrationPoint.__slots__:
+        assert f"`points[].{name}`" in text
+    for name in (*registry.names(), *registry.liveness_names()):
+        assert f"`{name}`" in text

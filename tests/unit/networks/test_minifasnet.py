@@ -186,7 +186,7 @@ def test_networks_for_liveness_are_no_models() -> None:
     ],
 )
 def test_a_card_for_liveness_that_cannot_be_used(old: str, new: str, key: str) -> None:
-    from faceid.networks.card import read_liveness_card
+    from faceid.networks.card_text import read_liveness_card
 
     path = registry.card_path("dlib-resnet").parent / "liveness" / "minifasnet-v2.toml"
     text = path.read_text("utf-8")

@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from faceid.decision.decide import Policy, Target, policy_for
 from faceid.decision.scores import distance_from_similarity
-from faceid.enrolment.checks.conflict import enrolled_as, is_somebody_elses
-from faceid.recognition import calibrations
+from faceid.enrolment.checks.conflict import enrolled_as, matches_another_identity
+from faceid.networks import registry
 from faceid.types import Candidate
 
-DLIB = calibrations.calibration_of("dlib-resnet")
+DLIB = registry.card("dlib-resnet").calibration
 assert DLIB is not None
 POLICY = policy_for(Target(fmr=1e-4), DLIB, identities=10)
 LIMIT = POLICY.threshold
@@ -112,5 +112,5 @@ def test_candidates_go_with_photos() -> None:
 def test_a_photo_is_somebody_elses_where_it_matches_and_is_nearer(
     own: float | None, candidates: list[tuple[str, float]], taken_for: str | None
 ) -> None:
-    found = is_somebody_elses("new", own, [seen(*candidate) for candidate in candidates], POLICY)
+    found = matches_another_identity("new", own, [seen(*candidate) for candidate in candidates], POLICY)
     assert (found.name if found else None) == taken_for

@@ -7,9 +7,9 @@ import pytest
 from numpy.typing import NDArray
 
 from faceid.enrolment.checks.group import BOUNDS, Bounds, examine, largest_face, scene_similarity
-from faceid.recognition import calibrations
+from faceid.networks import registry
 
-DLIB = calibrations.calibration_of("dlib-resnet")
+DLIB = registry.card("dlib-resnet").calibration
 assert DLIB is not None
 DIM = 64
 NOBODY = np.empty((0, DIM), dtype=np.float32)

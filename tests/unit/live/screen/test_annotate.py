@@ -16,7 +16,7 @@ from faceid.live.screen.fonts import text_mask
 from faceid.live.screen.labels import DARK, WHITE, label
 from faceid.live.screen.layout import Layout
 from faceid.live.screen.screens import Screens
-from faceid.live.source.events import SourceLost
+from faceid.live.source.stream import SourceLost
 from faceid.live.view import Shown, View
 from faceid.recognition.liveness.challenge import ACTIONS
 from made_up_views import gray, shown, view

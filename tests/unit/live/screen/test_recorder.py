@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from faceid.errors import UsageError
 from faceid.live.screen import recorder
 from faceid.live.screen.recorder import CODECS, Recorder
-from faceid.live.source.events import SourceLost
+from faceid.live.source.stream import SourceLost
 from faceid.live.view import View
 from made_up_views import gray, view
 from places import ROOT
@@ -261,7 +261,7 @@ def test_a_process_that_is_killed_loses_its_last_seconds_only(tmp_path: Path, su
 import os, signal
 from pathlib import Path
 import numpy as np
-from faceid.live.source.frames import Frame
+from faceid.live.source.stream import Frame
 from faceid.live.screen.recorder import Recorder
 from faceid.live.view import View
 from faceid.types import Image

@@ -15,7 +15,7 @@ from PIL import Image as Pillow
 from faceid.errors import InputError, UsageError
 from faceid.live.screen import snapshots
 from faceid.live.screen.snapshots import Snapshots
-from faceid.live.source.events import SourceLost
+from faceid.live.source.stream import SourceLost
 from faceid.recognition.quality import Quality
 from faceid.types import Crop, Face, Image
 from made_up_views import gray, shown, view

@@ -25,7 +25,7 @@ LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only there may a dis
 SHOWS = """
 import time
 import numpy as np
-from faceid.live.source.frames import Frame
+from faceid.live.source.stream import Frame
 from faceid.live.screen.annotate import Annotator
 from faceid.live.screen.window import Window
 from faceid.live.view import View

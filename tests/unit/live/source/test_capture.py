@@ -14,12 +14,11 @@ from hypothesis import strategies as st
 
 from faceid.errors import InputError
 from faceid.live.source.addresses import Address, Camera, NetworkStream, VideoFile, parse_address
-from faceid.live.source.backoff import Backoff
 from faceid.live.source.capture import Capture, Patience
-from faceid.live.source.events import SourceBack, SourceEnded, SourceEvent, SourceLost
-from faceid.live.source.frames import Frame
 from faceid.live.source.handover import Handover
+from faceid.live.source.opening import Backoff
 from faceid.live.source.readers import Grabbed
+from faceid.live.source.stream import Frame, SourceBack, SourceEnded, SourceEvent, SourceLost
 from faceid.types import Image
 from moving_pictures import jpeg as jpeg_of
 from moving_pictures import mjpeg_server, multipart, number_of, pixels, write_video

@@ -17,10 +17,10 @@ from PIL import Image as Pillow
 from faceid.errors import InputError
 from faceid.live.source.addresses import PictureDirectory, StandardInput, VideoFile, parse_address
 from faceid.live.source.capture import Capture
-from faceid.live.source.events import SourceBack, SourceLost
-from faceid.live.source.frames import Frame
 from faceid.live.source.mjpeg import JpegSplitter
-from faceid.live.source.readers import Grabbed, Reader, open_reader
+from faceid.live.source.opening import open_reader
+from faceid.live.source.readers import Grabbed, Reader
+from faceid.live.source.stream import Frame, SourceBack, SourceLost
 from moving_pictures import jpeg, mjpeg_server, multipart, number_of, pixels, write_video
 from places import ROOT
 from scripts.chaos.rtsp_server import serving
@@ -107,7 +107,7 @@ def test_a_process_ends_while_its_capture_waits_for_standard_input() -> None:
     program = (
         "import sys; from faceid.live.source.capture import Capture\n"
         "from faceid.live.source.addresses import parse_address\n"
-        "from faceid.live.source.frames import Frame\n"
+        "from faceid.live.source.stream import Frame\n"
         "capture = Capture(parse_address('-'))\n"
         "print(isinstance(capture.take(), Frame), flush=True)"
     )
@@ -247,7 +247,7 @@ def test_libraries_below_print_nothing(tmp_path: Path) -> None:
         "import sys\n"
         "from faceid.errors import InputError\n"
         "from faceid.live.source.addresses import parse_address\n"
-        "from faceid.live.source.readers import open_reader\n"
+        "from faceid.live.source.opening import open_reader\n"
         "for text in sys.argv[1:]:\n"
         "    try:\n"
         "        reader = open_reader(parse_address(text))\n"

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from faceid.networks.losses.loss import LossValue, make_loss
+from faceid.networks.losses.factory import make_loss
+from faceid.networks.losses.loss import LossValue
 from faceid.networks.losses.settings import DISTANCES, MINING, NAMES, LossSettings
 
 TRIPLETS = [

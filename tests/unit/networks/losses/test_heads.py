@@ -8,8 +8,9 @@ from itertools import pairwise
 import pytest
 import torch
 
+from faceid.networks.losses.factory import make_loss
 from faceid.networks.losses.heads import ArcFace, CentreLoss, CosFace, SoftmaxLoss
-from faceid.networks.losses.loss import EmbeddingLoss, make_loss
+from faceid.networks.losses.loss import EmbeddingLoss
 from faceid.networks.losses.settings import LossSettings
 
 

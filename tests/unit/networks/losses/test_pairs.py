@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+from faceid.networks.losses.factory import make_loss
 from faceid.networks.losses.hashing import HashingHead, HashingLoss, hamming, pack
-from faceid.networks.losses.loss import make_loss
 from faceid.networks.losses.settings import LossSettings
 
 

@@ -11,7 +11,8 @@ from pytorch_metric_learning.reducers import MeanReducer
 from torch import Tensor
 
 from faceid.networks.losses.distance import pml_distance
-from faceid.networks.losses.loss import EmbeddingLoss, make_loss
+from faceid.networks.losses.factory import make_loss
+from faceid.networks.losses.loss import EmbeddingLoss
 from faceid.networks.losses.settings import LossSettings
 from faceid.networks.mining.triplets import hard
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from faceid.cli.hints_networks import hint_of
 from faceid.networks.errors import BadSettings
 from faceid.networks.training import settings as module
 from faceid.networks.training.settings import FINE_TUNING, FROM_SCRATCH, TrainSettings, read_settings
@@ -64,8 +65,9 @@ def test_a_bad_file_names_the_key(text: str, complaint: str) -> None:
 def test_a_bad_section_is_told_with_the_good_ones() -> None:
     with pytest.raises(BadSettings) as refused:
         read_settings("[optimizer]\nrate = 1.0", "x", FROM_SCRATCH)
-    assert refused.value.hint is not None
-    assert "batch, optimiser, schedule" in refused.value.hint
+    hint = hint_of(refused.value)
+    assert hint is not None
+    assert "batch, optimiser, schedule" in hint
 
 
 def test_settings_are_plain_values(tmp_path: Path) -> None:

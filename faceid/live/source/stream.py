@@ -1,9 +1,26 @@
-"""What happens to a source, told in order with its frames."""
+"""What a video source gives, in order: frames, and the events that interrupt or end them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+from faceid.types import Image
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One picture of a stream.
+
+    `number` counts from 0 what the source gave, `time_s` is seconds since the source began (media time for files,
+    monotonic for cameras). `image.source` is the stream's public name, and `image.sha256` is empty: nobody hashes
+    frames.
+    """
+
+    image: Image
+    number: int
+    time_s: float
+
 
 Loss: TypeAlias = Literal["unreachable", "disconnected", "stalled", "black", "frozen"]
 """Why a source gives nothing of use: it was never there, it broke off, it is silent, dark, or stands still."""

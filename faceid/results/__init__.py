@@ -1,0 +1,52 @@
+"""What faceid answers: the frozen dataclasses that the command line's JSON is made from, field for field."""
+
+from __future__ import annotations
+
+from faceid.results.decisions import CompareResult, FaceResult, IdentifyResult, Point, VerifyResult
+from faceid.results.enrolment import AlreadyEnrolled, EnrollResult, EnrollSummary
+from faceid.results.gallery import (
+    IdentityInfo,
+    ReembedFailure,
+    ReembedResult,
+    RemoveResult,
+    RenameResult,
+    TemplateInfo,
+    TransferResult,
+)
+from faceid.results.index import IndexDifference, IndexResult, IndexStatus, IndexVerification, SnapshotInfo
+from faceid.results.networks import CheckResult, ModelInfo, TrainResult
+from faceid.results.policies import PolicyReport, PolicyRow, PolicyState, PolicyTransfer
+from faceid.results.problem import Problem, Reason, ReembedReason
+
+__all__ = [
+    "AlreadyEnrolled",
+    "CheckResult",
+    "CompareResult",
+    "EnrollResult",
+    "EnrollSummary",
+    "FaceResult",
+    "IdentifyResult",
+    "IdentityInfo",
+    "IndexDifference",
+    "IndexResult",
+    "IndexStatus",
+    "IndexVerification",
+    "ModelInfo",
+    "Point",
+    "PolicyReport",
+    "PolicyRow",
+    "PolicyState",
+    "PolicyTransfer",
+    "Problem",
+    "Reason",
+    "ReembedFailure",
+    "ReembedReason",
+    "ReembedResult",
+    "RemoveResult",
+    "RenameResult",
+    "SnapshotInfo",
+    "TemplateInfo",
+    "TrainResult",
+    "TransferResult",
+    "VerifyResult",
+]

@@ -1,0 +1,80 @@
+"""What identification, verification and comparison give."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from faceid.results.policies import PolicyState
+from faceid.results.problem import Problem
+from faceid.types import Box, Candidate
+
+Point: TypeAlias = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class FaceResult:
+    """One face of an identified picture, with the decision and all that is needed to answer for it.
+
+    `fmr` is the chance that one stranger comes as close; `llr` what that is worth as evidence, log10 of the likelihood
+    ratio of one person against two. Both are None without a calibration.
+    """
+
+    box: Box
+    landmarks: tuple[Point, ...]
+    detection_score: float
+    quality: float
+    decision: Literal["match", "unknown", "ambiguous"]
+    name: str | None
+    distance: float | None
+    similarity: float | None
+    threshold: float
+    fmr: float | None
+    llr: float | None
+    candidates: tuple[Candidate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IdentifyResult:
+    """One picture: its faces from left to right. `timing_ms` has `read`, `detect`, `embed`, `search`, `total`.
+
+    Pictures that were worked on together share the batch's time evenly. `policy` is what decided.
+    """
+
+    path: str
+    status: Literal["ok", "no_face", "unreadable"]
+    faces: tuple[FaceResult, ...]
+    timing_ms: dict[str, float]
+    problem: Problem | None = None
+    policy: PolicyState | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyResult:
+    """Whether one picture shows the person it is said to show. `llr` as in FaceResult; `policy` is what decided."""
+
+    path: str
+    name: str
+    decision: Literal["match", "no_match"]
+    verified: bool
+    distance: float
+    similarity: float
+    threshold: float
+    fmr: float | None
+    llr: float | None
+    policy: PolicyState
+
+
+@dataclass(frozen=True, slots=True)
+class CompareResult:
+    """Whether two pictures show one person. `llr` as in FaceResult; `policy` is what decided."""
+
+    paths: tuple[str, str]
+    decision: Literal["match", "no_match"]
+    verified: bool
+    distance: float
+    similarity: float
+    threshold: float
+    fmr: float | None
+    llr: float | None
+    policy: PolicyState

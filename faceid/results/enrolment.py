@@ -1,0 +1,68 @@
+"""What an enrolment gives: one result for each photo, and totals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from faceid.results.problem import Problem, Reason
+from faceid.types import Box
+
+
+@dataclass(frozen=True, slots=True)
+class EnrollResult:
+    """What became of one photo. `reason` and `problem` are set where it was rejected.
+
+    `quality` is 0..1 and `quality_factors` what it is made of; both None where no face was assessed. `faces` counts
+    those that were found, None where nobody looked.
+    """
+
+    path: str
+    status: Literal["enrolled", "duplicate", "rejected"]
+    reason: Reason | None = None
+    template_id: int | None = None
+    box: Box | None = None
+    quality: float | None = None
+    quality_factors: dict[str, float] | None = None
+    faces: int | None = None
+    name: str | None = None
+    problem: Problem | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AlreadyEnrolled:
+    """Somebody whose photos match, taken together, another identity of the gallery: `candidate`.
+
+    `distance` is between the two, `fmr` the share of strangers that comes as close and `llr` log10 of the likelihood
+    ratio, both None where nobody measured. So many `matches` of the new `photos` with a face match by themselves.
+    """
+
+    name: str
+    candidate: str
+    distance: float
+    fmr: float | None
+    llr: float | None
+    matches: int
+    photos: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name} may be enrolled already, as {self.candidate}: {self.matches} of {self.photos} photos match"
+            f" (distance {self.distance:.3f} together)"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class EnrollSummary:
+    """Totals of one enrolment: photos by outcome, and the identity's templates afterwards.
+
+    `skipped` counts duplicates, and photos that add nothing to the templates that are kept; `failed` rejected photos.
+    `name` is None where several identities were enrolled.
+    """
+
+    name: str | None
+    enrolled: int
+    skipped: int
+    failed: int
+    templates: int
+    already_enrolled: tuple[AlreadyEnrolled, ...] = ()

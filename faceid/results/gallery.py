@@ -1,0 +1,94 @@
+"""What is enrolled, and what changing a gallery gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from faceid.results.problem import Problem, ReembedReason
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityInfo:
+    """An enrolled identity; `attributes` are what a table said of the person when enrolling."""
+
+    name: str
+    templates: int
+    created_at: str
+    attributes: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateInfo:
+    """A stored template: where it came from and what it was made with."""
+
+    template_id: int
+    source: str | None
+    sha256: str
+    quality: float | None
+    model: str
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveResult:
+    """What was removed: `identities` and `templates` are counts."""
+
+    status: Literal["removed"]
+    name: str
+    identities: int
+    templates: int
+
+
+@dataclass(frozen=True, slots=True)
+class RenameResult:
+    """An identity's new name."""
+
+    status: Literal["renamed"]
+    old: str
+    new: str
+    templates: int
+
+
+@dataclass(frozen=True, slots=True)
+class TransferResult:
+    """Templates brought in from or written to an .npz file; `skipped` were there already, `nameless` are nobody's."""
+
+    status: Literal["imported", "exported"]
+    path: str
+    identities: int
+    templates: int
+    skipped: int
+    model: str
+    nameless: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ReembedFailure:
+    """A template that could not be computed again for another model. It stays as it is."""
+
+    template_id: int
+    name: str
+    source: str | None
+    reason: ReembedReason
+    problem: Problem
+
+
+@dataclass(frozen=True, slots=True)
+class ReembedResult:
+    """What became of a gallery's move to `new_model`.
+
+    `status`: `switched`; `current`, where the gallery was of that model before; `incomplete`, where nothing was
+    switched because templates are missing. `re_embedded` templates were computed, `already` many were there,
+    `failed` could not be, `dropped` old ones were removed. Nobody finds the `unfindable` identities: they have
+    only templates of other models.
+    """
+
+    status: Literal["switched", "current", "incomplete"]
+    old_model: str
+    new_model: str
+    re_embedded: int
+    already: int
+    failed: int
+    dropped: int
+    unfindable: tuple[str, ...]

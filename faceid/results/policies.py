@@ -1,0 +1,89 @@
+"""Which threshold decides, where it comes from, and the policies that a gallery stores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from faceid.results.problem import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyState:
+    """What a threshold was chosen for, by whom, and what it gives here and now.
+
+    `source`: `asked` by the call, `gallery` for the stored policy `policy_id`, or `default`. `kind` and `target`: `fmr`
+    or `fpir` with a rate, or `threshold` with a distance. `identities` that are searched, None for a comparison with
+    one. `fmr`, and `fpir` for a search, are those of the threshold; `miss_rate` is how often a photo of somebody with
+    one template is missed. They are None where nobody measured. `held` is false where the calibration does not reach
+    far enough down to keep the target.
+    """
+
+    source: Literal["asked", "gallery", "default"]
+    policy_id: int | None
+    kind: Literal["fmr", "fpir", "threshold"]
+    target: float
+    threshold: float
+    identities: int | None
+    fmr: float | None
+    fpir: float | None
+    miss_rate: float | None
+    held: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyReport:
+    """What decides for a command at present, and what that rests on.
+
+    `fmr_low`..`fmr_high` is the 95 % interval of `policy.fmr`. `data`, with so many `mated` and `non_mated`
+    comparisons, was measured on day `measured_at` with `software`; all None without a calibration. `since` is when the
+    stored policy was put in force, None where none is. Where there is no threshold, `policy` is None and `problem` says
+    why: nobody measured, or not far enough down for the default.
+    """
+
+    decides: Literal["verify", "identify"]
+    policy: PolicyState | None
+    fmr_low: float | None
+    fmr_high: float | None
+    data: str | None
+    mated: int | None
+    non_mated: int | None
+    measured_at: str | None
+    software: str | None
+    since: str | None
+    model: str
+    problem: Problem | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyRow:
+    """A stored policy, in force or not. `threshold` is as of when it was put, as are `low`..`high`.
+
+    A policy with `own_calibration` was measured by the gallery's owner, else it is by the model's card.
+    """
+
+    policy_id: int
+    decides: Literal["verify", "identify"]
+    kind: Literal["fmr", "fpir", "threshold"]
+    target: float
+    threshold: float
+    low: float
+    high: float
+    data: str
+    mated: int
+    non_mated: int
+    own_calibration: bool
+    model: str
+    created_at: str
+    in_force: bool
+    since: str
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyTransfer:
+    """Policies brought in from or written to a file; `policies` counts them."""
+
+    status: Literal["imported", "exported"]
+    path: str
+    policies: int
+    model: str
