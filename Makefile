@@ -22,7 +22,7 @@ $(DEV): pyproject.toml
 	touch $@ $(RUNTIME)
 
 demo: $(RUNTIME) ## Enrol two people from sample photos, recognise them, refuse a stranger
-	$(BIN)/python scripts/demo.py
+	$(BIN)/python -m scripts.demo
 
 test: $(DEV) ## Run the fast tests
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal

@@ -5,9 +5,9 @@ log-likelihood ratio, tempered by how many independent looks it stands for, goes
 probability ratio test (Wald 1945, "Sequential tests of statistical hypotheses"). Looks at one track depend on each
 other so much that this is little more than one comparison of a good photo, and it claims no more. In tracks
 modelled from photographs strangers were accepted as often as the policy says where all looks are alike, and half as
-often where they differ as those of video do (scripts/check_live_rates.py). That holds for people like those the
-calibration was made on: five of one studio were taken for each other far more often (scripts/check_live.py), which no
-number of looks mends.
+often where they differ as those of video do (scripts/studies/check_live_rates.py). That holds for people like those the
+calibration was made on: five of one studio were taken for each other far more often (scripts/studies/check_live.py).
+No number of looks corrects that.
 """
 
 from __future__ import annotations
