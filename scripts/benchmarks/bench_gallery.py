@@ -133,7 +133,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument(
         "--quick", action="store_true", help="few probes, and nothing that must be installed first"
     )
-    parser.add_argument("--figure", type=Path, default=Path("scripts/benchmarks/figures/gallery.svg"))
+    parser.add_argument("--figure", type=Path, default=Path("docs/images/gallery.svg"))
     arguments = parser.parse_args()
     arguments.templates = arguments.templates or sizes("10k" if arguments.quick else "10k,100k,1M")
     return arguments

@@ -273,7 +273,7 @@ def _mean(runs: list[Measured]) -> float:
 
 def _arguments() -> argparse.Namespace:
     parser = command.parser(__doc__, data=True, cache=True, report="bench/lab_default.json")
-    parser.add_argument("--figure", type=Path, default=Path("scripts/studies/figures/lab_default.svg"))
+    parser.add_argument("--figure", type=Path, default=Path("docs/images/lab_default.svg"))
     parser.add_argument("--write", action="store_true", help="train on everybody and make the network")
     return parser.parse_args()
 

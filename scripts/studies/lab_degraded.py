@@ -306,7 +306,7 @@ def _arguments() -> argparse.Namespace:
         default=list(WAYS),
         help=f"separated by semicolons: {'; '.join(WAYS)}",
     )
-    parser.add_argument("--figure", type=Path, default=Path("scripts/studies/figures/lab_degraded.svg"))
+    parser.add_argument("--figure", type=Path, default=Path("docs/images/lab_degraded.svg"))
     return parser.parse_args()
 
 

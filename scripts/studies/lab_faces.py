@@ -247,7 +247,7 @@ def _arguments() -> argparse.Namespace:
         help=f"separated by semicolons: {'; '.join(WAYS)}",
     )
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--figure", type=Path, default=Path("scripts/studies/figures/lab_faces.svg"))
+    parser.add_argument("--figure", type=Path, default=Path("docs/images/lab_faces.svg"))
     return parser.parse_args()
 
 

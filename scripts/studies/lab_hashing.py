@@ -250,7 +250,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=5, help="splits")
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--gallery", type=int, default=100_000)
-    parser.add_argument("--figure", type=Path, default=Path("scripts/studies/figures/hashing.svg"))
+    parser.add_argument("--figure", type=Path, default=Path("docs/images/hashing.svg"))
     return parser.parse_args()
 
 

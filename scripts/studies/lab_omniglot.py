@@ -246,7 +246,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--limit", type=float, default=float("inf"), help="minutes after which no cell is begun"
     )
-    parser.add_argument("--figure", type=Path, default=Path("scripts/studies/figures/omniglot.png"))
+    parser.add_argument("--figure", type=Path, default=Path("docs/images/omniglot.png"))
     return parser.parse_args()
 
 

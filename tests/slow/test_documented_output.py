@@ -42,6 +42,6 @@ def test_the_first_tutorial_shows_what_happens(
 
 
 def _lines(text: str) -> list[str]:
-    """The lines, without blanks around them; numbers of JSON to six places, as processors differ in the seventh."""
-    rounded = re.sub(r"(\d\.\d{6})\d+", r"\1", text)
+    """The lines, without blanks around them; numbers to four places, as processors differ in the seventh."""
+    rounded = re.sub(r"\d+\.\d{5,}", lambda number: f"{float(number[0]):.4f}", text)
     return [line.strip() for line in rounded.splitlines() if line.strip()]

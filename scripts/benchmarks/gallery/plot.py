@@ -51,7 +51,7 @@ class Curve:
 
 def main() -> None:
     parser = command.parser(__doc__, report="bench/gallery.json")
-    parser.add_argument("--figure", type=Path, default=Path("scripts/benchmarks/figures/gallery.svg"))
+    parser.add_argument("--figure", type=Path, default=Path("docs/images/gallery.svg"))
     arguments = parser.parse_args()
     draw(json.loads(arguments.json.read_text(encoding="utf-8")), arguments.figure)
     print(f"drawn in {arguments.figure}")
