@@ -15,7 +15,7 @@ from faceid.distribution import VERSION
 from faceid.errors import FaceIDError, GalleryError, ModelError
 from faceid.gallery.gallery import Gallery
 from faceid.networks import registry
-from faceid.results import CheckResult, ModelInfo
+from faceid.results import CheckResult
 from faceid.runtime import devices
 
 LEAST_FREE_BYTES = 200 * 2**20
@@ -48,37 +48,6 @@ def examine(settings: Settings) -> Iterator[tuple[int, CheckResult]]:
     yield 4, CheckResult("sqlite", *_sqlite())
     yield from _gallery(settings)
     yield 4, _check("disk", partial(_disk, settings.db))
-
-
-def model_infos(settings: Settings) -> Iterator[ModelInfo]:
-    """The networks that have a card. Raises ModelError for a bad one of the user's own."""
-    cards = registry.cards(settings.models_dir)
-    for card in cards:
-        yield ModelInfo(
-            name=card.name,
-            dim=card.dim,
-            metric=card.metric,
-            input_size=card.input_size,
-            weights=registry.status(card, settings.weights_dir),
-            licence=card.licence,
-            source=card.source_url,
-            sha256=card.weights.sha256,
-            default=card.name == settings.default_model,
-            kind="recognition",
-        )
-    for liveness in registry.liveness_cards():
-        yield ModelInfo(
-            name=liveness.name,
-            dim=None,
-            metric=None,
-            input_size=liveness.input_size,
-            weights=registry.status(liveness, settings.weights_dir),
-            licence=liveness.licence,
-            source=liveness.source_url,
-            sha256=liveness.weights.sha256,
-            default=False,
-            kind="liveness",
-        )
 
 
 def _check(name: str, look: Callable[[], str]) -> CheckResult:
