@@ -80,6 +80,7 @@ def pages() -> dict[str, str]:
         "commands.md": commands_page() + NOTICE,
         "errors.md": errors_page() + NOTICE,
         "json.md": json_page() + NOTICE,
+        "model-card.md": model_card_page() + NOTICE,
     }
 
 
@@ -393,6 +394,47 @@ def _type(hint: Any) -> str:
     if hint is object:
         return "any"
     raise TypeError(f"no JSON type is known for {hint!r}")
+
+
+# -- model cards ------------------------------------------------------------------------------------------------------
+
+
+def model_card_page() -> str:
+    """The reference of model cards: what the README beside the cards says of their keys, with an example."""
+    told = (ROOT / "models" / "README.md").read_text(encoding="utf-8")
+    keys = told[told.index("## What a card says") :].rstrip()
+    return f"{_CARD_INTRODUCTION}\n{keys}\n"
+
+
+_CARD_INTRODUCTION = """# Model card
+
+A card says what a network is, where its weights are, and what is known about it. It is a TOML file. The cards of the
+shipped networks are in `models/cards`. Your own lie in `models` of the [user data directory](files.md), or beside an
+ONNX file.
+
+## A card for an ONNX file
+
+`--model onnx:FILE` takes any network that turns aligned crops into one vector a face. The card lies beside FILE with the
+suffix `.toml`. The graph has one input, of a free batch size or of 1, and its first output is (n, dim).
+
+```toml
+name = "my-arcface"
+backbone = "onnx"
+dim = 512
+metric = "cosine"
+input_size = 112
+aligner = "arcface-112-v1"
+description = "ResNet-50 trained with ArcFace on ..."
+licence = "..."
+source_url = "https://..."
+
+[tensor]
+mean = [127.5, 127.5, 127.5]
+std = [127.5, 127.5, 127.5]
+colour = "rgb"
+layout = "nchw"
+```
+"""
 
 
 if __name__ == "__main__":
