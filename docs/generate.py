@@ -396,7 +396,7 @@ def _type(hint: Any) -> str:
     raise TypeError(f"no JSON type is known for {hint!r}")
 
 
-# -- model cards ------------------------------------------------------------------------------------------------------
+# -- model cards ---------------------------------------------------------------------------------------------------
 
 
 def model_card_page() -> str:
@@ -414,8 +414,8 @@ ONNX file.
 
 ## A card for an ONNX file
 
-`--model onnx:FILE` takes any network that turns aligned crops into one vector a face. The card lies beside FILE with the
-suffix `.toml`. The graph has one input, of a free batch size or of 1, and its first output is (n, dim).
+`--model onnx:FILE` takes any network that turns aligned crops into one vector a face. The card lies beside FILE with
+the suffix `.toml`. The graph has one input, of a free batch size or of 1, and its first output is (n, dim).
 
 ```toml
 name = "my-arcface"
