@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from samples import SamplesError, fetch
+from scripts.datasets.samples import SamplesError, fetch
 
 DEMO = Path("demo")
 FACEID = Path(sys.executable).with_name("faceid")
