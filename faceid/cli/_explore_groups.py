@@ -182,7 +182,7 @@ def duplicates(
         pipeline = None if no_faces else system.pipeline
         for found in out.follow(look_at(photos, pipeline), "looking", photos.total):
             if isinstance(found, InputError):
-                out.problem(Problem(found.code, str(found), found.hint), found.path)
+                out.problem(Problem.of(found), found.path)
                 out.count(3)
             else:
                 seen.append(found)

@@ -24,7 +24,7 @@ def run(context: typer.Context) -> None:
     """List the networks, or fetch the weights of one (`faceid models pull NAME`)."""
     if context.invoked_subcommand is not None:
         return
-    from faceid.app.doctor import model_infos
+    from faceid.app.model_list import model_infos
 
     session = session_of(context)
     infos = list(model_infos(session.settings))

@@ -119,13 +119,12 @@ def _model(gallery: Gallery, material: Material) -> ModelKey:
         raise GalleryError(
             "nothing is enrolled, so the gallery has no model that scores could be of",
             code="empty",
-            hint="enrol first",
         )
     if material.model is None:
         raise UsageError(
             f"{material.data.source} does not say of which model its scores are",
             code="model_unknown",
-            hint=f"say it with --model {pinned.name}, if that is so",
+            model=pinned.name,
         )
     if material.model != pinned.name:
         raise other_model(pinned, material.model)

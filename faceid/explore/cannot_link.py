@@ -33,7 +33,7 @@ def read_cannot_link(path: Path, faces: Faces) -> NDArray[np.int64]:
             if columns is None:
                 raise UsageError(
                     f"{path} has the columns {', '.join(header) or 'none'}",
-                    hint="--cannot-link wants file1,file2 or row1,row2",
+                    remedy="columns_of_cannot_link",
                     path=str(path),
                 )
             for record in reader:

@@ -52,7 +52,7 @@ def _load(
         raise UsageError(
             f"{what}: no such file or folder",
             code="not_found",
-            hint="DATA is a folder of photos, or of one folder a person, an .npz of `faceid embed`, or `gallery`",
+            remedy="explore_data_not_found",
             path=what,
         )
     if path.suffix.lower() == ".npz":
@@ -75,7 +75,7 @@ def of_gallery(gallery: Gallery) -> Faces:
         sources += (source or "" for source in part.sources)
         digests += part.digests
     if model is None:
-        raise InputError("nothing is enrolled, so there is nothing to see", code="empty", hint="enrol first")
+        raise InputError("nothing is enrolled, so there is nothing to see", code="empty")
     count = len(names)
     return Faces(
         source=gallery.store.path,

@@ -61,7 +61,7 @@ class Tally:
             raise InputError(
                 f"no photo shows a face: {reasons or 'there are none'}",
                 code="no_face",
-                hint="name photos that show faces",
+                remedy="no_photo_with_a_face",
                 path=source,
             )
 
@@ -152,5 +152,5 @@ def _lost(
     look: Look[Photo], status: Literal["no_face", "unreadable"], error: InputError, tally: Tally
 ) -> EmbedResult:
     tally.lost[error.code] += 1
-    problem = Problem(error.code, str(error), error.hint)
+    problem = Problem.of(error)
     return EmbedResult(look.source, status, look.origin.name or None, (), problem)

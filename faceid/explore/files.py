@@ -50,6 +50,4 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def _cannot_write(path: Path, reason: object) -> UsageError:
-    return UsageError(
-        f"cannot write {path}: {reason}", code="cannot_write", hint="choose another place", path=str(path)
-    )
+    return UsageError(f"cannot write {path}: {reason}", code="cannot_write", path=str(path))

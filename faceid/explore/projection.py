@@ -47,7 +47,7 @@ def project(vectors: NDArray[np.float32], method: Method, seed: int) -> Floats:
             random_state=seed,
         )
     else:
-        umap = require("umap", "umap-learn", "UMAP", hint="pip install umap-learn, or take --method tsne")
+        umap = require("umap", "umap-learn", "UMAP", remedy="no_umap")
         # One thread: with a seed umap-learn takes no more, and says so at length.
         reducer = umap.UMAP(
             n_neighbors=min(15, len(vectors) - 1), metric="cosine", random_state=seed, n_jobs=1

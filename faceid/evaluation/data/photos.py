@@ -83,9 +83,7 @@ def from_folders(
     """A folder an identity, named as it is; `look` makes templates of `model`. InputError where it makes none."""
     folders = sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     if not folders:
-        raise UsageError(
-            f"{root} has no sub-folders", hint="wanted is one folder of photos a person", path=str(root)
-        )
+        raise UsageError(f"{root} has no sub-folders", remedy="folder_per_person", path=str(root))
     whose = {path: folder.name for folder in folders for path in walk([str(folder)]) if Path(path) != folder}
     if not whose:
         raise InputError(f"{root} holds no pictures", code="no_images", path=str(root))
@@ -103,9 +101,7 @@ def from_gallery(gallery: Gallery, source: str) -> Collection:
         seen = [Seen(vector, None, digest) for vector, digest in zip(part.vectors, part.digests, strict=True)]
         rows += zip(part.names, part.sources, seen, strict=True)
     if model is None:
-        raise InputError(
-            "nothing is enrolled, so there is nothing to evaluate", code="empty", hint="enrol first"
-        )
+        raise InputError("nothing is enrolled, so there is nothing to evaluate", code="empty")
     return _collected("gallery", source, model, rows)
 
 

@@ -43,7 +43,7 @@ def read_attributes(path: Path) -> Attributes:
         raise InputError(
             f"{path} is no table of attributes",
             code="bad_attributes",
-            hint="its first line is identity,ATTRIBUTE,..., its first column the names of the people",
+            remedy="table_of_attributes",
             path=str(path),
         )
     values: dict[str, dict[str, str]] = {name: {} for name in columns}
@@ -74,13 +74,13 @@ def by_group(
         raise InputError(
             f"more than {pairs.nearest.distance.size:,} non-mated pairs match at {threshold:.6g}",
             code="too_many_matches",
-            hint="take a stricter threshold",
+            remedy="stricter_threshold",
         )
     if threshold < pairs.mated_reach:
         raise InputError(
             f"more than {pairs.farthest.distance.size:,} mated pairs do not match at {threshold:.6g}",
             code="too_many_matches",
-            hint="take a laxer threshold",
+            remedy="laxer_threshold",
         )
     errors = _Errors(pairs, people, threshold)
     rows: list[CohortRow] = []
@@ -92,7 +92,7 @@ def by_group(
             raise InputError(
                 f"nobody in the data has a {attribute}",
                 code="bad_attributes",
-                hint="the column identity holds the names of the folders, or of the enrolled",
+                remedy="names_of_attributes",
             )
         silent = sum(name not in values for name in names)
         if silent:

@@ -37,11 +37,11 @@ def verification(
     if material.distance is None or material.mated is None:
         raise UsageError(
             f"{material.data.source} lists no pairs",
-            hint="verification wants a pairs file or scores; for all pairs of some photos use `faceid calibrate`",
+            remedy="needs_pairs",
         )
     own = None if material.listed is None else material.listed.folds
     if own is not None and folds is not None:
-        raise UsageError(f"{material.data.source} has its own folds", hint="leave --folds out")
+        raise UsageError(f"{material.data.source} has its own folds", remedy="has_own_folds")
     dealt = own if own is not None else trials.k_folds(material.mated, folds or 10, rng)
     same, other = material.comparisons.mated.sample, material.comparisons.non_mated.sample
     best = row("best accuracy", metrics.best_threshold(same, other), material.comparisons)
@@ -209,6 +209,7 @@ def _templates(material: Material, protocol: str) -> Collection:
     if material.collection is None:
         raise UsageError(
             f"{material.data.source} has no templates of people",
-            hint=f"{protocol} wants a folder per identity, or the gallery",
+            remedy="needs_people",
+            protocol=protocol,
         )
     return material.collection

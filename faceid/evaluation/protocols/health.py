@@ -132,7 +132,7 @@ class Examination:
         for template_id, quality, created_at in zip(
             person.ids.tolist(), person.qualities, person.created_at, strict=True
         ):
-            remove = f"then `faceid remove --template {template_id}`"
+            remove = f"then remove template {template_id}"
             if quality is not None and quality < self._least_quality:
                 yield Health("low_quality", who, (template_id,), quality, f"enrol a better photo, {remove}")
             created = datetime.fromisoformat(created_at.replace("Z", "+00:00"))
@@ -187,7 +187,7 @@ def _outliers(people: People, suspects: Ints, bound: float, model: ModelKey) -> 
             for places, distance in peel(person.vectors, model.metric, bound):
                 ids = tuple(int(person.ids[place]) for place in places)
                 advice = (
-                    f"look at the photo: if it shows another person, `faceid remove --template {ids[0]}`"
+                    f"look at the photo: if it shows another person, remove template {ids[0]}"
                     if len(ids) == 1
                     else "look at both photos: one probably shows another person, or is very poor"
                 )
@@ -210,5 +210,5 @@ def _alike(people: People, pairs: list[tuple[int, int, float]]) -> Iterator[Heal
                 (int(a.ids[i]), int(b.ids[j])),
                 distance,
                 "look at both: if they are one person, enrol the photos of one under the other's name and"
-                " `faceid remove` it; twins may stay: searches call them ambiguous",
+                " remove it; twins may stay: searches call them ambiguous",
             )

@@ -25,7 +25,9 @@ _PROBES = 1024
 def k_folds(mated: NDArray[np.bool_], folds: int, rng: np.random.Generator) -> Ints:
     """Deal comparisons (n,) out to `folds` at random, each kind evenly; InputError where a fold would lack a kind."""
     if folds < 2:
-        raise UsageError(f"--folds {folds} leaves nothing to choose a threshold on", hint="give 2 or more")
+        raise UsageError(
+            f"{folds} folds leave nothing to choose a threshold on", remedy="two_folds", folds=folds
+        )
     dealt = np.empty(mated.size, dtype=np.int64)
     for kind in (True, False):
         chosen = np.flatnonzero(mated == kind)
@@ -33,7 +35,7 @@ def k_folds(mated: NDArray[np.bool_], folds: int, rng: np.random.Generator) -> I
             raise InputError(
                 f"{chosen.size} {'mated' if kind else 'non-mated'} comparisons cannot fill {folds} folds",
                 code="too_few",
-                hint="give fewer --folds, or more pairs",
+                remedy="fewer_folds",
             )
         dealt[rng.permutation(chosen)] = np.arange(chosen.size) % folds
     return dealt
@@ -51,9 +53,7 @@ def verification(distance: Distances, mated: NDArray[np.bool_], folds: Ints) -> 
         parts = [distance[chosen] for chosen in (own & mated, own & ~mated, ~own & mated, ~own & ~mated)]
         if any(part.size == 0 for part in parts):
             raise InputError(
-                f"fold {number} holds comparisons of one kind only",
-                code="too_few",
-                hint="give each fold pairs of both kinds",
+                f"fold {number} holds comparisons of one kind only", code="too_few", remedy="one_sided_fold"
             )
         thresholds.append(best_threshold(parts[2], parts[3]))
         accuracies.append(accuracy(parts[0], parts[1], thresholds[-1]))
@@ -91,13 +91,13 @@ def open_set(
             f"{enrolled.size} of {count:,} people can be enrolled with {photos} photos each"
             + ("" if identities is None else f", where {identities:,} are wanted"),
             code="too_few",
-            hint="enrol fewer people or photos, or leave fewer strangers out",
+            remedy="fewer_enrolled",
         )
     if enrolled.size == count:
         raise InputError(
             "no person is left for non-mated searches: all would be enrolled, and none a stranger",
             code="too_few",
-            hint="leave more people out",
+            remedy="more_left_out",
         )
     shuffled = rng.permutation(identity.size)
     place = np.argsort(identity[shuffled], kind="stable")
@@ -123,7 +123,7 @@ def one_shot(
         raise InputError(
             f"{count:,} people, {several.size:,} of them with two photos, are too few for {ways} ways",
             code="too_few",
-            hint="give fewer --ways (2 or more), or more photos",
+            remedy="fewer_ways",
         )
     order = np.argsort(identity, kind="stable")
     starts = np.concatenate([[0], np.cumsum(templates)[:-1]])

@@ -69,8 +69,8 @@ def _caveats(worst: Worst, bounds: Bounds) -> tuple[Caveat, ...]:
         caveats.append(
             Caveat(
                 "shortened",
-                f"{left_out:,} lesser findings about the gallery are left out here; `faceid --json gallery-health`"
-                " lists them all",
+                f"{left_out:,} lesser findings about the gallery are left out here; an examination of the"
+                " gallery lists them all",
             )
         )
     if bounds.look_alikes_by_chance is not None and bounds.look_alikes_by_chance >= 2.0:

@@ -32,9 +32,7 @@ def write_report(findings: Findings, path: Path) -> None:
         write_atomically(path, content.encode("utf-8", "backslashreplace"))
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise UsageError(
-            f"cannot write {path}: {reason}", code="cannot_write", hint="choose another place", path=str(path)
-        ) from error
+        raise UsageError(f"cannot write {path}: {reason}", code="cannot_write", path=str(path)) from error
 
 
 def to_json(findings: Findings) -> dict[str, Any]:

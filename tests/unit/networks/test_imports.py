@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 from places import ROOT
 
@@ -30,3 +32,21 @@ def test_settings_of_a_training_import_the_standard_library_only() -> None:
         [sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == []
+
+
+def test_the_command_that_lists_networks_imports_no_tensor_library(tmp_path: Path) -> None:
+    program = (
+        "import sys; from faceid.cli import main; sys.argv = ['faceid', 'models']\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        "print('heavy:', *sorted({'torch', 'numpy', 'cv2', 'faiss', 'sqlite_utils'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "FACEID_HOME": str(tmp_path)},
+    )
+    assert "dlib-resnet" in done.stdout
+    assert done.stdout.splitlines()[-1].split() == ["heavy:"]

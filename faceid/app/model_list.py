@@ -1,0 +1,40 @@
+"""The networks that a user can choose from. Lists them without a tensor library and without NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from faceid.config import Settings
+from faceid.networks import registry
+from faceid.results import ModelInfo
+
+
+def model_infos(settings: Settings) -> Iterator[ModelInfo]:
+    """The networks that have a card. Raises ModelError for a card of the user that cannot be used."""
+    cards = registry.cards(settings.models_dir)
+    for card in cards:
+        yield ModelInfo(
+            name=card.name,
+            dim=card.dim,
+            metric=card.metric,
+            input_size=card.input_size,
+            weights=registry.status(card, settings.weights_dir),
+            licence=card.licence,
+            source=card.source_url,
+            sha256=card.weights.sha256,
+            default=card.name == settings.default_model,
+            kind="recognition",
+        )
+    for liveness in registry.liveness_cards():
+        yield ModelInfo(
+            name=liveness.name,
+            dim=None,
+            metric=None,
+            input_size=liveness.input_size,
+            weights=registry.status(liveness, settings.weights_dir),
+            licence=liveness.licence,
+            source=liveness.source_url,
+            sha256=liveness.weights.sha256,
+            default=False,
+            kind="liveness",
+        )
