@@ -28,6 +28,8 @@ HINTS: Final[Mapping[str, str]] = {
     "name_onnx_file": "give the path of an ONNX file",
     "not_torch": "onnx:FILE is run by ONNX Runtime",
     "one_of": "choose one of {known}",
+    "unknown_detector": "choose one of {known}",
+    "bad_detector": "repair or uninstall the package that offers it",
     "pull_model": "faceid models pull {model}",
     "put_file_back": "put the file back, or name another with onnx:FILE",
     "sqlite_url": "give a path or a URL of the form sqlite:///path",

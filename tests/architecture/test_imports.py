@@ -16,6 +16,7 @@ LONGEST_MODULE, SHORTEST_MODULE = 400, 40
 
 SHORT = {
     # One file a command: each is found by the name of its command.
+    "faceid.app.index": "one part of FaceID",
     "faceid.cli.doctor": "one file a command",
     "faceid.cli.export_": "one file a command",
     "faceid.cli.import_": "one file a command",

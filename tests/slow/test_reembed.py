@@ -54,7 +54,7 @@ def recognised(system: FaceID, people: dict[str, list[str]]) -> list[str]:
 
 
 def vectors(system: FaceID, people: dict[str, list[str]]) -> np.ndarray:
-    store = system.gallery()._database.templates
+    store = system.services.gallery()._database.templates
     ids = [store.identity(name).id for name in people]
     by_identity = store.vectors_of(ids)
     return np.concatenate([by_identity[id_] for id_ in ids])
@@ -65,18 +65,18 @@ def test_people_are_known_before_and_after(tmp_path: Path, people: dict[str, lis
         enrol(system, people, store_crops=False)
         before = recognised(system, people)
         assert before
-        result = system.reembed(NEW)
+        result = system.transfer.reembed(NEW)
         assert (result.status, result.re_embedded) == ("switched", PEOPLE * (PHOTOS - 1))
         assert set(before) <= set(recognised(system, people))
         from_photos = vectors(system, people)
     with FaceID(db=tmp_path / "crops.db", model=OLD, device="cpu") as system:
         enrol(system, people, store_crops=True)
         # No photo is read any more: the sources are not there.
-        with system.gallery()._database.templates.transaction():
-            system.gallery()._database._connections._writer.execute(
+        with system.services.gallery()._database.templates.transaction():
+            system.services.gallery()._database._connections._writer.execute(
                 "UPDATE templates SET source = '/gone.jpg'"
             )
-        assert system.reembed(NEW).status == "switched"
+        assert system.transfer.reembed(NEW).status == "switched"
         cosines = (vectors(system, people) * from_photos).sum(axis=1)
     print(f"cosines of templates from crops and from photos: {np.sort(cosines)}")
     assert cosines.min() > 0.98
