@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
 
-.PHONY: demo test slow lint types imports wheel check clean
+.PHONY: demo test slow lint types imports wheel docs check clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -22,7 +22,7 @@ $(DEV): pyproject.toml
 	touch $@ $(RUNTIME)
 
 demo: $(RUNTIME) ## Enrol two people from sample photos, recognise them, refuse a stranger
-	$(BIN)/python scripts/demo.py
+	$(BIN)/python -m scripts.demo
 
 test: $(DEV) ## Run the fast tests
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
@@ -45,7 +45,11 @@ wheel: $(DEV) ## Build the distributions, check what is inside, install and use 
 	$(BIN)/python -m build --no-isolation --outdir dist .
 	FACEID_DISTRIBUTIONS=$(CURDIR)/dist $(BIN)/python -m pytest -m packaging tests/packaging
 
+docs: $(DEV) ## Write the generated pages and build the documentation into site/
+	$(BIN)/python docs/generate.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 check: lint types imports test wheel ## Everything that CI checks
 
 clean: ## Remove the environment and all that was made
-	rm -rf $(VENV) demo bench dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) demo bench dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis

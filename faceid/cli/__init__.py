@@ -122,7 +122,10 @@ def _globals(
 
 
 def main() -> None:
-    """The console script `faceid`: ends the process with the exit code that the README lists."""
+    """The console script `faceid`: ends the process with an exit code of docs/reference/errors.md."""
+    from faceid.runtime.process import tune_process
+
+    tune_process()
     sys.exit(run(sys.argv[1:]))
 
 

@@ -30,8 +30,8 @@ def identity_similarity(probe: NDArray[np.float32], templates: NDArray[np.float3
     With m the mean of the templates: (probe . m) / sqrt(|m|). This is the geometric mean of the average cosine to the
     templates and the cosine to their mean direction. With one template it is the plain cosine. Averaging removes what
     is peculiar to one photo and so brings non-mated probes nearer too. Of the scores that
-    scripts/compare_identity_scores.py compares, this one keeps the FMR of a threshold that was calibrated on single
-    templates, whatever their number, and it has a lower FNMR than the nearest template.
+    scripts/studies/compare_identity_scores.py compares, this one keeps the FMR of a threshold that was calibrated on
+    single templates, whatever their number, and it has a lower FNMR than the nearest template.
     """
     import numpy as np
 

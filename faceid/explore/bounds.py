@@ -39,8 +39,8 @@ def bound_of(
     """The bound for `target`; for none, that of FMR 1 / n with n faces, LARGEST_FMR at most.
 
     Then about one face of another person is within the distance of a face, for any number of faces. The mean over all
-    pairs of two groups keeps that face out. Chosen by measurement (`scripts/compare_clusterings.py`): a rate that
-    does not follow n is too strict for a hundred faces, or too lax for thousands.
+    pairs of two groups keeps that face out. Chosen by measurement (`scripts/studies/compare_clusterings.py`): a rate
+    that does not follow n is too strict for a hundred faces, or too lax for thousands.
 
     Rates are read from `own`, a calibration on the user's people, where there is one; for the bound without a target
     only as far as it reaches. Else the network's card says. Networks of the user's own are looked for where `settings`

@@ -28,9 +28,9 @@ Kind: TypeAlias = Literal["exact", "near", "mirrored"]
 NEAR_BITS = 40
 """Of 255 bits: up to so many differ, and the hash alone decides.
 
-Of photos of three collections (`scripts/check_duplicates.py`), made half as large, reduced to 64 pixels, saved at JPEG
-quality 20, mirrored or brightened, all differ by less; of those without 4 % of their sides 37 to 80 %, by collection.
-Of 124,750 pairs of different photos of LFW, the nearest differ by 64.
+Of photos of three collections (`scripts/studies/check_duplicates.py`), made half as large, reduced to 64 pixels, saved
+at JPEG quality 20, mirrored or brightened, all differ by less; of those without 4 % of their sides 37 to 80 %, by
+collection. Of 124,750 pairs of different photos of LFW, the nearest differ by 64.
 """
 
 RATHER_NEAR_BITS = 90

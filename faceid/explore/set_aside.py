@@ -23,7 +23,7 @@ CUT_OFF = 0.1
 """Of a face's box, the share beyond the border of the picture above which it is cut off.
 
 What an aligner fills in there is the same for all of them, and makes them alike: left in, they are the largest group of
-LFW View 1. Chosen by `scripts/compare_clusterings.py`, as "Exploring" in the README tells.
+LFW View 1. Chosen by `scripts/studies/compare_clusterings.py`, as docs/results/explore.md says.
 """
 
 

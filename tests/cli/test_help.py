@@ -1,4 +1,4 @@
-"""What can be learnt about faceid without using it: help, version, and a README that says the same."""
+"""What can be learnt about faceid without using it: help, version, and a reference that says the same."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from faceid import cli
 from faceid.distribution import VERSION
 from places import ROOT
 
-README = ROOT / "README.md"
+REFERENCE = ROOT / "docs" / "reference" / "commands.md"
 HEAVY = ("torch", "torchvision", "cv2", "faiss", "numpy", "sqlite_utils", "openvino", "matplotlib", "sklearn")
 
 
@@ -74,39 +74,35 @@ def commands() -> dict[str, list[str]]:
     return found
 
 
-def documented() -> dict[str, set[str]]:
-    """The command table of the README: options by the first words of each row."""
-    rows = re.findall(
-        r"^\| `([a-z]+(?:-[a-z]+)*(?: [a-z]+(?:-[a-z]+)*)*)[^|`]*` \|[^|]*\|([^|]*)\|$",
-        README.read_text(encoding="utf-8"),
-        re.MULTILINE,
-    )
-    table: dict[str, set[str]] = {}
-    for command, options in rows:
-        table.setdefault(command.strip(), set()).update(re.findall(r"--[a-z-]+", options))
-    return table
+def sections() -> dict[str, str]:
+    """The reference of the command line: the text below the heading of each command."""
+    _, *parts = re.split(r"^## ", REFERENCE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {part.splitlines()[0].partition(" {")[0].removeprefix("faceid "): part for part in parts}
 
 
-def test_the_readme_lists_every_command_and_no_other() -> None:
-    assert set(documented()) == set(commands())
+def options_of(section: str) -> set[str]:
+    """The long options in the table of a section."""
+    rows = re.findall(r"^\| (`-[^|]*(?:\\\|[^|]*)*) \|", section, re.MULTILINE)
+    return {option for row in rows for option in re.findall(r"`(--[a-z-]+)", row)}
+
+
+def test_the_reference_lists_every_command_and_no_other() -> None:
+    assert set(sections()) == set(commands()) | {"Options before the command"}
 
 
 @pytest.mark.parametrize("command", sorted(commands()))
-def test_the_readme_lists_every_option_and_no_other(command: str) -> None:
-    text = README.read_text(encoding="utf-8")
-    shown = documented()[command] | set(re.findall(rf"^\| `{command} (--[a-z-]+) ", text, re.MULTILINE))
-    assert shown == set(commands()[command])
+def test_the_reference_lists_every_option_and_no_other(command: str) -> None:
+    assert options_of(sections()[command]) == set(commands()[command])
 
 
-def test_the_readme_lists_every_global_option() -> None:
+def test_the_reference_lists_every_global_option() -> None:
     known = {
         option
         for parameter in get_command(cli.app).params
         for option in parameter.opts
-        if option.startswith("--") and "completion" not in option
+        if option.startswith("--")
     }
-    shown = set(re.findall(r"^\| `(--[a-z]+)", README.read_text(encoding="utf-8"), re.MULTILINE))
-    assert shown == known - {"--help"}
+    assert options_of(sections()["Options before the command"]) == known - {"--help"}
 
 
 def test_no_command_is_a_usage_error_that_shows_the_help(faceid: Faceid) -> None:
@@ -117,7 +113,7 @@ def test_a_fault_of_our_own_is_one_line(faceid: Faceid, monkeypatch: pytest.Monk
     def broken(*arguments: object, **options: object) -> None:
         raise RuntimeError("two\nlines")
 
-    monkeypatch.setattr("faceid.app.faceid.FaceID.identities", broken)
+    monkeypatch.setattr("faceid.app.people.People.list", broken)
     ran = faceid("--json", "list")
     assert (ran.code, ran.object["error"]["code"]) == (cli.EXIT_INTERNAL, "internal")
     assert ran.err == (
@@ -131,6 +127,6 @@ def test_debugging_shows_the_traceback(faceid: Faceid, monkeypatch: pytest.Monke
         raise RuntimeError("broken")
 
     monkeypatch.setenv("FACEID_DEBUG", "1")
-    monkeypatch.setattr("faceid.app.faceid.FaceID.identities", broken)
+    monkeypatch.setattr("faceid.app.people.People.list", broken)
     with pytest.raises(RuntimeError, match="broken"):
         faceid("list")

@@ -6,10 +6,10 @@ import random
 
 import pytest
 
-import check_challenge
 from faceid.app import factories
 from faceid.config import Settings
 from places import SHARED_DATA
+from scripts.studies import check_challenge
 
 pytestmark = pytest.mark.slow
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from lab_omniglot_data import read_drawings, read_runs
 from places import SHARED_DATA
+from scripts.studies.omniglot.data import read_drawings, read_runs
 
 pytestmark = pytest.mark.slow
 
@@ -29,7 +29,7 @@ def test_both_small_sets_are_eight_alphabets_of_twenty_drawings_a_character() ->
 
 def test_the_authors_own_baseline_errs_as_they_say(monkeypatch: pytest.MonkeyPatch) -> None:
     # By the modified Hausdorff distance (Dubuisson and Jain 1994) between places of ink, at full size.
-    monkeypatch.setattr("lab_omniglot_data.SIDE", 105)
+    monkeypatch.setattr("scripts.studies.omniglot.data.SIDE", 105)
     wrong = 0
     for run in read_runs(DATA / "all_runs.zip"):
         assert sorted(run.answers) == list(range(20))

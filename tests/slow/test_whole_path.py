@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from places import ROOT, SHARED_DATA
-from samples import SamplesError, fetch
+from scripts.datasets.samples import SamplesError, fetch
 
 REPOSITORY = ROOT
 FACEID = Path(sys.executable).with_name("faceid")

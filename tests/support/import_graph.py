@@ -27,8 +27,7 @@ def sources(root: Path = ROOT, packages: Iterable[str] = PACKAGES) -> dict[str, 
     found = {}
     for package in packages:
         for path in sorted((root / package).rglob("*.py")):
-            # Scripts import each other by what follows `scripts/`: that folder is on the path, not a package.
-            parts = path.relative_to(root / package if package == "scripts" else root).with_suffix("").parts
+            parts = path.relative_to(root).with_suffix("").parts
             found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
     return found
 

@@ -3,7 +3,7 @@
 The closest non-mated distances, those under a cut, are fitted by a generalised Pareto distribution (Pickands 1975;
 Balkema and de Haan 1974; Coles 2001, chapter 4), turned round: the excess is how far a distance lies under the cut.
 Then FMR(t) = share * (1 + shape * (cut - t) / scale) ** (-1 / shape), where `share` of all comparisons lie under it.
-`scripts/check_tail.py` measures how far this may be trusted.
+`scripts/studies/check_tail.py` measures how far this may be trusted.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class TailFit:
         """The distance at which the false match rate is `fmr`.
 
         More than one power of ten under 1 / `total` the threshold was too loose several times over in half of the
-        trials of `scripts/check_tail.py`, while the intervals held: there, decide by `low`.
+        trials of `scripts/studies/check_tail.py`, while the intervals held: there, decide by `low`.
 
         TailRefused: `inside` where it lies on the other side of the cut and can be counted, `too_far` under
         `lowest_fmr`, `impossible` where no distance >= 0 is that rare.

@@ -5,8 +5,8 @@ log-likelihood ratio, tempered by how many independent looks it stands for, goes
 probability ratio test (Wald 1945, "Sequential tests of statistical hypotheses"). Looks at one track depend on each
 other so much that the result is little better than one comparison of a good photo. In tracks modelled from photographs
 the rate of false matches was that of the policy where all looks are alike, and half of it where they differ as in video
-(scripts/check_live_rates.py). That holds for people like those of the calibration: five people of one studio matched
-each other far more often (scripts/check_live.py), and more looks do not help against that.
+(scripts/studies/check_live_rates.py). That holds for people like those of the calibration: five people of one studio
+matched each other far more often (scripts/studies/check_live.py), and more looks do not help against that.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ LIVE_THRESHOLD = 0.6
 """From this score on a face counts as live.
 
 Measured: four prints and screens held before a camera score 0.003 to 0.40, 88 photos of live people 0.85 to 1.00; this
-is about the middle, and a smoke test (scripts/check_liveness.py).
+is about the middle, and a smoke test (scripts/studies/check_liveness.py).
 """
 
 

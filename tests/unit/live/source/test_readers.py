@@ -24,7 +24,7 @@ from faceid.live.source.readers import Grabbed, Reader
 from faceid.live.source.stream import Frame, SourceBack, SourceLost
 from moving_pictures import jpeg, mjpeg_server, multipart, number_of, pixels, write_video
 from places import ROOT
-from rtsp_server import serving
+from scripts.chaos.rtsp_server import serving
 
 WHOLE = [jpeg(number) for number in range(4)]
 

@@ -1,0 +1,1 @@
+"""Speed, memory and accuracy: `python -m scripts.benchmarks.bench_NAME`."""

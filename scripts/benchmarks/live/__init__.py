@@ -1,0 +1,1 @@
+"""The parts of bench_live: videos, sources, contenders, and what is measured of them."""

@@ -1,0 +1,1 @@
+"""The photos and templates that several scripts use."""

@@ -1,0 +1,1 @@
+"""Experiments that choose a setting or test a claim: `python -m scripts.studies.NAME`."""

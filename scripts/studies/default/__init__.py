@@ -1,0 +1,1 @@
+"""The part of lab_default that trains."""

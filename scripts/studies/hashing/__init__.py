@@ -1,0 +1,1 @@
+"""The figure of lab_hashing."""

@@ -1,0 +1,1 @@
+"""The parts of lab_omniglot: drawings, episodes, training, findings and the figure."""
