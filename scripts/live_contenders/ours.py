@@ -15,6 +15,7 @@ from bench_live_data import Counting
 from bench_live_delay import Understood, by_minute
 from faceid.app.faceid import FaceID
 from faceid.live.tracking.cost import memory_mb
+from faceid.runtime.process import tune_process
 from live_contenders import Names
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ def make(model: str, drawn: bool = False) -> Ours:
 
 class Ours:
     def __init__(self, model: str, *, drawn: bool) -> None:
+        # As the command line does.
+        tune_process()
         self._directory = tempfile.TemporaryDirectory()
         db = Path(self._directory.name) / "gallery.db"
         self.system = FaceID(db=db, model=model, device="cpu")
