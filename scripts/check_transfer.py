@@ -24,8 +24,8 @@ from rich.table import Table
 
 import lfw
 from faceid.errors import InputError
+from faceid.evaluation.protocols.goals import at_fmr, predicted
 from faceid.evaluation.statistics.comparisons import Comparisons, of_templates
-from faceid.evaluation.statistics.goals import at_fmr, predicted
 from faceid.evaluation.statistics.intervals import Interval, wilson
 from faceid.evaluation.statistics.scores import distances
 

@@ -1,9 +1,10 @@
 """A gallery's move to another model: new templates are stored beside the old ones, then one transaction switches.
 
 A new template is computed from the crop that the gallery keeps, else from the photo, which must still be at its path
-and have the same SHA-256. The face's place is known from the enrolment; the face is detected again only where a template
-has no landmarks, as after an import. The gallery stays in use: searches use the old templates until the switch, and
-photos that are enrolled meanwhile are included. An interrupted run can be repeated: it goes on where it stopped.
+and have the same SHA-256. The place of the face is known from the enrolment. The face is detected again only where a
+template has no landmarks, as after an import. The gallery stays in use: searches use the old templates until the
+switch, and photos that are enrolled meanwhile are included. An interrupted run can be repeated: it goes on where it
+stopped.
 """
 
 from __future__ import annotations
@@ -166,7 +167,6 @@ def _photo(pending: Pending) -> Image:
         raise InputError(
             f"{source or 'the photo'} is not there",
             code="source_gone",
-            hint="put the photo back, or run this where its path leads to it",
             path=source,
         )
     image = read(source)
@@ -174,7 +174,6 @@ def _photo(pending: Pending) -> Image:
         raise InputError(
             f"{source} is not the photo that the template was made of: its SHA-256 differs",
             code="source_changed",
-            hint="put the photo back, or enrol the new one",
             path=source,
         )
     return image
@@ -195,7 +194,7 @@ def _failure(pending: Pending, error: InputError) -> ReembedFailure:
         pending.name,
         pending.source,
         cast("ReembedReason", reason),
-        Problem(error.code, str(error), error.hint),
+        Problem.of(error),
     )
 
 
@@ -203,5 +202,5 @@ def _empty() -> GalleryError:
     return GalleryError(
         "nothing is enrolled, so there is nothing to re-embed",
         code="empty",
-        hint="an empty gallery takes any model: enrol with --model",
+        remedy="empty_takes_any",
     )

@@ -43,7 +43,8 @@ def watch(
     if liveness == "challenge" and max_fps is not None and max_fps < CHALLENGE_FPS:
         raise UsageError(
             f"a challenge cannot be followed at {max_fps:g} frames a second",
-            hint=f"allow {CHALLENGE_FPS:g} or more, or use --liveness passive",
+            remedy="challenge_too_slow",
+            least_fps=CHALLENGE_FPS,
         )
     with services.request() as request:
         name = None if claim is None else clean_name(claim)
