@@ -21,11 +21,12 @@ def clean_name(name: str) -> str:
     """
     cleaned = unicodedata.normalize("NFC", name).strip()
     if not cleaned:
-        raise BadName("the name is empty", hint="give the person's name")
+        raise BadName("the name is empty", remedy="empty_name")
     if len(cleaned) > MAX_LENGTH:
         raise BadName(
             f"the name has {len(cleaned)} characters ({cleaned[:20]}...)",
-            hint=f"use at most {MAX_LENGTH} characters",
+            remedy="long_name",
+            most=MAX_LENGTH,
         )
     for character in cleaned:
         if (
@@ -34,6 +35,6 @@ def clean_name(name: str) -> str:
         ):
             raise BadName(
                 f"the name {cleaned[:40]!a} holds the control character U+{ord(character):04X}",
-                hint="use letters, digits, spaces and punctuation",
+                remedy="control_characters",
             )
     return cleaned

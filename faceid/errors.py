@@ -76,7 +76,6 @@ def not_one_face(count: int, path: str) -> FaceCountError:
         return FaceCountError(
             f"{count} faces where one is needed",
             code="multiple_faces",
-            hint="crop the photo to one person",
             path=path,
         )
-    return FaceCountError("no face found", code="no_face", hint="use a photo that shows a face", path=path)
+    return FaceCountError("no face found", code="no_face", path=path)

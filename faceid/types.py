@@ -142,7 +142,7 @@ class Decision:
     """What a one-to-many search decided about a probe, and all that is needed to answer for it.
 
     `distance` and `similarity` are those of the nearest candidate, None where there was none to compare with.
-    `fmr` is the chance that one stranger comes this close, and `llr` what the distance is worth as evidence (log10 of
+    `fmr` is the probability that a non-mated comparison is this close, and `llr` the evidence of the distance (log10 of
     the likelihood ratio); both are None where the model is not calibrated.
     """
 

@@ -34,11 +34,11 @@ def identified(
     """The result of a search for all faces of one picture, with `top` candidates a face."""
     state = state_of(policy)
     if look.error is not None:
-        problem = Problem(look.error.code, str(look.error), look.error.hint)
+        problem = Problem.of(look.error)
         return IdentifyResult(look.source, "unreadable", (), timing, problem, state)
     if not look.observations:
         error = not_one_face(0, look.source)
-        problem = Problem(error.code, str(error), error.hint)
+        problem = Problem.of(error)
         return IdentifyResult(look.source, "no_face", (), timing, problem, state)
     faces = tuple(
         _face_result(observation, decision, top)

@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from faceid.app import factories
 from faceid.config import Settings
@@ -15,46 +16,59 @@ from faceid.distribution import VERSION
 from faceid.errors import FaceIDError, GalleryError, ModelError
 from faceid.gallery.gallery import Gallery
 from faceid.networks import registry
-from faceid.results import CheckResult
+from faceid.results import CheckResult, Problem
 from faceid.runtime import devices
 
 LEAST_FREE_BYTES = 200 * 2**20
 """Below this much free disk a model cannot be pulled and the database may soon not grow."""
 
 
+Area: TypeAlias = Literal["model", "gallery"]
+
 _RUNTIMES = {"torch": "torch", "openvino": "openvino", "auto": "torch, in long runs by openvino"}
 
 
-def examine(settings: Settings) -> Iterator[tuple[int, CheckResult]]:
-    """Each check with the exit code that its failure stands for (4 gallery, 5 model or device)."""
+def examine(settings: Settings) -> Iterator[tuple[Area, CheckResult]]:
+    """Each check with the area that its failure is in; a device belongs to the area of models."""
     yield (
-        5,
+        "model",
         CheckResult(
             "version",
             True,
             f"faceid {VERSION}, Python {platform.python_version()}, {platform.platform()}",
         ),
     )
-    yield 5, _check("device", partial(_device, settings))
+    yield "model", _check("device", partial(_device, settings))
     for name in registry.names(settings.models_dir):
-        yield 5, _check(f"model {name}", partial(_network, name, settings))
+        if registry.status(registry.card(name, settings.models_dir), settings.weights_dir) == "available":
+            yield "model", _not_pulled(name)
+        else:
+            yield "model", _check(f"model {name}", partial(_network, name, settings))
     for liveness in registry.liveness_cards():
         if registry.status(liveness, settings.weights_dir) == "available":
-            detail = f"not pulled (`faceid models pull {liveness.name}`)"
-            yield 5, CheckResult(f"model {liveness.name}", True, detail)
+            yield "model", _not_pulled(liveness.name)
         else:
-            yield 5, _check(f"model {liveness.name}", partial(_liveness, liveness.name, settings))
-    yield 5, _check("detector", _detector)
-    yield 4, CheckResult("sqlite", *_sqlite())
+            yield "model", _check(f"model {liveness.name}", partial(_liveness, liveness.name, settings))
+    yield "model", _check("detector", _detector)
+    yield "gallery", CheckResult("sqlite", *_sqlite())
     yield from _gallery(settings)
-    yield 4, _check("disk", partial(_disk, settings.db))
+    yield "gallery", _check("disk", partial(_disk, settings.db))
 
 
 def _check(name: str, look: Callable[[], str]) -> CheckResult:
     try:
         return CheckResult(name, True, look())
     except FaceIDError as error:
-        return CheckResult(name, False, f"{error} ({error.hint})" if error.hint else str(error))
+        return CheckResult(name, False, str(error), Problem.of(error))
+
+
+def _not_pulled(name: str) -> CheckResult:
+    return _to_do(f"model {name}", Problem("not_pulled", "not pulled", facts={"model": name}))
+
+
+def _to_do(name: str, problem: Problem) -> CheckResult:
+    """A check without a fault, where a step is left to the user."""
+    return CheckResult(name, True, problem.message, problem)
 
 
 def _device(settings: Settings) -> str:
@@ -69,9 +83,6 @@ def _device(settings: Settings) -> str:
 
 
 def _network(name: str, settings: Settings) -> str:
-    card = registry.card(name, settings.models_dir)
-    if registry.status(card, settings.weights_dir) == "available":
-        return f"not pulled (`faceid models pull {name}`)"
     key = factories.make_embedder(name, "cpu", settings).model
     return f"weights {key.weights_sha256[:12]}, {key.dim} dimensions, aligner {key.aligner}"
 
@@ -94,22 +105,22 @@ def _sqlite() -> tuple[bool, str]:
     return sqlite3.sqlite_version_info >= (3, 24), f"SQLite {sqlite3.sqlite_version}"
 
 
-def _gallery(settings: Settings) -> Iterator[tuple[int, CheckResult]]:
+def _gallery(settings: Settings) -> Iterator[tuple[Area, CheckResult]]:
     path = settings.db
     if not path.exists():
-        yield 4, CheckResult("gallery", True, f"{path}: not there yet, `faceid enroll` creates it")
+        yield "gallery", _to_do("gallery", Problem("not_enrolled", f"{path}: not there yet"))
         return
     try:
         gallery = Gallery.open(path, read_only=True)
     except GalleryError as error:
-        yield 4, CheckResult("gallery", False, f"{error} ({error.hint})" if error.hint else str(error))
+        yield "gallery", CheckResult("gallery", False, str(error), Problem.of(error))
         return
     try:
-        yield 4, _check("gallery", partial(_contents, gallery, path))
-        yield 4, _check("integrity", partial(_integrity, gallery))
-        yield 4, _check("index", partial(_index, gallery))
+        yield "gallery", _check("gallery", partial(_contents, gallery, path))
+        yield "gallery", _check("integrity", partial(_integrity, gallery))
+        yield "gallery", _check("index", partial(_index, gallery))
         if gallery.model is not None:
-            yield 5, _check("gallery model", partial(_gallery_model, gallery, settings))
+            yield "model", _check("gallery model", partial(_gallery_model, gallery, settings))
     finally:
         gallery.close()
 
@@ -122,7 +133,7 @@ def _contents(gallery: Gallery, path: Path) -> str:
 def _integrity(gallery: Gallery) -> str:
     problems = gallery.store.check()
     if problems:
-        raise GalleryError("; ".join(problems[:3]), code="database_corrupt", hint="restore a backup")
+        raise GalleryError("; ".join(problems[:3]), code="database_corrupt", remedy="restore_backup")
     return "database, foreign keys and vectors are sound"
 
 
@@ -131,7 +142,7 @@ def _index(gallery: Gallery) -> str:
     _, templates = gallery.store.counts()
     if count != templates:
         raise GalleryError(
-            f"the index holds {count} of {templates} templates", code="index", hint="report this"
+            f"the index holds {count} of {templates} templates", code="index", remedy="report_this"
         )
     return f"{count} templates, as in the database"
 
@@ -144,7 +155,7 @@ def _gallery_model(gallery: Gallery, settings: Settings) -> str:
         raise ModelError(
             f"the gallery was made with {pinned}, but installed is {here}",
             code="model_mismatch",
-            hint="install the old weights, or enrol again",
+            remedy="old_weights",
         )
     return f"{pinned}, installed"
 
@@ -156,6 +167,6 @@ def _disk(path: Path) -> str:
         raise GalleryError(
             f"{free / 2**20:.0f} MiB free in {directory}",
             code="disk_full",
-            hint="free some space, or move --db",
+            remedy="little_space",
         )
     return f"{free / 2**30:.1f} GiB free in {directory}"

@@ -166,7 +166,6 @@ def _photo(pending: Pending) -> Image:
         raise InputError(
             f"{source or 'the photo'} is not there",
             code="source_gone",
-            hint="put the photo back, or run this where its path leads to it",
             path=source,
         )
     image = read(source)
@@ -174,7 +173,6 @@ def _photo(pending: Pending) -> Image:
         raise InputError(
             f"{source} is not the photo that the template was made of: its SHA-256 differs",
             code="source_changed",
-            hint="put the photo back, or enrol the new one",
             path=source,
         )
     return image
@@ -195,7 +193,7 @@ def _failure(pending: Pending, error: InputError) -> ReembedFailure:
         pending.name,
         pending.source,
         cast("ReembedReason", reason),
-        Problem(error.code, str(error), error.hint),
+        Problem.of(error),
     )
 
 
@@ -203,5 +201,5 @@ def _empty() -> GalleryError:
     return GalleryError(
         "nothing is enrolled, so there is nothing to re-embed",
         code="empty",
-        hint="an empty gallery takes any model: enrol with --model",
+        remedy="empty_takes_any",
     )

@@ -36,7 +36,7 @@ class Parts:
         min_face: float | None = None,
         notify: Callable[[str], None] | None = None,
     ) -> None:
-        """Open nothing yet: see `Settings.load` for `db`, `faceid models` for `model`.
+        """Open nothing yet: see `Settings.load` for `db`, `faceid.networks.registry` for `model`.
 
         `min_face` is the smallest face to look for, pixels (None: by the size of the picture). `notify` is
         called with one-line notes, such as the device that was chosen.

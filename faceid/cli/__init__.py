@@ -138,7 +138,7 @@ def run(arguments: list[str]) -> int:
         return code if isinstance(code, int) else 0
     except typer.TyperException as error:
         if message := error.format_message():
-            output.error(UsageError(message, hint="see `faceid --help`"))
+            output.error(UsageError(message, remedy="usage_help"))
         return 2
     except FaceIDError as error:
         if os.environ.get("FACEID_DEBUG") == "1":
@@ -159,7 +159,6 @@ def run(arguments: list[str]) -> int:
             FaceIDError(
                 f"internal error: {type(error).__name__}: {error}",
                 code="internal",
-                hint="please report it with the traceback that FACEID_DEBUG=1 shows",
             )
         )
         return EXIT_INTERNAL

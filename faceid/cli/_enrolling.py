@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 import typer
 
 from faceid.cli._render import Output, counted, plain
+from faceid.cli.messages import message_of
 from faceid.errors import UsageError
 from faceid.results import AlreadyEnrolled, EnrollResult, EnrollSummary
 
@@ -165,7 +166,7 @@ class Report:
 
     def add(self, result: EnrollResult) -> None:
         """Write one row."""
-        message = None if result.problem is None else result.problem.message
+        message = None if result.problem is None else message_of(result.problem)
         told = (
             result.path,
             result.name,

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from faceid.app.faceid import FaceID
     from faceid.config import Settings
-    from faceid.evaluation.data.data import Material
-    from faceid.evaluation.report.findings import Findings, OperatingRow
+    from faceid.evaluation.data.material import Material
+    from faceid.evaluation.findings import Findings, OperatingRow
     from faceid.evaluation.statistics.intervals import Interval
     from faceid.types import Metric
 
@@ -62,17 +62,17 @@ def load(
     whole: bool = False,
 ) -> Material:
     """Read DATA, with a progress bar while photos are looked at."""
-    from faceid.evaluation.data import data
+    from faceid.evaluation.data import material as data_sets
 
     asked = session.settings.model
-    tools = data.Tools(
+    tools = data_sets.Tools(
         pipeline=lambda: system.pipeline,
         gallery=system.gallery,
         model=asked,
         metric=lambda: _metric(session.settings),
     )
     with session.output.progress("looking") as advance:
-        return data.load(what, tools, rng, images=images, whole=whole, progress=advance)
+        return data_sets.load(what, tools, rng, images=images, whole=whole, progress=advance)
 
 
 def command_line() -> str:
@@ -84,8 +84,8 @@ def write_report(findings: Findings, path: Path | None, output: Output, system: 
     """Write the report where one was asked for, with the faces. Raises UsageError where it cannot be written."""
     if path is None:
         return
+    from faceid.evaluation.report.pairs import with_thumbnails
     from faceid.evaluation.report.render import write_report as write
-    from faceid.evaluation.report.thumbnails import with_thumbnails
 
     write(with_thumbnails(findings, lambda: system.pipeline.detector), path)
     output.note(f"wrote {path}")

@@ -76,10 +76,10 @@ def cluster(
         from faceid.explore.bounds import bound_of
         from faceid.explore.cannot_link import read_cannot_link
         from faceid.explore.cluster_quality import quality_of
+        from faceid.explore.faces import thumbnails
         from faceid.explore.files import replacing, write_bytes, writing
         from faceid.explore.groups import asides_of, contact_sheet, groups_of, table_of
         from faceid.explore.set_aside import WORDS, cluster_others, each_alone, set_aside
-        from faceid.explore.thumbnails import thumbnails
 
         file = stack.enter_context(replacing(output))
         faces = shared.load(session, system, data)
@@ -182,7 +182,7 @@ def duplicates(
         pipeline = None if no_faces else system.pipeline
         for found in out.follow(look_at(photos, pipeline), "looking", photos.total):
             if isinstance(found, InputError):
-                out.problem(Problem(found.code, str(found), found.hint), found.path)
+                out.problem(Problem.of(found), found.path)
                 out.count(3)
             else:
                 seen.append(found)

@@ -69,7 +69,7 @@ def checked_picture(path: Path) -> str:
     if kind not in ("png", "html"):
         raise UsageError(
             f"{path} is neither .png nor .html",
-            hint="--output says by its suffix what to write",
+            remedy="output_suffix",
             path=str(path),
         )
     return kind

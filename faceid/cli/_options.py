@@ -98,7 +98,7 @@ def writable_directory(value: Path) -> Path:
     except OSError as error:
         raise UsageError(
             f"cannot write to {value}: {error.strerror}",
-            hint="name a directory that can be written",
+            remedy="writable_directory",
             path=str(value),
         ) from error
     return value

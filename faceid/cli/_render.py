@@ -11,8 +11,7 @@ from dataclasses import fields, is_dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
-from faceid.cli.hints_networks import hint_of
-from faceid.cli.messages import exit_code_of
+from faceid.cli.messages import exit_code_of, hint_for, message_of, shown_problem
 from faceid.errors import FaceIDError
 from faceid.results import PolicyState, Problem
 
@@ -102,15 +101,16 @@ class Output:
     def error(self, error: FaceIDError) -> None:
         """Print an error on stderr in one line, and with --json on stdout as well."""
         self.count(exit_code_of(error))
-        hint = hint_of(error)
-        self.problem(Problem(error.code, str(error), hint), path=error.path)
-        self.emit({"error": {"code": error.code, "message": str(error), "hint": hint, "path": error.path}})
+        problem = Problem.of(error)
+        self.problem(problem, path=error.path)
+        self.emit({"error": {**shown_problem(problem), "path": error.path}})
 
     def problem(self, problem: Problem, path: str | None) -> None:
         """Print a problem on stderr in one line. `--quiet` does not suppress it."""
-        where = f"{path}: " if path and path not in problem.message else ""
-        hint = f" ({problem.hint})" if problem.hint else ""
-        line = " ".join(f"faceid: {where}{problem.message}{hint}".split())
+        message, advice = message_of(problem), hint_for(problem)
+        where = f"{path}: " if path and path not in message else ""
+        hint = f" ({advice})" if advice else ""
+        line = " ".join(f"faceid: {where}{message}{hint}".split())
         self._stderr.print(line, markup=False, highlight=False, soft_wrap=True)
 
     @contextmanager
@@ -163,7 +163,9 @@ def console(stream: TextIO) -> Console:
 
 def plain(value: Any) -> Any:
     """`value` as JSON knows it. Coordinates keep 2 decimals, seconds of a stream 3, all other numbers 8
-    significant digits."""
+    significant digits. A problem is told in the command line's words."""
+    if isinstance(value, Problem):
+        return shown_problem(value)
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: _rounded(field.name, getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):

@@ -35,9 +35,7 @@ def start_of(
         for name, section in asked.items()
     }
     if network is None and "dim" in given["network"]:
-        raise UsageError(
-            "--dim goes with --network", hint="a trained network keeps the size of its templates"
-        )
+        raise UsageError("--dim goes with --network", remedy="size_without_network")
     if file is not None:
         try:
             text = file.read_text(encoding="utf-8")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from faceid.cli import _evaluation as shared
 from faceid.cli._options import Fmr, Fpir, MinFace, session_of
+from faceid.cli.messages import advised
 
 if TYPE_CHECKING:
     from faceid.app.faceid import FaceID
@@ -73,10 +75,10 @@ def run(
 
     from faceid.errors import UsageError
     from faceid.evaluation.activation import put_in_force
-    from faceid.evaluation.data.data import GALLERY
+    from faceid.evaluation.data.material import GALLERY
     from faceid.evaluation.protocols.evaluation import calibrate
+    from faceid.evaluation.protocols.goals import Goal
     from faceid.evaluation.report.health_report import with_health
-    from faceid.evaluation.statistics.goals import Goal
 
     goal = Goal(fmr=fmr, fpir=fpir, max_fnmr=max_fnmr, cost=cost, identities=identities, prior=prior)
     session = session_of(context)
@@ -89,7 +91,7 @@ def run(
         material = shared.load(session, system, data, rng, images)
         size = identities or enrolled(system) or material.data.identities
         if fpir is not None and not size:
-            raise UsageError("--fpir needs a size of gallery", hint="give --identities N")
+            raise UsageError("--fpir needs a size of gallery", remedy="fpir_without_size")
         findings = calibrate(material, goal, rng, command=shared.command_line(), identities=max(1, size))
         policy = (
             put_in_force(
@@ -107,6 +109,7 @@ def run(
         if report is not None and material.data.kind == GALLERY:
             with output.progress("examining") as advance:
                 findings = with_health(findings, system.examination(), advance)
+            findings = replace(findings, health=tuple(map(advised, findings.health)))
     shared.write_report(findings, report, output, system)
     output.emit(shared.summary(findings, policy=policy))
     if not output.json:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import typer
 
 from faceid.cli._options import session_of
+from faceid.cli.messages import in_words
 
 NAME = "doctor"
+
+_EXIT_CODES = {"model": 5, "gallery": 4}
 
 
 def run(context: typer.Context) -> None:
@@ -16,11 +19,12 @@ def run(context: typer.Context) -> None:
     session = session_of(context)
     output = session.output
     checks = []
-    for exit_code, check in examine(session.settings):
-        output.emit(check)
+    for area, result in examine(session.settings):
+        check = in_words(result)
+        output.emit({"check": check.check, "ok": check.ok, "detail": check.detail})
         checks.append(check)
         if not check.ok:
-            output.count(exit_code)
+            output.count(_EXIT_CODES[area])
     output.table(
         ["check", "ok", "detail"], [(item.check, "yes" if item.ok else "NO", item.detail) for item in checks]
     )

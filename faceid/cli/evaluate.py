@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from faceid.cli._render import Output
-    from faceid.evaluation.data.data import Material
-    from faceid.evaluation.report.findings import Findings
+    from faceid.evaluation.data.material import Material
+    from faceid.evaluation.findings import Findings
     from faceid.evaluation.statistics.intervals import Ratio
 
 NAME = "evaluate"

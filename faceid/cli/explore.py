@@ -88,8 +88,8 @@ def project(
 
                 content = draw(places, faces.names, about)
             else:
+                from faceid.explore.faces import thumbnails
                 from faceid.explore.scatter_page import scatter_page
-                from faceid.explore.thumbnails import thumbnails
 
                 shown = np.linspace(0, len(faces) - 1, min(shared.PICTURED, len(faces))).round().astype(int)
                 pictures = thumbnails(faces, shown.tolist())
@@ -137,9 +137,9 @@ def retrieve(
         import numpy as np
 
         from faceid.explore import retrieval
+        from faceid.explore.faces import thumbnails
         from faceid.explore.files import replacing, writing
         from faceid.explore.retrieval_grid import draw_grid, grid_page
-        from faceid.explore.thumbnails import thumbnails
 
         with replacing(output) as file:
             faces = shared.load(session, system, data, least=2)

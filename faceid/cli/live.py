@@ -208,7 +208,9 @@ def _liveness(asked: str) -> LivenessKind:
     from faceid.errors import UsageError
 
     if asked not in ("off", "passive", "challenge"):
-        raise UsageError(f"--liveness {asked} is not known", hint="one of off, passive, challenge")
+        raise UsageError(
+            f"--liveness {asked} is not known", remedy="choose", choices="off, passive or challenge"
+        )
     return cast("LivenessKind", asked)
 
 

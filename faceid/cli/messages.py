@@ -1,11 +1,32 @@
-"""Errors in the words of the command line: exit codes, and what to do."""
+"""Errors in the words of the command line: the exit code, the message, and what to do.
+
+An error or a problem names its `remedy`. The tables of the `hints_*` modules turn it into words. A message has an
+entry only where the command line's words differ from those of `str(error)`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from faceid.cli import hints_analysis, hints_gallery, hints_input, hints_networks
 from faceid.errors import FaceIDError, GalleryError, InputError, ModelError, Refused, UsageError
+from faceid.results import CheckResult, Problem
+
+if TYPE_CHECKING:
+    from faceid.evaluation.findings import Health
 
 EXIT_INTERNAL = 70
 """A fault of faceid's own (EX_SOFTWARE of sysexits.h): not one of the codes that mean something about the input."""
+
+TABLES: Final = (hints_input, hints_gallery, hints_analysis, hints_networks)
+
+HINTS: Final[Mapping[str, str]] = {key: text for table in TABLES for key, text in table.HINTS.items()}
+"""Remedy -> what to do, a template for `str.format` with the error's facts and its `path`."""
+
+MESSAGES: Final[Mapping[str, str]] = {key: text for table in TABLES for key, text in table.MESSAGES.items()}
+"""Remedy -> what is wrong, likewise."""
 
 _EXIT_CODES: tuple[tuple[type[FaceIDError], int], ...] = (
     (Refused, 1),
@@ -19,3 +40,44 @@ _EXIT_CODES: tuple[tuple[type[FaceIDError], int], ...] = (
 def exit_code_of(error: FaceIDError) -> int:
     """The exit code of a command that ends with `error`; 4 for a database error of no other kind."""
     return next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), 4)
+
+
+def message_of(error: FaceIDError | Problem) -> str:
+    """What is wrong, in one sentence."""
+    own = error.message if isinstance(error, Problem) else str(error)
+    return _filled(MESSAGES, error) or own
+
+
+def hint_for(error: FaceIDError | Problem) -> str | None:
+    """What to do about it; None where nothing is known."""
+    return _filled(HINTS, error) or error.hint
+
+
+def advised(finding: Health) -> Health:
+    """`finding` with advice that names the command to give, where there is one."""
+    template = hints_gallery.ADVICE.get((finding.kind, len(finding.template_ids)))
+    return finding if template is None else replace(finding, advice=template.format(*finding.template_ids))
+
+
+def in_words(check: CheckResult) -> CheckResult:
+    """`check` with a detail that says what is wrong and what to do."""
+    if check.problem is None:
+        return check
+    message, hint = message_of(check.problem), hint_for(check.problem)
+    return replace(check, detail=f"{message} ({hint})" if hint else message)
+
+
+def shown_problem(problem: Problem) -> dict[str, str | None]:
+    """The fields that a problem has in JSON."""
+    return {"code": problem.code, "message": message_of(problem), "hint": hint_for(problem)}
+
+
+def _filled(table: Mapping[str, str], error: FaceIDError | Problem) -> str | None:
+    template = table.get(error.remedy or error.code)
+    if template is None:
+        return None
+    try:
+        return template.format(**{**error.facts, "path": error.path})
+    except (LookupError, TypeError, ValueError, AttributeError):
+        # A library's own error may lack a fact. What is wrong must reach the user even then.
+        return None

@@ -41,7 +41,7 @@ def set_(context: typer.Context, fmr: Fmr = None, fpir: Fpir = None, threshold: 
     """
     target = Target(threshold=threshold, fmr=fmr, fpir=fpir)
     if target == Target():
-        raise UsageError("a policy needs a target", hint="give one of --fmr, --fpir and --threshold")
+        raise UsageError("a policy needs a target", remedy="no_target")
     session = session_of(context)
     with session.open() as system:
         put = system.set_policy(target)

@@ -41,7 +41,7 @@ def run(
     session = session_of(context)
     if not yes:
         if not sys.stdin.isatty():
-            raise UsageError(f"will not remove {what} without being sure", hint="add --yes")
+            raise UsageError(f"will not remove {what} without being sure", remedy="confirm_removal")
         if not typer.confirm(f"Remove {what}?", err=True):
             raise typer.Exit(1)
     with session.open() as system:

@@ -175,7 +175,7 @@ def run(
     """Train a network on your own people for use with `--model`, and calibrate it on people it has never seen.
 
     Three separate groups of people train the network, choose the best step and calibrate. An interrupted run
-    continues when the command is repeated. Needs `pip install "faceid[train]"`.
+    continues when the command is repeated. Needs `pip install "faceid-verify[train]"`.
     """
     from faceid.app import factories
     from faceid.cli._training_bar import TrainingBar
@@ -185,7 +185,7 @@ def run(
 
     require_extra()
     if multi_face not in ("reject", "largest"):
-        raise UsageError(f"unknown --multi-face {multi_face!r}", hint="choose reject or largest")
+        raise UsageError(f"unknown --multi-face {multi_face!r}", remedy="choose", choices="reject or largest")
     session = session_of(context)
     told = session.output
     asked: dict[str, dict[str, Any]] = {

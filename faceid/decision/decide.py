@@ -52,15 +52,23 @@ class Target:
         given = [name for name in ("threshold", "fmr", "fpir") if getattr(self, name) is not None]
         if len(given) > 1:
             raise UsageError(
-                f"--{given[0]} and --{given[1]} exclude each other",
-                hint="each of them sets the threshold: give one",
+                f"{given[0]} and {given[1]} exclude each other",
+                remedy="one_target",
+                first=given[0],
+                second=given[1],
             )
         for name in ("fmr", "fpir"):
             value = getattr(self, name)
             if value is not None and not 0.0 < value < 1.0:
-                raise UsageError(f"--{name} {value:g} is not a rate", hint="give a number between 0 and 1")
+                raise UsageError(
+                    f"{name} {value:g} is not a rate", remedy="not_a_rate", option=name, value=value
+                )
         if self.threshold is not None and not (math.isfinite(self.threshold) and self.threshold >= 0.0):
-            raise UsageError(f"--threshold {self.threshold:g} is not a distance", hint="give a number >= 0")
+            raise UsageError(
+                f"the threshold {self.threshold:g} is not a distance",
+                remedy="not_a_distance",
+                value=self.threshold,
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +132,6 @@ def policy_for(target: Target, calibration: Calibration | None, *, identities: i
         raise UsageError(
             "this model has no calibration, so no rate of error can be turned into a threshold",
             code="not_calibrated",
-            hint="set the distance yourself with --threshold",
         )
     if target.fpir is not None:
         wanted = target.fpir / max(1, identities or 1)

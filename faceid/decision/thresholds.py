@@ -29,7 +29,6 @@ def threshold_at_fmr(calibration: Calibration, fmr: float) -> float:
             f"FMR {fmr:g} is below what the calibration reaches, {lowest.fmr:g}"
             f" ({calibration.non_mated:,} non-mated comparisons)",
             code="beyond_calibration",
-            hint="ask for a higher rate, or set the distance yourself with --threshold",
         )
     for left, right in pairwise(points):
         if fmr <= right.fmr:

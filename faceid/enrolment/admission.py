@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from faceid.enrolment.checks.conflict import DuplicateEnrolment
     from faceid.networks.registry import Calibration
 
-CONFLICT_HINT = "check whose face it is; --on-conflict accept where that is known"
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SeenFace:
@@ -95,9 +93,8 @@ class Admission:
             raise UsageError(f"at least one template has to be kept, not {self.rules.max_templates}")
         if self.rules.multi_face == "all" and self.calibration is None:
             raise UsageError(
-                f"nobody measured {self.model.name}: which of several faces is meant cannot be told",
+                f"{self.model.name} has no calibration, so it cannot tell which of several faces is meant",
                 code="no_calibration",
-                hint="use --multi-face largest, or a calibrated network",
             )
 
     def decide(self, name: str, cases: Sequence[Case]) -> DuplicateEnrolment | None:
@@ -149,7 +146,6 @@ class Admission:
             raise PhotoRefused(
                 "the face is too small",
                 code="face_too_small",
-                hint="use a photo where the face is larger, or --min-face",
                 path=seen.source,
             )
         if not seen.found:
@@ -158,7 +154,7 @@ class Admission:
             raise FaceCountError(
                 f"{seen.found} faces where one is needed",
                 code="multiple_faces",
-                hint="crop the photo to one person, or choose one with --multi-face",
+                remedy="choose_one_face",
                 path=seen.source,
             )
         case.candidates = [face for face in seen.faces if face.quality.score >= self.rules.min_quality]
@@ -167,7 +163,6 @@ class Admission:
             raise PhotoRefused(
                 f"quality {quality.score:.2f} is below {self.rules.min_quality:.2f}, mostly for {quality.worst}"
                 f" ({quality.factors[quality.worst]:.2f})",
-                hint="take a sharp, evenly lit photo from the front, or lower --quality",
                 path=seen.source,
             )
 
@@ -231,7 +226,7 @@ class Admission:
             return case.candidates
         left = [face for face in case.candidates if face not in faces]
         if not left:
-            error = PhotoRefused(why, code="identity_conflict", hint=CONFLICT_HINT, path=case.seen.source)
+            error = PhotoRefused(why, code="identity_conflict", path=case.seen.source)
             _reject(name, case, error)
         return left
 
@@ -260,7 +255,6 @@ def _no_one_of_many(case: Case, verdict: Verdict) -> InputError:
     return FaceCountError(
         f"{case.seen.found} faces, and {why}",
         code="multiple_faces",
-        hint="crop the photo to one person",
         path=case.seen.source,
     )
 
@@ -278,5 +272,5 @@ def _reject(name: str, case: Case, error: InputError) -> None:
         quality_factors=dict(face.quality.factors) if face else None,
         faces=case.seen.found if case.seen.looked and case.seen.error is None else None,
         name=name or None,
-        problem=Problem(error.code, str(error), error.hint),
+        problem=Problem.of(error),
     )

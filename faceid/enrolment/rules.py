@@ -28,7 +28,7 @@ def quality_from(level: str) -> float:
         least = -1.0
     if not 0.0 <= least <= 1.0:
         choices = ", ".join(QUALITY_LEVELS)
-        raise UsageError(f"unknown quality {level!r}", hint=f"choose {choices} or a number from 0 to 1")
+        raise UsageError(f"unknown quality {level!r}", remedy="quality_levels", levels=choices)
     return least
 
 

@@ -230,7 +230,14 @@ def _bad_name(photo: Photo) -> InputError | None:
         if photo.name is not None:
             clean_name(photo.name)
     except UsageError as error:
-        return UnreadableImage(str(error), code=error.code, hint=error.hint, path=photo.source)
+        return UnreadableImage(
+            str(error),
+            code=error.code,
+            remedy=error.remedy,
+            hint=error.hint,
+            **error.facts,
+            path=photo.source,
+        )
     return None
 
 
@@ -243,7 +250,7 @@ def _redundant(source: str, name: str, kept: int, *, faces: int) -> EnrollResult
 def _outcomes(cases: Sequence[Case]) -> list[tuple[str, str]]:
     """The outcomes of photos that are not stored: pairs of SHA-256 and JSON."""
     return [
-        (case.seen.sha256, json.dumps(asdict(case.result)))
+        (case.seen.sha256, json.dumps(asdict(case.result), default=str))
         for case in cases
         if case.result is not None
         and case.seen.sha256 is not None
@@ -268,6 +275,9 @@ def _again(outcome: EnrollResult | None, seen: Seen) -> EnrollResult | None:
 def _from_json(outcome: str) -> EnrollResult:
     told: dict[str, Any] = json.loads(outcome)
     problem, box = told.pop("problem"), told.pop("box")
+    if problem is not None:
+        # Versions before 0.2 stored the hint itself.
+        problem.pop("hint", None)
     return EnrollResult(
         **told,
         box=None if box is None else tuple(box),

@@ -1,4 +1,4 @@
-"""A calibration of one's own data, put in force in a gallery."""
+"""Activate a calibration of the user's data in a gallery."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import numpy as np
 from faceid.decision.decide import Target
 from faceid.distribution import VERSION
 from faceid.errors import GalleryError, InputError, UsageError
-from faceid.evaluation.data.data import Material
-from faceid.evaluation.report.findings import Findings, OperatingRow
+from faceid.evaluation.data.material import Material
+from faceid.evaluation.findings import Findings, OperatingRow
+from faceid.evaluation.protocols.goals import Goal, at_fmr
 from faceid.evaluation.statistics.evidence import fit_evidence
-from faceid.evaluation.statistics.goals import Goal, at_fmr
 from faceid.evaluation.statistics.intervals import rule_of_3
 from faceid.evaluation.statistics.measured import RATES, thinned
 from faceid.gallery.gallery import Gallery, other_model
@@ -35,7 +35,7 @@ def put_in_force(
     identities: int,
     own: Calibration | None,
 ) -> int:
-    """Put the goal in force on the calibration that the data amount to, which is stored with it; the policy's id.
+    """Store the calibration of the data in the gallery, activate `goal` on it, and return the policy's id.
 
     `own` is the model's own calibration: the ambiguity margin is taken from there.
 
@@ -119,13 +119,12 @@ def _model(gallery: Gallery, material: Material) -> ModelKey:
         raise GalleryError(
             "nothing is enrolled, so the gallery has no model that scores could be of",
             code="empty",
-            hint="enrol first",
         )
     if material.model is None:
         raise UsageError(
             f"{material.data.source} does not say of which model its scores are",
             code="model_unknown",
-            hint=f"say it with --model {pinned.name}, if that is so",
+            model=pinned.name,
         )
     if material.model != pinned.name:
         raise other_model(pinned, material.model)

@@ -1,9 +1,9 @@
-"""Embeddings in .npz archives: those of `faceid embed`, which `faceid import` takes too, and those of `export`.
+"""Embeddings in .npz archives: those of faces that were looked at, which a gallery imports too, and exported ones.
 
 Arrays: `embeddings` float32 (n, d), `sources` str (n), `photo_sha256` str (n), `boxes` float32 (n, 4) as x1, y1, x2,
 y2 in pixels, `quality` float32 (n), `outside` float32 (n), the share of the box beyond the border of the picture, and,
-where one face at least has a name, `names` str (n), "" for nobody's; scalar strings `model`, `metric`, `weights_sha256`
-and `aligner`.
+where one face at least has a name, `names` str (n), "" where unknown; scalar strings `model`, `metric`,
+`weights_sha256` and `aligner`.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from faceid.gallery.npz import bad_archive, opened, read_rows, shape_and_type, u
 from faceid.types import Metric
 
 _ROWS = 16_384
-_HINT = "make one with `faceid embed` or `faceid export`"
+_REMEDY = "form_of_embeddings"
 
 
 def read_archive(path: Path) -> Faces:
     """What `embed` or `export` wrote. Vectors are brought to unit length. Raises InputError (`bad_archive`)."""
-    with opened(path, _HINT) as archive:
+    with opened(path, _REMEDY) as archive:
         there = {name.removesuffix(".npy") for name in archive.namelist()}
         if missing := [name for name in ("embeddings", "model", "metric") if name not in there]:
             raise _bad(path, f"has no {' and no '.join(missing)}")
@@ -38,7 +38,7 @@ def read_archive(path: Path) -> Faces:
             raise _bad(path, f"has the metric {metric!r}")
         known: Metric = "cosine" if metric == "cosine" else "euclidean"
         with closing(read_rows(archive, "embeddings", _ROWS)) as parts:
-            vectors = np.concatenate([unit_rows(part, path, _HINT) for part in parts])
+            vectors = np.concatenate([unit_rows(part, path, _REMEDY) for part in parts])
         count = len(vectors)
         texts = {
             name: _texts(archive, name, count, path) if name in there else ("",) * count
@@ -87,4 +87,4 @@ def _numbers(archive: zipfile.ZipFile, name: str, shape: tuple[int, ...], path: 
 
 
 def _bad(path: Path, problem: str) -> InputError:
-    return bad_archive(path, problem, _HINT)
+    return bad_archive(path, problem, _REMEDY)

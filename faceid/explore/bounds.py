@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from faceid.networks.calibration import Calibration
 
 LARGEST_FMR = 1e-3
-"""Groups of few faces are joined up to the distance that one pair of strangers in 1,000 comes under."""
+"""Groups of few faces are joined up to the distance below which one non-mated pair in 1,000 lies."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bound:
     """A distance with the cosine that is the same, and the FMR of a single comparison there (None: unknown).
 
-    `measured` says on whose people that was: those of the `gallery`, or those of the network's `card`.
+    `measured` names the calibration: that of the `gallery`, or that of the network's `card`.
     """
 
     distance: float
@@ -38,14 +38,13 @@ def bound_of(
 ) -> Bound:
     """The bound for `target`; for none, that of FMR 1 / n with n faces, LARGEST_FMR at most.
 
-    Then a face has one stranger within the distance on average, however many faces there are; the mean over all pairs
-    of two groups is what keeps that stranger out. Chosen by measurement
-    (`scripts/studies/compare_clusterings.py`): a rate that does not follow n is too strict for a hundred faces, or too
-    lax for thousands.
+    Then about one face of another person is within the distance of a face, for any number of faces. The mean over all
+    pairs of two groups keeps that face out. Chosen by measurement (`scripts/studies/compare_clusterings.py`): a rate
+    that does not follow n is too strict for a hundred faces, or too lax for thousands.
 
     Rates are read from `own`, a calibration on the user's people, where there is one; for the bound without a target
     only as far as it reaches. Else the network's card says. Networks of the user's own are looked for where `settings`
-    say. Raises UsageError where a rate is asked of a network without calibration, ModelError of one that nobody knows.
+    say. Raises UsageError where a rate is asked of a network without calibration, ModelError for an unknown one.
     """
     try:
         card = registry.card(faces.model, settings.models_dir if settings else None).calibration

@@ -17,7 +17,7 @@ _COLUMNS = (("file1", "file2"), ("row1", "row2"))
 def read_cannot_link(path: Path, faces: Faces) -> NDArray[np.int64]:
     """Pairs of rows (c, 2) int64 that are different people, from a CSV with `file1,file2` or `row1,row2`.
 
-    `file1,file2`: nobody on the first photo is on the second; files as `sources` has them, relative ones as they are
+    `file1,file2`: no person is on both photos; files as `sources` has them, relative ones as they are
     or below the folder of the CSV. `row1,row2`: rows of the archive, from 0. Raises InputError for a line that names
     nothing that is there, or one face twice; UsageError for another header.
     """
@@ -33,7 +33,7 @@ def read_cannot_link(path: Path, faces: Faces) -> NDArray[np.int64]:
             if columns is None:
                 raise UsageError(
                     f"{path} has the columns {', '.join(header) or 'none'}",
-                    hint="--cannot-link wants file1,file2 or row1,row2",
+                    remedy="columns_of_cannot_link",
                     path=str(path),
                 )
             for record in reader:

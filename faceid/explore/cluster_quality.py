@@ -13,7 +13,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from faceid.explore.resampling import mean_over_people
+from faceid.evaluation.statistics.bootstrap import mean_over_people
 
 Ints: TypeAlias = NDArray[np.int64]
 Floats: TypeAlias = NDArray[np.float64]
@@ -44,7 +44,7 @@ class ClusterQuality:
 
 
 def quality_of(group: Ints, identity: Ints, rng: np.random.Generator) -> ClusterQuality | None:
-    """How well groups (n,) agree with identities (n,), -1 for unknown; None where nobody is known."""
+    """How well groups (n,) agree with identities (n,), -1 for unknown; None where no identity is known."""
     known = np.flatnonzero(identity >= 0)
     if not known.size:
         return None

@@ -1,7 +1,7 @@
 """Groups of faces by constrained average linkage on a graph of neighbours.
 
 The two groups whose faces are most alike on average are joined, as long as that average reaches a bound and no two
-faces that are known to be different people would come together (UPGMA, Sokal and Michener 1958; constraints as Davidson
+faces that are known to be different people are joined (UPGMA, Sokal and Michener 1958; constraints as Davidson
 and Ravi 2005). The mean cosine over all pairs of two groups of unit vectors is the product of their mean vectors, so
 that it is exact without a matrix of distances. Where it reaches the bound, one pair at least does: pairs of groups
 without such a pair, an edge of the graph, need not be looked at.
@@ -61,7 +61,7 @@ def cluster(vectors: NDArray[np.float32], graph: Graph, least: float, cannot: In
     """The group of each of (n, d) unit vectors: (n,) int64 from 0, largest group first.
 
     `least` is the mean cosine to which groups are joined. `cannot` (c, 2) are rows that are different people: no group
-    has both of a pair, whatever else is so. ValueError for a pair of a row with itself.
+    has both of a pair. Raises ValueError for a pair of a row with itself.
     """
     if (cannot[:, 0] == cannot[:, 1]).any():
         raise ValueError("a face cannot be kept apart from itself")

@@ -19,7 +19,7 @@ GALLERY = "gallery"
 """DATA that means the gallery itself; a folder of that name is `./gallery`."""
 
 Report = Callable[[EmbedResult, int | None], None]
-"""Called with what became of each photo, and of how many where that is known."""
+"""Called with the result of each photo, and the number of photos where it is known."""
 
 
 def load(
@@ -52,7 +52,7 @@ def _load(
         raise UsageError(
             f"{what}: no such file or folder",
             code="not_found",
-            hint="DATA is a folder of photos, or of one folder a person, an .npz of `faceid embed`, or `gallery`",
+            remedy="explore_data_not_found",
             path=what,
         )
     if path.suffix.lower() == ".npz":
@@ -75,7 +75,7 @@ def of_gallery(gallery: Gallery) -> Faces:
         sources += (source or "" for source in part.sources)
         digests += part.digests
     if model is None:
-        raise InputError("nothing is enrolled, so there is nothing to see", code="empty", hint="enrol first")
+        raise InputError("nothing is enrolled, so there is nothing to see", code="empty")
     count = len(names)
     return Faces(
         source=gallery.store.path,

@@ -1,4 +1,4 @@
-"""Photos -> one row a face, and what became of each photo."""
+"""Embed photos: one row a face, and one result a photo."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from typing import Literal
 import numpy as np
 
 from faceid.errors import InputError, not_one_face
-from faceid.explore.faces import FaceRow, Faces
+from faceid.explore.faces import FaceRow, Faces, face_thumbnail
 from faceid.explore.photos import NOBODY
-from faceid.explore.thumbnails import thumbnail
 from faceid.recognition.pipeline import Look, Pipeline
 from faceid.results import Problem
 from faceid.sources import Photo
@@ -32,7 +31,7 @@ class EmbeddedFace:
 
 @dataclass(frozen=True, slots=True)
 class EmbedResult:
-    """What became of one photo. `name` is None where nobody has said whose the face is, or there are several."""
+    """The result of one photo. `name` is None where the identity is unknown, or the photo shows several faces."""
 
     path: str
     status: Literal["ok", "no_face", "unreadable"]
@@ -43,10 +42,10 @@ class EmbedResult:
 
 @dataclass(slots=True)
 class Tally:
-    """What photos came to: `lost` are those without a face by reason code, `named` the faces with a name.
+    """Counts over photos: `lost` are those without a face by reason code, `named` the faces with a name.
 
-    `crowds` counts photos of a named person that show several faces: nobody says which of them is the person's, so
-    none has the name.
+    `crowds` counts photos of a named person that show several faces: which of them is the person's is unknown,
+    so none has the name.
     """
 
     photos: int = 0
@@ -62,7 +61,7 @@ class Tally:
             raise InputError(
                 f"no photo shows a face: {reasons or 'there are none'}",
                 code="no_face",
-                hint="name photos that show faces",
+                remedy="no_photo_with_a_face",
                 path=source,
             )
 
@@ -75,7 +74,7 @@ def embedded(
     *,
     pictured: bool = False,
 ) -> Iterator[EmbedResult]:
-    """Look at each photo and give its faces to `keep`, `pictured` with thumbnails; what became of it, at once."""
+    """Embed each photo, pass its faces to `keep` (`pictured`: with thumbnails), and yield its result."""
     for look in pipeline.look(photos):
         tally.photos += 1
         if look.error is not None:
@@ -92,7 +91,10 @@ def look_at(
     source: str,
     report: Callable[[EmbedResult], None],
 ) -> Faces:
-    """The faces of photos, with thumbnails; `report` is told of each photo. Raises InputError where there is none."""
+    """The faces of photos, with thumbnails; `report` receives the result of each photo.
+
+    Raises InputError where no photo shows a face.
+    """
     rows: list[FaceRow] = []
     tally = Tally()
     for result in embedded(pipeline, photos, rows.append, tally, pictured=True):
@@ -137,7 +139,7 @@ def _taken_up(
     for observation, embedding in zip(look.observations, look.embeddings, strict=True):
         face, quality = observation.face, observation.quality.score
         found.append(EmbeddedFace(tally.faces, face.box, face.score, quality))
-        picture = thumbnail(look.image, face.box) if pictured and look.image is not None else None
+        picture = face_thumbnail(look.image, face.box) if pictured and look.image is not None else None
         outside = nan if look.image is None else share_outside(face.box, look.image)
         sha256 = look.sha256 or ""
         keep(FaceRow(embedding.vector, name, look.source, sha256, face.box, quality, outside, picture))
@@ -150,5 +152,5 @@ def _lost(
     look: Look[Photo], status: Literal["no_face", "unreadable"], error: InputError, tally: Tally
 ) -> EmbedResult:
     tally.lost[error.code] += 1
-    problem = Problem(error.code, str(error), error.hint)
+    problem = Problem.of(error)
     return EmbedResult(look.source, status, look.origin.name or None, (), problem)

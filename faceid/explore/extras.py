@@ -1,4 +1,4 @@
-"""Libraries of the extra `explore`, and what is said where they are missing."""
+"""Libraries of the extra `explore`, and the error where one is missing."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 from faceid.errors import UsageError
 
 
-def require(module: str, package: str, what_for: str, hint: str = 'pip install "faceid[explore]"') -> Any:
+def require(module: str, package: str, what_for: str, remedy: str | None = None) -> Any:
     """The module. Raises UsageError (`missing_library`) where its package is not installed."""
     try:
         return import_module(module)
     except ImportError as error:
         raise UsageError(
-            f"{what_for} needs {package}, which is not installed", code="missing_library", hint=hint
+            f"{what_for} needs {package}, which is not installed", code="missing_library", remedy=remedy
         ) from error

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from faceid.errors import InputError
 from faceid.explore.photos import NOBODY
-from faceid.types import Box, Metric
+from faceid.imaging import STDIN, read
+from faceid.types import Box, Image, Metric
 
 if TYPE_CHECKING:
     from faceid.types import Vector
 
 Floats: TypeAlias = NDArray[np.float32]
 Ints: TypeAlias = NDArray[np.int64]
+
+THUMBNAIL_SIDE = 96
+"""Pixels of a thumbnail's sides."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,3 +93,38 @@ class Faces:
             for row, (digest, source) in enumerate(zip(self.digests, self.sources, strict=True))
         ]
         return np.array([known.setdefault(key, len(known)) for key in keys], dtype=np.int64)
+
+
+def face_thumbnail(image: Image, box: Box | None) -> bytes:
+    """The square around a face as a JPEG of THUMBNAIL_SIDE pixels; the middle of the picture where `box` is None."""
+    from faceid.imaging.thumbnails import thumbnail
+
+    return thumbnail(image, box, side=THUMBNAIL_SIDE, framed=True)
+
+
+def thumbnails(faces: Faces, rows: Sequence[int]) -> dict[int, bytes]:
+    """Thumbnails (JPEG) of some faces by row.
+
+    A thumbnail that `faces` keeps is used. Otherwise each photo is read once. A face is left out where its photo is
+    missing or has another content.
+    """
+    found = {row: kept for row in rows if (kept := faces.thumbnails[row]) is not None}
+    wanted: dict[str, list[int]] = {}
+    for row in rows:
+        # Standard input cannot be read twice.
+        if row not in found and faces.sources[row] not in ("", STDIN):
+            wanted.setdefault(faces.sources[row], []).append(row)
+    for source, theirs in wanted.items():
+        try:
+            image = read(source)
+        except InputError:
+            continue
+        for row in theirs:
+            if faces.digests[row] not in ("", image.sha256):
+                continue
+            box = faces.boxes[row]
+            known = (
+                None if np.isnan(box).any() else (float(box[0]), float(box[1]), float(box[2]), float(box[3]))
+            )
+            found[row] = face_thumbnail(image, known)
+    return found

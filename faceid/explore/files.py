@@ -1,4 +1,4 @@
-"""Files that hold faces: whole or not at all, and for their owner's eyes only."""
+"""Files that contain faces: written completely or not at all, and readable by their owner only."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def check_place(path: Path) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """All of a file at once. Raises UsageError (`cannot_write`)."""
+    """Write all of a file. Raises UsageError (`cannot_write`)."""
     with replacing(path) as file, writing(path):
         file.write(content)
 
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """What goes wrong while `path` is written, as a full disk, is raised as UsageError (`cannot_write`)."""
+    """Raises an error while `path` is written, such as a full disk, as UsageError (`cannot_write`)."""
     try:
         yield
     except (OSError, ValueError) as error:
@@ -50,6 +50,4 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def _cannot_write(path: Path, reason: object) -> UsageError:
-    return UsageError(
-        f"cannot write {path}: {reason}", code="cannot_write", hint="choose another place", path=str(path)
-    )
+    return UsageError(f"cannot write {path}: {reason}", code="cannot_write", path=str(path))

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from faceid.evaluation.report.markup import Html, count, join, name, text
+from faceid.evaluation.report.page import render
 from faceid.explore.faces import Faces
-from faceid.explore.page import image, page
+from faceid.explore.labels import PictureCell
 from faceid.explore.photos import NOBODY
 from faceid.explore.set_aside import WORDS, Reason
 
@@ -106,31 +106,17 @@ def contact_sheet(
     shown: int,
 ) -> bytes:
     """A page with the faces of each group, `shown` at most, then single faces and what was set aside, UTF-8."""
-    several = [group for group in groups if group.size > 1]
-    single = [group.faces[0] for group in groups if group.size == 1]
-    parts = [Html(f'<p class="lead">{text(line)}</p>\n') for line in about]
-    parts += [_section(group, pictures, shown) for group in several]
-    parts.append(
-        _others(f"{count(len(single))} alone", "Faces like nobody else here.", single, pictures, shown)
-    )
-    for aside in asides:
-        said = f"Not grouped: faces {WORDS[aside.set_aside]} are like each other, whoever they are."
-        title = f"{count(aside.size)} set aside"
-        parts.append(_others(title, said, aside.faces, pictures, shown))
-    return page("Groups of faces", join(parts), style="explore.css")
-
-
-def _others(
-    title: str, said: str, faces: Sequence[GroupedFace], pictures: Mapping[int, bytes], shown: int
-) -> Html:
-    if not faces:
-        return Html("")
-    cells = join(_figure(face, pictures) for face in faces[:shown])
-    more = f" The first {count(shown)} are shown." if len(faces) > shown else ""
-    return Html(
-        f'<section class="singles"><h2>{text(title)}</h2>\n<p class="note">{text(said + more)}</p>\n'
-        f'<div class="sheet">{cells}</div></section>\n'
-    )
+    values = {
+        "title": "Groups of faces",
+        "about": about,
+        "shown": shown,
+        "groups": [group for group in groups if group.size > 1],
+        "single": [group.faces[0] for group in groups if group.size == 1],
+        "asides": asides,
+        "reasons": WORDS,
+        "cell": lambda face: _cell(face, pictures),
+    }
+    return render("faceid.explore", "groups.html", values, style="explore.css").encode()
 
 
 def _cells(face: GroupedFace) -> tuple[object, ...]:
@@ -138,27 +124,9 @@ def _cells(face: GroupedFace) -> tuple[object, ...]:
     return (face.row, face.path, *box, face.name or "")
 
 
-def _section(group: Group, pictures: Mapping[int, bytes], shown: int) -> Html:
-    names = join(
-        Html(f"{', ' if place else ': '}{name(who)} ({times:,})")
-        for place, (who, times) in enumerate(list(group.names.items())[:6])
-    )
-    more = f" (+{group.size - shown:,} not shown)" if group.size > shown else ""
-    cells = join(_figure(face, pictures) for face in group.faces[:shown])
-    return Html(
-        f'<section class="group" id="cluster-{group.cluster}"><h2>Group {group.cluster}, {count(group.size)} faces'
-        f'{more}{names}</h2>\n<p class="note">mean similarity {group.similarity:.3f}</p>\n'
-        f'<div class="sheet">{cells}</div></section>\n'
-    )
-
-
-def _figure(face: GroupedFace, pictures: Mapping[int, bytes]) -> Html:
+def _cell(face: GroupedFace, pictures: Mapping[int, bytes]) -> PictureCell:
     label = face.name or face.path.rsplit("/", 1)[-1]
-    title = f"row {face.row}, {face.path}"
-    return Html(
-        f'<figure class="unknown" title="{text(title)}">{image(pictures.get(face.row), label, 104)}'
-        f"<figcaption>{name(label)}</figcaption></figure>"
-    )
+    return PictureCell(face.row, face.path, label, pictures.get(face.row))
 
 
 def _face(faces: Faces, row: int) -> GroupedFace:

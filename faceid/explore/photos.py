@@ -1,4 +1,4 @@
-"""What a user names -> photos, with a name where the folders give one."""
+"""Photos at the paths that a user gives, with an identity where the folders give one."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from faceid.sources.entry import is_directory, is_file
 from faceid.sources.photo import Photo, chained, of_file
 
 NOBODY = ""
-"""The name of a photo, or of a face, of which nobody has said whose it is."""
+"""The name of a photo or a face without a known identity."""
 
 
 def of_paths(paths: Iterable[str], limits: Limits = DEFAULT_LIMITS) -> Photos:
     """The photos at `paths`: files, directories, archives, or `-`, as `sources.of_person` takes them.
 
     A photo in a sub-folder of a directory has the name of the first folder below it, so that a folder per identity
-    gives identities; archives are read as `sources.of_folders` does. All others are NOBODY's. Nothing is raised: what
-    cannot be read is a Photo that says so.
+    gives identities; archives are read as `sources.of_folders` does. All others have the name NOBODY. Raises nothing:
+    what cannot be read is a Photo with its error.
     """
     parts: list[Photos] = []
     for kind, run in groupby(paths, key=_kind):

@@ -22,7 +22,7 @@ ALIKE = 1e-6
 """Embeddings that differ by less in all their numbers are one point."""
 
 MANY = 10_000
-"""Faces above which t-SNE takes so long that people should be told."""
+"""The number of faces above which t-SNE is so slow that the user should know."""
 
 
 def project(vectors: NDArray[np.float32], method: Method, seed: int) -> Floats:
@@ -47,7 +47,7 @@ def project(vectors: NDArray[np.float32], method: Method, seed: int) -> Floats:
             random_state=seed,
         )
     else:
-        umap = require("umap", "umap-learn", "UMAP", hint="pip install umap-learn, or take --method tsne")
+        umap = require("umap", "umap-learn", "UMAP", remedy="no_umap")
         # One thread: with a seed umap-learn takes no more, and says so at length.
         reducer = umap.UMAP(
             n_neighbors=min(15, len(vectors) - 1), metric="cosine", random_state=seed, n_jobs=1

@@ -1,4 +1,4 @@
-"""Query by example: whose faces are the nearest to a face?
+"""Query by example: the faces that are nearest to a face.
 
 Every face of a person with two photos at least is a query; all other faces with a name are candidates, but those of its
 own photo. Precision at k: of the k nearest, the share of the query's person. Average precision: the mean of the
@@ -15,10 +15,10 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from faceid.evaluation.statistics.bootstrap import mean_over_people
 from faceid.evaluation.statistics.intervals import Interval
 from faceid.evaluation.statistics.scores import distances
 from faceid.explore.faces import Faces
-from faceid.explore.resampling import mean_over_people
 
 Ints: TypeAlias = NDArray[np.int64]
 Floats: TypeAlias = NDArray[np.float64]
@@ -32,7 +32,7 @@ _QUERIES = 256
 class Ranking:
     """What each query found: its `row` (q,), precision (q, len(RANKS)) and average precision (q,).
 
-    `possible` (q, len(RANKS)) is the precision of a perfect ranking: who has three other photos reaches 0.3 at 10.
+    `possible` (q, len(RANKS)) is the precision of a perfect ranking: 0.3 at 10 with three other photos.
     """
 
     row: Ints
@@ -59,7 +59,7 @@ class RetrievalQuality:
 class Neighbour:
     """A face near a query: `row` of DATA, `distance` in the model's metric, and whether it is the same person.
 
-    `right` is None where nobody has said whose the query is.
+    `right` is None where the identity of the query is unknown.
     """
 
     row: int
@@ -106,7 +106,7 @@ def rank(vectors: NDArray[np.float32], identity: Ints, photo: Ints) -> Ranking:
 
 
 def quality_of(ranking: Ranking, identity: Ints, rng: np.random.Generator) -> RetrievalQuality | None:
-    """The means with their intervals; None where nobody has two photos."""
+    """The means with their intervals; None where no person has two photos."""
     if not ranking.row.size:
         return None
     whose = identity[ranking.row]

@@ -8,11 +8,10 @@ from io import BytesIO
 import numpy as np
 from PIL import Image as Pillow
 
-from faceid.evaluation.report.markup import Html, join, name, text
+from faceid.evaluation.report.page import render
 from faceid.explore.extras import require
 from faceid.explore.faces import Faces
-from faceid.explore.page import image, page
-from faceid.explore.plain_text import short
+from faceid.explore.labels import PictureCell, short
 from faceid.explore.retrieval import Neighbour, Query
 
 VERDICTS = {
@@ -27,14 +26,15 @@ def grid_page(
     faces: Faces, queries: Sequence[Query], pictures: Mapping[int, bytes], about: Sequence[str]
 ) -> bytes:
     """A page with one line a query, UTF-8."""
-    parts = [Html(f'<p class="lead">{text(line)}</p>\n') for line in about]
+    lines = []
     for query in queries:
-        cells = [_figure(faces, query.row, _asked(query), "query", pictures)]
+        cells = [_cell(faces, query.row, _asked(query), "query", pictures)]
         for neighbour in query.neighbours:
             word, kind, _ = VERDICTS[neighbour.right]
-            cells.append(_figure(faces, neighbour.row, _told(neighbour, word), kind, pictures))
-        parts.append(Html(f'<section class="row">{join(cells)}</section>\n'))
-    return page("Nearest neighbours", join(parts), style="explore.css")
+            cells.append(_cell(faces, neighbour.row, _told(neighbour, word), kind, pictures))
+        lines.append(cells)
+    values = {"title": "Nearest neighbours", "about": about, "lines": lines}
+    return render("faceid.explore", "neighbours.html", values, style="explore.css").encode()
 
 
 def draw_grid(
@@ -90,13 +90,8 @@ def _label(faces: Faces, row: int) -> str:
     return faces.names[row] or faces.sources[row].rsplit("/", 1)[-1] or f"row {row}"
 
 
-def _figure(faces: Faces, row: int, told: str, kind: str, pictures: Mapping[int, bytes]) -> Html:
-    label = _label(faces, row)
-    title = f"row {row}, {faces.sources[row]}"
-    return Html(
-        f'<figure class="{kind}" title="{text(title)}">{image(pictures.get(row), label, 104)}'
-        f'<figcaption><span class="verdict">{text(told)}</span><br>{name(label)}</figcaption></figure>'
-    )
+def _cell(faces: Faces, row: int, told: str, kind: str, pictures: Mapping[int, bytes]) -> PictureCell:
+    return PictureCell(row, faces.sources[row], _label(faces, row), pictures.get(row), kind, told)
 
 
 def _pixels(jpeg: bytes | None) -> np.ndarray:

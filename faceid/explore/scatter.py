@@ -8,9 +8,8 @@ from io import BytesIO
 import numpy as np
 from numpy.typing import NDArray
 
-from faceid.explore.colours import OTHERS, marks
 from faceid.explore.extras import require
-from faceid.explore.plain_text import short
+from faceid.explore.labels import OTHERS, marks, short
 
 
 def draw(places: NDArray[np.float64], names: Sequence[str], title: str) -> bytes:
@@ -26,18 +25,18 @@ def draw(places: NDArray[np.float64], names: Sequence[str], title: str) -> bytes
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     marked = marks(names)
-    whose = np.array(names, dtype=object)
+    owner = np.array(names, dtype=object)
     rest = np.array([name not in marked for name in names])
     size = float(np.clip(20_000 / len(names), 9, 48))
     if rest.any():
-        others = len({name for name in whose[rest].tolist() if name})
+        others = len({name for name in owner[rest].tolist() if name})
         said = f"{others:,} others ({int(rest.sum()):,})" if others else f"no name ({int(rest.sum()):,})"
         colour = OTHERS if marked else "#0072b2"
         axes.scatter(
             places[rest, 0], places[rest, 1], s=size * 0.7, c=colour, linewidths=0, label=said, zorder=1
         )
     for name, (colour, shape) in marked.items():
-        own = whose == name
+        own = owner == name
         axes.scatter(
             places[own, 0],
             places[own, 1],
@@ -64,7 +63,7 @@ def draw(places: NDArray[np.float64], names: Sequence[str], title: str) -> bytes
         markerscale=1.6,
     )
     for label in legend.get_texts():
-        # A name is no formula, whatever dollars it has.
+        # A name with dollar signs is no formula.
         label.set_parse_math(False)
     png = BytesIO()
     figure.savefig(png, format="png", bbox_inches="tight", metadata={"Software": None})

@@ -8,22 +8,9 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from faceid.evaluation.report.markup import Html
-from faceid.explore.colours import OTHERS, marks
+from faceid.evaluation.report.page import render
 from faceid.explore.faces import Faces
-from faceid.explore.page import page
-
-_BODY = Html(
-    '<p class="lead" id="about"></p>\n'
-    '<div class="tools"><label>Find <input id="find" type="search" list="names" autocomplete="off"'
-    ' placeholder="name" aria-describedby="help"></label><datalist id="names"></datalist>'
-    '<button type="button" id="reset">Show all</button>'
-    '<span id="help">Wheel or + and - to zoom, drag to move, click a face to single its person out.</span></div>\n'
-    '<div class="plot"><canvas id="canvas" tabindex="0" role="img" aria-labelledby="about"></canvas>'
-    '<div id="tip" hidden><img id="tip-photo" alt="" width="96" height="96"><div id="tip-text"></div></div></div>\n'
-    '<ul id="legend" aria-label="People"></ul>\n'
-    "<noscript><p>This page draws with JavaScript; --output FILE.png writes a picture that needs none.</p></noscript>\n"
-)
+from faceid.explore.labels import OTHERS, marks
 
 
 def scatter_page(
@@ -60,7 +47,8 @@ def scatter_page(
             for row in range(len(faces))
         ],
     }
-    return page(title, _BODY, style="explore.css", script="scatter.js", data=data)
+    values = {"title": title, "data": data}
+    return render("faceid.explore", "scatter.html", values, style="explore.css", script="scatter.js").encode()
 
 
 def text_of(value: str) -> str:

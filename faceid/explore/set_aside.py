@@ -1,4 +1,4 @@
-"""Faces that are not grouped, because they are like others whoever they are."""
+"""Faces that are not grouped, because they are alike without being of one person."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def cluster_others(faces: Faces, aside: Mapping[Reason, Ints], least: float, can
 
 
 def each_alone(label: Ints) -> Ints:
-    """Labels (n,) with a group of its own for each -1: what was set aside was found together with nobody."""
+    """Labels (n,) with a new group for each -1: a face that was set aside is alone."""
     alone = np.flatnonzero(label < 0)
     found = label.copy()
     found[alone] = label.max(initial=-1) + 1 + np.arange(alone.size)

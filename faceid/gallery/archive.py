@@ -34,7 +34,7 @@ Progress: TypeAlias = Callable[[int, int], None]
 ROWS = 16_384
 """Templates held at a time."""
 
-_FORMAT = "see `faceid import --help` for the arrays"
+_REMEDY = "form_of_archive"
 
 
 def import_templates(
@@ -47,7 +47,7 @@ def import_templates(
     Vectors are brought to unit length. Raises InputError for a file that is not such an archive, GalleryError
     for templates of another model.
     """
-    with opened(path, _FORMAT) as archive:
+    with opened(path, _REMEDY) as archive:
         total, has_sources, has_digests = _check_arrays(archive, path)
         _check_model(archive, gallery, model, path)
         people: set[str] = set()
@@ -63,7 +63,7 @@ def import_templates(
                 _rows(archive, "photo_sha256") if has_digests else repeat(None),
                 strict=False,
             ):
-                units = unit_rows(vectors, path, _FORMAT)
+                units = unit_rows(vectors, path, _REMEDY)
                 hashes = _digests(units) if digests is None else _checked_digests(digests, path)
                 origins = (
                     [None] * len(units)
@@ -219,4 +219,4 @@ def _checked_digests(digests: NDArray[np.str_], path: Path) -> list[str]:
 
 
 def _bad(path: Path, problem: str) -> InputError:
-    return bad_archive(path, problem, _FORMAT)
+    return bad_archive(path, problem, _REMEDY)

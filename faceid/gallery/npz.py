@@ -24,7 +24,7 @@ _ENCRYPTED = 1
 
 
 @contextmanager
-def opened(path: Path, hint: str) -> Iterator[zipfile.ZipFile]:
+def opened(path: Path, remedy: str) -> Iterator[zipfile.ZipFile]:
     """An archive to read from. Raises InputError: `unreadable`, or `bad_archive` for what turns out to be none."""
     try:
         with zipfile.ZipFile(path) as archive:
@@ -33,22 +33,22 @@ def opened(path: Path, hint: str) -> Iterator[zipfile.ZipFile]:
             yield archive
     except OSError as error:
         raise InputError(
-            f"cannot read {path}: {error.strerror or error}", code="unreadable", hint=hint, path=str(path)
+            f"cannot read {path}: {error.strerror or error}", code="unreadable", remedy=remedy, path=str(path)
         ) from error
     except (ValueError, EOFError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
-        raise bad_archive(path, f"is not an .npz archive of plain arrays: {error}", hint) from error
+        raise bad_archive(path, f"is not an .npz archive of plain arrays: {error}", remedy) from error
 
 
-def bad_archive(path: Path, problem: str, hint: str) -> InputError:
+def bad_archive(path: Path, problem: str, remedy: str) -> InputError:
     """What is said of an archive that cannot be used."""
-    return InputError(f"{path} {problem}", code="bad_archive", hint=hint, path=str(path))
+    return InputError(f"{path} {problem}", code="bad_archive", remedy=remedy, path=str(path))
 
 
-def unit_rows(embeddings: NDArray[Any], path: Path, hint: str) -> NDArray[np.float32]:
+def unit_rows(embeddings: NDArray[Any], path: Path, remedy: str) -> NDArray[np.float32]:
     """Embeddings (n, d) of the archive at `path`, each of length 1. Raises InputError where one has no length."""
     lengths = np.linalg.norm(embeddings.astype(np.float64), axis=1, keepdims=True)
     if not np.isfinite(lengths).all() or (lengths < 1e-6).any():
-        raise bad_archive(path, "has embeddings that are not finite, or zero", hint)
+        raise bad_archive(path, "has embeddings that are not finite, or zero", remedy)
     return np.ascontiguousarray(embeddings / lengths, dtype=np.float32)
 
 

@@ -63,7 +63,7 @@ def decode(encoded: Encoded, source: str, limits: Limits = DEFAULT_LIMITS) -> Im
     limits.check_bytes(len(data), source)
     fmt = sniff(data)
     if fmt is None:
-        raise refuse(source, describe_foreign(data), hint=f"supported are {SUPPORTED}")
+        raise refuse(source, describe_foreign(data), remedy="supported_formats", formats=SUPPORTED)
     with _translated(fmt, source, limits), quiet_pillow():
         if fmt is Format.HEIF:
             pixels = decode_heif(data, source, limits)
@@ -114,7 +114,6 @@ def _bad_array(source: str, found: str) -> InputError:
     return InputError(
         f"{source}: pixels must be an RGB array of uint8 (height, width, 3), not {found}",
         code="bad_array",
-        hint="floats of 0..1 need (pixels * 255).astype('uint8'), BGR needs pixels[..., ::-1]",
         path=source,
     )
 
@@ -136,7 +135,7 @@ def _decode_avif(data: bytes, source: str, limits: Limits) -> Pixels:
         from PIL import _avif  # noqa: F401
     except ImportError as error:
         need = "AVIF pictures need Pillow 11.3 or newer, built with AVIF"
-        raise refuse(source, need, hint="pip install --upgrade pillow") from error
+        raise refuse(source, need, remedy="no_avif") from error
     return _decode_pillow(data, Format.AVIF, source, limits)
 
 
@@ -145,7 +144,7 @@ def _decode_pillow(data: bytes, fmt: Format, source: str, limits: Limits) -> Pix
         width, height = picture.size
         limits.check_pixels(width, height, source, fmt)
         if fmt is Format.JPEG and has_more_scans(data, limits.max_scan_pixels / (width * height)):
-            raise refuse(source, "a JPEG of far too many scans", hint="save it anew with another program")
+            raise refuse(source, "a JPEG of far too many scans", remedy="save_again")
         picture.load()
         if picture.mode in _DEEP_GRAY_MODES:
             strips = deep_gray_strips(picture)

@@ -57,7 +57,7 @@ def walk(paths: Iterable[str]) -> Iterator[str]:
 def _read_stdin(limits: Limits) -> bytes:
     # None in a process without standard input (pythonw, some services).
     if sys.stdin is None or sys.stdin.isatty():
-        raise refuse(STDIN, "nothing is piped into standard input", hint="faceid identify - < photo.jpg")
+        raise refuse(STDIN, "nothing is piped into standard input", remedy="pipe_a_photo")
     try:
         data = sys.stdin.buffer.read(limits.max_bytes + 1)
     except OSError as error:

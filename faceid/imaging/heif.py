@@ -27,8 +27,9 @@ def decode_heif(data: bytes, source: str, limits: Limits) -> Pixels:
     try:
         import pillow_heif
     except ImportError as error:
-        install = 'pip install "faceid[heif]"'
-        raise refuse(source, f"HEIC/HEIF pictures need {install}", hint=install) from error
+        raise refuse(
+            source, "HEIC/HEIF pictures need pillow-heif, which is not installed", remedy="no_heif"
+        ) from error
 
     picture = pillow_heif.open_heif(data, convert_hdr_to_8bit=True)
     width, height = picture.size

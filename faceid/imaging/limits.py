@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from faceid.imaging.formats import Format
 from faceid.imaging.refusal import refuse
 
-_SMALLER = "save a smaller copy of it"
-
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -35,7 +33,9 @@ class Limits:
     def check_bytes(self, size: int, source: str) -> None:
         """Raises UnreadableImage where an encoded picture has more than `max_bytes`."""
         if size > self.max_bytes:
-            raise refuse(source, f"the file is larger than {self.max_bytes / 1e6:.4g} MB", hint=_SMALLER)
+            raise refuse(
+                source, f"the file is larger than {self.max_bytes / 1e6:.4g} MB", remedy="smaller_copy"
+            )
 
     def check_pixels(self, width: int, height: int, source: str, fmt: Format) -> None:
         """Raises UnreadableImage where a picture has no pixels, or more than may be in a file of its format."""
@@ -44,7 +44,7 @@ class Limits:
         most = min(self.max_pixels, self.max_webp_pixels) if fmt is Format.WEBP else self.max_pixels
         if width * height > most:
             cause = f"{fmt.value} of too many pixels: {width} x {height}, at most {most / 1e6:.4g} million"
-            raise refuse(source, cause, hint=_SMALLER)
+            raise refuse(source, cause, remedy="smaller_copy")
 
 
 DEFAULT_LIMITS = Limits()

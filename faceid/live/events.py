@@ -1,4 +1,4 @@
-"""What `faceid live` tells: one flat shape for all events, so that a program reads them without cases."""
+"""The events of a watched stream. All have one flat shape, so a program reads them without case distinctions."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ EventKind: TypeAlias = Literal[
 
 @dataclass(frozen=True, slots=True)
 class LiveEvent:
-    """Something happened at `time` (ISO 8601, UTC), `time_s` seconds of the stream, in frame number `frame`.
+    """One event at `time` (ISO 8601, UTC), `time_s` seconds into the stream, in frame number `frame`.
 
-    `track` numbers faces, None where the event is about none. `name`, `distance`, `threshold` and `fmr` are those of
-    `faceid identify`, of the fused looks at the track; `looks` is how many there were. `liveness` is the fused score,
-    0..1, where there is one. `box` is [x1, y1, x2, y2], pixels. `reason` is one word: why a source was lost, why a
-    face was taken for a spoof, what a challenge asks for. `detail` is one line for people.
+    `track` is the number of the face, None for an event of the source. `name`, `distance`, `threshold` and `fmr` have
+    the meaning that they have in `FaceResult`, for the fused looks of the track; `looks` counts them. `liveness` is
+    the fused score, 0..1, None without one. `box` is [x1, y1, x2, y2], pixels. `reason` is one word: why a source was
+    lost, why a face is a spoof, or which movement a challenge asks for. `detail` is one line for people.
     """
 
     event: EventKind

@@ -1,4 +1,4 @@
-"""From a source to what is known, moment by moment, until the source ends or enough is known."""
+"""The loop from a source to moments, until the source ends or a condition of `Until` is met."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from faceid.live.view import Moment, View
 from faceid.live.watch import Watch, utc_now
 
 _GLANCE_S = 0.2
-"""How often somebody who waits for frames is told that there are none: a window must stay alive."""
+"""Seconds between moments while no frame comes: a window must keep handling its events."""
 
 _EARLY_S = 0.002
-"""A frame that comes so little early is not passed over for it."""
+"""A frame that is early by less than this is still processed."""
 
 ACCEPTING = ("identified", "accepted")
 DECIDING = (*ACCEPTING, "unknown", "rejected")
@@ -27,7 +27,7 @@ DECIDING = (*ACCEPTING, "unknown", "rejected")
 
 @dataclass(frozen=True, slots=True)
 class Until:
-    """When to end, apart from the end of the source.
+    """When to end before the source does.
 
     `once`: at the first decision; one against a face counts once nothing is open about any other in sight.
     `timeout_s`: after so long without any decision, with `once` also where one that was made still waits for others;
@@ -39,11 +39,11 @@ class Until:
 
 
 class Live:
-    """A source being watched: iterate over what happens, and close it.
+    """A watched source: iterate over its moments, and close it.
 
-    Each `Moment` comes as soon as it is known; a live source that is away is told of several times a second. The last
-    one tells `source_ended` or `timeout`, unless a decision ended it. At most `max_fps` frames a second are looked at,
-    the rest is passed over.
+    Each `Moment` comes as soon as its frame is processed; while a live source is lost, several moments a second repeat
+    the last view. The last moment holds `source_ended` or `timeout`, unless a decision ended the loop. At most
+    `max_fps` frames a second are processed; the others are skipped.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Live:
         *,
         max_fps: float | None = None,
     ) -> None:
-        """Takes `capture` over: it is closed when this is."""
+        """Takes over `capture`, and closes it in `close`."""
         self._capture, self._watch, self._until = capture, watch, until or Until()
         self._pause_s = 0.0 if max_fps is None else 1.0 / max_fps
         self._due_s = 0.0
@@ -74,11 +74,11 @@ class Live:
         self.close()
 
     def close(self) -> None:
-        """Let go of the source."""
+        """Close the source."""
         self._capture.close()
 
     def stats(self, *, at_least_s: float = 0.0) -> Stats | None:
-        """What it has cost since this was last asked; None where that is less than `at_least_s` ago."""
+        """The costs since the last call; None if that call was less than `at_least_s` seconds ago."""
         if self._meter.since_s < at_least_s:
             return None
         counts = self._watch.counts
@@ -91,10 +91,10 @@ class Live:
         )
 
     def __iter__(self) -> Iterator[Moment]:
-        """What happens, up to the end.
+        """The moments, up to the end.
 
-        Raises InputError where the source cannot be read at all, and a camera also where it was not there to begin
-        with; what `Watch.look` raises.
+        Raises InputError if the source cannot be read, or if a camera is missing at the start, and what
+        `Watch.process` raises.
         """
         while True:
             item = self._capture.take(_GLANCE_S)
@@ -103,7 +103,7 @@ class Live:
                     self._shown_s = item.time_s
                     yield Moment(self._view, ())
             elif isinstance(item, Frame):
-                moment = self._look(item)
+                moment = self._process(item)
                 yield moment
                 if self._is_enough(moment):
                     return
@@ -119,9 +119,9 @@ class Live:
                 yield Moment(self._view, (self._told("timeout", self._capture.now_s),))
                 return
 
-    def _look(self, frame: Frame) -> Moment:
+    def _process(self, frame: Frame) -> Moment:
         self._frame, self._shown_s = frame, frame.time_s
-        moment = self._watch.look(frame)
+        moment = self._watch.process(frame)
         self._view, self._delay_s = moment.view, self._capture.age_s(frame)
         self._decided = self._decided or any(event.event in DECIDING for event in moment.events)
         return moment
@@ -146,7 +146,7 @@ class Live:
                 raise InputError(
                     item.detail,
                     code="source_unreachable",
-                    hint="see `faceid live --help` for what a source can be",
+                    remedy="kinds_of_source",
                 )
             self._view = None if self._view is None else replace(self._view, people=(), lost=item)
             event = self._told("source_lost", item.time_s, item.reason, item.detail)

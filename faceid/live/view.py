@@ -1,4 +1,4 @@
-"""One frame with all that is known about it: what a screen shows, a recording keeps and a program reads."""
+"""One frame with the results for its faces: the input of screens and recordings, and of programs."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from faceid.live.tracking.tracks import Track
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shown:
-    """One face of a frame: its track, who it is and, where that is looked at, whether it is live.
+    """One face of a frame: its track, the decision about it and, with a liveness check, whether it is live.
 
-    `outcome` is what may be told: of a face not yet known to be live, and of a spoof, it has no name.
+    `outcome` has no name while liveness is open, and none for a spoof.
     """
 
     track: Track
@@ -25,10 +25,10 @@ class Shown:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class View:
-    """A frame as it was understood: its faces, left to right.
+    """A processed frame: its faces, left to right.
 
-    `claim` is the name that faces are held against, None in a search. `fps` is how many frames a second were looked
-    at lately. While the source is away, `lost` says why, and `frame` is the last there was.
+    `claim` is the claimed name, None in a search. `fps` is the number of frames processed per second, over the last two
+    seconds. While the source is lost, `lost` holds the reason, and `frame` is the last frame.
     """
 
     frame: Frame
@@ -40,10 +40,10 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What a frame, or something that happened to the source, led to. `view` is None before the first frame.
+    """The result of one frame, or of an event of the source. `view` is None before the first frame.
 
-    `deciding` counts the faces about which nothing was decided yet, also those just out of sight: tracks end a little
-    later.
+    `deciding` counts the faces that are still undecided. It includes faces that have just left the picture: their
+    tracks end up to half a second later.
     """
 
     view: View | None

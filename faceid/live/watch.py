@@ -1,7 +1,7 @@
-"""One source's frames, understood: faces followed, looked at when it is worth it, named once the evidence is enough.
+"""One source's frames, understood: faces are tracked, embedded as the budget allows, and decided on.
 
-What happens in a frame is spelled here, once: track -> align -> choose -> embed -> weigh evidence -> tell. Where frames
-come from is not its business, and neither is what is done with the answers.
+This module holds the steps of one frame: track -> align -> choose -> embed -> weigh evidence -> report. It does not
+know where frames come from, nor who reads the results.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 from faceid.live.decision.evidence import Evidence
 from faceid.live.decision.person import Person
 from faceid.live.events import EventKind, LiveEvent
-from faceid.live.liveness.challenge_lockout import Tries
+from faceid.live.liveness.challenge_lockout import ChallengeLockout
 from faceid.live.liveness.state import LivenessCheck
 from faceid.live.tracking.cells import gray_of
-from faceid.live.tracking.look_budget import EAGER, Glance, Worth
+from faceid.live.tracking.look_budget import EAGER, LookBudget, LookCandidate
 from faceid.live.tracking.pace import Intervals, Pace
 from faceid.live.tracking.tracks import Track, Tracker
 from faceid.live.view import Moment, Shown, View
@@ -37,7 +37,7 @@ _FPS_OVER_S = 2.0
 
 @dataclass(slots=True)
 class Counts:
-    """What a watch has done so far."""
+    """How many frames, detections and looks a watch has processed."""
 
     frames: int = 0
     detections: int = 0
@@ -45,7 +45,7 @@ class Counts:
 
 
 class Watch:
-    """Understands the frames of one source, in order. Not for several threads at once."""
+    """Processes the frames of one source, in order. One thread at a time may use it."""
 
     def __init__(
         self,
@@ -60,26 +60,27 @@ class Watch:
         intervals: Intervals | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        """`begin` and `check` are called for every new track, so that each is judged by the policy of its day.
+        """The watch calls `begin` and `check` for every new track, so each track follows the policy that is active
+        then.
 
-        A decision takes `least_looks` embedded frames at least. `hurried` says that frames do not wait, as those of a
-        camera: then a detection that takes long is followed by a longer pause. `clock` gives seconds.
+        A decision needs at least `least_looks` looks. `hurried` is true for a source that does not wait, such as a
+        camera: a slow detection is then followed by a longer pause. `clock` returns seconds.
         """
         self._detector, self._embedder = detector, embedder
         self._begin, self._check, self._least_looks = begin, check, least_looks
         self._claim, self._hurried, self._clock = claim, hurried, clock
-        self._tracker, self._worth, self._pace = (
+        self._tracker, self._budget, self._pace = (
             Tracker(),
-            Worth(eager=max(EAGER, least_looks)),
+            LookBudget(eager=max(EAGER, least_looks)),
             Pace(intervals),
         )
         self._people: dict[int, Person] = {}
-        self._tries = Tries()
+        self._lockout = ChallengeLockout()
         self._looked_at: deque[float] = deque()
         self.counts = Counts()
 
-    def look(self, frame: Frame) -> Moment:
-        """Take in the next frame. Raises ModelError, and GalleryError from the search for candidates."""
+    def process(self, frame: Frame) -> Moment:
+        """Process the next frame. Raises ModelError, and GalleryError from the search for candidates."""
         gray, time_s = gray_of(frame.image.pixels), frame.time_s
         self.counts.frames += 1
         deciding = sum(person.is_deciding(time_s) for person in self._people.values())
@@ -103,7 +104,7 @@ class Watch:
         return Moment(View(frame, shown, self._claim, self._fps()), tuple(events), deciding)
 
     def interrupted(self, frame: Frame) -> list[LiveEvent]:
-        """After `frame` the source was lost or ended: everybody has left, and who comes next is looked at anew."""
+        """End all tracks: the source was lost or ended after `frame`. Returns their `left` events."""
         self._tracker.reset()
         self._pace.reset()
         self._looked_at.clear()
@@ -124,14 +125,14 @@ class Watch:
 
     def _gone(self, number: int, frame: Frame) -> list[LiveEvent]:
         event = self._event("left", frame, number)
-        self._worth.forget([number])
+        self._budget.forget([number])
         person = self._people.pop(number)
         if person.trying and person.candidate is not None:
-            self._tries.failed(person.candidate, frame.time_s)
+            self._lockout.failed(person.candidate, frame.time_s)
         return [event] if person.appeared else []
 
     def _embed(self, frame: Frame, tracks: Sequence[Track], *, detected: bool) -> None:
-        """Look closer at the faces that are worth it, and at who is asked to move."""
+        """Embed the faces that the budget allows, and the face that a challenge is running for."""
         image, time_s = frame.image, frame.time_s
         model = self._embedder.model
         observed: dict[int, Observation] = {}
@@ -140,10 +141,12 @@ class Watch:
                 crop = align(image, track.face, model.aligner)
                 observed[track.number] = Observation(track.face, crop, assess(crop, track.face))
         challenged = self._challenged(tracks, time_s)
-        glances = [
-            Glance(number, one.quality.score) for number, one in observed.items() if number != challenged
+        candidates = [
+            LookCandidate(number, one.quality.score)
+            for number, one in observed.items()
+            if number != challenged
         ]
-        chosen = self._worth.choose(glances, time_s)
+        chosen = self._budget.choose(candidates, time_s)
         wanted = chosen if challenged not in observed else [challenged, *chosen]
         vectors = self._embedder.embed([observed[number].crop for number in wanted]) if wanted else ()
         self.counts.looks += len(wanted)
@@ -153,9 +156,9 @@ class Watch:
                 self._challenge(frame, person, one.face, vector, one.quality.score)
                 continue
             before = person.outcome.state
-            person.look(image, one.face, vector, one.quality.score, time_s)
+            person.add_look(image, one.face, vector, one.quality.score, time_s)
             if person.doubted or (before != "undecided" and person.outcome.state == "undecided"):
-                self._worth.renew(number)
+                self._budget.renew(number)
         if challenged is not None and challenged not in observed and detected:
             self._challenge(frame, self._people[challenged], None, None, 0.0)
 
@@ -166,12 +169,12 @@ class Watch:
         person.challenge(frame.image, face, vector, quality, frame.time_s)
         if name is not None and trying and not person.trying and person.liveness is not None:
             if person.liveness.state == "live":
-                self._tries.passed(name)
+                self._lockout.passed(name)
             else:
-                self._tries.failed(name, frame.time_s)
+                self._lockout.failed(name, frame.time_s)
 
     def _challenged(self, tracks: Sequence[Track], time_s: float) -> int | None:
-        """Who is asked to move: one at a time, the nearest; nobody whose name was tried in vain a moment ago."""
+        """The track to challenge: one at a time, the largest face; None while the lockout of its name lasts."""
         asked = [track for track in tracks if self._may_be_challenged(self._people[track.number], time_s)]
         running = [track for track in asked if self._people[track.number].challenged]
         return max(running or asked, key=lambda track: track.face.size).number if asked else None
@@ -180,7 +183,7 @@ class Watch:
         name = person.candidate
         if not person.challengeable or name is None:
             return False
-        return person.challenged or self._tries.may(name, time_s)
+        return person.challenged or self._lockout.allows(name, time_s)
 
     def _event(
         self,
@@ -209,7 +212,7 @@ class Watch:
         )
 
     def _fps(self) -> float:
-        """Frames a second looked at lately; 0 before the second one."""
+        """Frames processed per second, over the last two seconds; 0 before the second frame."""
         now = self._clock()
         self._looked_at.append(now)
         while now - self._looked_at[0] > _FPS_OVER_S and len(self._looked_at) > 2:

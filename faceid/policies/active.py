@@ -96,7 +96,7 @@ class Policies:
         try:
             policy = resolve()
         except UsageError as error:
-            problem = Problem(error.code, str(error), error.hint)
+            problem = Problem.of(error)
         low, high = None, None
         if policy is not None and calibration is not None:
             low, high = fmr_interval_at_distance(calibration, policy.threshold)

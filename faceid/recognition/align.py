@@ -153,7 +153,8 @@ def _find(aligner: str) -> Aligner:
         raise ModelError(
             f"there is no aligner {aligner!r}",
             code="unknown_aligner",
-            hint=f"use one of {', '.join(ALIGNERS)}",
+            remedy="choose",
+            choices=", ".join(ALIGNERS),
         )
     return ALIGNERS[aligner]
 
@@ -174,7 +175,7 @@ def _pose(face: Face, template: tuple[tuple[float, float], ...], size: int) -> S
 def _usable_box(face: Face) -> tuple[float, float, float, float]:
     x1, y1, x2, y2 = face.box
     if not (np.isfinite(face.box).all() and x2 - x1 >= 1 and y2 - y1 >= 1):
-        raise InputError("the face has no extent", code="no_face", hint="use another photo")
+        raise InputError("the face has no extent", code="no_face", remedy="another_photo")
     return face.box
 
 
@@ -221,6 +222,6 @@ def _cut_out(pixels: Pixels, face: Face, spec: Aligner) -> tuple[Pixels, float]:
     left, right = int(max(x1 - margin_x, 0)), int(min(x2 + margin_x, pixels.shape[1]))
     top, bottom = int(max(y1 - margin_y, 0)), int(min(y2 + margin_y, pixels.shape[0]))
     if left >= right or top >= bottom:
-        raise InputError("the face is outside the image", code="no_face", hint="use another photo")
+        raise InputError("the face is outside the image", code="no_face", remedy="another_photo")
     crop = cv2.resize(pixels[top:bottom, left:right], (spec.size, spec.size), interpolation=cv2.INTER_AREA)
     return np.asarray(crop, dtype=np.uint8), spec.size / max(right - left, bottom - top)

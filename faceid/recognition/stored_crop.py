@@ -36,7 +36,7 @@ def make_stored_crop(image: Image, face: Face) -> FaceCrop:
     right = min(image.width, ceil(max(box[2] for box, _ in extents)) + margin)
     bottom = min(image.height, ceil(max(box[3] for box, _ in extents)) + margin)
     if left >= right or top >= bottom:
-        raise InputError("the face is outside the image", code="no_face", hint="use another photo")
+        raise InputError("the face is outside the image", code="no_face", remedy="another_photo")
     pixels = image.pixels[top:bottom, left:right]
     width, height = right - left, bottom - top
     scale = min(1.0, LONGEST_SIDE / max(width, height))

@@ -16,7 +16,7 @@ Point: TypeAlias = tuple[float, float]
 class FaceResult:
     """One face of an identified picture, with the decision and all that is needed to answer for it.
 
-    `fmr` is the chance that one stranger comes as close; `llr` what that is worth as evidence, log10 of the likelihood
+    `fmr` is the probability that a non-mated comparison is as close; `llr` is the evidence, log10 of the likelihood
     ratio of one person against two. Both are None without a calibration.
     """
 
@@ -51,7 +51,7 @@ class IdentifyResult:
 
 @dataclass(frozen=True, slots=True)
 class VerifyResult:
-    """Whether one picture shows the person it is said to show. `llr` as in FaceResult; `policy` is what decided."""
+    """Whether one picture shows the claimed person. `llr` as in FaceResult; `policy` is what decided."""
 
     path: str
     name: str

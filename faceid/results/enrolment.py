@@ -14,7 +14,7 @@ class EnrollResult:
     """What became of one photo. `reason` and `problem` are set where it was rejected.
 
     `quality` is 0..1 and `quality_factors` what it is made of; both None where no face was assessed. `faces` counts
-    those that were found, None where nobody looked.
+    those that were found, None where no detector ran.
     """
 
     path: str
@@ -31,10 +31,11 @@ class EnrollResult:
 
 @dataclass(frozen=True, slots=True)
 class AlreadyEnrolled:
-    """Somebody whose photos match, taken together, another identity of the gallery: `candidate`.
+    """A person whose photos, taken together, match another identity of the gallery: `candidate`.
 
-    `distance` is between the two, `fmr` the share of strangers that comes as close and `llr` log10 of the likelihood
-    ratio, both None where nobody measured. So many `matches` of the new `photos` with a face match by themselves.
+    `distance` is between the two, `fmr` the share of non-mated comparisons that are as close and `llr` log10 of the
+    likelihood ratio, both None without a calibration. So many `matches` of the new `photos` with a face match by
+    themselves.
     """
 
     name: str

@@ -10,7 +10,7 @@ from faceid.results.problem import Problem, ReembedReason
 
 @dataclass(frozen=True, slots=True)
 class IdentityInfo:
-    """An enrolled identity; `attributes` are what a table said of the person when enrolling."""
+    """An enrolled identity; `attributes` come from the columns of the table that it was enrolled from."""
 
     name: str
     templates: int
@@ -52,7 +52,7 @@ class RenameResult:
 
 @dataclass(frozen=True, slots=True)
 class TransferResult:
-    """Templates brought in from or written to an .npz file; `skipped` were there already, `nameless` are nobody's."""
+    """Templates brought in from or written to an .npz file; `skipped` were there already, `nameless` have no name."""
 
     status: Literal["imported", "exported"]
     path: str
@@ -80,7 +80,7 @@ class ReembedResult:
 
     `status`: `switched`; `current`, where the gallery was of that model before; `incomplete`, where nothing was
     switched because templates are missing. `re_embedded` templates were computed, `already` many were there,
-    `failed` could not be, `dropped` old ones were removed. Nobody finds the `unfindable` identities: they have
+    `failed` could not be, `dropped` old ones were removed. A search cannot find the `unfindable` identities: they have
     only templates of other models.
     """
 

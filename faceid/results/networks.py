@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from faceid.results.problem import Problem
+
 
 @dataclass(frozen=True, slots=True)
 class TrainResult:
@@ -59,8 +61,9 @@ class ModelInfo:
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One thing that `doctor` looked at."""
+    """One thing that `doctor` looked at. `problem` says what is wrong, or what has still to be done."""
 
     check: str
     ok: bool
     detail: str
+    problem: Problem | None = None

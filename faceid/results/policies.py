@@ -14,8 +14,8 @@ class PolicyState:
 
     `source`: `asked` by the call, `gallery` for the stored policy `policy_id`, or `default`. `kind` and `target`: `fmr`
     or `fpir` with a rate, or `threshold` with a distance. `identities` that are searched, None for a comparison with
-    one. `fmr`, and `fpir` for a search, are those of the threshold; `miss_rate` is how often a photo of somebody with
-    one template is missed. They are None where nobody measured. `held` is false where the calibration does not reach
+    one. `fmr`, and `fpir` for a search, are those of the threshold; `miss_rate` is how often a photo of a person with
+    one template is missed. They are None without a calibration. `held` is false where the calibration does not reach
     far enough down to keep the target.
     """
 
@@ -37,8 +37,8 @@ class PolicyReport:
 
     `fmr_low`..`fmr_high` is the 95 % interval of `policy.fmr`. `data`, with so many `mated` and `non_mated`
     comparisons, was measured on day `measured_at` with `software`; all None without a calibration. `since` is when the
-    stored policy was put in force, None where none is. Where there is no threshold, `policy` is None and `problem` says
-    why: nobody measured, or not far enough down for the default.
+    stored policy became active, None without one. Where there is no threshold, `policy` is None and `problem` says
+    why: there is no calibration, or it does not reach the rate of the default.
     """
 
     decides: Literal["verify", "identify"]
@@ -57,7 +57,7 @@ class PolicyReport:
 
 @dataclass(frozen=True, slots=True)
 class PolicyRow:
-    """A stored policy, in force or not. `threshold` is as of when it was put, as are `low`..`high`.
+    """A stored policy, active or not. `threshold` and `low`..`high` are those of when it was stored.
 
     A policy with `own_calibration` was measured by the gallery's owner, else it is by the model's card.
     """

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Literal, TypeAlias
+
+from faceid.errors import FaceIDError
 
 Reason: TypeAlias = Literal[
     "unreadable", "no_face", "multiple_faces", "face_too_small", "low_quality", "identity_conflict"
@@ -13,8 +16,28 @@ ReembedReason: TypeAlias = Literal["source_gone", "source_changed", "unreadable"
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why something could not be done: a reason code, one line for people, and what to do."""
+    """Why something could not be done.
+
+    `code` is a stable word for programs, `message` one sentence, `remedy` the key under which an interface finds what
+    to do. `facts` and `path` are the values that its words may quote.
+    """
 
     code: str
     message: str
+    _: KW_ONLY
+    remedy: str | None = None
+    path: str | None = None
+    facts: Mapping[str, object] = field(default_factory=dict)
     hint: str | None = None
+
+    @classmethod
+    def of(cls, error: FaceIDError) -> Problem:
+        """What `error` says."""
+        return cls(
+            error.code,
+            str(error),
+            remedy=error.remedy,
+            path=error.path,
+            facts=error.facts,
+            hint=error.hint,
+        )

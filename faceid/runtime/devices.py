@@ -25,7 +25,7 @@ def resolve_device(asked: str) -> str:
     if asked == "cpu":
         return "cpu"
     if asked != "auto" and asked != "cuda" and not (asked.startswith("cuda:") and asked[5:].isdecimal()):
-        raise DeviceError(f"unknown device {asked!r}", hint="choose auto, cpu, cuda or cuda:N")
+        raise DeviceError(f"unknown device {asked!r}", remedy="kinds_of_device")
     patient_threads()
     import torch
 
@@ -36,7 +36,7 @@ def resolve_device(asked: str) -> str:
     if number >= count:
         raise DeviceError(
             f"device {asked} cannot be used: {count} usable GPU{'' if count == 1 else 's'} found",
-            hint="use --device cpu, or check the driver with `faceid doctor`",
+            remedy="no_such_gpu",
         )
     return f"cuda:{number}"
 
@@ -48,9 +48,7 @@ def require_devices(device: str, count: int) -> None:
     import torch
 
     if (found := torch.cuda.device_count()) < count:
-        raise DeviceError(
-            f"{count} GPUs were asked for, and {found} found", hint="use --processes with a smaller number"
-        )
+        raise DeviceError(f"{count} GPUs were asked for, and {found} found", remedy="fewer_processes")
 
 
 def resolve_runtime(asked: Runtime, device: str) -> Runtime:
@@ -62,9 +60,7 @@ def resolve_runtime(asked: Runtime, device: str) -> Runtime:
     if device == "cpu":
         return "torch" if asked == "auto" and not find_spec("openvino") else asked
     if asked == "openvino":
-        raise DeviceError(
-            f"the runtime openvino cannot use {device}", hint="use --device cpu, or --runtime torch"
-        )
+        raise DeviceError(f"the runtime openvino cannot use {device}", remedy="openvino_on_cpu")
     return "torch"
 
 

@@ -4,7 +4,7 @@ The network is converted in memory from the weights that torch has loaded, so th
 card's hash was checked for; nothing is exported to a file and nothing is sent anywhere. Arithmetic is float32:
 OpenVINO's own default may be half precision, whose vectors would not be those of templates made by torch.
 
-Needs the extra: pip install "faceid[openvino]".
+Needs the extra `openvino`.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class CompiledNetwork:
         return tuple(torch.from_numpy(answer) for answer in answers)
 
     def _borrowed(self, batch: int) -> Any:
-        """A form for `batch` that nobody is using."""
+        """A compiled form for `batch` that is not in use."""
         with self._lock:
             idle = self._idle.setdefault(batch, [])
             if idle:
@@ -157,5 +157,4 @@ def _require_openvino() -> None:
         raise ModelError(
             "the runtime openvino needs the package openvino, which is not installed",
             code="no_openvino",
-            hint='pip install "faceid[openvino]", or use --runtime torch',
         ) from error

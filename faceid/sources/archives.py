@@ -94,16 +94,14 @@ def people_in_tars(paths: Sequence[str], limits: Limits) -> Photos:
 
 
 def _no_folders(path: str) -> UsageError:
-    return UsageError(
-        f"{path} has no folders", hint="--each-folder wants one folder a person in an archive", path=path
-    )
+    return UsageError(f"{path} has no folders", remedy="archive_without_folders", path=path)
 
 
 def _photo_below(root: tuple[str, ...], path: str, entry: Entry) -> Photo:
     source = f"{path}/{entry.inner}"
     if len(entry.folders) > len(root):
         return Photo(source, entry.folders[len(root)], entry.load)
-    return refused(refuse(source, "it lies in no person's folder", hint="one folder a person"), None)
+    return refused(refuse(source, "it lies in no person's folder", remedy="folder_per_person"), None)
 
 
 def _inside(path: str, limits: Limits) -> list[str]:

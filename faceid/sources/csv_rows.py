@@ -53,6 +53,6 @@ def _translated(table: str) -> Iterator[None]:
     try:
         yield
     except UnicodeError as error:
-        raise bad_table(table, "neither UTF-8 nor UTF-16", hint="save it as CSV in UTF-8") from error
+        raise bad_table(table, "neither UTF-8 nor UTF-16", remedy="save_as_utf8") from error
     except csv.Error as error:
         raise bad_table(table, str(error), "line 1") from error

@@ -9,8 +9,6 @@ from pathlib import Path, PurePosixPath
 from faceid.imaging import SUFFIXES
 from faceid.types import Encoded
 
-DAMAGED_HINT = "copy or download it again; what could be read of it was taken"
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Entry:
@@ -51,7 +49,7 @@ def folders_of(inner: str) -> tuple[str, ...]:
 
 
 def is_directory(path: str) -> bool:
-    """Whether it is one; what no path can be is none."""
+    """Whether it is one; a name that is no valid path is not."""
     try:
         return Path(path).is_dir()
     except (OSError, ValueError):
@@ -59,7 +57,7 @@ def is_directory(path: str) -> bool:
 
 
 def is_file(path: str) -> bool:
-    """Whether it is one; what no path can be is none."""
+    """Whether it is one; a name that is no valid path is not."""
     try:
         return Path(path).is_file()
     except (OSError, ValueError):

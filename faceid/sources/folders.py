@@ -27,9 +27,7 @@ def of_folders(root: str, limits: Limits = DEFAULT_LIMITS) -> Photos:
     paths = [root] if is_file(root) else expand_braces(root)
     if all(is_tar(path) for path in paths):
         return people_in_tars([_existing(path) for path in paths], limits)
-    raise UsageError(
-        f"{root} is not a directory", code="not_found", hint="nor a .zip or .tar, by its name", path=root
-    )
+    raise UsageError(f"{root} is not a directory", code="not_found", remedy="not_a_directory", path=root)
 
 
 def _in_folder(root: str, limits: Limits) -> Photos:
@@ -42,14 +40,12 @@ def _in_folder(root: str, limits: Limits) -> Photos:
     archives = [str(entry) for entry in visible if is_tar(str(entry))]
     if folders and archives:
         raise UsageError(
-            f"{root} holds sub-folders and archives side by side", hint="name one kind at a time", path=root
+            f"{root} holds sub-folders and archives side by side", remedy="one_kind_at_a_time", path=root
         )
     if archives:
         return people_in_tars(archives, limits)
     if not folders:
-        raise UsageError(
-            f"{root} has no sub-folders", hint="--each-folder wants one folder a person", path=root
-        )
+        raise UsageError(f"{root} has no sub-folders", remedy="directory_without_folders", path=root)
     return chained(of_files(folder.name, walk([str(folder)]), limits) for folder in folders)
 
 

@@ -23,7 +23,6 @@ def parquet_rows(table: str) -> Iterator[Row]:
         raise UsageError(
             "Parquet tables need pyarrow, which is not installed",
             code="no_pyarrow",
-            hint='pip install "faceid[parquet]", or save the table as CSV',
             path=table,
         ) from error
     try:

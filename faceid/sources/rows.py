@@ -37,14 +37,14 @@ def column_names(table: str, header: Sequence[str]) -> list[str]:
         raise bad_table(
             table,
             f"no column {' and no '.join(missing)}",
-            hint="the first line names the columns: path,name and any attributes",
+            remedy="columns_of_table",
         )
     if twice := sorted({column for column in columns if columns.count(column) > 1}):
         raise bad_table(table, f"the column {twice[0]!r} is there twice")
     return columns
 
 
-def bad_table(table: str, problem: str, where: str | None = None, *, hint: str | None = None) -> InputError:
+def bad_table(table: str, problem: str, where: str | None = None, *, remedy: str | None = None) -> InputError:
     """The error for a table that cannot be used, or for its row `where`."""
     place = f"{table}, {where}" if where else table
-    return InputError(f"{place}: {problem}", code="bad_table", hint=hint, path=table)
+    return InputError(f"{place}: {problem}", code="bad_table", remedy=remedy, path=table)

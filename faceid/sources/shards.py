@@ -131,7 +131,8 @@ def _labelled(source: str, name: str | None, picture: Entry) -> Photo:
         refuse(
             source,
             "its sample carries no name",
-            hint=f"wanted is a .json with a field {', '.join(_FIELDS[:-1])} or {_FIELDS[-1]}, a .cls or a .txt",
+            remedy="name_of_sample",
+            fields=f"{', '.join(_FIELDS[:-1])} or {_FIELDS[-1]}",
         ),
         None,
     )

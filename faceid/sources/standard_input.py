@@ -26,7 +26,7 @@ _LONGEST_PATH = 1 << 13
 
 _CONTROL = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _MAY_BE_TEXT = (None, Format.BMP, Format.GIF)
-"""A path may begin with BM or GIF89a as well; pictures that do are told by the bytes that follow."""
+"""A path may begin with BM or GIF89a as well; the bytes that follow distinguish pictures."""
 
 
 def separator_of(head: bytes) -> bytes | None:
@@ -81,7 +81,7 @@ class Piped:
         return Encoded.of(data)
 
     def paths(self, separator: bytes) -> Iterator[str]:
-        """The paths, each as soon as it has come; empty lines are none.
+        """The paths, each as soon as it has come; empty lines are skipped.
 
         Raises UnreadableImage where reading fails, after those that came before.
         """

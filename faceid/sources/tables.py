@@ -63,5 +63,5 @@ def _add(known: dict[str, str], row: Row, table: str) -> None:
                 table,
                 f"the {column} of {row.name} is {value!r} here and {known[column]!r} above",
                 row.where,
-                hint="an attribute belongs to the identity: give it the same value everywhere, or none",
+                remedy="one_value_per_identity",
             )

@@ -17,7 +17,7 @@ from typing import IO, cast
 from faceid.errors import UnreadableImage
 from faceid.imaging import Limits
 from faceid.imaging.refusal import detail, refuse
-from faceid.sources.entry import DAMAGED_HINT, Entry, visible
+from faceid.sources.entry import Entry, visible
 from faceid.sources.photo import failing
 from faceid.types import Encoded
 
@@ -104,7 +104,7 @@ def _members(path: str, limits: Limits) -> Iterator[tuple[TarFile, TarInfo]]:
                 archive.members.clear()  # type: ignore[attr-defined]
         # tarfile takes a header that it cannot read for the end; the true one is a block of zeros.
         if stream.last != bytes(BLOCKSIZE):
-            raise refuse(path, "a damaged or incomplete TAR archive: it has no end", hint=DAMAGED_HINT)
+            raise refuse(path, "a damaged or incomplete TAR archive: it has no end", remedy="damaged_archive")
         stream.drain()
 
 
@@ -162,7 +162,7 @@ def _opened(path: str, limits: Limits) -> Iterator[_Stream]:
             raise refuse(
                 path,
                 f"this Python has no module {module} to inflate it",
-                hint="decompress it first, or compress it with gzip",
+                remedy="decompress_first",
             ) from error
         with library.open(raw) as inflated:
             yield _Stream(path, raw, inflated, limits)
@@ -179,5 +179,5 @@ def _translated(path: str) -> Iterator[None]:
         raise refuse(path, "permission denied") from error
     except _DAMAGE as error:
         raise refuse(
-            path, f"a damaged or incomplete TAR archive{detail(error)}", hint=DAMAGED_HINT
+            path, f"a damaged or incomplete TAR archive{detail(error)}", remedy="damaged_archive"
         ) from error

@@ -13,7 +13,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from faceid.imaging import Limits
 from faceid.imaging.refusal import detail, refuse
-from faceid.sources.entry import DAMAGED_HINT, Entry, is_picture, visible
+from faceid.sources.entry import Entry, is_picture, visible
 from faceid.types import Encoded
 
 _DAMAGE = (BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, ValueError, OverflowError)
@@ -29,7 +29,7 @@ def zip_pictures(path: str, limits: Limits) -> list[Entry]:
     Raises UnreadableImage for what is no ZIP archive, or one without its table of contents, which stands at
     the end and is lost first.
     """
-    with _translated(path, "a damaged or incomplete ZIP archive", DAMAGED_HINT):
+    with _translated(path, "a damaged or incomplete ZIP archive", remedy="damaged_archive"):
         archive = ZipFile(path)
     lock = Lock()
     return [
@@ -43,12 +43,10 @@ def _read(archive: ZipFile, lock: Lock, info: ZipInfo, source: str, limits: Limi
     if info.create_system == _UNIX and stat.S_ISLNK(info.external_attr >> 16):
         raise refuse(source, "a link inside an archive, which is not followed")
     if info.flag_bits & _ENCRYPTED:
-        raise refuse(source, "encrypted", hint="unpack the archive with its password, and name the folder")
+        raise refuse(source, "encrypted", remedy="encrypted_archive")
     if info.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
         # zipfile inflates bzip2 and LZMA without a bound on memory, and the rest not at all.
-        raise refuse(
-            source, "compressed in a way other than deflate", hint="make the archive anew with deflate"
-        )
+        raise refuse(source, "compressed in a way other than deflate", remedy="other_compression")
     limits.check_bytes(info.file_size, source)
     # zipfile does not promise that several members may be read side by side. It stops at the declared size,
     # and a member that goes on beyond it fails its checksum.
@@ -71,7 +69,7 @@ def _name(info: ZipInfo) -> str:
 
 
 @contextmanager
-def _translated(source: str, cause: str, hint: str | None = None) -> Iterator[None]:
+def _translated(source: str, cause: str, remedy: str | None = None) -> Iterator[None]:
     """Turns what zipfile raises into UnreadableImage."""
     try:
         yield
@@ -80,4 +78,4 @@ def _translated(source: str, cause: str, hint: str | None = None) -> Iterator[No
     except PermissionError as error:
         raise refuse(source, "permission denied") from error
     except _DAMAGE as error:
-        raise refuse(source, f"{cause}{detail(error)}", hint=hint) from error
+        raise refuse(source, f"{cause}{detail(error)}", remedy=remedy) from error

@@ -25,7 +25,7 @@ def check_name(name: str, output: Path, models_dir: Path) -> None:
         raise UsageError(
             f"a network cannot be called {name!r}",
             code="bad_name",
-            hint="--name takes lower-case letters, digits, dots, dashes and underscores, 64 at most",
+            remedy="name_of_network",
         )
     taken = {*registry.names(models_dir), *registry.liveness_names(), "fake"}
     # A run that is repeated finds its own network there.
@@ -45,7 +45,6 @@ def claim(output: Path, identity: Mapping[str, object]) -> None:
         raise UsageError(
             f"{output} holds a run of another kind: {', '.join(different)} differ",
             code="other_run",
-            hint="name another --output, or delete that folder",
             path=str(output),
         )
     try:
@@ -60,7 +59,7 @@ def taken_name(name: str) -> UsageError:
     return UsageError(
         f"there is a network called {name} already",
         code="name_taken",
-        hint="choose another --name, or remove that one's two files",
+        remedy="network_exists",
     )
 
 
@@ -69,7 +68,6 @@ def unwritable(path: Path, error: OSError) -> UsageError:
     return UsageError(
         f"cannot write to {error.filename or path}: {error.strerror or error}",
         code="unwritable",
-        hint="name a folder that can be written, with room for crops and checkpoints",
         path=str(path),
     )
 

@@ -44,13 +44,12 @@ def parted(portraits: Portraits, settings: TrainSettings) -> People:
         raise InputError(
             f"each of the {len(counts):,} identities has one photo only: nothing shows what stays the same",
             code="one_photo_each",
-            hint="add photos: two of each at least, better five",
         )
     if len(several) < 3 * LEAST:
         raise InputError(
             f"{len(several)} people have two photos, and training, validation and calibration need {LEAST} each",
             code="too_few",
-            hint="add people; below a hundred little can be learnt",
+            remedy="more_people_to_train_on",
         )
     shares = settings.split
     drawn = split(counts, seed=settings.seed, validation=shares.validation, test=shares.calibration)

@@ -160,5 +160,5 @@ def _calibration(
         raise InputError(
             f"cannot calibrate: {error}",
             code="too_few",
-            hint="add people, raise split.calibration, or train for longer",
+            remedy="more_people_to_calibrate_on",
         ) from error

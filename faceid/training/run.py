@@ -83,9 +83,7 @@ def prepare(
     require_extra()
     check_name(order.name, order.output, order.models_dir)
     if order.settings.distillation.weight and isinstance(order.start, Scratch):
-        raise UsageError(
-            "a network from scratch has nothing to be held to", hint="leave out --network, or distillation"
-        )
+        raise UsageError("a network from scratch has nothing to be held to", remedy="nothing_to_distil")
     _check_start(order)
     found = _look(order, _form(order.start).aligner, detector, crew, progress)
     people = parted(found, order.settings)
@@ -140,7 +138,6 @@ def require_extra() -> None:
         raise ModelError(
             f"training needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not installed",
             code="no_train",
-            hint='pip install "faceid[train]"',
         )
 
 

@@ -215,7 +215,7 @@ class Checks:
         """Show the looks one after the other; what is said after the last, or from when it is over."""
         found = Liveness("checking")
         for number, look in enumerate(looks, start):
-            found = check.look(look.image, look.face, look.vectors.get(self._network), number * EVERY_S)
+            found = check.update(look.image, look.face, look.vectors.get(self._network), number * EVERY_S)
             if found.state != "checking":
                 break
         return found

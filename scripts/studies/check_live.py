@@ -212,12 +212,12 @@ class Shadowed(Evidence):
         )
         self._named = named
 
-    def look(self, vector: Vector, quality: float, time_s: float) -> Outcome:
+    def add_look(self, vector: Vector, quality: float, time_s: float) -> Outcome:
         before = self._shadow.outcome.name
-        after = self._shadow.look(vector, quality, time_s).name
+        after = self._shadow.add_look(vector, quality, time_s).name
         if after is not None and after != before:
             self._named.append(after)
-        return super().look(vector, quality, time_s)
+        return super().add_look(vector, quality, time_s)
 
 
 class Watcher:

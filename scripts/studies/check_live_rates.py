@@ -90,7 +90,7 @@ class Tracks:
         looks = (photo + self._noise * across) / (1.0 + self._noise**2) ** 0.5
         evidence = Evidence(search, policy, "cosine", claim=claim)
         accepted = [
-            evidence.look(vector, 0.9, float(number)).name is not None
+            evidence.add_look(vector, 0.9, float(number)).name is not None
             for number, vector in enumerate(looks.astype(np.float32))
         ]
         nearest = search(looks[0].astype(np.float32))[0]

@@ -20,8 +20,8 @@ from rich.console import Console
 from rich.table import Table
 
 from faceid.errors import InputError
+from faceid.evaluation.protocols.goals import at_fmr, predicted
 from faceid.evaluation.statistics.comparisons import Comparisons, of_templates
-from faceid.evaluation.statistics.goals import at_fmr, predicted
 from faceid.evaluation.statistics.intervals import Interval, wilson
 from faceid.evaluation.statistics.scores import distances
 from scripts import command

@@ -254,4 +254,4 @@ def test_the_extra_and_the_gpu_are_asked_for_in_one_line(
     monkeypatch.setattr("faceid.training.run._EXTRA", ("lightning_fabric", "not_installed"))
     ran = faceid("--json", "train", people, "--output", tmp_path / "mine", *QUICK)
     assert (ran.code, ran.object["error"]["code"]) == (5, "no_train")
-    assert 'pip install "faceid[train]"' in ran.err
+    assert 'pip install "faceid-verify[train]"' in ran.err

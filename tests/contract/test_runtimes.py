@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from faceid.app import factories
-from faceid.cli.messages import exit_code_of
+from faceid.cli.messages import exit_code_of, hint_for
 from faceid.config import Settings
 from faceid.errors import DeviceError, ModelError
 from faceid.imaging import read
@@ -118,7 +118,7 @@ def test_without_openvino_the_package_to_install_is_named(monkeypatch: pytest.Mo
     with pytest.raises(ModelError) as refused:
         factories.make_detector("mtcnn", "cpu", runtime="openvino")
     assert (refused.value.code, exit_code_of(refused.value)) == ("no_openvino", 5)
-    assert "faceid[openvino]" in (refused.value.hint or "")
+    assert "faceid-verify[openvino]" in (hint_for(refused.value) or "")
 
 
 @pytest.mark.parametrize(("installed", "chosen"), [(object(), "auto"), (None, "torch")])

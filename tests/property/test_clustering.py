@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import pdist
 
+from faceid.evaluation.statistics.bootstrap import mean_over_people
 from faceid.explore.cluster_quality import b_cubed, pair_counts, quality_of
 from faceid.explore.clustering import NEIGHBOURS, cluster, graph_of, numbered, same_photo
 from faceid.explore.embedding import share_outside
 from faceid.explore.groups import asides_of, groups_of
-from faceid.explore.resampling import mean_over_people
 from faceid.explore.set_aside import cluster_others, each_alone, set_aside
 from faceid.types import Box, Image
 from faces_data import made_up

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from faceid.cli.messages import hint_for
 from faceid.errors import FaceIDError, InputError, UsageError
 from faceid.live.source.addresses import (
     SCHEMES,
@@ -36,7 +37,19 @@ def seen_of(text: str) -> str:
     except FaceIDError as error:
         chained = (error.__cause__, None if error.__suppress_context__ else error.__context__)
         return " ".join(
-            map(str, (error, error.hint, error.code, error.path, repr(error), error.args, chained))
+            map(
+                str,
+                (
+                    error,
+                    hint_for(error),
+                    error.facts,
+                    error.code,
+                    error.path,
+                    repr(error),
+                    error.args,
+                    chained,
+                ),
+            )
         )
     return f"{address!r} {address} {address.name}"
 
@@ -111,7 +124,7 @@ def test_urls_that_cannot_be_used(url: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_address(url)
     assert caught.value.code == "bad_source"
-    assert caught.value.hint
+    assert hint_for(caught.value)
 
 
 @given(schemes, secrets)
@@ -146,5 +159,5 @@ def test_opening_logs_no_password(caplog: pytest.LogCaptureFixture) -> None:
 
     with caplog.at_level(logging.DEBUG), pytest.raises(InputError) as caught:
         open_reader(parse_address(f"http://admin:{SECRET}@127.0.0.1:1/x?token={SECRET}"))
-    assert SECRET not in caplog.text + str(caught.value) + str(caught.value.hint)
+    assert SECRET not in caplog.text + str(caught.value) + str(hint_for(caught.value))
     assert (caught.value.code, caught.value.path) == ("source_unreachable", "http://***@127.0.0.1:1/x?***")

@@ -30,7 +30,7 @@ def test_a_clip_is_ever_live_just_where_its_score_reaches_the_threshold(
     scores: list[float], threshold: float
 ) -> None:
     check = PassiveCheck(Scripted(scores), threshold)
-    states = [check.look(PICTURE, FACE, None, 0.0).state for _ in scores]
+    states = [check.update(PICTURE, FACE, None, 0.0).state for _ in scores]
     score = clip_score(scores)
     assert ("live" in states) is (score is not None and score >= threshold)
     assert (score is None) is (len(scores) < FIRST)

@@ -29,7 +29,7 @@ def perform(
     for movement in ("look_straight", *(part for name in movements for part in (name, "look_straight"))):
         face = posed(movement, scale=scale, roll=roll)
         for _ in range(max(3, round(0.6 * rate))):
-            run.look(time, face, SELF)
+            run.update(time, face, SELF)
             time += 1.0 / rate
     return run.progress
 
@@ -72,7 +72,7 @@ def test_promises(actions: tuple[Action, ...], looks: list[tuple[float, str | No
         for _ in range(repeats):
             time += 0.06
             face = posed(shown) if shown is not None else None
-            progress = run.look(time, face, vectors[whose])
+            progress = run.update(time, face, vectors[whose])
             assert (progress.asked is None) == (progress.state != "running")
             assert (progress.reason is not None) == (progress.state == "failed")
             # Steps are asked for in order, one at a time.

@@ -8,7 +8,7 @@ import unicodedata
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from faceid.evaluation.report.findings import (
+from faceid.evaluation.findings import (
     CohortRow,
     Data,
     DetCurve,
@@ -24,7 +24,7 @@ from faceid.evaluation.report.findings import (
     OperatingRow,
     SearchCurve,
 )
-from faceid.evaluation.report.markup import text
+from faceid.evaluation.report.page import escaped
 from faceid.evaluation.report.render import to_html, to_json
 from faceid.evaluation.statistics.caveats import Caveat
 from faceid.evaluation.statistics.intervals import Interval, Ratio
@@ -140,7 +140,7 @@ def test_any_findings_make_a_sound_page_and_json(found: Findings) -> None:
 
 @given(st.text())
 def test_text_comes_out_as_it_went_in(told: str) -> None:
-    shown = Page(f"<p>{text(told)}</p>").text
+    shown = Page(f"<p>{escaped(told)}</p>").text
     plain = "".join("\ufffd" if unprintable(letter) else letter for letter in told)
     assert shown == " ".join(plain.split())
 

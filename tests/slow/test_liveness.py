@@ -172,5 +172,5 @@ def test_a_person_on_a_webcam(
     )
     progress: Progress = run.progress
     for look in performance:
-        progress = run.look(*look)
+        progress = run.update(*look)
     assert (progress.state, progress.reason) == (state, reason), progress

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -15,6 +16,8 @@ else:
     import tomli as tomllib
 
 PACKAGES = ("faceid", "enrollment_db")
+
+_REFERENCE = re.compile(rf"({'|'.join(PACKAGES)})(\.\w+)+:\w+")
 
 Graph = dict[str, set[str]]
 
@@ -86,16 +89,25 @@ def _targets(tree: ast.AST, name: str, package: bool, entry_points: dict[str, se
             base = _absolute(node, name, package)
             yield from (f"{base}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Call) and _called(node) in ("import_module", "__import__"):
-            yield from (each.value for each in node.args[:1] if _is_text(each))
+            for argument in node.args[:1]:
+                yield from _dynamic(argument)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            # A registry may keep `package.module:attribute`, or `package.module`, as plain text.
-            text = node.value.partition(":")[0]
-            if (
-                text.startswith(tuple(f"{each}." for each in PACKAGES))
-                and text.replace(".", "").isidentifier()
-            ):
-                yield text
+            # A registry may keep `package.module:attribute` as text.
+            if _REFERENCE.fullmatch(node.value):
+                yield node.value.partition(":")[0]
             yield from entry_points.get(node.value, ())
+
+
+def _dynamic(argument: ast.expr) -> Iterator[str]:
+    """What `import_module(argument)` names; `package.*` where only the beginning is known."""
+    if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
+        yield argument.value
+    if (
+        isinstance(argument, ast.JoinedStr)
+        and argument.values
+        and isinstance(argument.values[0], ast.Constant)
+    ):
+        yield f"{str(argument.values[0].value).rpartition('.')[0]}.*"
 
 
 def _absolute(node: ast.ImportFrom, name: str, package: bool) -> str:
@@ -110,12 +122,10 @@ def _called(node: ast.Call) -> str:
     return getattr(node.func, "attr", getattr(node.func, "id", ""))
 
 
-def _is_text(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and isinstance(node.value, str)
-
-
 def _among(files: dict[str, Path], target: str) -> set[str]:
-    """The module that `target`, a module or a name in one, belongs to."""
+    """The module that `target`, a module or a name in one, belongs to; all below a package for `package.*`."""
+    if target.endswith(".*"):
+        return {name for name in files if name.rpartition(".")[0] == target[:-2]}
     while target:
         if target in files:
             return {target}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import slow_report as slow
-from faceid.evaluation.data import data
+from faceid.evaluation.data import material as data
 from faceid.evaluation.data.photos import Collection
 from faceid.types import ModelKey
 

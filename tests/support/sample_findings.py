@@ -6,7 +6,7 @@ import io
 
 from PIL import Image as PilImage
 
-from faceid.evaluation.report.findings import (
+from faceid.evaluation.findings import (
     CohortRow,
     Data,
     DetCurve,

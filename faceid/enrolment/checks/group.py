@@ -22,7 +22,7 @@ Refusal: TypeAlias = Literal["no_face", "outlier", "no_face_agrees", "faces_too_
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What counts as near; chosen by scripts/studies/check_guards.py --tune.
+    """What counts as near; chosen by scripts/studies/check_guards.py.
 
     A face belongs to the person of its group at a distance with an FMR of at most `near`. Two faces are of one scene at
     less than `scene` times that distance.

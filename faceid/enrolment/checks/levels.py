@@ -1,4 +1,4 @@
-"""What `--quality` may say, and `--max-templates` where it says nothing."""
+"""The named levels of quality, and how many templates are kept where nothing else is asked for."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def from_pairs(path: Path, images: Path, pipeline: Pipeline, progress: Progress 
         raise InputError(
             f"{path} names {len(missing):,} photos of {len(photos):,} that are not there, the first is {missing[0]}",
             code="not_found",
-            hint="say with --images below which folder they are",
+            remedy="photos_of_pairs_not_found",
             path=str(path),
         )
     seen = look_at(pipeline, photos, progress)
@@ -137,7 +137,7 @@ def _csv(path: Path, lines: Sequence[str]) -> list[Pair]:
         raise InputError(
             f"{path} has no column {' and no '.join(missing)}",
             code="bad_pairs",
-            hint="a CSV of pairs begins with the line file1,file2,same",
+            remedy="columns_of_pairs",
             path=str(path),
         )
     pairs = []
@@ -156,7 +156,6 @@ def _lfw(path: Path, lines: Sequence[str]) -> list[Pair]:
         raise InputError(
             f"{path} is no list of pairs",
             code="bad_pairs",
-            hint="wanted is LFW's format, or a .csv that begins with the line file1,file2,same",
             path=str(path),
         )
     folds, count = (int(head[0]) if len(head) == 2 else 1), int(head[-1])

@@ -1,4 +1,4 @@
-"""A gallery person by person, some at a time: a million templates need not be in memory at once."""
+"""A gallery in groups of identities, so that a million templates need not be in memory together."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Ints: TypeAlias = NDArray[np.int64]
 Floats: TypeAlias = NDArray[np.float64]
 
 GROUP = 256
-"""People who are in memory together with their templates."""
+"""Identities that are in memory at the same time with their templates."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,13 +41,13 @@ class Person:
 
 
 class People:
-    """Everybody who was in a gallery at one moment, of the templates of one model.
+    """The identities of a gallery at one moment, with their templates of one model.
 
-    Who has been enrolled since is not among them, and whose templates have changed since is passed over.
+    An identity that was enrolled later is not among them. One whose templates have changed since is left out.
     """
 
     def __init__(self, gallery: Gallery, model: ModelKey) -> None:
-        """Reads whose each template is, in 16 bytes a template. Raises GalleryError."""
+        """Read the identity of each template, in 16 bytes a template. Raises GalleryError."""
         self._store = gallery.store
         self._model = record_of(model)
         templates, owners = [], []
@@ -55,10 +55,10 @@ class People:
             for part in parts:
                 templates.append(part.batch.template_ids)
                 owners.append(part.batch.identity_ids)
-        ids, whose = np.concatenate(templates), np.concatenate(owners)
-        order = np.lexsort((ids, whose))
+        ids, owner = np.concatenate(templates), np.concatenate(owners)
+        order = np.lexsort((ids, owner))
         self._ids = ids[order]
-        self.identities, self._starts = np.unique(whose[order], return_index=True)
+        self.identities, self._starts = np.unique(owner[order], return_index=True)
 
     @property
     def templates(self) -> int:
@@ -66,12 +66,12 @@ class People:
         return int(self._ids.size)
 
     def has(self, identity: int) -> bool:
-        """Whether somebody is among them."""
+        """Whether an identity is among them."""
         place = int(np.searchsorted(self.identities, identity))
         return place < self.identities.size and bool(self.identities[place] == identity)
 
     def ids_of(self, identity: int) -> Ints:
-        """The ids of somebody's templates, ascending."""
+        """The template ids of an identity, ascending."""
         place = int(np.searchsorted(self.identities, identity))
         end = self._starts[place + 1] if place + 1 < self._starts.size else self._ids.size
         return self._ids[self._starts[place] : end]

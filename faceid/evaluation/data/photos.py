@@ -37,11 +37,11 @@ class Seen:
 
 @dataclass(frozen=True, eq=False)
 class Collection:
-    """Templates and whose they are: `vectors` (n, d) float32, `names`, `paths` and `digests` one for each.
+    """Templates with their identities: `vectors` (n, d) float32, `names`, `paths` and `digests` one for each.
 
     `photos` counts the files, `lost` those without a template by reason and `lost_of` by identity. `duplicates` are
-    pairs of identities that hold the same file: whose it is cannot be known, so it is left out; `repeated` counts
-    further copies of a file within an identity, left out too.
+    pairs of identities that contain the same file: its identity is unknown, so the file is left out. `repeated` counts
+    further copies of a file within an identity, which are left out too.
     """
 
     kind: str
@@ -59,7 +59,7 @@ class Collection:
 
 
 def look_at(pipeline: Pipeline, paths: Sequence[str], progress: Progress | None = None) -> dict[str, Seen]:
-    """What is seen on each photo. A photo with several faces has no template: nobody says whose it would be."""
+    """The template of each photo, or the reason why it has none. A photo with several faces has none."""
     found = {}
     sources = (Source(path, partial(fetch, path)) for path in paths)
     for done, look in enumerate(pipeline.look(sources), start=1):
@@ -83,9 +83,7 @@ def from_folders(
     """A folder an identity, named as it is; `look` makes templates of `model`. InputError where it makes none."""
     folders = sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     if not folders:
-        raise UsageError(
-            f"{root} has no sub-folders", hint="wanted is one folder of photos a person", path=str(root)
-        )
+        raise UsageError(f"{root} has no sub-folders", remedy="folder_per_person", path=str(root))
     whose = {path: folder.name for folder in folders for path in walk([str(folder)]) if Path(path) != folder}
     if not whose:
         raise InputError(f"{root} holds no pictures", code="no_images", path=str(root))
@@ -103,9 +101,7 @@ def from_gallery(gallery: Gallery, source: str) -> Collection:
         seen = [Seen(vector, None, digest) for vector, digest in zip(part.vectors, part.digests, strict=True)]
         rows += zip(part.names, part.sources, seen, strict=True)
     if model is None:
-        raise InputError(
-            "nothing is enrolled, so there is nothing to evaluate", code="empty", hint="enrol first"
-        )
+        raise InputError("nothing is enrolled, so there is nothing to evaluate", code="empty")
     return _collected("gallery", source, model, rows)
 
 

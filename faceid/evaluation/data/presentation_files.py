@@ -16,7 +16,6 @@ PLAIN = "spoof"
 """The kind of attacks of which nothing else is said."""
 
 _LABELS = ("live", "spoof")
-_HINT = "wanted is a folder with live/ and spoof/, or a CSV that begins with the line file,label,kind"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,9 @@ def read_presentations(data: Path) -> list[Presentation]:
         (any(one.kind is not None for one in found), "no_attacks", "attacks"),
     ):
         if not there:
-            raise InputError(f"{data} holds no {what}", code=code, hint=_HINT, path=str(data))
+            raise InputError(
+                f"{data} holds no {what}", code=code, remedy="form_of_presentations", path=str(data)
+            )
     return sorted(found, key=lambda one: one.kind is not None)
 
 
@@ -56,7 +57,7 @@ def _folder(root: Path) -> list[Presentation]:
         raise InputError(
             f"{root} has no folder {' and no '.join(missing)}",
             code="bad_presentations",
-            hint=_HINT,
+            remedy="form_of_presentations",
             path=str(root),
         )
     found = [Presentation(path, None) for path in _files(root / "live")]
@@ -84,14 +85,14 @@ def _csv(path: Path) -> list[Presentation]:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
-            f"cannot read {path}: {error}", code="unreadable", hint=_HINT, path=str(path)
+            f"cannot read {path}: {error}", code="unreadable", remedy="form_of_presentations", path=str(path)
         ) from error
     rows = csv.DictReader(text.splitlines())
     if missing := [name for name in ("file", "label") if name not in (rows.fieldnames or ())]:
         raise InputError(
             f"{path} has no column {' and no '.join(missing)}",
             code="bad_presentations",
-            hint=_HINT,
+            remedy="form_of_presentations",
             path=str(path),
         )
     found = []

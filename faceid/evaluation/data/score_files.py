@@ -17,8 +17,6 @@ from faceid.errors import InputError
 from faceid.evaluation.statistics.scores import distances
 from faceid.types import Metric
 
-_HINT = "wanted are `distance` or `similarity`, and `mated`, 1 or 0, one for each comparison"
-
 
 @dataclass(frozen=True, eq=False)
 class ScoreSet:
@@ -95,4 +93,4 @@ def _columns(path: Path) -> dict[str, NDArray[np.float64]]:
 
 
 def _bad(path: Path, problem: str) -> InputError:
-    return InputError(f"{path} {problem}", code="bad_scores", hint=_HINT, path=str(path))
+    return InputError(f"{path} {problem}", code="bad_scores", path=str(path))

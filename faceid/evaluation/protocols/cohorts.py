@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceid.errors import InputError
-from faceid.evaluation.report.findings import CohortRow, Differential
+from faceid.evaluation.findings import CohortRow, Differential
 from faceid.evaluation.statistics.bootstrap import Resample, Share, ratio_interval
 from faceid.evaluation.statistics.caveats import Caveat
 from faceid.evaluation.statistics.intervals import Ratio
@@ -43,7 +43,7 @@ def read_attributes(path: Path) -> Attributes:
         raise InputError(
             f"{path} is no table of attributes",
             code="bad_attributes",
-            hint="its first line is identity,ATTRIBUTE,..., its first column the names of the people",
+            remedy="table_of_attributes",
             path=str(path),
         )
     values: dict[str, dict[str, str]] = {name: {} for name in columns}
@@ -67,20 +67,20 @@ def by_group(
 ) -> tuple[tuple[CohortRow, ...], tuple[Differential, ...], tuple[Caveat, ...]]:
     """FMR and FNMR at `threshold` of each group and, FMR, across each two; intervals by resampling people.
 
-    `names` (k,) are the identities in the order of `pairs.identity`. People of whom nothing is said are left out,
-    with a caveat. InputError where the pairs that match are too many to be held, or nobody is in a group.
+    `names` (k,) are the identities in the order of `pairs.identity`. People without the attribute are left out,
+    with a caveat. Raises InputError where more pairs match than are held, or no identity is in a group.
     """
     if threshold > pairs.reach:
         raise InputError(
             f"more than {pairs.nearest.distance.size:,} non-mated pairs match at {threshold:.6g}",
             code="too_many_matches",
-            hint="take a stricter threshold",
+            remedy="stricter_threshold",
         )
     if threshold < pairs.mated_reach:
         raise InputError(
             f"more than {pairs.farthest.distance.size:,} mated pairs do not match at {threshold:.6g}",
             code="too_many_matches",
-            hint="take a laxer threshold",
+            remedy="laxer_threshold",
         )
     errors = _Errors(pairs, people, threshold)
     rows: list[CohortRow] = []
@@ -92,7 +92,7 @@ def by_group(
             raise InputError(
                 f"nobody in the data has a {attribute}",
                 code="bad_attributes",
-                hint="the column identity holds the names of the folders, or of the enrolled",
+                remedy="names_of_attributes",
             )
         silent = sum(name not in values for name in names)
         if silent:
@@ -169,7 +169,7 @@ class _Errors:
 
 
 def _worst_to_best(shares: dict[str, Share]) -> tuple[Ratio | None, str]:
-    """The highest rate of a group over the lowest, and whose the highest is."""
+    """The highest rate of a group over the lowest, and the group with the highest."""
     if not shares:
         return None, ""
     worst = max(shares, key=lambda group: shares[group].rate)

@@ -10,10 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceid.distribution import VERSION
-from faceid.evaluation.data.data import Material
-from faceid.evaluation.protocols.identification import Searches
-from faceid.evaluation.protocols.protocols import leave_one_out, numbered
-from faceid.evaluation.report.findings import (
+from faceid.evaluation.data.material import Material
+from faceid.evaluation.findings import (
     DetCurve,
     Findings,
     GalleryPoint,
@@ -21,12 +19,14 @@ from faceid.evaluation.report.findings import (
     NotablePair,
     OperatingRow,
 )
+from faceid.evaluation.protocols.goals import Goal, at_fmr, meet, predicted
+from faceid.evaluation.protocols.identification import Searches
+from faceid.evaluation.protocols.trials import leave_one_out, numbered
 from faceid.evaluation.statistics import metrics
 from faceid.evaluation.statistics.bootstrap import Resample, share_interval
 from faceid.evaluation.statistics.caveats import about_labels, too_few
 from faceid.evaluation.statistics.comparisons import Comparisons
 from faceid.evaluation.statistics.evidence import fit_evidence
-from faceid.evaluation.statistics.goals import Goal, at_fmr, meet, predicted
 from faceid.evaluation.statistics.intervals import rule_of_3, wilson
 
 LADDER = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)

@@ -9,16 +9,16 @@ import numpy as np
 
 from faceid.decision.decide import Target
 from faceid.errors import UsageError
-from faceid.evaluation.data.data import Material
+from faceid.evaluation.data.material import Material
 from faceid.evaluation.data.photos import Collection
-from faceid.evaluation.protocols import protocols
+from faceid.evaluation.findings import Findings, GalleryPoint, OpenSet, OperatingRow, SearchCurve
+from faceid.evaluation.protocols import trials
 from faceid.evaluation.protocols.cohorts import by_group, read_attributes
 from faceid.evaluation.protocols.evaluation import blank, describe
+from faceid.evaluation.protocols.goals import DEFAULT_FMR, at_fmr, predicted, row
 from faceid.evaluation.protocols.identification import Searches, fnir, fpir, rank_k
-from faceid.evaluation.report.findings import Findings, GalleryPoint, OpenSet, OperatingRow, SearchCurve
 from faceid.evaluation.statistics import metrics
 from faceid.evaluation.statistics.curves import Curve
-from faceid.evaluation.statistics.goals import DEFAULT_FMR, at_fmr, predicted, row
 from faceid.evaluation.statistics.intervals import Interval, wilson
 
 SIZES = (10, 100, 500, 1_000, 1_500, 5_000, 10_000, 50_000, 100_000)
@@ -31,17 +31,18 @@ def verification(
 ) -> Findings:
     """LFW's k-fold protocol, with the rates at the threshold that is best on all pairs.
 
-    `folds` deals pairs out where the file has none (10 where None). UsageError for data that are no list of pairs.
+    `folds` deals pairs out where the file has none (10 where None). Raises UsageError for data without a list
+    of pairs.
     """
     if material.distance is None or material.mated is None:
         raise UsageError(
             f"{material.data.source} lists no pairs",
-            hint="verification wants a pairs file or scores; for all pairs of some photos use `faceid calibrate`",
+            remedy="needs_pairs",
         )
     own = None if material.listed is None else material.listed.folds
     if own is not None and folds is not None:
-        raise UsageError(f"{material.data.source} has its own folds", hint="leave --folds out")
-    dealt = own if own is not None else protocols.k_folds(material.mated, folds or 10, rng)
+        raise UsageError(f"{material.data.source} has its own folds", remedy="has_own_folds")
+    dealt = own if own is not None else trials.k_folds(material.mated, folds or 10, rng)
     same, other = material.comparisons.mated.sample, material.comparisons.non_mated.sample
     best = row("best accuracy", metrics.best_threshold(same, other), material.comparisons)
     found = describe(
@@ -51,7 +52,7 @@ def verification(
         rng,
         identities=max(1, material.data.identities),
     )
-    return replace(found, folds=protocols.verification(material.distance, material.mated, dealt))
+    return replace(found, folds=trials.verification(material.distance, material.mated, dealt))
 
 
 def identification(
@@ -64,17 +65,17 @@ def identification(
     draws: int,
     command: str,
 ) -> Findings:
-    """Open-set identification: people are enrolled with `photos` photos, a share of `strangers` is left out.
+    """Open-set identification: people are enrolled with `photos` photos, a share `strangers` stays non-mated.
 
     The threshold is `target`'s, for the gallery's size; predicted FPIR stands beside the observed one, there and in
     smaller galleries. Everything is drawn `draws` times and averaged.
     """
     collection = _templates(material, "identification")
-    owners = protocols.numbered(collection.names)
+    owners = trials.numbered(collection.names)
 
     def searches(identities: int | None) -> tuple[list[Searches], int]:
         drawn = [
-            protocols.open_set(
+            trials.open_set(
                 collection.vectors,
                 owners,
                 material.metric,
@@ -123,8 +124,8 @@ def one_shot(
 ) -> Findings:
     """N-way one-shot recognition."""
     collection = _templates(material, "one-shot")
-    owners = protocols.numbered(collection.names)
-    result = protocols.one_shot(collection.vectors, owners, rng, ways=ways, episodes=episodes)
+    owners = trials.numbered(collection.names)
+    result = trials.one_shot(collection.vectors, owners, rng, ways=ways, episodes=episodes)
     return replace(blank(material, "One-shot recognition", command), one_shot=result)
 
 
@@ -208,6 +209,7 @@ def _templates(material: Material, protocol: str) -> Collection:
     if material.collection is None:
         raise UsageError(
             f"{material.data.source} has no templates of people",
-            hint=f"{protocol} wants a folder per identity, or the gallery",
+            remedy="needs_people",
+            protocol=protocol,
         )
     return material.collection

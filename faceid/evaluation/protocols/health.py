@@ -1,12 +1,12 @@
-"""What in a gallery an operator should look at, and what to do about it. Needs no photos.
+"""Findings about a gallery that an operator should check, with advice. Needs no photos.
 
 - `outlier_template`: farther from the rest of its identity than the gallery's own mated distances make likely, and
-  than `verify` would accept: usually somebody else's photo. Far is a modified z-score above 3.5 (Iglewicz and
+  than `verify` would accept: usually the photo of another person. Far is a modified z-score above 3.5 (Iglewicz and
   Hoaglin 1993), by the median and the median absolute deviation, which the outliers themselves hardly move. On LFW
-  View 1 this finds 404 of 405 photos of strangers put into identities of three and more, and names 1.2 % of those that
-  are there rightly.
-- `look_alike`: two identities as close as strangers come about once in the whole gallery: likely one person under
-  two names, or twins.
+  View 1 this finds 404 of 405 photos that were put into a wrong identity of three and more, and names 1.2 % of the
+  right ones.
+- `look_alike`: two identities as close as about one non-mated pair in the whole gallery: likely one person under two
+  names, or twins.
 - `single_template`: nothing to compare it with, and one photo recognises a person less well than two.
 - `low_quality`: below what enrolment asks for. Not a percentile: that names one template in twenty of any gallery.
 - `stale`: enrolled long ago. Mated scores fall as people age, slowly at first (Best-Rowden and Jain 2018); five years
@@ -25,8 +25,8 @@ import numpy as np
 from faceid.decision.decide import VERIFY_FMR
 from faceid.decision.thresholds import threshold_at_fmr
 from faceid.evaluation.data.people import GROUP, Ints, People, Person
+from faceid.evaluation.findings import Health
 from faceid.evaluation.protocols.look_alikes import LookAlikes
-from faceid.evaluation.report.findings import Health
 from faceid.evaluation.statistics.outliers import far_from, from_the_rest, peel
 from faceid.gallery.gallery import Gallery
 
@@ -45,10 +45,10 @@ STALE_DAYS = 1826
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What was looked at and by which distances; None where nothing could be said.
+    """The size of the gallery and the distances that decide; None where a distance is unknown.
 
-    An outlier is farther than `outlier_beyond`, look-alikes are at `look_alike_within` or closer, and of strangers
-    about `look_alikes_by_chance` pairs in such a gallery are.
+    An outlier is farther than `outlier_beyond`. Look-alikes are at `look_alike_within` or closer, as about
+    `look_alikes_by_chance` non-mated pairs in such a gallery are.
     """
 
     identities: int
@@ -59,7 +59,7 @@ class Bounds:
 
 
 class Examination:
-    """One look at a gallery; whoever is enrolled, removed or renamed meanwhile may be left out."""
+    """One pass over a gallery. An identity that is enrolled, removed or renamed meanwhile may be left out."""
 
     def __init__(
         self,
@@ -132,7 +132,7 @@ class Examination:
         for template_id, quality, created_at in zip(
             person.ids.tolist(), person.qualities, person.created_at, strict=True
         ):
-            remove = f"then `faceid remove --template {template_id}`"
+            remove = f"then remove template {template_id}"
             if quality is not None and quality < self._least_quality:
                 yield Health("low_quality", who, (template_id,), quality, f"enrol a better photo, {remove}")
             created = datetime.fromisoformat(created_at.replace("Z", "+00:00"))
@@ -141,7 +141,7 @@ class Examination:
                 yield Health("stale", who, (template_id,), round(days, 1), f"enrol a recent photo, {remove}")
 
     def _look_alike_bound(self, identities: int) -> tuple[float | None, float | None]:
-        """The distance, and how many pairs of strangers come within it: about one, where the calibration reaches."""
+        """The distance, and the expected number of non-mated pairs within it: about one if the calibration reaches."""
         if self._calibration is None:
             return None, None
         pairs = identities * (identities - 1) / 2
@@ -187,9 +187,9 @@ def _outliers(people: People, suspects: Ints, bound: float, model: ModelKey) -> 
             for places, distance in peel(person.vectors, model.metric, bound):
                 ids = tuple(int(person.ids[place]) for place in places)
                 advice = (
-                    f"look at the photo: if it shows somebody else, `faceid remove --template {ids[0]}`"
+                    f"look at the photo: if it shows another person, remove template {ids[0]}"
                     if len(ids) == 1
-                    else "look at both photos: one probably shows somebody else, or is very poor"
+                    else "look at both photos: one probably shows another person, or is very poor"
                 )
                 yield Health("outlier_template", (person.name,), ids, distance, advice)
 
@@ -210,5 +210,5 @@ def _alike(people: People, pairs: list[tuple[int, int, float]]) -> Iterator[Heal
                 (int(a.ids[i]), int(b.ids[j])),
                 distance,
                 "look at both: if they are one person, enrol the photos of one under the other's name and"
-                " `faceid remove` it; twins may stay: searches call them ambiguous",
+                " remove it; twins may stay: searches call them ambiguous",
             )

@@ -1,9 +1,10 @@
 """Error rates of searches in a gallery (1:N), closed and open set.
 
 ISO/IEC 19795-1:2021 and NIST's FRTE 1:N reports (Grother et al., NISTIR 8271). A mated search is a probe of an
-enrolled identity, a non-mated search a probe of somebody who is not. Identities are ranked by their nearest template;
-among equal distances the right identity comes last, so that a constant score earns nothing. A probe without a face
-returns no candidate: a miss of a mated search, no false positive of a non-mated one, and counted in both.
+enrolled identity, a non-mated search a probe of a person who is not enrolled. Identities are ranked by their
+nearest template; among equal distances the right identity comes last, so that a constant score earns nothing. A probe
+without a face (failure to acquire) returns no candidate: it is a false negative of a mated search,
+never a false positive of a non-mated one, and it counts in both.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from faceid.evaluation.statistics.metrics import checked, threshold_at_count
 
 @dataclass(frozen=True, eq=False)
 class Searches:
-    """What searches returned, those lost without a face counted beside.
+    """The results of searches, with the number of probes that failed to acquire.
 
     `rank` (m,) int64 from 1 and `distance` (m,) float64 of the right identity in the mated searches; `nearest` (u,)
     float64, the distance of the nearest identity in the non-mated searches.

@@ -22,7 +22,7 @@ from faceid.live.liveness.passive import clip_score
 from faceid.live.source.addresses import VideoFile
 from faceid.live.source.video import VideoReader
 from faceid.live.tracking.cells import gray_of
-from faceid.live.tracking.look_budget import Glance, Worth
+from faceid.live.tracking.look_budget import LookBudget, LookCandidate
 from faceid.live.tracking.tracks import Tracker
 from faceid.recognition.align import align
 from faceid.recognition.quality import assess
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 Reason: TypeAlias = Literal["no_face", "too_few_looks", "unreadable"]
 
 ASKED = (0.05, 0.1)
-"""The APCER at which BPCER is told: the standard's BPCER20 and BPCER10."""
+"""The APCER at which BPCER is reported: the standard's BPCER20 and BPCER10."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class LivenessFindings:
 
 
 class Looker:
-    """Scores photos and clips; `aligner` is that of the network whose looks a clip is chosen by."""
+    """Scores photos and clips; `aligner` is that of the network that selects the looks of a clip."""
 
     def __init__(self, detector: Detector, liveness: LivenessDetector, aligner: str) -> None:
         self._detector, self._liveness, self._aligner = detector, liveness, aligner
@@ -120,18 +120,18 @@ class Looker:
 
     def _looks(self, path: str) -> dict[int, list[float]]:
         """Track -> the scores of the looks that the live loop would embed."""
-        tracker, worth = Tracker(), Worth()
+        tracker, budget = Tracker(), LookBudget()
         looks: dict[int, list[float]] = {}
         for image, time_s in _frames(path):
             detect = partial(lambda image: self._detector.detect([image])[0], image)
             tracked = tracker.advance(gray_of(image.pixels), time_s, detect)
-            worth.forget(track.number for track in tracked.ended)
+            budget.forget(track.number for track in tracked.ended)
             faces = {track.number: track.face for track in tracked.tracks if track.detected}
             glances = [
-                Glance(number, assess(align(image, face, self._aligner), face).score)
+                LookCandidate(number, assess(align(image, face, self._aligner), face).score)
                 for number, face in faces.items()
             ]
-            if chosen := worth.choose(glances, time_s):
+            if chosen := budget.choose(glances, time_s):
                 scores = self._liveness.scores(image, [faces[number] for number in chosen])
                 for number, score in zip(chosen, scores.tolist(), strict=True):
                     looks.setdefault(number, []).append(score)
@@ -149,7 +149,7 @@ def findings(source: str, scored: Iterable[Scored], threshold: float) -> Livenes
         raise InputError(
             f"in {source} no {'attack' if live else 'live face'} got a score",
             code="no_face",
-            hint="photos need a face, clips three frames with one that are some tenths of a second apart",
+            remedy="no_scored_presentation",
             path=source,
         )
     found = errors(live, attacks, threshold)

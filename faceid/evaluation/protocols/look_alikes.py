@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # Compressed indexes round similarities by less.
 _ROUNDING = 0.01
 _NEIGHBOURS = 16
-# Templates of others that are looked at for one identity, at most.
+# The most templates of other identities that are compared for one identity.
 _CROWD = 1024
 
 
@@ -25,7 +25,7 @@ class LookAlikes:
 
     The score of two identities with mean templates a and b is a . b / sqrt(|a| |b|), which is that of
     `identity_similarity` where one of them has a single template. Seen from the identity whose mean is the shorter,
-    some template of the other is at least as near as the score, so a search from everybody's mean misses no pair
+    some template of the other is at least as near as the score, so a search from each mean misses no pair
     that the index does not miss.
     """
 
@@ -37,7 +37,7 @@ class LookAlikes:
         self._distances: dict[tuple[int, int], float] = {}
 
     def add(self, group: dict[int, Person]) -> None:
-        """Compare a group with everybody. Raises GalleryError."""
+        """Compare a group with all identities. Raises GalleryError."""
         met = self._met(group)
         others = np.array(sorted({other for _, other in met} - group.keys()), dtype=np.int64)
         known = {identity: person.mean for identity, person in group.items()}
@@ -54,14 +54,14 @@ class LookAlikes:
                 self._distances[min(one, other), max(one, other)] = distance
 
     def nearest_first(self) -> list[tuple[int, int, float]]:
-        """What was found: two identities and their distance."""
+        """All pairs so far: two identities and their distance."""
         return sorted(
             ((*pair, distance) for pair, distance in self._distances.items()),
             key=lambda found: (found[2], found[:2]),
         )
 
     def _met(self, group: dict[int, Person]) -> set[tuple[int, int]]:
-        """Who of the group comes near a template of somebody else: pairs of identities."""
+        """Pairs of an identity of the group and another that has a template near its mean."""
         mirror = self._gallery.mirror(leave_snapshot=False)
         if mirror is None or not group:
             return set()

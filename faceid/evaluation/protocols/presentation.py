@@ -1,7 +1,7 @@
 """How often a liveness detector is wrong, by ISO/IEC 30107-3: presentation attacks by their kind, live faces apart.
 
 An attack presentation is a copy shown to the camera, a bona fide presentation a live face. APCER, the share of
-attacks taken for live, is told for each kind of attack, and the worst kind speaks for all: an attacker chooses.
+attacks taken for live, is reported for each kind of attack. The worst kind is the result: an attacker chooses the kind.
 BPCER is the share of live faces refused. Scores grow with the likelihood of a live face: one is accepted from the
 threshold on.
 

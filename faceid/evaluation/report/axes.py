@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from statistics import NormalDist
 
-from faceid.evaluation.report.markup import power
+from faceid.evaluation.report.numbers import power
 
 _NORMAL = NormalDist()
 # Nothing is measured closer to 0 or 1 than this.

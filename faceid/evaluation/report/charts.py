@@ -1,14 +1,14 @@
-"""The charts of the report. Each is empty where there is nothing that could be drawn."""
+"""The charts of the report. Each is None where the findings have nothing to draw."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Iterable, Sequence
 
+from faceid.evaluation.findings import DetCurve, GalleryPoint, Histogram, OperatingRow, SearchCurve
 from faceid.evaluation.report.axes import count_tick, linear, logarithmic, probit, rate_tick
-from faceid.evaluation.report.findings import DetCurve, GalleryPoint, Histogram, OperatingRow, SearchCurve
-from faceid.evaluation.report.markup import Html, count, distance, rate
-from faceid.evaluation.report.plot import Plot, Point
+from faceid.evaluation.report.numbers import distance, rate, thousands
+from faceid.evaluation.report.plot import Drawing, Plot, Point
 from faceid.evaluation.statistics.intervals import Interval
 
 BARS = 96
@@ -34,7 +34,7 @@ def joined(histogram: Histogram, bars: int) -> Histogram:
     )
 
 
-def det_chart(det: DetCurve, proposed: OperatingRow | None, eer: float | None) -> Html:
+def det_chart(det: DetCurve, proposed: OperatingRow | None, eer: float | None) -> Drawing | None:
     """FNMR over FMR on normal-deviate axes, with the 95 % band and the proposed threshold."""
     curve = [
         row
@@ -42,14 +42,14 @@ def det_chart(det: DetCurve, proposed: OperatingRow | None, eer: float | None) -
         if all(map(math.isfinite, row)) and 0.0 < row[0] < 1.0
     ]
     if not curve:
-        return Html("")
+        return None
     # Where no error was seen, there is no place on the axis: what follows would be a line along the frame.
     curve = [row for row in curve if 0.0 < row[1] < 1.0] or curve
     x = probit("false match rate (FMR)", [row[0] for row in curve])
     y = probit("false non-match rate (FNMR)", [row[1] for row in curve])
     plot = Plot("det", x, y)
     plot.area([(row[0], row[2]) for row in curve] + [(row[0], row[3]) for row in reversed(curve)], "band")
-    words = f"{count(len(curve))} points from FMR {rate(curve[0][0])} to {rate(curve[-1][0])}."
+    words = f"{thousands(len(curve))} points from FMR {rate(curve[0][0])} to {rate(curve[-1][0])}."
     equal = [max(x.low, y.low), min(x.high, y.high)]
     if eer is not None and equal[0] < equal[1]:
         plot.line([(equal[0], equal[0]), (equal[1], equal[1])], "equal")
@@ -62,16 +62,16 @@ def det_chart(det: DetCurve, proposed: OperatingRow | None, eer: float | None) -
         plot.circle(point, "proposed")
         plot.label(point, f"distance ≤ {distance(proposed.threshold)}", kind="strong", above=10, after=10)
         words += f" Proposed: FMR {rate(point[0])}, FNMR {rate(point[1])}."
-    return plot.svg("Detection error trade-off", words)
+    return plot.drawing("Detection error trade-off", words)
 
 
-def histogram_chart(histogram: Histogram, threshold: float | None) -> Html:
+def histogram_chart(histogram: Histogram, threshold: float | None) -> Drawing | None:
     """How far apart photos of one person and of different people are, as shares of either kind."""
     bins = joined(histogram, BARS)
     edges, kinds = bins.edges, (bins.mated, bins.non_mated)
     totals = sum(bins.mated), sum(bins.non_mated)
     if max(totals) == 0:
-        return Html("")
+        return None
     shares = [
         [value / total if total else 0.0 for value in kind] for kind, total in zip(kinds, totals, strict=True)
     ]
@@ -93,23 +93,23 @@ def histogram_chart(histogram: Histogram, threshold: float | None) -> Html:
         peaks.append(((edges[highest] + edges[highest + 1]) / 2, 100 * share[highest]))
     (x1, y1), (x2, y2) = map(plot.at, peaks)
     lift = 20.0 if abs(x1 - x2) < 170 and abs(y1 - y2) < 20 else 0.0
-    words = f"{count(totals[0])} comparisons of one person, {count(totals[1])} of different people."
+    words = f"{thousands(totals[0])} comparisons of one person, {thousands(totals[1])} of different people."
     if threshold is not None and math.isfinite(threshold):
         plot.line([(threshold, 0.0), (threshold, 100 * top)], "threshold")
         plot.label(
             (threshold, 100 * top), f"threshold {distance(threshold)}", kind="strong", above=-16, after=6
         )
         words += f" Threshold at {distance(threshold)}."
-    plot.label(peaks[0], f"same person ({count(totals[0])})", kind="mated", above=8 + lift)
-    plot.label(peaks[1], f"different people ({count(totals[1])})", kind="non-mated")
-    return plot.svg("Distances", words)
+    plot.label(peaks[0], f"same person ({thousands(totals[0])})", kind="mated", above=8 + lift)
+    plot.label(peaks[1], f"different people ({thousands(totals[1])})", kind="non-mated")
+    return plot.drawing("Distances", words)
 
 
-def size_chart(points: Sequence[GalleryPoint]) -> Html:
+def size_chart(points: Sequence[GalleryPoint]) -> Drawing | None:
     """FPIR over the size of the gallery, a line for each threshold; one line where every size has its own."""
     shown = [point for point in points if _finite(point.fpir) and point.identities > 0]
     if len({point.identities for point in shown}) < 2:
-        return Html("")
+        return None
     expected = [point for point in shown if not point.observed]
     each_its_own = len(expected) > 1 and len({point.threshold for point in expected}) == len(expected)
     plot = Plot(
@@ -126,15 +126,15 @@ def size_chart(points: Sequence[GalleryPoint]) -> Html:
         y=lambda point: point.fpir,
         below=True,
     )
-    return plot.svg("False positives by size of the gallery", drawn)
+    return plot.drawing("False positives by size of the gallery", drawn)
 
 
-def trade_chart(points: Sequence[GalleryPoint]) -> Html:
+def trade_chart(points: Sequence[GalleryPoint]) -> Drawing | None:
     """FNIR over FPIR, a line for each size of the gallery."""
     rates = [(point, point.fnir) for point in points if point.fnir is not None]
     shown = [point for point, fnir in rates if _finite(point.fpir, fnir)]
     if not shown:
-        return Html("")
+        return None
     plot = Plot(
         "trade",
         logarithmic("FPIR", _rates(point.fpir for point in shown), rate_tick, highest=1.0),
@@ -144,15 +144,17 @@ def trade_chart(points: Sequence[GalleryPoint]) -> Html:
         plot,
         shown,
         key=lambda point: point.identities,
-        name=lambda point: f"{count(point.identities)} identities",
+        name=lambda point: f"{thousands(point.identities)} identities",
         x=lambda point: point.fpir,
         y=_fnir,
         below=False,
     )
-    return plot.svg("Misses against false positives", drawn)
+    return plot.drawing("Misses against false positives", drawn)
 
 
-def search_chart(curve: SearchCurve, points: Sequence[GalleryPoint], threshold: float | None) -> Html:
+def search_chart(
+    curve: SearchCurve, points: Sequence[GalleryPoint], threshold: float | None
+) -> Drawing | None:
     """FNIR over FPIR of an open set on logarithmic axes; `points` are marked, that at `threshold` filled."""
     line = [
         (fpir, fnir) for fpir, fnir in zip(curve.fpir, curve.fnir, strict=True) if fpir > 0.0 and fnir > 0.0
@@ -160,7 +162,7 @@ def search_chart(curve: SearchCurve, points: Sequence[GalleryPoint], threshold: 
     marks = [(point, point.fnir) for point in points if point.fnir is not None]
     shown = [(point, fnir) for point, fnir in marks if _finite(point.fpir, fnir)]
     if not line and not shown:
-        return Html("")
+        return None
     reach_x = _rates(point.fpir for point, _ in shown) + [fpir for fpir, _ in line]
     reach_y = _rates(fnir for _, fnir in shown) + [fnir for _, fnir in line]
     plot = Plot(
@@ -169,14 +171,15 @@ def search_chart(curve: SearchCurve, points: Sequence[GalleryPoint], threshold: 
         logarithmic("FNIR", reach_y, rate_tick, highest=1.0),
     )
     plot.line(line, "curve")
-    words = f"{count(len(line))} points of the curve, {count(len(shown))} with intervals; the table has the numbers."
+    words = f"{thousands(len(line))} points of the curve, {thousands(len(shown))} with intervals."
+    words += " The table has the numbers."
     for point, fnir in shown:
         at = _mark(plot, point.fpir, fnir, "proposed" if point.threshold == threshold else "observed")
         if point.threshold == threshold:
             # The curve falls to the right: below it there is room.
             plot.label(at, f"distance ≤ {distance(point.threshold)}", kind="strong", above=-22, after=-8)
             words += f" Proposed: FPIR {rate(point.fpir.rate)}, FNIR {rate(fnir.rate)}."
-    return plot.svg("Misses against false positives in an open set", words)
+    return plot.drawing("Misses against false positives in an open set", words)
 
 
 def _mark(plot: Plot, across: Interval, up: Interval, kind: str) -> Point:
@@ -224,7 +227,8 @@ def _draw(
             (x(place).rate, y(place).rate), name(place), kind="strong", above=-22 if below else 12, after=12
         )
     observed = sum(point.observed for point in points)
-    return f"Lines of predictions: {count(len(lines))}. Observations: {count(observed)}. The table has the numbers."
+    words = f"Lines of predictions: {thousands(len(lines))}. Observations: {thousands(observed)}."
+    return f"{words} The table has the numbers."
 
 
 def _rates(intervals: Iterable[Interval]) -> list[float]:

@@ -10,8 +10,8 @@ from datetime import datetime, timezone
 from importlib.metadata import version
 
 from faceid.distribution import VERSION
+from faceid.evaluation.findings import Data, Findings
 from faceid.evaluation.protocols.health import Bounds, Examination, Progress, Worst
-from faceid.evaluation.report.findings import Data, Findings
 from faceid.evaluation.statistics.caveats import Caveat
 from faceid.types import ModelKey
 
@@ -69,20 +69,20 @@ def _caveats(worst: Worst, bounds: Bounds) -> tuple[Caveat, ...]:
         caveats.append(
             Caveat(
                 "shortened",
-                f"{left_out:,} lesser findings about the gallery are left out here; `faceid --json gallery-health`"
-                " lists them all",
+                f"{left_out:,} lesser findings about the gallery are left out here; an examination of the"
+                " gallery lists them all",
             )
         )
     if bounds.look_alikes_by_chance is not None and bounds.look_alikes_by_chance >= 2.0:
         caveats.append(
             Caveat(
                 "by_chance",
-                f"in a gallery of this size about {bounds.look_alikes_by_chance:,.0f} pairs of strangers are as close"
+                f"in a gallery of this size about {bounds.look_alikes_by_chance:,.0f} non-mated pairs are as close"
                 " as look-alikes",
             )
         )
     if bounds.templates and bounds.look_alike_within is None:
         caveats.append(
-            Caveat("not_calibrated", "without a calibration of the model look-alikes were not looked for")
+            Caveat("not_calibrated", "the model has no calibration: look-alikes were not searched for")
         )
     return tuple(caveats)

@@ -7,15 +7,14 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from enrollment_db.files import write_atomically
 from faceid.errors import UsageError
-from faceid.evaluation.report import figures, protocols, sections, summary
-from faceid.evaluation.report.findings import Findings
-from faceid.evaluation.report.markup import join, text
+from faceid.evaluation.findings import Findings
+from faceid.evaluation.report.page import render
+from faceid.evaluation.report.template_values import values_of
 
 
 def write_report(findings: Findings, path: Path) -> None:
@@ -33,9 +32,7 @@ def write_report(findings: Findings, path: Path) -> None:
         write_atomically(path, content.encode("utf-8", "backslashreplace"))
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise UsageError(
-            f"cannot write {path}: {reason}", code="cannot_write", hint="choose another place", path=str(path)
-        ) from error
+        raise UsageError(f"cannot write {path}: {reason}", code="cannot_write", path=str(path)) from error
 
 
 def to_json(findings: Findings) -> dict[str, Any]:
@@ -46,32 +43,8 @@ def to_json(findings: Findings) -> dict[str, Any]:
 
 
 def to_html(findings: Findings) -> str:
-    """The findings as one page without references to anything outside it."""
-    style = (files(__package__) / "report.css").read_text(encoding="utf-8")
-    body = join(
-        part(findings)
-        for part in (
-            summary.summary,
-            protocols.protocols,
-            sections.cohorts,
-            sections.operating_points,
-            figures.figures,
-            sections.notable,
-            sections.health,
-            summary.data,
-            summary.method,
-            summary.reproduction,
-        )
-    )
-    title = text(findings.title)
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta name="referrer" content="no-referrer">\n'
-        f"<title>{title}</title>\n<style>\n{style}</style></head>\n"
-        f"<body><main><header><h1>{title}</h1>\n<p>{text(findings.created_at)} · {text(findings.model)} ·"
-        f" {text(findings.data.source)}</p></header>\n{body}</main></body></html>\n"
-    )
+    """The findings as one page without references to other files."""
+    return render("faceid.evaluation.report", "report.html", values_of(findings), style="report.css")
 
 
 def _plain(value: object) -> object:

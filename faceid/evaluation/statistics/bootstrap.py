@@ -211,14 +211,32 @@ def ratio_interval(one: Share, other: Share) -> Ratio | None:
         return None
     plain = katz(one.errors, one.total, other.errors, other.total)
     # A replicate without errors on both sides says nothing about their ratio.
-    told = (one.totals > 0) & (other.totals > 0) & ((one.counts > 0) | (other.counts > 0))
-    if not told.any():
+    defined = (one.totals > 0) & (other.totals > 0) & ((one.counts > 0) | (other.counts > 0))
+    if not defined.any():
         return plain
     with np.errstate(divide="ignore"):
-        ratios = (one.counts[told] / one.totals[told]) / (other.counts[told] / other.totals[told])
+        ratios = (one.counts[defined] / one.totals[defined]) / (other.counts[defined] / other.totals[defined])
     # Not between two of them: one may be infinite.
     low, high = np.quantile(ratios, [0.025, 0.975], method="inverted_cdf")
     bounded = plain.high is not None and np.isfinite(high)
     return Ratio(
         plain.value, min(plain.low, float(low)), max(plain.high or 0.0, float(high)) if bounded else None
     )
+
+
+def mean_over_people(
+    values: NDArray[np.float64], identity: NDArray[np.int64], rng: np.random.Generator, replicates: int = 1000
+) -> Interval | None:
+    """The mean of `values` (n,) with its 95 % interval, whole identities (n,) drawn with replacement (bootstrap).
+
+    Faces of one person are not independent, people nearly are. None for one person only.
+    """
+    people = np.unique(identity, return_inverse=True)[1].reshape(-1)
+    count = int(people.max()) + 1
+    if count < 2:
+        return None
+    sums, sizes = np.bincount(people, weights=values), np.bincount(people)
+    draws = rng.multinomial(count, np.full(count, 1 / count), size=replicates)
+    low, high = np.quantile((draws @ sums) / (draws @ sizes), (0.025, 0.975))
+    mean = float(values.mean())
+    return Interval(mean, min(mean, float(low)), max(mean, float(high)))

@@ -1,4 +1,4 @@
-"""What must be said beside a rate: too few comparisons, too few errors, labels that look swapped."""
+"""Warnings that belong to an error rate: too few comparisons, too few errors, labels that look swapped."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Caveat:
 def caveats(
     mated: Distances, non_mated: Distances, threshold: float, fmr: float | None = None
 ) -> tuple[Caveat, ...]:
-    """What stands against the error rates at `threshold`, and against a claim of FMR `fmr` (0..1).
+    """The reasons to doubt the error rates at `threshold`, and to doubt an FMR of `fmr` (0..1).
 
     Codes: `swapped`, mated pairs are farther apart than non-mated ones; `constant`, all distances are equal;
     `unclaimable`, `fmr` is under the rule of 3; `few_false_matches` and `few_false_non_matches`, fewer than the
@@ -42,7 +42,7 @@ def caveats(
 def too_few(
     false_matches: int, false_non_matches: int, non_mated: int, fmr: float | None = None
 ) -> tuple[Caveat, ...]:
-    """Those of `caveats` that counts alone tell: `unclaimable`, `few_false_matches`, `few_false_non_matches`."""
+    """Those of `caveats` that follow from counts alone: `unclaimable`, `few_false_matches`, `few_false_non_matches`."""
     found = []
     smallest = rule_of_3(non_mated)
     if fmr is not None and fmr < smallest:
@@ -64,7 +64,7 @@ def too_few(
 
 
 def about_labels(mated: Distances, non_mated: Distances) -> tuple[Caveat, ...]:
-    """Those of `caveats` that no threshold changes: `swapped` and `constant`."""
+    """Those of `caveats` that do not depend on the threshold: `swapped` and `constant`."""
     same, other = checked(mated), checked(non_mated)
     found = []
     if looks_swapped(same, other):

@@ -1,4 +1,4 @@
-"""Mated and non-mated comparisons, wherever they come from: the error rates of a threshold, with intervals.
+"""Mated and non-mated comparisons of any origin: the error rates of a threshold, with intervals.
 
 All pairs of some templates, pairs that a file lists, or bare scores. Where it is known who was compared, intervals
 come from resampling people (`faceid.evaluation.statistics.bootstrap`); else they are Wilson's, for independent
@@ -36,7 +36,7 @@ class Side:
 
     Held are all of them, or those on the side where this kind errs: the non-mated up to `reach`, the mated (`mated`)
     from `reach` on. The others are known from `histogram` (b,) between `edges` (b + 1,). `first` and `second` (n,)
-    number the identities compared, and `totals` (r,) counts each resample's comparisons; None where nobody knows.
+    number the identities compared, and `totals` (r,) counts each resample's comparisons; None where that is unknown.
     """
 
     mated: bool
@@ -95,9 +95,10 @@ class Side:
 
 @dataclass(frozen=True, eq=False)
 class Comparisons:
-    """Comparisons of both kinds. `people` is None where nobody knows who was compared.
+    """Comparisons of both kinds. `people` is None where it is unknown who was compared.
 
-    `mated_lost` and `non_mated_lost` count comparisons that there would have been, had a face been found.
+    `mated_lost` and `non_mated_lost` count the comparisons that are missing because a photo has no template
+    (failure to acquire).
     """
 
     mated: Side
@@ -115,11 +116,11 @@ class Comparisons:
         return self.mated.rate(threshold, self.people)
 
     def far(self, threshold: float) -> float:
-        """False accept rate: lost comparisons accept nobody."""
+        """False accept rate (0..1): a lost comparison is never a false accept."""
         return int(self.non_mated.at_most(threshold)) / (self.non_mated.total + self.non_mated_lost)
 
     def frr(self, threshold: float) -> float:
-        """False reject rate: lost comparisons are rejections."""
+        """False reject rate (0..1): a lost comparison is a false reject."""
         missed = self.mated.total - int(self.mated.at_most(threshold))
         return (missed + self.mated_lost) / (self.mated.total + self.mated_lost)
 
@@ -149,7 +150,8 @@ def of_templates(
     lost: dict[str, int] | None = None,
     keep: int = KEEP,
 ) -> tuple[Comparisons, AllPairs]:
-    """All pairs of (n, d) unit vectors; `identity` (n,) says whose they are, `lost` counts photos without a template.
+    """All pairs of (n, d) unit vectors; `identity` (n,) is the identity of each, `lost` counts photos without a
+    template by identity.
 
     Memory does not grow with the number of pairs. ValueError as of `compare_all`.
     """

@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 Method = Literal["logistic", "isotonic"]
 Blocks = tuple[Floats, Floats, Floats]
 
-# Enough for a curve nobody can tell from the exact one, small enough for a JSON file.
+# The curve does not differ visibly from the exact one, and fits into a JSON file.
 MAX_KNOTS = 256
 
 

@@ -20,7 +20,7 @@ SAME_SHARE = 0.9
 class Gaps:
     """By how much two templates differ in their distance to a probe, both within a threshold.
 
-    `same` (n,): both are of the probe's person, another photo each. `other` (m,): the second is of somebody else, and
+    `same` (n,): both are of the probe's person, another photo each. `other` (m,): the second is of another person, and
     the gap is negative where that one is nearer.
     """
 
@@ -31,7 +31,7 @@ class Gaps:
     def margin(self) -> float:
         """The gap that SAME_SHARE of the cases of one person stay below; 0 where there was no case.
 
-        Two identities that differ by less may as well be one person under two names, or twins.
+        Two identities that differ by less may be one person under two names, or twins.
         """
         return float(np.quantile(self.same, SAME_SHARE)) if self.same.size else 0.0
 

@@ -52,8 +52,8 @@ def peel(
 ) -> Iterator[tuple[tuple[int, ...], float]]:
     """The templates (n, d) of one identity that are farther than `bound` from the rest: places, and the distance.
 
-    The farthest comes first, and the others are judged without it, so that one wrong photo does not put the right
-    ones under suspicion. Of the last two nobody can say which is wrong: they come together.
+    The farthest comes first, and the others are judged without it, so one wrong photo does not make the right ones
+    look wrong. The last two come together: their distance does not show which of them is wrong.
     """
     left = np.arange(len(vectors))
     while left.size > 1:

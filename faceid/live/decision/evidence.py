@@ -1,13 +1,12 @@
-"""Who a track shows: the evidence of its looks, gathered until it is enough and kept steady afterwards.
+"""Who a track shows: a sequential test over its looks, whose decision stays steady afterwards.
 
 The looks are fused into one template, which is compared once with the gallery (`faceid.live.decision.fusion`); its
 log-likelihood ratio, tempered by how many independent looks it stands for, goes through a truncated sequential
 probability ratio test (Wald 1945, "Sequential tests of statistical hypotheses"). Looks at one track depend on each
-other so much that this is little more than one comparison of a good photo, and it claims no more. In tracks
-modelled from photographs strangers were accepted as often as the policy says where all looks are alike, and half as
-often where they differ as those of video do (scripts/studies/check_live_rates.py). That holds for people like those the
-calibration was made on: five of one studio were taken for each other far more often (scripts/studies/check_live.py).
-No number of looks corrects that.
+other so much that the result is little better than one comparison of a good photo. In tracks modelled from photographs
+the rate of false matches was that of the policy where all looks are alike, and half of it where they differ as in video
+(scripts/studies/check_live_rates.py). That holds for people like those of the calibration: five people of one studio
+matched each other far more often (scripts/studies/check_live.py), and more looks do not help against that.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ Search: TypeAlias = Callable[["Vector"], Sequence[Candidate]]
 """The enrolled identities near a unit vector (d,), nearest first; of a claim, the one that is claimed."""
 
 MISSES = 0.01
-"""How often the test may give up a person for a stranger before its looks are used up."""
+"""The rate at which the test may reject a mated track before it has used all its looks."""
 
 MOST_LOOKS = 5
 """After so many looks the test ends (Wald's truncation), and the threshold of the policy decides: a sixth look would
@@ -42,7 +41,7 @@ raise the number of independent ones, 1.09, by less than 0.01."""
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What is known about a track.
+    """The state of the decision about a track.
 
     `undecided` until the evidence is enough; then `named` (with `name`) or `unknown`, of a claim `accepted` or
     `rejected`. `distance`, `fmr` and `llr` are those of the fused looks to the nearest candidate, or to `name` where
@@ -66,11 +65,10 @@ class Outcome:
 
 
 class Evidence:
-    """What the looks at one track say about who it is.
+    """The sequential test over the looks of one track.
 
-    `search` is given fused templates; `claim` says that it knows one identity only, which the track is said to be. The
-    rate that a stranger is accepted at is that of the policy's threshold: FPIR / identities in a search, FMR of a
-    claim.
+    `search` gets the fused template and returns candidates; with `claim` it knows the claimed identity only. A
+    non-mated track is accepted at the rate of the policy's threshold: FPIR / identities in a search, FMR for a claim.
     """
 
     def __init__(self, search: Search, policy: Policy, metric: Metric, *, claim: bool = False) -> None:
@@ -80,21 +78,21 @@ class Evidence:
             raise UsageError(
                 "this calibration does not say what distances are worth as evidence",
                 code="not_calibrated",
-                hint="choose a model with a calibration, or run `faceid calibrate`",
+                remedy="evidence_not_calibrated",
             )
         self._search, self._policy, self._metric, self._claim = search, policy, metric, claim
         self._accept = math.log10((1.0 - MISSES) / alpha)
-        # A threshold that lets everybody in leaves nothing to reject.
+        # A threshold that accepts everyone leaves nothing to reject.
         self._reject = math.log10(MISSES / (1.0 - alpha)) if alpha < 1.0 - MISSES else -math.inf
         self._fused: Fused | None = None
         self._doubt: tuple[Vector, float] | None = None
         self.outcome = Outcome("undecided", None, None, policy.threshold, None, None, None, 0, None)
 
-    def look(self, vector: Vector, quality: float, time_s: float) -> Outcome:
-        """Take in one look, a unit vector (d,) and its quality, 0..1.
+    def add_look(self, vector: Vector, quality: float, time_s: float) -> Outcome:
+        """Add one look: a unit vector (d,) and its quality, 0..1.
 
-        One that contradicts the looks before is not fused. If the next one does so as well and agrees with it, the
-        person has changed, and the evidence begins anew with these two; else it is dropped.
+        A look that contradicts those before is not fused. If the next look contradicts them too, and agrees with it,
+        the person has changed: the test starts again with these two. Otherwise that look is dropped.
         """
         fused, doubt, anew = self._fused, self._doubt, False
         self._doubt = None
@@ -112,12 +110,11 @@ class Evidence:
         return self.outcome
 
     def contradicted_by(self, vector: Vector) -> bool:
-        """Whether the unit vector (d,) of a look shows somebody else than the looks before, if there were any."""
+        """Whether the unit vector (d,) of a look shows another person than the looks before; False without looks."""
         return self._fused is not None and self._contradicts(self._fused.cosine_to(vector))
 
     def _contradicts(self, cosine: float) -> bool:
-        """Whether two looks at one track are farther apart than half of all pairs of photos of one person, and than one
-        pair of strangers in as many as were measured; or likelier of two people than of one.
+        """Whether two looks are farther apart than the median mated pair of photos, or likelier non-mated than mated.
 
         Photos differ by years, cameras and light, looks at one track do not: of 722 in 29 clips 3 contradicted those
         before, and 264 of 264 changes between two people's clips were found at the second look (by the likelihood ratio
@@ -138,7 +135,7 @@ class Evidence:
         settled = not anew and before.state in ("unknown", "rejected")
         state, name, distance = self._test(decision, nearest, fused.looks, settled=settled)
         if not anew and before.name is not None and name != before.name:
-            # Who is not among the candidates has left the gallery, or others crowd it out: nothing speaks for it.
+            # An identity that is no candidate was removed, or nearer ones displace it: the name is dropped.
             held = next((found.distance for found in candidates if found.name == before.name), None)
             if self._is_held(held, fused, another=name is not None and nearest >= self._accept):
                 state, name, distance = before.state, before.name, held
@@ -161,8 +158,8 @@ class Evidence:
     ) -> tuple[State, str | None, float | None]:
         """What the truncated test says of the nearest candidate: state, name and distance.
 
-        Who was `settled` to be a stranger stays one until the test accepts: no flicker that way either. The threshold
-        decides once, when the looks are used up: one who stays has no more chances than one who passes by.
+        A track that is `settled` as unknown stays so until the test accepts, so that the result does not flicker. The
+        threshold decides once, when all looks are used: a long track must not have more chances than a short one.
         """
         yes: State = "accepted" if self._claim else "named"
         no: State = "rejected" if self._claim else "unknown"
@@ -183,7 +180,7 @@ class Evidence:
         return self._strength(distance, fused) > self._reject
 
     def _strength(self, distance: float | None, fused: Fused) -> float:
-        """The tempered log10 of the likelihood ratio of a distance; nobody at any distance is no evidence."""
+        """The tempered log10 of the likelihood ratio of a distance; 0 without a candidate."""
         ratio = None if distance is None else self._policy.llr(distance)
         return 0.0 if ratio is None else ratio * fused.effective_looks
 

@@ -38,7 +38,7 @@ class Fused:
         return cls(vector.astype(np.float64), max(quality, _LEAST_WEIGHT), 1)
 
     def joined_by(self, vector: Vector, quality: float) -> Fused:
-        """With one more look."""
+        """The mean with one more look."""
         weight = max(quality, _LEAST_WEIGHT)
         before = min(self.weight, MOST_WEIGHT - weight)
         mean = (self.mean * before + vector.astype(np.float64) * weight) / (before + weight)
@@ -57,7 +57,7 @@ class Fused:
     def similarity(self, cosine: float) -> float:
         """What the cosine of `template` and a stored template is worth as a similarity of two photos.
 
-        Averaging brings strangers nearer, too, and thresholds are calibrated on photos: as in
+        Averaging also raises the cosines of non-mated pairs, and thresholds are calibrated on photos: as in
         `faceid.decision.scores.identity_similarity`, the geometric mean of the cosine to the mean direction and of the
         average cosine to the looks.
         """

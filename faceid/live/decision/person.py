@@ -1,4 +1,4 @@
-"""One track's person: who the looks say it is, whether it is live, and what of that is to be told."""
+"""The state of one track: the decision about its identity, its liveness, and the events to report."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from faceid.types import Face, Image, Vector
 
 News: TypeAlias = tuple[EventKind, str | None]
-"""Something to tell, and the word that says why, if any."""
+"""An event to report, and its reason, if any."""
 
 _CONFIRMED = 2
-"""Detections from which on a track is told of, if nothing is known of it sooner: one alone is hardly a face."""
+"""Detections after which an undecided track is reported: a single detection is often no face."""
 
 _PATIENCE_S = 5.0
-"""After so long without a decision a face is too poor for one, and no reason to look more often."""
+"""Seconds without a decision after which a face is too poor for one: it no longer speeds up detection."""
 
 _TOLD_AS: dict[State, EventKind] = {
     "named": "identified",
@@ -31,7 +31,7 @@ _TOLD_AS: dict[State, EventKind] = {
 
 
 class Person:
-    """What is known about one track besides where it is."""
+    """Everything about one track except its position."""
 
     def __init__(
         self, begin: Callable[[], Evidence], check: Callable[[], LivenessCheck] | None, *, least_looks: int
@@ -49,15 +49,15 @@ class Person:
 
     @property
     def appeared(self) -> bool:
-        """Whether it was told of."""
+        """Whether the `appeared` event was reported."""
         return self._appeared
 
     @property
     def outcome(self) -> Outcome:
-        """Who it is, as far as that may be told.
+        """The decision that may be reported.
 
-        Nobody is named or accepted who is not known to be live, and a spoof of the claimed person is rejected.
-        A stranger is one, live or not.
+        With a liveness check, a track is named or accepted only while it is live, and a spoof of the claimed person is
+        rejected. `unknown` and `rejected` do not depend on liveness.
         """
         outcome = self._evidence.outcome
         if outcome.looks < self._least_looks:
@@ -69,64 +69,64 @@ class Person:
 
     @property
     def doubted(self) -> bool:
-        """Whether the next look is worth more than others: the last one contradicts those before."""
+        """Whether the last look contradicts those before it, so that the next look matters more."""
         return self._evidence.outcome.doubted
 
     @property
     def challengeable(self) -> bool:
-        """Whether it is, by its looks, somebody who may be asked to move, and whose challenge is not over."""
-        if self._check is None or self.liveness is None or not self._check.every_look:
+        """Whether the looks name an identity, and its challenge is not over."""
+        if self._check is None or self.liveness is None or not self._check.every_detection:
             return False
         known = self._evidence.outcome.looks >= self._least_looks
         return known and self.liveness.state != "live" and self._evidence.outcome.name is not None
 
     @property
     def candidate(self) -> str | None:
-        """Who its looks say it is, live or not."""
+        """The identity that the looks name, whether or not it is live."""
         return self._evidence.outcome.name
 
     @property
     def trying(self) -> bool:
-        """Whether it was asked for a movement, and has neither passed nor failed."""
+        """Whether the challenge has asked for a movement, and is neither passed nor failed."""
         return self._moving and self.liveness is not None and self.liveness.state == "checking"
 
     @property
     def challenged(self) -> bool:
-        """Whether it is being asked to move."""
+        """Whether the challenge is asking for something now."""
         return self.liveness is not None and self.liveness.asked is not None
 
     def is_deciding(self, time_s: float) -> bool:
-        """Whether more looks soon would tell something."""
+        """Whether more looks soon could lead to a decision."""
         if self._spoof or self._began_s is None or time_s - self._began_s > _PATIENCE_S:
             return self.challengeable
         return self.outcome.state == "undecided"
 
     def detect(self, time_s: float) -> None:
-        """It was detected in a frame."""
+        """Count a detection in a frame."""
         self._began_s = time_s if self._began_s is None else self._began_s
         self._detections += 1
 
-    def look(self, image: Image, face: Face, vector: Vector, quality: float, time_s: float) -> None:
-        """Take in a frame in which it was detected and embedded; `vector` is (d,), `quality` 0..1."""
+    def add_look(self, image: Image, face: Face, vector: Vector, quality: float, time_s: float) -> None:
+        """Add a look: a frame in which the face was detected and embedded; `vector` is (d,), `quality` 0..1."""
         before = self._evidence.outcome
-        after = self._evidence.look(vector, quality, time_s)
+        after = self._evidence.add_look(vector, quality, time_s)
         if after.changes > before.changes and self._make_check is not None:
-            # Somebody else is there now, of whom nothing is known.
+            # Another person is in the track now: liveness starts again.
             self._check, self.liveness, self._spoof = self._make_check(), Liveness("checking"), False
             self._asked, self._moving = None, False
-        if self._check is None or self._check.every_look:
+        if self._check is None or self._check.every_detection:
             return
-        # Whose look contradicts the others is not known: it makes nobody live.
+        # A look that contradicts the others may be of another person: it must not make this one live.
         if not after.doubted or (self.liveness is not None and self.liveness.state == "live"):
-            self.liveness = self._check.look(image, face, vector, time_s)
+            self.liveness = self._check.update(image, face, vector, time_s)
 
     def challenge(
         self, image: Image, face: Face | None, vector: Vector | None, quality: float, time_s: float
     ) -> None:
-        """Take in a frame while it is asked to move: not evidence of who it is, for turned faces look unlike.
+        """Process a frame during a challenge. It is no look: turned faces are too unlike frontal ones.
 
-        Up to the first movement one that contradicts the looks before is: who begins the challenge, and is compared
-        with from then on, must be who was named.
+        Before the first movement, a frame that contradicts the looks counts as a look: the person who begins the
+        challenge, and with whom later frames are compared, must be the named one.
         """
         assert self._check is not None
         if (
@@ -135,13 +135,13 @@ class Person:
             and not self._moving
             and self._evidence.contradicted_by(vector)
         ):
-            self.look(image, face, vector, quality, time_s)
+            self.add_look(image, face, vector, quality, time_s)
             return
-        self.liveness = self._check.look(image, face, vector, time_s)
+        self.liveness = self._check.update(image, face, vector, time_s)
         self._moving = self._moving or self.liveness.asked not in (None, "look_straight")
 
     def news(self) -> list[News]:
-        """What is known now and was not told before."""
+        """The events that were not reported before."""
         told: list[News] = []
         outcome = self.outcome
         if not self._appeared and (self._detections >= _CONFIRMED or outcome.state != "undecided"):
@@ -164,7 +164,7 @@ class Person:
             self._spoof = not self._spoof
             if self._spoof:
                 told.append(("spoof", liveness.reason))
-                # Should it turn out to be live after all, its name is news again.
+                # If the track becomes live after all, its name is reported again.
                 if self._told[1] is not None:
                     self._told = ("undecided", None)
         return told

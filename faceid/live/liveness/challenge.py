@@ -1,4 +1,4 @@
-"""Liveness of a track by a challenge, and by what the pictures look like beside it."""
+"""Liveness of a track by a challenge, combined with the passive check."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from faceid.types import Face, Image, Metric, Vector
 
 TURNED_FMR = 10 * VERIFY_FMR
-"""How often a stranger's turned face may pass for that of the person who looked straight before, in one look.
+"""FMR of one comparison between a turned face and the frontal face at the start of the challenge.
 
 Profiles are less like their front. CCtwelve's six people, 304 pairs of one person's frontal and three-quarter photo:
 at 1e-3 0.3 % of them are lost with dlib-resnet and none with mobilefacenet, at VERIFY_FMR 6.3 % and 0.3 %, at 1e-2
 none. Straight ones keep VERIFY_FMR: none of 168 pairs is lost with either, nor any of 863 straight looks of eight
 clips; in a ninth, where a hand covers the mouth, some are. The six were photographed alike in one studio, where
-strangers pass far more often than the rate says: 16 % and 4 % of single turned looks at 1e-3, 54 % and 24 % at 1e-2.
+non-mated pairs pass far more often than the rate says: 16 % and 4 % of single turned looks at 1e-3, 54 % and 24 % at
+1e-2.
 """
 
 
@@ -37,14 +38,14 @@ class ChallengeCheck:
         self._challenge, self._passive = challenge, passive
 
     @property
-    def every_look(self) -> bool:
-        """Until the challenge is over; afterwards the looks that are embedded anyway keep watch over the person."""
+    def every_detection(self) -> bool:
+        """True until the challenge is over; afterwards the ordinary looks verify that the person stays the same."""
         return self._challenge.progress.state == "running"
 
-    def look(self, image: Image, face: Face | None, vector: Vector | None, time_s: float) -> Liveness:
-        """Take in one frame. Raises ValueError where `time_s` goes back."""
-        beside = self._passive.look(image, face, vector, time_s) if self._passive is not None else None
-        progress = self._challenge.look(time_s, face, vector)
+    def update(self, image: Image, face: Face | None, vector: Vector | None, time_s: float) -> Liveness:
+        """Process one frame. Raises ValueError if `time_s` goes back."""
+        beside = self._passive.update(image, face, vector, time_s) if self._passive is not None else None
+        progress = self._challenge.update(time_s, face, vector)
         score = beside.score if beside is not None else None
         if progress.state in ("failed", "timeout"):
             return Liveness("spoof", score, reason=progress.reason or "timeout")
@@ -67,7 +68,7 @@ def least_similarities(policy: Policy, metric: Metric) -> tuple[float, float]:
         raise UsageError(
             "a challenge compares the looks with each other, and this model has no calibration to do that by",
             code="not_calibrated",
-            hint="use --liveness passive, or choose a model with a calibration",
+            remedy="challenge_not_calibrated",
         )
     reached = calibration.points[0].fmr
     straight, turned = (

@@ -1,4 +1,4 @@
-"""Which way of telling live faces a stream is watched with: one check for each track."""
+"""The kinds of liveness check, and what makes one for each track."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STEPS = 3
 """Movements of a challenge: 36 orders. A fourth would make it 108, and a person some five seconds slower."""
 
 CHALLENGE_FPS = 5.0
-"""Frames a second below which movements go unseen: a pose has to last, and nobody may be gone for a second."""
+"""Frames a second below which movements are missed: a pose must last, and a face may not be missing for a second."""
 
 
 def check_maker(
@@ -33,9 +33,9 @@ def check_maker(
     *,
     threshold: float | None = None,
 ) -> Callable[[], LivenessCheck] | None:
-    """What makes the check of a new track; None where nothing is checked.
+    """The function that makes the check of a new track; None for `off`.
 
-    `threshold` is the score, 0..1, from which on `detector` is believed to see a live face; None: as measured.
+    `threshold` is the score, 0..1, at and above which a face counts as live; None uses the measured threshold.
     Raises UsageError (`not_calibrated`) for a challenge without a calibration, ValueError for `passive` without a
     detector.
     """

@@ -1,9 +1,9 @@
-"""Liveness of a track by what its pictures look like, fused over the looks.
+"""Liveness of a track by presentation attack detection on single pictures, fused over its looks.
 
 A single picture is wrong too often to act on. Measured with MiniFASNet and its threshold on 33 clips of live people,
 every third frame detected: of 36 tracks that were embedded five times and more, single looks call 5 a spoof at some
 time, with 6 changes to and fro, and the rule below one, a hand taken for a face, with none. The median in the place
-of the mean has one more and a change; three looks instead of five as well. Looks that nobody would embed are worse:
+of the mean has one more and a change; three looks instead of five as well. Faces too poor to embed are worse:
 over every detected frame of 38 tracks the rule calls 4 a spoof at some time (that hand, faces of 18 pixels, one of
 two people in a GIF, one who signs), single looks 7. Four prints and screens, moved before the camera by computer,
 are a spoof under all of them.
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from faceid.types import Face, Image, Vector
 
 LOOKS, FIRST = 5, 3
-"""The score of a track is the mean of its last LOOKS; before it has FIRST, nothing is said."""
+"""The score of a track is the mean of its last LOOKS; before it has FIRST, it is `checking`."""
 
 
 class PassiveCheck:
@@ -34,15 +34,15 @@ class PassiveCheck:
     that each reach the threshold.
     """
 
-    every_look = False
+    every_detection = False
 
     def __init__(self, detector: LivenessDetector, threshold: float) -> None:
         self._detector, self._threshold = detector, threshold
         self._scores: deque[float] = deque(maxlen=LOOKS)
         self._state: State = "checking"
 
-    def look(self, image: Image, face: Face | None, vector: Vector | None, time_s: float) -> Liveness:
-        """Take in one frame; one without the face changes nothing."""
+    def update(self, image: Image, face: Face | None, vector: Vector | None, time_s: float) -> Liveness:
+        """Process one frame; a frame without the face changes nothing."""
         if face is not None:
             (score,) = self._detector.scores(image, [face]).tolist()
             self._scores.append(score)

@@ -1,4 +1,4 @@
-"""What is known about whether a track shows a live face."""
+"""The liveness of a track, and what every check of it does."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ class Liveness:
 
 
 class LivenessCheck(Protocol):
-    """Judges one track, look by look."""
+    """Decides on the liveness of one track, frame by frame."""
 
     @property
-    def every_look(self) -> bool:
-        """Whether it wants every detected frame, with its vector, rather than those that are embedded anyway."""
+    def every_detection(self) -> bool:
+        """Whether it needs every detection of the track, embedded; otherwise it gets the looks only."""
         ...
 
-    def look(self, image: Image, face: Face | None, vector: Vector | None, time_s: float) -> Liveness:
-        """Take in one frame of the track: its face as detected in it, None where the track has gone out of sight,
-        and the unit vector (d,) where it was embedded.
+    def update(self, image: Image, face: Face | None, vector: Vector | None, time_s: float) -> Liveness:
+        """Process one frame of the track: its detected face, None if the face is not visible, and the unit vector (d,)
+        if the face was embedded.
         """
         ...

@@ -1,4 +1,4 @@
-"""A view drawn into its picture, for people to look at."""
+"""A view drawn into its picture, for people."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ _DIMMED = 0.35
 class Annotator:
     """Draws views. The last drawing is kept, so that several screens share the work where they share the annotator.
 
-    `mirrored` flips the picture, not the words: for those who look at themselves in a window. What is kept or served
-    to others should show what the camera saw.
+    `mirrored` flips the picture, not the words, for people who see themselves in a window. Recordings and served
+    streams should show the picture of the camera.
     """
 
     def __init__(self, *, mirrored: bool = False) -> None:
@@ -56,7 +56,7 @@ def annotate(view: View, *, mirrored: bool = False) -> Pixels:
     """The view drawn into a copy of its picture: (H, W, 3) RGB uint8 of the same size.
 
     Around each face stands a box, of which there are only corners until it is known who it is, and thin lines where
-    the face is out of sight. Above are the name and what is known of liveness. Below is a bar that fills as the
+    the face is not visible. Above are the name and the liveness. Below is a bar that fills as the
     distance shrinks: empty at twice the threshold and beyond, full, up to the tick at its end, at the threshold and
     nearer; the numbers under it are distance / threshold. At the top is what the largest face is asked to do, at the
     bottom the claim and the frames a second. While the source is lost, its last picture is dimmed, without faces, and

@@ -31,7 +31,7 @@ def require_display() -> None:
 
 def no_display(problem: str) -> UsageError:
     """The error where no window can be opened."""
-    return UsageError(f"cannot open a window: {problem}", code="no_display", hint="use --no-display")
+    return UsageError(f"cannot open a window: {problem}", code="no_display")
 
 
 @cache

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 MAX_CLIENTS = 4
-"""That watch at the same time; one more is told to come later."""
+"""Viewers at the same time; a further one gets an error that asks it to come later."""
 MAX_CONNECTIONS = 16
 """That are open at the same time, whatever they want; one more is hung up on."""
 QUALITY = 80
@@ -51,7 +51,7 @@ class MjpegServer:
 
     Only programs of this machine can reach it, of all its users. Web pages of others cannot: requests must name this
     machine (another name that leads here is DNS rebinding) and not come from another page. Pictures are drawn and
-    encoded when somebody watches, in threads of their own; whoever is slow misses some and holds up nobody.
+    encoded only while a viewer is connected, in a thread of its own; a slow viewer misses pictures and delays no other.
     """
 
     def __init__(self, port: int, draw: Draw) -> None:
@@ -66,7 +66,6 @@ class MjpegServer:
             raise UsageError(
                 f"cannot serve on port {port}: {reason}",
                 code="port",
-                hint="choose another one, of 1024 to 65535",
             ) from error
         self.port = int(self._server.server_address[1])
         self.url = f"http://{HOST}:{self.port}/"
@@ -81,7 +80,7 @@ class MjpegServer:
         return True
 
     def close(self) -> None:
-        """Hang up on all who watch, and give back the port."""
+        """Disconnect all viewers, and release the port."""
         if self._thread is None:
             return
         self._pictures.end()
@@ -93,7 +92,7 @@ class MjpegServer:
 
 
 class _Pictures:
-    """The newest view, and its JPEG once somebody has asked for it."""
+    """The newest view, and its JPEG once a viewer has asked for it."""
 
     def __init__(self, draw: Draw) -> None:
         self._draw = draw

@@ -1,4 +1,4 @@
-"""The annotated stream as a video file, for weeks if need be."""
+"""The annotated stream as video files, without a limit of time."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Recorder:
     No file is replaced. `path` is the first part; after `part_s` seconds, after a gap of more than `LONGEST_GAP_S`,
     and where `path` was there already, the next part is named by its begin, as in door-20261122T093000Z.mkv. If the
     power fails, what is lost of .mkv and .avi are the last seconds (their FFmpeg buffers), and of .mp4 the part that
-    was being written, which nobody can read before it is finished. Only the owner may read the files.
+    was being written, which is unreadable until it is finished. Only the owner may read the files.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Recorder:
             raise UsageError(
                 f"cannot write {path}: no video has the suffix '{path.suffix}'",
                 code="unknown_suffix",
-                hint=f"use one of {', '.join(CODECS)}",
+                suffixes=", ".join(CODECS),
                 path=str(path),
             )
         quiet_cv2()
@@ -72,7 +72,7 @@ class Recorder:
         self._written = 0
         self._pending: Pixels | None = None
         """The newest picture, RGB: for the next frame, unless a newer one comes in time."""
-        # Made at once: that it cannot be should be said before the models are loaded.
+        # Made at once, so that a bad place is reported before the networks are loaded.
         self._part = self._next_part() if path.exists() else self._create(path.stem)
         self._begun = False
         """Whether there is something in the part."""

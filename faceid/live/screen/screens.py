@@ -1,4 +1,4 @@
-"""What a view can be shown on."""
+"""What every screen does, several screens as one, and the files that screens make."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ if TYPE_CHECKING:
     from faceid.types import Pixels
 
 Draw: TypeAlias = Callable[["View"], "Pixels"]
-"""Makes the annotated picture of a view, (H, W, 3) RGB uint8, which nobody changes: `Annotator`, or a test's own."""
+"""Makes the annotated picture of a view, (H, W, 3) RGB uint8, which is never changed: `Annotator`, or a function of a
+test."""
 
 
 class Screen(Protocol):
     """A window, a recording, a server, a directory of snapshots. Used by one thread."""
 
     def show(self, view: View) -> bool:
-        """Take in the next view, or the same again; False: somebody wants to end."""
+        """Show the next view, or the same again; False: the user wants to end."""
         ...
 
     def close(self) -> None:
-        """Finish what is begun, and give back what is held open. Again does nothing."""
+        """Finish open files and release resources. A second call does nothing."""
         ...
 
 
@@ -79,6 +80,4 @@ def create_fresh(directory: Path, stem: str, suffix: str) -> Path:
 def cannot_write(path: Path, error: OSError | ValueError | str) -> UsageError:
     """The error for a file that cannot be written, with the cause."""
     reason = error.strerror if isinstance(error, OSError) else error
-    return UsageError(
-        f"cannot write {path}: {reason}", code="cannot_write", hint="choose another place", path=str(path)
-    )
+    return UsageError(f"cannot write {path}: {reason}", code="cannot_write", path=str(path))

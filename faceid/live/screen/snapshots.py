@@ -1,4 +1,4 @@
-"""One picture of each unknown face, for somebody to look through later."""
+"""One picture of each unknown face, for a later review."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from faceid.types import Box, Pixels
 
 WAIT_S = 1.0
-"""Seconds that a face must have been unknown: the best look so far is then seldom the first blurred one."""
+"""Seconds that a face must have been unknown: the best picture is then seldom the first, blurred one."""
 
 MARGIN = 0.5
-"""Of the face's width and height, on each side: hair and shoulders help people to recognise somebody."""
+"""Of the face's width and height, on each side: hair and shoulders help people to recognise a person."""
 
 LONGEST_SIDE = 640
 """Pixels; a larger cut-out is reduced to it."""
@@ -41,7 +41,8 @@ _OURS = re.compile(r"(unknown|rejected)-\d{8}T\d{6}\.\d{3}Z-track\d+(-\d+)?\.jpg
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Best:
-    """The best look at a track so far, and since when it is unknown, seconds of the stream; None: it is not yet."""
+    """The best picture of a track so far, and since when the track is unknown, seconds of the stream; None: it is
+    not."""
 
     quality: float
     pixels: Pixels
@@ -51,12 +52,12 @@ class _Best:
 
 
 class Snapshots:
-    """Keeps the best look at each face that has been `unknown`, or of a claim `rejected`, for a second.
+    """Keeps the best picture of each face that has been `unknown`, or `rejected` for a claim, for a second.
 
     A JPEG a track, cut out of the frame as the camera gave it, named by the moment it shows, as in
     unknown-20261122T093000.125Z-track7.jpg. It holds at most `most` such pictures: the oldest go. Nothing else in the
-    directory is touched. These are pictures of people who have not agreed to them: the files, and the directory where
-    it is made, are for their owner only.
+    directory is touched. The people in these pictures have not consented: only the owner can read the files, and a
+    directory that is made for them.
     """
 
     def __init__(
@@ -76,11 +77,11 @@ class Snapshots:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         except (OSError, ValueError) as error:
             raise cannot_write(directory, error) from error
-        # Said now rather than when the first stranger comes.
+        # Fail now, not when the first unknown face comes.
         create_fresh(directory, ".faceid", ".tmp").unlink()
 
     def show(self, view: View) -> bool:
-        """Look at the faces of the view; always True. Raises UsageError (`cannot_write`)."""
+        """Process the faces of the view; always returns True. Raises UsageError (`cannot_write`)."""
         people = {} if view.lost is not None else {shown.track.number: shown for shown in view.people}
         for number in [*self._best]:
             if number not in people:
@@ -91,20 +92,20 @@ class Snapshots:
         return True
 
     def close(self) -> None:
-        """Keep those that are unknown by now."""
+        """Write the pictures of the tracks that are unknown now."""
         for number in [*self._best]:
             self._end(number)
 
     def _take_in(self, view: View, number: int, shown: Shown) -> None:
         state, time_s = shown.outcome.state, view.frame.time_s
         if state in ("named", "accepted"):
-            # Somebody else may follow in the same track.
+            # Another person may follow in the same track.
             self._best.pop(number, None)
             self._kept.discard(number)
             return
         best = self._best.get(number)
         if state == "undecided":
-            # What was decided no longer is: this is somebody else.
+            # The decision was withdrawn: this is another person.
             self._kept.discard(number)
             if best is not None and best.unknown_s is not None:
                 self._end(number)
@@ -150,7 +151,7 @@ class Snapshots:
         try:
             path.write_bytes(encoded.tobytes())
         except OSError as error:
-            # Half a picture is none.
+            # A partial picture is of no use.
             path.unlink(missing_ok=True)
             raise cannot_write(path, error) from error
         self._remove_oldest()

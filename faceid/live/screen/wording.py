@@ -20,7 +20,7 @@ _PROMPTS = {
 
 
 def who(shown: Shown, claim: str | None) -> str:
-    """Whose face it is, as far as may be told: a name, `unknown`, `checking`, `not NAME` of a claim, or `spoof`.
+    """The decision in words: a name, `unknown`, `checking`, `not NAME` of a claim, or `spoof`.
 
     A question mark follows where the last look contradicts the others.
     """
@@ -51,7 +51,7 @@ def distance_words(distance: float, threshold: float) -> str:
 
 
 def prompt(asked: str) -> str:
-    """What a person is told to do, with their own left and right.
+    """The request of a challenge, with the person's own left and right.
 
     That holds whether or not the picture is shown as in a mirror, for a camera that does not mirror by itself.
     """

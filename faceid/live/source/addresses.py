@@ -1,7 +1,7 @@
 """What a user names, as a typed source. No name, message or repr made here holds credentials.
 
-Of each kind `live` says whether it goes on whether or not somebody looks, and `comes_back` whether it is worth
-opening again once it has broken off.
+For each kind, `live` is true if the source does not wait for its consumer, and `comes_back` if it is opened again after
+it broke off.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from faceid.imaging import STDIN
 SCHEMES = ("rtsp", "rtsps", "http", "https")
 
 _HIDDEN = "***"
-_KINDS = "a camera's number, an rtsp:// or http:// URL, a video file, a directory of pictures, or -"
 _DEVICE = re.compile(r"/dev/video(\d{1,4})")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
@@ -113,11 +112,13 @@ def parse_address(text: str) -> Address:
 def _stream(text: str, scheme: str) -> NetworkStream:
     if scheme not in SCHEMES:
         known = ", ".join(f"{name}://" for name in SCHEMES)
-        raise _bad(f"{scheme}://{_HIDDEN}: not a stream that can be read", f"known are {known}")
+        raise _bad(
+            f"{scheme}://{_HIDDEN}: not a stream that can be read", remedy="known_schemes", schemes=known
+        )
     if not text.isascii() or not text.isprintable() or " " in text:
         raise _bad(
             f"{scheme}://{_HIDDEN}: a URL holds no spaces and only ASCII",
-            "write other characters as %20, %C3%A9",
+            remedy="escape_characters",
         )
     parts = _split(text, scheme)
     try:
@@ -127,12 +128,12 @@ def _stream(text: str, scheme: str) -> NetworkStream:
         del error
         raise _bad(
             f"{scheme}://{_HIDDEN}: the port is no number of 0 to 65535",
-            "write :, / and @ in a password as %3A, %2F, %40",
+            remedy="escape_password",
         ) from None
     host = parts.netloc.rpartition("@")[2]
     host = host if port is None else host.rpartition(":")[0]
     if not _HOST.fullmatch(host.rstrip(":") if port is None else host):
-        raise _bad(f"{scheme}://{_HIDDEN}: no host that can be used", f"as in {scheme}://192.168.0.9/stream")
+        raise _bad(f"{scheme}://{_HIDDEN}: no host that can be used", remedy="example_of_url", scheme=scheme)
     return NetworkStream(url=text, name=_public(parts, scheme))
 
 
@@ -140,12 +141,12 @@ def _split(text: str, scheme: str) -> SplitResult:
     try:
         parts = urlsplit(text)
     except ValueError:
-        raise _bad(f"{scheme}://{_HIDDEN}: not a URL", f"as in {scheme}://192.168.0.9/stream") from None
+        raise _bad(f"{scheme}://{_HIDDEN}: not a URL", remedy="example_of_url", scheme=scheme) from None
     # In `rtsp://admin:pa/ss@host/` the first slash ends the host: what is taken for it would be half a password.
     if "@" in parts.path + parts.query + parts.fragment:
         raise _bad(
             f"{scheme}://{_HIDDEN}: @ after the first /, ? or #",
-            "write /, ?, # and @ in a password as %2F, %3F, %23, %40",
+            remedy="escape_delimiters",
         )
     return parts
 
@@ -174,10 +175,8 @@ def _path(text: str) -> VideoFile | PictureDirectory:
         pass
     # A URL with a slip in its scheme comes here as well.
     shown = text if text and text.isprintable() and not set("@?=&:") & set(text) else _HIDDEN
-    raise InputError(
-        f"{shown}: no such file or directory", code="no_such_source", hint=f"a source is {_KINDS}", path=shown
-    )
+    raise InputError(f"{shown}: no such file or directory", code="no_such_source", path=shown)
 
 
-def _bad(message: str, hint: str) -> UsageError:
-    return UsageError(message, code="bad_source", hint=hint)
+def _bad(message: str, *, remedy: str, **facts: object) -> UsageError:
+    return UsageError(message, code="bad_source", remedy=remedy, path=None, hint=None, **facts)

@@ -23,7 +23,7 @@ Clock: TypeAlias = Callable[[], float]
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """Seconds after which something is said or done about a source."""
+    """Seconds after which a source counts as lost, or is opened again."""
 
     stalled_s: float = 5.0
     """Without a frame of a live source."""
@@ -41,11 +41,11 @@ class Patience:
 class Capture:
     """Reads `address` in a thread from its creation to `close`.
 
-    A live source is always watched at its newest frame: what nobody took in time is dropped and counted. A file gives
-    every frame and waits to be asked; with `realtime` it is played at its own speed and watched like a live source.
+    A live source always gives its newest frame: older frames that were not taken are dropped and counted. A file gives
+    every frame and waits until it is taken; with `realtime` it plays at its own speed, like a live source.
 
     Between `SourceLost` and `SourceBack` no frame is handed over, also where the source goes on with black or frozen
-    ones. Cameras and network streams are opened again for ever, with growing waits. `sleep` must return when its
+    ones. Cameras and network streams are opened again without end, with growing waits. `sleep` must return when its
     seconds are over; the thread's own wait ends early on `close`.
     """
 
@@ -223,7 +223,7 @@ class Capture:
                 self._lose("stalled", f"{self._address.name}: no frame for {stalled_s:.4g} s")
 
     def _lose(self, reason: Loss, detail: str) -> None:
-        """Tell of a loss, unless it was told already."""
+        """Report a loss, unless it was reported already."""
         with self._lock:
             if self._lost_at is None:
                 self._lost_at = self.now_s

@@ -1,4 +1,4 @@
-"""Where the thread that reads meets the one that looks: a slot for the newest frame, and what happened, in order."""
+"""The handover between the reading thread and its consumer: the newest frame, and events in order."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ _MOST_EVENTS = 64
 """Kept for a consumer that is away; after that the oldest pair of loss and return is forgotten."""
 
 _GLANCE_S = 0.1
-"""How often one that waits looks up: the clock may be another than that by which a condition waits."""
+"""Seconds between calls of `give_up` while waiting: its clock may differ from that of the condition."""
 
 
 class Handover:
     """At most one frame and `_MOST_EVENTS` events, in the order in which they came. Safe between two threads.
 
-    A newer frame takes the place of one that nobody has taken, so that what is taken is never older than the last
-    thing that was put.
+    A newer frame replaces one that was not taken, so a consumer never gets an old frame.
     """
 
     def __init__(self) -> None:
@@ -74,7 +73,7 @@ class Handover:
     def take(self, give_up: Callable[[], bool]) -> Frame | SourceEvent | None:
         """What comes next; None when closed, or once `give_up`, asked several times a second, says so.
 
-        Raises what `fail` was told.
+        Raises the error that `fail` was given.
         """
         while True:
             with self._changed:

@@ -87,14 +87,16 @@ def _opener(stream: NetworkStream) -> tuple[OpenerDirector, str]:
 
 
 def _refused(stream: NetworkStream, status: int) -> InputError:
-    hint = "write user and password as http://user:password@host/..." if status in (401, 403) else None
     return InputError(
-        f"{stream.name}: the server answers {status}", code="source_unreachable", hint=hint, path=stream.name
+        f"{stream.name}: the server answers {status}",
+        code="source_unreachable",
+        remedy="credentials_in_url" if status in (401, 403) else None,
+        path=stream.name,
     )
 
 
 def _broken(stream: NetworkStream, code: str, error: Exception) -> InputError:
-    # URLError wraps what the socket said.
+    # URLError wraps the error of the socket.
     reason = getattr(error, "reason", error)
     if isinstance(reason, TimeoutError):
         cause = f"no answer within {TIMEOUT_S:.0f} s"

@@ -40,7 +40,7 @@ class MjpegReader:
 
     def _decoded(self, jpeg: bytes) -> Image | None:
         try:
-            # Without a digest: nobody asks for that of a frame.
+            # Frames have no digest.
             return decode(Encoded(jpeg, ""), self._name, _LIMITS)
         except UnreadableImage:
             return None
@@ -57,7 +57,7 @@ def open_standard_input() -> MjpegReader:
         raise InputError(
             f"{STDIN}: nothing is piped into standard input",
             code="source_unreachable",
-            hint="pipe MJPEG in, as ffmpeg -f mjpeg - writes it",
+            remedy="pipe_mjpeg",
             path=STDIN,
         )
     # Past the buffer: a thread that waits inside it keeps its lock, and Python could not shut down.

@@ -36,7 +36,7 @@ class Reader(Protocol):
         ...
 
     def close(self) -> None:
-        """Give back what is held open."""
+        """Release what is open."""
         ...
 
 

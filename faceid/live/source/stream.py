@@ -13,8 +13,8 @@ class Frame:
     """One picture of a stream.
 
     `number` counts from 0 what the source gave, `time_s` is seconds since the source began (media time for files,
-    monotonic for cameras). `image.source` is the stream's public name, and `image.sha256` is empty: nobody hashes
-    frames.
+    monotonic for cameras). `image.source` is the stream's public name, and `image.sha256` is empty: frames are
+    not hashed.
     """
 
     image: Image
@@ -23,7 +23,7 @@ class Frame:
 
 
 Loss: TypeAlias = Literal["unreachable", "disconnected", "stalled", "black", "frozen"]
-"""Why a source gives nothing of use: it was never there, it broke off, it is silent, dark, or stands still."""
+"""Why a source is lost: it does not open, breaks off, sends no frames, or sends black or frozen ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class SourceBack:
 
 @dataclass(frozen=True, slots=True)
 class SourceEnded:
-    """The last thing that is told: the source gave `frames` frames, and no more will come."""
+    """The last event: the source gave `frames` frames, and no more will come."""
 
     frames: int
     time_s: float

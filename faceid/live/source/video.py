@@ -101,7 +101,7 @@ class VideoReader:
 
 @cache
 def quiet_cv2() -> Any:
-    """cv2, told to print nothing. FFmpeg reads its setting once, when the process opens its first video."""
+    """cv2, configured to print nothing. FFmpeg reads its setting once, when the process opens its first video."""
     os.environ["OPENCV_FFMPEG_LOGLEVEL"] = "-8"
     os.environ.pop("OPENCV_FFMPEG_DEBUG", None)
     import cv2

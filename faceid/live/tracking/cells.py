@@ -1,4 +1,4 @@
-"""A frame in gray, and as few cells: what tells of change, not of detail."""
+"""A frame in gray, and as few cells that show changes without detail."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def gray_of(pixels: Pixels) -> Gray:
-    """The luminance (H, W) uint8 of (H, W, 3) RGB uint8. Made once a frame, for all that look at it."""
+    """The luminance (H, W) uint8 of (H, W, 3) RGB uint8. Computed once a frame and shared."""
     return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
 
 

@@ -14,10 +14,10 @@ _PAGES = Path("/proc/self/statm")
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """Since the last ones: `fps` frames looked at a second, `cpu_percent` of one core, `detections` and `looks` a
-    second. Since the beginning: `frames` looked at and `dropped` because newer ones had come. Now: `delay_ms` from
-    when the last frame was read to when it was understood, None where frames wait, and `memory_mb` (1e6 bytes)
-    resident, at its peak where the system does not say.
+    """Since the last stats: `fps` frames processed, `detections` and `looks`, each per second, and `cpu_percent` of
+    one core. Since the start: `frames` processed, and `dropped` because newer ones had come. Now: `delay_ms` from
+    reading the last frame to its result, None for a source that waits, and resident `memory_mb` (1e6 bytes), or its
+    peak on systems that report no other value.
     """
 
     time_s: float

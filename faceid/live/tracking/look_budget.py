@@ -1,4 +1,4 @@
-"""Which faces of the moment are worth embedding: the network costs more than all the rest between two detections."""
+"""Which faces of a frame to embed: the network costs more than everything else between two detections."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 EAGER = 5
-"""Looks that every track is worth, as soon as they can be had."""
+"""Looks that every track gets as soon as possible."""
 
 
 @dataclass(frozen=True, slots=True)
-class Glance:
+class LookCandidate:
     """A track that could be embedded now: its `number`, and the quality of its face, 0..1."""
 
     number: int
@@ -24,12 +24,12 @@ class _Last:
     looks: int
 
 
-class Worth:
+class LookBudget:
     """Chooses tracks to embed; at most `per_second` looks in any second, all tracks together.
 
-    A track is worth a look for its first `eager` ones, when its quality is `better` than at any look before, and when
-    the last one is `every_s` seconds ago. Faces of a quality under `least` never are: hardly anything of
-    them can be compared.
+    A track gets its first `eager` looks at once, then one whenever its quality exceeds that of all looks before by
+    `better`, or its last look is `every_s` seconds old. A face of a quality below `least` gets none: its template
+    would hardly be comparable.
     """
 
     def __init__(
@@ -48,46 +48,46 @@ class Worth:
         self._last: dict[int, _Last] = {}
         self._taken: list[float] = []
 
-    def choose(self, glances: Iterable[Glance], time_s: float) -> list[int]:
+    def choose(self, candidates: Iterable[LookCandidate], time_s: float) -> list[int]:
         """The numbers of the tracks to embed now, most urgent first; they count as embedded.
 
         Those with the fewest looks come first, then those of the best quality.
         """
         self._taken = [taken for taken in self._taken if time_s - taken < 1.0]
         wanted = sorted(
-            (glance for glance in glances if self._is_worth(glance, time_s)),
-            key=lambda glance: (self._looks(glance.number), -glance.quality, glance.number),
+            (candidate for candidate in candidates if self._is_worth(candidate, time_s)),
+            key=lambda candidate: (self._looks(candidate.number), -candidate.quality, candidate.number),
         )
         chosen = wanted[: max(0, self._per_second - len(self._taken))]
-        for glance in chosen:
-            before = self._last.get(glance.number)
-            best = glance.quality if before is None else max(before.best, glance.quality)
-            self._last[glance.number] = _Last(time_s, best, self._looks(glance.number) + 1)
+        for candidate in chosen:
+            before = self._last.get(candidate.number)
+            best = candidate.quality if before is None else max(before.best, candidate.quality)
+            self._last[candidate.number] = _Last(time_s, best, self._looks(candidate.number) + 1)
         self._taken += [time_s] * len(chosen)
-        return [glance.number for glance in chosen]
+        return [candidate.number for candidate in chosen]
 
     def renew(self, number: int) -> None:
-        """Treat the track as new: it was seen to show another person, or nobody in particular."""
+        """Treat the track as new: it shows another person, or its decision was withdrawn."""
         self._last.pop(number, None)
 
     def forget(self, ended: Iterable[int]) -> None:
-        """Drop what is known about tracks that are over."""
+        """Forget tracks that have ended."""
         for number in ended:
             self._last.pop(number, None)
 
     @property
     def looks(self) -> Mapping[int, int]:
-        """How many looks each track that goes on was given."""
+        """The number of looks of each track."""
         return {number: last.looks for number, last in self._last.items()}
 
     def _looks(self, number: int) -> int:
         last = self._last.get(number)
         return 0 if last is None else last.looks
 
-    def _is_worth(self, glance: Glance, time_s: float) -> bool:
-        last = self._last.get(glance.number)
-        if glance.quality < self._least:
+    def _is_worth(self, candidate: LookCandidate, time_s: float) -> bool:
+        last = self._last.get(candidate.number)
+        if candidate.quality < self._least:
             return False
         if last is None or last.looks < self._eager:
             return True
-        return glance.quality >= last.best + self._better or time_s - last.time_s >= self._every_s
+        return candidate.quality >= last.best + self._better or time_s - last.time_s >= self._every_s

@@ -1,4 +1,4 @@
-"""When the detector should look: as seldom as nobody would notice, for it costs more than following faces does."""
+"""When to run the detector: it costs more than tracking, so it runs only as often as results need it."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
 _WIDTH, _HEIGHT = 64, 48
 _SOONER_S = 0.005
-"""Frames come a little early or late: one that is due within this time is due."""
+"""Frames come a little early or late: a detection that is due within this time runs now."""
 _WEIGHT = 0.2
 """Of the last detection in the running mean of what one costs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Intervals:
-    """Seconds from one detection to the next, by what there is to see.
+    """Seconds from one detection to the next.
 
-    While a face is to be named it is looked at often, for looks are only taken where it was detected. Once all are,
-    and where nobody is, it is enough to notice who comes. In a picture that stands still (`moved` gray levels at most
-    in any of 64 x 48 cells since the last detection) nobody does.
+    `deciding`: while a face is undecided, since a look needs a detection. `settled`: once all faces are decided.
+    `nobody`: in an empty picture that changes. `still`: in an empty picture in which no cell of 64 x 48 has changed by
+    more than `moved` gray levels since the last detection.
     """
 
     deciding: float = 0.1
@@ -44,7 +44,7 @@ class Intervals:
 
 
 class Pace:
-    """Says of each frame whether a detection is due."""
+    """Decides for each frame whether a detection is due."""
 
     def __init__(self, intervals: Intervals | None = None) -> None:
         self._intervals = intervals or Intervals()
@@ -74,6 +74,6 @@ class Pace:
         return time_s - self._detected_s >= max(wait, affordable) - _SOONER_S
 
     def detected(self, time_s: float, cost_s: float = 0.0) -> None:
-        """The frame that `due` was asked about was detected, which took `cost_s`: 0 where nobody waits for it."""
+        """Record that the last frame was detected in `cost_s` seconds; 0 for a source that waits."""
         self._cost_s = cost_s if self._seen is None else (1 - _WEIGHT) * self._cost_s + _WEIGHT * cost_s
         self._detected_s, self._seen = time_s, self._latest

@@ -1,6 +1,6 @@
-"""Faces of single frames become tracks: the same face from frame to frame, whoever it is.
+"""Faces of single frames become tracks: the same face from frame to frame, without its identity.
 
-The detector looks at every n-th frame; in between, faces are followed by optical flow, and where that loses them they
+The detector runs on every n-th frame; in between, faces are followed by optical flow, and where that loses them they
 go on as they moved. A detected face belongs to the track whose predicted landmarks are nearest, in faces. All tracks
 end at a hard cut, and one ends where its face jumps or changes its size at once: what stands there then is a new track.
 A track says nothing about who it is. A person who changes places with another between two detections is found by their
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 Detect: TypeAlias = Callable[[], Sequence[Face]]
-"""Finds the faces of the frame at hand."""
+"""Finds the faces of the present frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class Track:
 class Tracked:
     """What a frame did: the tracks it shows, left to right, and those that ended before it.
 
-    `cut` says that a hard cut lies before it, `detected` that the detector looked at it.
+    `cut` says that a hard cut lies before it, `detected` that the detector ran on it.
     """
 
     tracks: tuple[Track, ...]
@@ -98,7 +98,7 @@ class Tracked:
 
 
 class Tracker:
-    """Makes tracks of the frames of one source, given in order. Not for several threads at once."""
+    """Makes tracks from the frames of one source, given in order. One thread at a time may use it."""
 
     def __init__(self, tracking: Tracking | None = None) -> None:
         self._tracking = Tracking() if tracking is None else tracking

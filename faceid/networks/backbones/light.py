@@ -78,7 +78,7 @@ class LightNet(nn.Module):
 
 
 def convert(path: Path) -> dict[str, Tensor]:
-    """Nobody publishes this network in another form: raises WeightsFormat."""
+    """This network has no other published form: raises WeightsFormat."""
     raise WeightsFormat(f"{path.name} is no file of safetensors", path=str(path))
 
 

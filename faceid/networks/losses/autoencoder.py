@@ -1,4 +1,4 @@
-"""An autoencoder: embeddings that nobody labelled, the baseline that metric learning has to beat."""
+"""An autoencoder: embeddings learnt without labels, the baseline for metric learning."""
 
 from __future__ import annotations
 

@@ -17,12 +17,12 @@ _SLOPE = 1 / 3
 class PartialAUCLoss(EmbeddingLoss):
     """softplus(scale / 3 (t - s + margin)) for the cosine s of each mated pair, where t stands for a strict threshold.
 
-    t = log(mean exp(scale s')) / scale over all non-mated pairs of the batch, s' their cosines: a smooth maximum, above
-    which few of them lie. This is the one-way partial AUC under a KL-constrained worst case (Zhu et al. 2022,
+    t = log(mean exp(scale s')) / scale over all non-mated pairs of the batch, s' their cosines: a smooth maximum,
+    above which few of them lie. This is the one-way partial AUC under a KL-constrained worst case (Zhu et al. 2022,
     arXiv:2203.00176, section 4.1), with the softplus taken after the mean over non-mated pairs, not inside. A triplet
-    compares an anchor's own stranger; here every mated pair must beat everybody's, as it must in use, where one
-    threshold serves all people. Pairs of a class of k weigh 1 / sqrt(k - 1): else those with many photos drown out the
-    others. The larger the batch, the farther into the tail the threshold lies: hundreds of people, not dozens.
+    compares an anchor with its own negative; here every mated pair must beat the negatives of all people, as in use,
+    where one threshold serves everyone. Pairs of a class of k weigh 1 / sqrt(k - 1): else those with many photos drown
+    out the others. The larger the batch, the farther into the tail the threshold lies: hundreds of people, not dozens.
     """
 
     def __init__(self, *, margin: float, scale: float) -> None:

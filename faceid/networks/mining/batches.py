@@ -29,7 +29,7 @@ class IdentityBatches:
         if identities < 2 or photos < 2:
             raise BadSettings(
                 f"a batch of {identities} identities with {photos} photos each holds no triplet",
-                hint="both must be 2 or more",
+                remedy="two_or_more_each",
             )
         places = np.asarray(labels)
         order = np.argsort(places, kind="stable")
@@ -39,7 +39,7 @@ class IdentityBatches:
         if len(self._groups) < identities:
             raise BadSettings(
                 f"{len(self._groups)} identities have two photos or more, and a batch needs {identities}",
-                hint="fewer identities a batch, or more photos",
+                remedy="smaller_batches",
             )
         self._identities, self._photos, self._seed = identities, photos, seed
 
@@ -89,7 +89,7 @@ class TripletBatches:
         if not anchors or len(counts) < 2:
             raise BadSettings(
                 "offline mining needs two identities, and two photos of one of them",
-                hint="add people, or photos",
+                remedy="more_people_or_photos",
             )
         self._triplets, self._seed = min(triplets, anchors), seed
         self._batches = anchors // self._triplets

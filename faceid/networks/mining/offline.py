@@ -2,7 +2,7 @@
 
 The hardest of many thousand photos are harder than those of any batch: all embeddings may become one, and photos under
 a wrong name come back every epoch (Schroff, Kalenichenko and Philbin 2015, arXiv:1503.03832, section 3.2). Semi-hard
-triplets have no stranger who is nearer than the positive, and their positive is a random one.
+triplets have no negative that is nearer than the positive, and their positive is a random one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Search = Callable[[NDArray[np.float32], int], tuple[NDArray[np.float32], NDArray
 _ROWS = 256
 
 FIRST_LOOK = 16
-"""The neighbours in which a stranger is looked for first."""
+"""The neighbours among which a negative is searched first."""
 
 
 def mined(
@@ -41,7 +41,7 @@ def hard_triplets(
     For each anchor that has a positive, in order: the farthest of its own class, and the nearest of another
     (Schroff, Kalenichenko and Philbin 2015, arXiv:1503.03832, section 3.2, offline). `search` is over these embeddings,
     by a distance that orders as L2 does; without it every pair is compared. An anchor of which it finds no
-    stranger, however many neighbours are asked for, is left out.
+    negative, however many neighbours are asked for, is left out.
     """
     search = search or exhaustive(embeddings)
     positives = _farthest_of_class(embeddings, labels)
@@ -51,10 +51,10 @@ def hard_triplets(
     while len(looking):
         rows = anchors[looking]
         _, places = search(embeddings[rows], k)
-        # Place -1 means nothing found: any label will do for it, as it is never a stranger.
-        strangers = (places >= 0) & (labels[places] != labels[rows][:, None])
-        found = strangers.any(axis=1)
-        negatives[looking[found]] = places[found, strangers[found].argmax(axis=1)]
+        # Place -1 means nothing found: any label will do for it, as it is never a negative.
+        others = (places >= 0) & (labels[places] != labels[rows][:, None])
+        found = others.any(axis=1)
+        negatives[looking[found]] = places[found, others[found].argmax(axis=1)]
         if k == len(embeddings):
             break
         # All k neighbours were of the anchor's own class: farther out.

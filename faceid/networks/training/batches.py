@@ -59,7 +59,7 @@ class Batches:
         if settings.augmentation.mask and landmarks is None:
             raise BadSettings(
                 "a mask cannot be drawn on crops whose aligner does not go by landmarks",
-                hint="set augmentation.mask = 0.0",
+                remedy="mask_needs_landmarks",
             )
         labels, batch = samples.labels.tolist(), settings.batch
         self.mined: NDArray[np.int64] | None = None

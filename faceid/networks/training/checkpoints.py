@@ -121,7 +121,7 @@ def latest(directory: Path) -> tuple[Standing, Learnt, NDArray[np.int64] | None]
     except UNREADABLE as error:
         raise WeightsFormat(
             f"{folder} is no checkpoint: {error}",
-            hint="delete it: the one before counts then",
+            remedy="delete_checkpoint",
             path=str(folder),
         ) from error
 

@@ -14,8 +14,6 @@ COLLAPSED = 0.01
 IDLE = 0.01
 """The share of active tuples under which a batch teaches nothing."""
 
-COLLAPSE_ADVICE = "choose semi-hard mining (loss.mining), the soft form (loss.form) or a lower optimiser.rate"
-DIVERGENCE_ADVICE = "choose a lower optimiser.rate, or optimiser.clip = 1.0"
 IDLE_ADVICE = (
     "fewer than 1 % of the tuples teach anything: choose harder mining (loss.mining) or a larger loss.margin,"
     " or be content"

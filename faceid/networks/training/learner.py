@@ -17,7 +17,7 @@ from faceid.networks.losses.loss import EmbeddingLoss
 from faceid.networks.training.batches import Batch
 from faceid.networks.training.checkpoints import Learnt
 from faceid.networks.training.embedding import as_input, embed, spread
-from faceid.networks.training.health import DIVERGENCE_ADVICE, Record
+from faceid.networks.training.health import Record
 from faceid.networks.training.norms import without_norms
 from faceid.networks.training.samples import Samples
 from faceid.networks.training.settings import OptimiserSettings, TrainSettings
@@ -66,7 +66,6 @@ class Learner:
             raise TrainingFailed(
                 f"the loss is {value} at step {number}",
                 code="diverged",
-                hint=DIVERGENCE_ADVICE,
             )
         self._stepped.zero_grad()
         fabric.backward(total)

@@ -37,7 +37,9 @@ def freeze(network: nn.Module, count: int) -> None:
     """Keep the first `count` stages as they are. Raises BadSettings where none would be left to learn."""
     found = stages(network)
     if count >= len(found):
-        raise BadSettings(f"{count} stages frozen leave none to learn", hint=f"it has {len(found)}")
+        raise BadSettings(
+            f"{count} stages frozen leave none to learn", remedy="fewer_stages", stages=len(found)
+        )
     for stage in found[:count]:
         stage.module.requires_grad_(False)
 

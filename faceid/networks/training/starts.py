@@ -39,7 +39,7 @@ def trainable(name: str) -> str:
         if backbone == name:
             return backbone
     raise BadSettings(
-        f"there is no network {name!r} to train from scratch", hint=f"choose {', '.join(FORMS)}"
+        f"there is no network {name!r} to train from scratch", remedy="choose", choices=", ".join(FORMS)
     )
 
 
@@ -58,7 +58,9 @@ class Scratch:
         if self.backbone == "light":
             if side not in light.SIDES:
                 sides = ", ".join(map(str, light.SIDES))
-                raise BadSettings(f"the light network has no side of {side} pixels", hint=f"one of {sides}")
+                raise BadSettings(
+                    f"the light network has no side of {side} pixels", remedy="choose", choices=sides
+                )
             network: nn.Module = with_norms(light.LightNet(dim, side))
         elif self.backbone == "mobilefacenet":
             network = with_norms(mobilefacenet.MobileFaceNet(dim))
@@ -81,7 +83,8 @@ class Trained:
         if self.card.backbone not in FORMS:
             raise BadSettings(
                 f"{self.card.name} cannot be trained",
-                hint=f"start from one with a backbone {', '.join(FORMS)}",
+                remedy="trainable_backbones",
+                choices=", ".join(FORMS),
             )
         return loading.load(self.card, self.weights_dir).requires_grad_(True)
 

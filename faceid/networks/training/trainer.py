@@ -28,8 +28,6 @@ from faceid.networks.training.checkpoints import Standing, best_path
 from faceid.networks.training.embedding import as_input, embed
 from faceid.networks.training.events import Advised, Began, Nobody, Stepped, Validated, Watch
 from faceid.networks.training.health import (
-    COLLAPSE_ADVICE,
-    DIVERGENCE_ADVICE,
     IDLE_ADVICE,
     Record,
     collapsed,
@@ -227,7 +225,7 @@ class _Run:
                 raise TrainingFailed(
                     f"no triplet is left to mine in epoch {epoch}: no stranger is farther than a positive",
                     code="collapsed",
-                    hint="choose mining within batches (loss.mining) or a lower optimiser.rate",
+                    remedy="nothing_to_mine",
                 )
             return found
 
@@ -242,7 +240,6 @@ class _Run:
             raise TrainingFailed(
                 f"all embeddings have become one at step {record.step}: their spread is {record.spread:.4f}",
                 code="collapsed",
-                hint=COLLAPSE_ADVICE,
             )
 
     def _validated(self, standing: Standing) -> Standing:
@@ -279,9 +276,7 @@ class _Run:
         vectors = embed(self._learner.network, samples, self._fabric.device)
         # The last step may have been the one too many, which no loss has seen yet.
         if not np.isfinite(vectors).all():
-            raise TrainingFailed(
-                f"embeddings are not finite after step {step}", code="diverged", hint=DIVERGENCE_ADVICE
-            )
+            raise TrainingFailed(f"embeddings are not finite after step {step}", code="diverged")
         return vectors
 
     def _keep(self, standing: Standing) -> None:

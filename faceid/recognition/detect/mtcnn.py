@@ -80,7 +80,7 @@ class MtcnnDetector:
             raise ValueError(f"threads must be at least 1, not {threads}")
         self._device = torch.device(device)
         if self._device.type == "cuda" and not torch.cuda.is_available():
-            raise DeviceError("there is no usable GPU for the detector", hint="use --device cpu")
+            raise DeviceError("there is no usable GPU for the detector", remedy="detector_without_gpu")
         self._min_face = min_face
         self._threads = threads
         batching = ON_GPU if self._device.type == "cuda" else ON_CPU

@@ -32,7 +32,8 @@ WEIGHTS_SHA256 = {
 }
 """The files as published in facenet-pytorch 2.5.3."""
 
-_REINSTALL = "reinstall it: pip install --force-reinstall --no-deps 'facenet-pytorch>=2.5.3,<2.6'"
+REQUIREMENT = "facenet-pytorch>=2.5.3,<2.6"
+"""What a package installer is told to get the detector's weights by."""
 
 
 class PNet(nn.Module):
@@ -188,14 +189,16 @@ def _read_weights(name: str) -> bytes:
         raise ModelError(
             f"the detector's weights cannot be read: {error.strerror}",
             code="weights_missing",
-            hint=_REINSTALL,
+            remedy="reinstall_detector",
+            requirement=REQUIREMENT,
             path=str(path),
         ) from error
     if hashlib.sha256(content).hexdigest() != WEIGHTS_SHA256[name]:
         raise ModelError(
             f"the detector's weights {name} are not those published with {PACKAGE}",
             code="weights_altered",
-            hint=_REINSTALL,
+            remedy="reinstall_detector",
+            requirement=REQUIREMENT,
             path=str(path),
         )
     return content
@@ -212,5 +215,6 @@ def _find_weights(name: str) -> Path:
     raise ModelError(
         f"the detector's weights {name} are missing: {PACKAGE} is not installed completely",
         code="weights_missing",
-        hint=_REINSTALL,
+        remedy="reinstall_detector",
+        requirement=REQUIREMENT,
     )

@@ -24,7 +24,7 @@ does not say stands in a model card beside it, FILE with the suffix `.toml`, in 
 
 `[[accuracy]]` and `[calibration]` may follow. Without a calibration there is no default threshold. The aligners
 are those of faceid/recognition/align.py; the graph has one input, of a free batch size or of 1, and its first output is
-(n, dim). Needs the extra: pip install "faceid[onnx]".
+(n, dim). Needs the extra `onnx`.
 """
 
 from __future__ import annotations
@@ -115,7 +115,6 @@ def open_embedder(card: Card, *, device: str, weights_dir: Path, mirror: bool = 
         raise ModelError(
             "ONNX networks need onnxruntime, which is not installed",
             code="no_onnxruntime",
-            hint='pip install "faceid[onnx]"',
         ) from error
     with _runtime_errors(card):
         session = onnxruntime.InferenceSession(
@@ -141,7 +140,7 @@ def _providers(device: str, available: Sequence[str]) -> list[str | tuple[str, d
     if "CUDAExecutionProvider" not in available:
         raise DeviceError(
             f"this onnxruntime cannot use {device}",
-            hint="pip install onnxruntime-gpu in place of onnxruntime, or use --device cpu",
+            remedy="onnxruntime_for_gpu",
         )
     return [("CUDAExecutionProvider", {"device_id": number or "0"})]
 
@@ -182,7 +181,8 @@ def _mismatch(card: Card, complaint: str) -> ModelError:
     return ModelError(
         f"{card.weights.file} and its card disagree: {complaint}",
         code="bad_card",
-        hint=f"correct {Path(card.weights.file).with_suffix('.toml')}",
+        remedy="correct_file",
+        file=Path(card.weights.file).with_suffix(".toml"),
         path=card.weights.source,
     )
 

@@ -81,7 +81,7 @@ class TorchEmbedder:
         except torch.cuda.OutOfMemoryError as error:
             raise DeviceError(
                 f"the memory of {self._device} does not suffice for {self._model.name}",
-                hint="stop what else uses the GPU, or use --device cpu",
+                remedy="gpu_memory",
             ) from error
         return vectors
 

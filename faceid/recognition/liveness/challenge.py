@@ -133,7 +133,7 @@ class Challenge:
             asked = self._steps[-1].action if self._acting else "look_straight"
         return Progress(self._state, asked, self._reason, tuple(self._steps))
 
-    def look(self, time_s: float, face: Face | None, vector: Vector | None = None) -> Progress:
+    def update(self, time_s: float, face: Face | None, vector: Vector | None = None) -> Progress:
         """Take in one picture: the face in it, None where there is none, and its unit vector (d,) where it was made.
 
         Once over, nothing changes any more, but that a pass is lost to another person's face: the looks go on being

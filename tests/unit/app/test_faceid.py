@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from faceid import FaceID, Target
-from faceid.cli.messages import exit_code_of
+from faceid.cli.messages import exit_code_of, hint_for
 from faceid.errors import DeviceError, FaceCountError, GalleryError, InputError, Refused
 from faceid.recognition.detect.fake import draw_face
 
@@ -55,7 +55,7 @@ def test_errors_carry_code_and_hint(system: FaceID) -> None:
     with pytest.raises(GalleryError) as missing:
         system.identify(pixels(RED))
     assert (missing.value.code, exit_code_of(missing.value)) == ("database_missing", 4)
-    assert missing.value.hint
+    assert hint_for(missing.value)
     system.enroll("ann", pixels(RED))
     with pytest.raises(FaceCountError) as several:
         system.verify("ann", pixels(RED, GREEN))

@@ -17,7 +17,7 @@ from PIL import Image as Pillow
 from enrollment_db.records import NewTemplate
 from faceid import FaceID
 from faceid.app import reembedding
-from faceid.cli.messages import exit_code_of
+from faceid.cli.messages import exit_code_of, hint_for
 from faceid.errors import GalleryError, Refused
 from faceid.gallery.gallery import record_of
 from faceid.recognition.detect.fake import draw_face
@@ -116,7 +116,7 @@ def test_what_is_missing_is_listed_and_nothing_switched(
     result = enrolled.reembed(OTHER, report=failures.append)
     assert reasons(failures) == [("ann", "source_gone"), ("ben", "source_changed")]
     assert (result.status, result.re_embedded, result.failed) == ("incomplete", 2, 2)
-    assert all(failure.problem.hint for failure in failures)
+    assert all(hint_for(failure.problem) for failure in failures)
     assert names(enrolled, photos["red2"]) == ["ann"]
     assert enrolled.gallery().model.name == "fake"  # type: ignore[union-attr]
     # The photos come back: only they are left to do.
@@ -288,7 +288,7 @@ def test_a_system_of_the_old_model_is_told_after_the_switch(
             with pytest.raises(GalleryError) as caught:
                 ask()
             assert (caught.value.code, exit_code_of(caught.value)) == ("model_mismatch", 4)
-            assert f"--model {OTHER}" in str(caught.value.hint)
+            assert f"--model {OTHER}" in str(hint_for(caught.value))
 
 
 KILLED = """

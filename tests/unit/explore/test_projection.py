@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image as PilImage
 
+from faceid.cli.messages import hint_for
 from faceid.decision.scores import distance_from_similarity
 from faceid.errors import UsageError
-from faceid.explore.colours import COLOURS, MARKED, marks
+from faceid.explore.labels import COLOURS, MARKED, marks
 from faceid.explore.projection import principal_components, project, to_centre
 from faceid.explore.scatter import draw
 
@@ -73,8 +74,8 @@ def test_too_few_faces_and_a_missing_library_are_told(monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, "umap", None)
     with pytest.raises(UsageError, match="UMAP needs umap-learn") as caught:
         project(vectors(), "umap", 0)
-    assert caught.value.hint is not None
-    assert "pip install umap-learn" in caught.value.hint
+    assert hint_for(caught.value) is not None
+    assert "pip install umap-learn" in hint_for(caught.value)
 
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])

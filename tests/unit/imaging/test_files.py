@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from faceid.cli.messages import exit_code_of
+from faceid.cli.messages import exit_code_of, hint_for
 from faceid.errors import UnreadableImage
 from faceid.imaging import Limits, read, walk
 
@@ -78,9 +78,9 @@ class TestRead:
 
     def test_nothing_is_piped_in(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sys, "stdin", Terminal(b""))
-        assert refusal("-").hint
+        assert hint_for(refusal("-"))
         monkeypatch.setattr(sys, "stdin", None)
-        assert refusal("-").hint
+        assert hint_for(refusal("-"))
 
     def test_an_empty_pipe(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sys, "stdin", Pipe(b""))

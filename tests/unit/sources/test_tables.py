@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from archive_files import names_and_bytes, outcome
-from faceid.cli.messages import exit_code_of
+from faceid.cli.messages import exit_code_of, hint_for
 from faceid.errors import InputError, UsageError
 from faceid.imaging import Limits
 from faceid.sources import of_table
@@ -123,7 +123,7 @@ class TestCsv:
     def test_another_encoding_is_not_guessed(self, folder: Path) -> None:
         error = refusal(table(folder, "path,name\na1.jpg,Ren\u00e9\n", "latin-1"))
         assert "neither UTF-8 nor UTF-16" in str(error)
-        assert "UTF-8" in str(error.hint)
+        assert "UTF-8" in str(hint_for(error))
 
     def test_what_cannot_be_read(self, folder: Path) -> None:
         assert refusal(str(folder / "gone.csv")).code == "not_found"
@@ -137,7 +137,7 @@ class TestParquet:
         with pytest.raises(UsageError, match="need pyarrow") as caught:
             of_table(str(folder / "people.parquet"))
         assert caught.value.code == "no_pyarrow"
-        assert "faceid[parquet]" in str(caught.value.hint)
+        assert "faceid-verify[parquet]" in str(hint_for(caught.value))
 
     def write(self, folder: Path, **columns: list[object]) -> str:
         pyarrow = pytest.importorskip("pyarrow", reason="needs the extra parquet")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image as PilImage
 
-from faceid.cli.messages import exit_code_of
+from faceid.cli.messages import exit_code_of, hint_for
 from faceid.enrolment.rules import MultiFace
 from faceid.errors import InputError
 from faceid.imaging import read
@@ -183,7 +183,7 @@ def test_too_few_people(people: dict[str, int], code: str) -> None:
     with pytest.raises(InputError) as caught:
         parted(known(people), FROM_SCRATCH)
     assert (caught.value.code, exit_code_of(caught.value)) == (code, 3)
-    assert "people" in str(caught.value.hint) or "photos" in str(caught.value.hint)
+    assert "people" in str(hint_for(caught.value)) or "photos" in str(hint_for(caught.value))
 
 
 @pytest.mark.parametrize("seed", range(10))

@@ -9,14 +9,13 @@ import pytest
 
 from faceid.decision.decide import Target
 from faceid.errors import InputError
-from faceid.evaluation.data import data
+from faceid.evaluation.data import material as data
 from faceid.evaluation.data.pair_files import Pair, people_of, read_pairs
 from faceid.evaluation.data.photos import Collection
-from faceid.evaluation.protocols import evaluation, experiments
+from faceid.evaluation.findings import GalleryPoint
+from faceid.evaluation.protocols import evaluation, experiments, goals
 from faceid.evaluation.protocols.cohorts import Attributes, by_group
 from faceid.evaluation.protocols.identification import Searches
-from faceid.evaluation.report.findings import GalleryPoint
-from faceid.evaluation.statistics import goals
 from faceid.evaluation.statistics.bootstrap import Resample
 from faceid.evaluation.statistics.intervals import wilson
 from faceid.evaluation.statistics.scores import compare_all

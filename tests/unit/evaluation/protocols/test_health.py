@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from enrollment_db.records import NewTemplate
+from faceid.cli.messages import advised
 from faceid.decision.scores import identity_similarity
 from faceid.evaluation.data import people as people_module
+from faceid.evaluation.findings import Health
 from faceid.evaluation.protocols.health import Examination, Worst
-from faceid.evaluation.report.findings import Health
 from faceid.evaluation.statistics.outliers import ENOUGH, far_from, from_the_rest, peel
 from faceid.gallery.gallery import Gallery, record_of
 from faceid.networks.registry import Calibration, CalibrationPoint
@@ -125,7 +126,7 @@ def test_somebody_elses_photo_is_found_and_the_right_ones_are_not_blamed(
     (found,) = examined(gallery)
     assert (found.kind, found.names, found.template_ids) == ("outlier_template", ("person 3",), (wrong,))
     assert found.value > 0.8
-    assert f"faceid remove --template {wrong}" in found.advice
+    assert f"faceid remove --template {wrong}" in advised(found).advice
 
 
 def test_of_two_photos_nobody_can_say_which_is_wrong(gallery: Gallery, photo: Callable) -> None:
@@ -133,7 +134,7 @@ def test_of_two_photos_nobody_can_say_which_is_wrong(gallery: Gallery, photo: Ca
     ids = add(gallery, "mixed", photo(people(40)[38]), photo(people(40)[39]))
     (found,) = examined(gallery)
     assert (found.kind, found.template_ids) == ("outlier_template", tuple(ids))
-    assert "one probably" in found.advice
+    assert "one probably" in advised(found).advice
 
 
 def test_a_photo_that_verify_would_accept_is_no_outlier(gallery: Gallery) -> None:

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from faceid.errors import UsageError
+from faceid.evaluation.findings import Findings, Health, Histogram, NotablePair
 from faceid.evaluation.report.axes import linear, logarithmic, probit, rate_tick
 from faceid.evaluation.report.charts import joined
-from faceid.evaluation.report.findings import Findings, Health, Histogram, NotablePair
-from faceid.evaluation.report.markup import between, number, one_in, rate
+from faceid.evaluation.report.numbers import between, number, one_in, rate
 from faceid.evaluation.report.render import to_html, to_json, write_report
 from faceid.evaluation.statistics.caveats import Caveat
 from faceid.evaluation.statistics.intervals import Interval, Ratio

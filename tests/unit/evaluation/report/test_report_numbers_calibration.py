@@ -25,13 +25,12 @@ import pytest
 import slow_report as slow
 from enrollment_db.records import NewTemplate
 from faceid.decision.decide import Target
-from faceid.evaluation.data import data
+from faceid.evaluation.data import material as data
 from faceid.evaluation.data.photos import from_gallery
-from faceid.evaluation.protocols import evaluation, experiments
+from faceid.evaluation.protocols import evaluation, experiments, goals
 from faceid.evaluation.protocols.health import Examination
 from faceid.evaluation.report.health_report import with_health
 from faceid.evaluation.report.render import to_json
-from faceid.evaluation.statistics import goals
 from faceid.gallery.gallery import Gallery, record_of
 from faceid.networks.registry import Calibration, CalibrationPoint
 from report_checks import (

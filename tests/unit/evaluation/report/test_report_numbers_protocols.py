@@ -12,7 +12,7 @@ import pytest
 
 import slow_report as slow
 from faceid.decision.decide import Target
-from faceid.evaluation.data import data
+from faceid.evaluation.data import material as data
 from faceid.evaluation.data.pair_files import PairSet
 from faceid.evaluation.data.score_files import ScoreSet
 from faceid.evaluation.protocols import experiments

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from faceid.errors import InputError, UsageError
-from faceid.evaluation.protocols import evaluation
-from faceid.evaluation.statistics import comparisons, goals, metrics
+from faceid.evaluation.protocols import evaluation, goals
+from faceid.evaluation.statistics import comparisons, metrics
 from faceid.evaluation.statistics.comparisons import Comparisons, of_pairs, of_templates
 from faceid.evaluation.statistics.intervals import Interval, wilson
 

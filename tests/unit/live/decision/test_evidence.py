@@ -48,7 +48,7 @@ def watching(policy: Policy = SEARCH, **people: Vector) -> Evidence:
 
 
 def shown(evidence: Evidence, looks: Sequence[Vector], quality: float = 0.9) -> list[Outcome]:
-    return [evidence.look(vector, quality, float(second)) for second, vector in enumerate(looks)]
+    return [evidence.add_look(vector, quality, float(second)) for second, vector in enumerate(looks)]
 
 
 def test_a_clear_look_is_named_at_once_and_says_what_it_rests_on() -> None:
@@ -66,8 +66,8 @@ def test_a_clear_look_is_named_at_once_and_says_what_it_rests_on() -> None:
 def test_a_clear_stranger_is_unknown_at_once_and_a_claim_of_one_is_rejected() -> None:
     (outcome,) = shown(watching(), [CAROL])
     assert (outcome.state, outcome.name) == ("unknown", None)
-    rejected = Evidence(search({"alice": ALICE}), CLAIM, "cosine", claim=True).look(CAROL, 0.9, 0.0)
-    accepted = Evidence(search({"alice": ALICE}), CLAIM, "cosine", claim=True).look(ALICE, 0.9, 0.0)
+    rejected = Evidence(search({"alice": ALICE}), CLAIM, "cosine", claim=True).add_look(CAROL, 0.9, 0.0)
+    accepted = Evidence(search({"alice": ALICE}), CLAIM, "cosine", claim=True).add_look(ALICE, 0.9, 0.0)
     assert (rejected.state, rejected.name) == ("rejected", None)
     assert (accepted.state, accepted.name) == ("accepted", "alice")
 
@@ -109,7 +109,7 @@ def test_a_stranger_stays_unknown_until_the_test_accepts() -> None:
     evidence = watching()
     shown(evidence, [towards(ALICE, 0.76)])
     assert evidence.outcome.state == "unknown"
-    between = evidence.look(towards(ALICE, 0.86), 0.9, 1.0)
+    between = evidence.add_look(towards(ALICE, 0.86), 0.9, 1.0)
     assert between.evidence is not None
     assert abs(between.evidence) < 1.5
     assert (between.state, between.looks, between.since_s) == ("unknown", 2, 0.0)
@@ -135,9 +135,9 @@ def test_an_empty_gallery_knows_nobody() -> None:
 def test_a_change_of_person_is_doubted_first_and_then_starts_anew() -> None:
     evidence = watching()
     shown(evidence, [ALICE] * 10)
-    doubted = evidence.look(BOB, 0.9, 10.0)
+    doubted = evidence.add_look(BOB, 0.9, 10.0)
     assert (doubted.name, doubted.doubted, doubted.looks) == ("alice", True, 10)
-    changed = evidence.look(towards(BOB, 0.97), 0.9, 11.0)
+    changed = evidence.add_look(towards(BOB, 0.97), 0.9, 11.0)
     assert (changed.state, changed.name, changed.looks, changed.since_s) == ("named", "bob", 2, 11.0)
     assert not changed.doubted
 
@@ -145,8 +145,8 @@ def test_a_change_of_person_is_doubted_first_and_then_starts_anew() -> None:
 def test_a_stranger_who_takes_the_place_of_a_named_person_loses_the_name() -> None:
     evidence = watching()
     shown(evidence, [ALICE] * 10)
-    evidence.look(CAROL, 0.9, 10.0)
-    assert (evidence.look(CAROL, 0.9, 11.0).name, evidence.outcome.state) == (None, "unknown")
+    evidence.add_look(CAROL, 0.9, 10.0)
+    assert (evidence.add_look(CAROL, 0.9, 11.0).name, evidence.outcome.state) == (None, "unknown")
 
 
 def test_a_look_alike_who_takes_the_place_is_found_by_how_alike_the_looks_of_one_track_are() -> None:
@@ -162,18 +162,18 @@ def test_a_look_alike_who_takes_the_place_is_found_by_how_alike_the_looks_of_one
     shown(evidence, [ALICE] * 5)
     twin = towards(ALICE, 0.88)
     assert (policy.llr(0.12) or 0.0) > 0.0
-    assert evidence.look(twin, 0.9, 5.0).doubted
-    assert evidence.look(twin, 0.9, 6.0).looks == 2
+    assert evidence.add_look(twin, 0.9, 5.0).doubted
+    assert evidence.add_look(twin, 0.9, 6.0).looks == 2
     near = watching(policy, alice=ALICE)
     shown(near, [ALICE] * 5)
-    assert not near.look(towards(ALICE, 0.92), 0.9, 5.0).doubted
+    assert not near.add_look(towards(ALICE, 0.92), 0.9, 5.0).doubted
 
 
 def test_a_doubt_about_the_same_person_leaves_the_name_and_its_time() -> None:
     evidence = watching()
     shown(evidence, [towards(ALICE, 0.86, 10)] * 3)
     turned = towards(ALICE, 0.86, 11)
-    first, second = evidence.look(turned, 0.9, 3.0), evidence.look(turned, 0.9, 4.0)
+    first, second = evidence.add_look(turned, 0.9, 3.0), evidence.add_look(turned, 0.9, 4.0)
     assert first.doubted
     assert (first.name, second.name) == ("alice", "alice")
     assert (second.looks, second.since_s) == (2, 0.0)
@@ -244,7 +244,7 @@ def test_noise_that_is_no_other_person_never_moves_a_name(seed: int, noise: floa
     for second in range(25):
         step = rng.standard_normal(DIM)
         vector = ALICE + noise * step / np.linalg.norm(step)
-        outcome = evidence.look((vector / np.linalg.norm(vector)).astype(np.float32), 0.8, float(second))
+        outcome = evidence.add_look((vector / np.linalg.norm(vector)).astype(np.float32), 0.8, float(second))
         names.append(outcome.name)
     given = [name for name in names if name is not None]
     assert set(given) <= {"alice"}
@@ -280,7 +280,9 @@ def test_strangers_are_accepted_at_most_as_often_as_the_policy_says(rate: float)
         evidence = Evidence(search({"alice": ALICE}), policy, "cosine", claim=True)
         for look in range(MOST_LOOKS + 3):
             vector = stranger / np.linalg.norm(stranger) + 0.15 * rng.standard_normal(DIM) / DIM**0.5
-            outcome = evidence.look((vector / np.linalg.norm(vector)).astype(np.float32), 0.8, float(look))
+            outcome = evidence.add_look(
+                (vector / np.linalg.norm(vector)).astype(np.float32), 0.8, float(look)
+            )
             if outcome.state == "accepted":
                 accepted += 1
                 break
@@ -294,10 +296,10 @@ def test_a_name_that_leaves_the_gallery_is_not_kept() -> None:
     for name, vector in (("alicia", ALICE), ("sister", towards(ALICE, 0.75))):
         people = {"alice": ALICE}
         evidence = Evidence(lambda vector, people=people: search(people)(vector), CLAIM, "cosine")
-        assert evidence.look(look, 0.9, 0.0).name == "alice"
+        assert evidence.add_look(look, 0.9, 0.0).name == "alice"
         del people["alice"]
         people[name] = vector
-        assert evidence.look(look, 0.9, 1.0).name == name
+        assert evidence.add_look(look, 0.9, 1.0).name == name
 
 
 def test_a_stranger_who_stays_gets_no_more_chances_than_one_who_passes_by() -> None:

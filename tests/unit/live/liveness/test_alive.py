@@ -40,7 +40,7 @@ class Scripted:
 
 def states(*scores: float) -> list[State]:
     check = PassiveCheck(Scripted(scores), 0.6)
-    return [check.look(PICTURE, posed(), None, 0.0).state for _ in scores]
+    return [check.update(PICTURE, posed(), None, 0.0).state for _ in scores]
 
 
 def test_a_live_face_is_told_by_three_looks() -> None:
@@ -75,7 +75,7 @@ def test_a_spoof_needs_five_good_looks_in_a_row() -> None:
 
 def test_the_score_is_the_mean_of_the_last_five() -> None:
     check = PassiveCheck(Scripted([0.0, 0.1, 0.2, 0.3, 0.4, 1.0]), 0.6)
-    found = [check.look(PICTURE, posed(), None, 0.0) for _ in range(6)]
+    found = [check.update(PICTURE, posed(), None, 0.0) for _ in range(6)]
     assert [one.score for one in found[:2]] == [None, None]
     assert [one.score for one in found[2:]] == pytest.approx([0.1, 0.15, 0.2, 0.4])
     assert [one.reason for one in found[2:]] == [None, None, "low_score", "low_score"]
@@ -83,8 +83,8 @@ def test_the_score_is_the_mean_of_the_last_five() -> None:
 
 def test_a_frame_without_the_face_changes_nothing() -> None:
     check = PassiveCheck(Scripted([HIGH] * 3), 0.6)
-    before = [check.look(PICTURE, posed(), None, 0.0) for _ in range(3)][-1]
-    assert check.look(PICTURE, None, None, 1.0) == before
+    before = [check.update(PICTURE, posed(), None, 0.0) for _ in range(3)][-1]
+    assert check.update(PICTURE, None, None, 1.0) == before
 
 
 def asked(*actions: Action, passive: Sequence[float] | None = None) -> ChallengeCheck:
@@ -99,19 +99,19 @@ def play(
     found = []
     for number, pose in enumerate(pose for pose in shown for _ in range(3)):
         face = None if pose is None else posed(pose)
-        found.append(check.look(PICTURE, face, None if pose is None else vector, start + number / 10))
+        found.append(check.update(PICTURE, face, None if pose is None else vector, start + number / 10))
     return found
 
 
 def test_who_passes_is_live() -> None:
     check = asked("nod", "turn_left")
-    assert check.every_look
+    assert check.every_detection
     found = play(check, "look_straight", "nod", "look_straight", "turn_left", "look_straight")
     assert found[0] == Liveness("checking", asked="look_straight")
     assert list(dict.fromkeys(one.asked for one in found)) == ["look_straight", "nod", "turn_left", None]
     assert found[-1] == Liveness("live")
     assert {one.state for one in found[:-2]} == {"checking"}
-    assert not check.every_look
+    assert not check.every_detection
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_who_passes_is_live() -> None:
 def test_who_fails_is_a_spoof_for_good(shown: tuple[str | None, ...], reason: str) -> None:
     check = asked("nod")
     assert play(check, *shown)[-1] == Liveness("spoof", reason=reason)
-    assert not check.every_look
+    assert not check.every_detection
     later = play(check, "look_straight", "nod", "look_straight", start=60.0)
     assert set(later) == {Liveness("spoof", reason=reason)}
 
@@ -139,7 +139,7 @@ def test_another_person_put_in_is_a_spoof() -> None:
 def test_another_person_after_the_pass_is_a_spoof() -> None:
     check = asked("nod")
     assert play(check, "look_straight", "nod", "look_straight")[-1].state == "live"
-    found = [check.look(PICTURE, posed(), OTHER, 10.0 + second) for second in range(3)]
+    found = [check.update(PICTURE, posed(), OTHER, 10.0 + second) for second in range(3)]
     assert [one.state for one in found] == ["live", "live", "spoof"]
     assert found[-1].reason == "identity_changed"
 
@@ -148,7 +148,7 @@ def test_who_has_passed_stays_live_without_being_embedded() -> None:
     check = asked("nod")
     play(check, "look_straight", "nod", "look_straight")
     for second in range(100):
-        assert check.look(PICTURE, posed(), None, 10.0 + second).state == "live"
+        assert check.update(PICTURE, posed(), None, 10.0 + second).state == "live"
 
 
 def test_both_must_say_live() -> None:
@@ -164,7 +164,7 @@ def test_both_must_say_live() -> None:
 def test_a_copy_that_is_seen_late_ends_the_pass_until_it_is_gone() -> None:
     check = asked("nod", passive=[*[HIGH] * 9, *[LOW] * 5, *[HIGH] * 5])
     assert play(check, "look_straight", "nod", "look_straight")[-1].state == "live"
-    later = [check.look(PICTURE, posed(), None, 2.0 + look).state for look in range(10)]
+    later = [check.update(PICTURE, posed(), None, 2.0 + look).state for look in range(10)]
     assert (later[4], later[8], later[9]) == ("spoof", "spoof", "live")
 
 
@@ -214,7 +214,7 @@ def test_each_track_has_a_check_of_its_own(monkeypatch: pytest.MonkeyPatch) -> N
     orders = []
     for check in (first, second):
         play(check, "look_straight")  # type: ignore[arg-type]
-        orders.append(check.look(PICTURE, posed(), SELF, 0.4).asked)
+        orders.append(check.update(PICTURE, posed(), SELF, 0.4).asked)
     assert set(orders) <= {"turn_left", "turn_right", "nod", "approach"}
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
+from faceid.cli.messages import hint_for
 from faceid.errors import UsageError
 from faceid.live.screen import mjpeg_server
 from faceid.live.screen.mjpeg_server import MAX_CLIENTS, MjpegServer
@@ -250,7 +251,7 @@ def test_a_port_that_is_taken(server: MjpegServer) -> None:
     ) as caught:
         MjpegServer(server.port, drawn)
     assert caught.value.code == "port"
-    assert caught.value.hint
+    assert hint_for(caught.value)
 
 
 def test_no_port() -> None:

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from faceid.cli.messages import hint_for
 from faceid.errors import UsageError
 from faceid.live.screen import recorder
 from faceid.live.screen.recorder import CODECS, Recorder
@@ -218,7 +219,7 @@ def test_where_it_cannot_be_written_is_said_at_once(tmp_path: Path, name: str, c
     with pytest.raises(UsageError) as caught:
         Recorder(tmp_path / name, drawn)
     assert caught.value.code == code
-    assert caught.value.hint
+    assert hint_for(caught.value)
 
 
 def test_an_opencv_that_cannot_encode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
+from faceid.cli.messages import hint_for
 from faceid.errors import InputError, UsageError
 from faceid.live.screen import snapshots
 from faceid.live.screen.snapshots import Snapshots
@@ -209,7 +210,7 @@ def test_where_nothing_can_be_written(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         Snapshots(tmp_path / "file")
     assert caught.value.code == "cannot_write"
-    assert caught.value.hint
+    assert hint_for(caught.value)
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="the superuser may write anywhere")

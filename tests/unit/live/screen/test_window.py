@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from faceid.cli.messages import hint_for
 from faceid.errors import UsageError
 from faceid.live.screen import display, window
 from faceid.live.screen.window import Window
@@ -61,7 +62,7 @@ def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_a_display_the_user_is_told_what_to_do(no_settings: None) -> None:
     with pytest.raises(UsageError, match="there is no display") as caught:
         Window("faceid", lambda view: view.frame.image.pixels)
-    assert (caught.value.code, caught.value.hint) == ("no_display", "use --no-display")
+    assert (caught.value.code, hint_for(caught.value)) == ("no_display", "use --no-display")
 
 
 @LINUX

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as Pillow
 
+from faceid.cli.messages import hint_for
 from faceid.errors import InputError
 from faceid.live.source.addresses import PictureDirectory, StandardInput, VideoFile, parse_address
 from faceid.live.source.capture import Capture
@@ -182,7 +183,7 @@ def test_an_http_stream_and_its_password() -> None:
         reader.close()
         with pytest.raises(InputError, match="the server answers 401") as caught:
             open_reader(parse_address(f"http://admin:wr0ng@{host}/a/b"))
-        assert caught.value.hint
+        assert hint_for(caught.value)
         assert "wr0ng" not in repr(caught.value)
         assert caught.value.__suppress_context__
     assert asked == ["/a/b?c=d"]

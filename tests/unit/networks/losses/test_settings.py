@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from faceid.cli.hints_networks import hint_of
+from faceid.cli.messages import hint_for
 from faceid.networks.errors import BadSettings
 from faceid.networks.losses.factory import make_loss
 from faceid.networks.losses.settings import NAMES, LossSettings
@@ -64,7 +64,7 @@ def test_refused(given: dict[str, object], complaint: str) -> None:
 def test_hint_says_what_the_loss_takes() -> None:
     with pytest.raises(BadSettings) as refused:
         LossSettings("cosface", form="soft")
-    assert hint_of(refused.value) == "it takes margin, scale"
+    assert hint_for(refused.value) == "it takes margin, scale"
 
 
 def test_settings_splits_and_batches_import_no_tensor_library() -> None:

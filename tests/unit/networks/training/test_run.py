@@ -12,6 +12,7 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from faceid.cli.messages import hint_for
 from faceid.networks.errors import BadSettings, TrainingFailed, WeightsFormat
 from faceid.networks.state import read_tensors
 from faceid.networks.training import checkpoints, trainer
@@ -163,7 +164,7 @@ def test_a_collapse_is_told_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(TrainingFailed, match="all embeddings have become one at step 20") as caught:
         trainer.run(job(tmp_path, chosen, start=One()), Heard())
     assert caught.value.code == "collapsed"
-    assert "semi-hard" in str(caught.value.hint)
+    assert "semi-hard" in str(hint_for(caught.value))
 
 
 def test_nothing_left_to_learn_is_told_once(tmp_path: Path) -> None:
@@ -356,7 +357,7 @@ def test_a_damaged_checkpoint_is_named_and_runs_nothing(tmp_path: Path) -> None:
         state.write_bytes(content)
         with pytest.raises(WeightsFormat, match="is no checkpoint") as caught:
             checkpoints.latest(trained.directory)
-        assert "delete it" in str(caught.value.hint)
+        assert "delete it" in str(hint_for(caught.value))
 
 
 def test_a_log_line_that_was_cut_short_is_none(tmp_path: Path) -> None:

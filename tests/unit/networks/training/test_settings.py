@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from faceid.cli.hints_networks import hint_of
+from faceid.cli.messages import hint_for
 from faceid.networks.errors import BadSettings
 from faceid.networks.training import settings as module
 from faceid.networks.training.settings import FINE_TUNING, FROM_SCRATCH, TrainSettings, read_settings
@@ -65,7 +65,7 @@ def test_a_bad_file_names_the_key(text: str, complaint: str) -> None:
 def test_a_bad_section_is_told_with_the_good_ones() -> None:
     with pytest.raises(BadSettings) as refused:
         read_settings("[optimizer]\nrate = 1.0", "x", FROM_SCRATCH)
-    hint = hint_of(refused.value)
+    hint = hint_for(refused.value)
     assert hint is not None
     assert "batch, optimiser, schedule" in hint
 

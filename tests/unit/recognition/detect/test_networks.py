@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from faceid.cli.messages import hint_for
 from faceid.errors import ModelError
 from faceid.recognition.detect import networks
 from faceid.recognition.detect.networks import WEIGHTS_SHA256, load_networks
@@ -51,7 +52,7 @@ def test_altered_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(ModelError, match=r"pnet\.pt") as refused:
         load_networks(torch.device("cpu"))
     assert (refused.value.code, refused.value.path) == ("weights_altered", str(files[0]))
-    assert "pip install" in (refused.value.hint or "")
+    assert "pip install" in (hint_for(refused.value) or "")
 
 
 def test_deleted_weights_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from faceid.cli.messages import hint_for
 from faceid.errors import DeviceError, ModelError
 from faceid.networks import registry
 from faceid.recognition.embed.onnx import OnnxEmbedder, open_embedder
@@ -136,7 +137,7 @@ def test_a_graph_that_its_card_does_not_describe(
     write_card(path, **card)  # type: ignore[arg-type]
     with pytest.raises(ModelError, match=complaint) as caught:
         opened(path)
-    assert caught.value.hint == "correct net.toml"
+    assert hint_for(caught.value) == "correct net.toml"
 
 
 def test_what_is_no_graph(tmp_path: Path) -> None:
@@ -176,4 +177,4 @@ def test_without_onnxruntime_the_error_names_the_extra(
     monkeypatch.setattr(builtins, "__import__", no_onnxruntime)
     with pytest.raises(ModelError, match="onnxruntime") as caught:
         opened(path)
-    assert caught.value.hint == 'pip install "faceid[onnx]"'
+    assert hint_for(caught.value) == 'pip install "faceid-verify[onnx]"'

@@ -10,8 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from faceid.cli.hints_networks import hint_of
-from faceid.cli.messages import exit_code_of
+from faceid.cli.messages import exit_code_of, hint_for
 from faceid.errors import ModelError
 from faceid.networks import registry
 from faceid.recognition.embed.torch import TorchEmbedder, open_embedder
@@ -90,4 +89,4 @@ def test_errors_of_the_models_package_are_ours(tmp_path: Path) -> None:
         open_embedder(registry.card("facenet-casia"), device="cpu", weights_dir=tmp_path)
     assert exit_code_of(caught.value) == 5
     assert caught.value.code == "weights_missing"
-    assert hint_of(caught.value) == "faceid models pull facenet-casia"
+    assert hint_for(caught.value) == "faceid models pull facenet-casia"

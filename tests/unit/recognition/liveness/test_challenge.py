@@ -25,7 +25,7 @@ def play(run: Challenge, *parts: tuple[float, object], start: float = 0.0) -> Pr
     time = start
     for seconds, shown in parts:
         for _ in range(round(seconds * 20)):
-            run.look(time, shown, SELF)  # type: ignore[arg-type]
+            run.update(time, shown, SELF)  # type: ignore[arg-type]
             time += 0.05
     return run.progress
 
@@ -47,8 +47,8 @@ def test_who_does_what_is_asked_passes(action: Action) -> None:
 
 def test_two_looks_far_apart_show_nothing_that_lasted() -> None:
     run = challenge("nod")
-    run.look(0.0, STRAIGHT, SELF)
-    assert run.look(3.0, STRAIGHT, SELF).steps == ()
+    run.update(0.0, STRAIGHT, SELF)
+    assert run.update(3.0, STRAIGHT, SELF).steps == ()
 
 
 def test_later_steps_are_not_told() -> None:
@@ -104,7 +104,7 @@ def test_nobody_may_leave_in_between() -> None:
 def test_nor_may_the_source_be_silent_for_so_long() -> None:
     run = challenge("nod")
     play(run, (0.3, STRAIGHT))
-    assert run.look(5.0, STRAIGHT, SELF).reason == "face_lost"
+    assert run.update(5.0, STRAIGHT, SELF).reason == "face_lost"
 
 
 def test_before_the_first_look_nobody_need_be_there() -> None:
@@ -116,7 +116,7 @@ def test_another_person_fails_after_some_looks() -> None:
     run = challenge("nod")
     play(run, (0.3, STRAIGHT))
     for number, state in enumerate(("running", "running", "failed")):
-        progress = run.look(0.4 + number / 20, STRAIGHT, OTHER)
+        progress = run.update(0.4 + number / 20, STRAIGHT, OTHER)
         assert progress.state == state
     assert progress.reason == "identity_changed"
 
@@ -125,7 +125,7 @@ def test_one_blurred_look_is_not_another_person() -> None:
     run = challenge("nod")
     play(run, (0.3, STRAIGHT))
     for number in range(12):
-        run.look(0.4 + number / 20, posed("nod"), OTHER if number % 5 == 0 else SELF)
+        run.update(0.4 + number / 20, posed("nod"), OTHER if number % 5 == 0 else SELF)
     assert run.progress.steps[0].done_s is not None
 
 
@@ -133,19 +133,19 @@ def test_a_turned_head_may_be_less_like_the_first_look() -> None:
     run = challenge("turn_left")
     play(run, (0.3, STRAIGHT))
     for number in range(4):
-        run.look(0.3 + number / 20, LEFT, turned(0.85))
+        run.update(0.3 + number / 20, LEFT, turned(0.85))
     assert run.progress.steps[0].done_s is not None
     for number in range(3):
-        run.look(0.5 + number / 20, STRAIGHT, turned(0.85))
+        run.update(0.5 + number / 20, STRAIGHT, turned(0.85))
     assert run.progress.reason == "identity_changed"
 
 
 def test_a_step_without_a_vector_does_not_count() -> None:
     run = challenge("nod")
     for number in range(20):
-        run.look(number / 20, STRAIGHT)
+        run.update(number / 20, STRAIGHT)
     assert run.progress.steps == ()
-    run.look(1.0, STRAIGHT, SELF)
+    run.update(1.0, STRAIGHT, SELF)
     assert len(run.progress.steps) == 1
 
 
@@ -158,9 +158,9 @@ def test_what_is_over_stays_over() -> None:
 @pytest.mark.parametrize("time_s", [0.9, float("nan")])
 def test_a_clock_that_goes_back_is_an_error(time_s: float) -> None:
     run = challenge("nod")
-    run.look(1.0, STRAIGHT, SELF)
+    run.update(1.0, STRAIGHT, SELF)
     with pytest.raises(ValueError, match="time goes back"):
-        run.look(time_s, STRAIGHT, SELF)
+        run.update(time_s, STRAIGHT, SELF)
 
 
 def test_a_challenge_has_a_step() -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faceid.app.factories import make_liveness_detector
-from faceid.cli.hints_networks import hint_of
+from faceid.cli.messages import hint_for
 from faceid.config import Settings
 from faceid.errors import ModelError
 from faceid.imaging import from_array
@@ -119,7 +119,7 @@ def test_a_score_that_is_no_number_is_an_error() -> None:
 def test_missing_weights_are_an_error_with_the_command(tmp_path: Path) -> None:
     with pytest.raises(ModelError) as caught:
         open_detector(device="cpu", weights_dir=tmp_path)
-    assert hint_of(caught.value) == "faceid models pull minifasnet-v2"
+    assert hint_for(caught.value) == "faceid models pull minifasnet-v2"
 
 
 @pytest.mark.parametrize("x", [0, 20, 68])

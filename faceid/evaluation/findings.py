@@ -110,7 +110,7 @@ class Differential:
 
 @dataclass(frozen=True, slots=True)
 class NotablePair:
-    """Two photos that lie oddly near or far: names, files where known, distance, thumbnails as JPEG where at hand."""
+    """Two photos that are unusually near or far: names, files where known, distance, thumbnails (JPEG) where known."""
 
     names: tuple[str, str]
     paths: tuple[str | None, str | None]
@@ -120,7 +120,7 @@ class NotablePair:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """Something about one identity or template that an operator should look at, and what to do.
+    """A finding about identities or templates that an operator should check, with advice.
 
     `kind`: outlier_template, look_alike, single_template, low_quality, stale.
     """

@@ -1,7 +1,7 @@
-"""A goal in the field's terms -> the threshold that meets it, and what it costs.
+"""From a goal (FMR, FPIR, FNMR or cost) to the threshold that meets it, with both error rates.
 
 Rates that the data are too few to count (the rule of 3) are met by the strict end of a fit to the tail of the
-non-mated distances, or refused with the numbers that stand against them.
+non-mated distances, or refused with the numbers that explain why.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceid.errors import InputError, UsageError
-from faceid.evaluation.report.findings import GalleryPoint, OperatingRow
+from faceid.evaluation.findings import GalleryPoint, OperatingRow
 from faceid.evaluation.statistics.bootstrap import places_of
 from faceid.evaluation.statistics.comparisons import Comparisons
 from faceid.evaluation.statistics.intervals import Interval, rule_of_3, wilson
@@ -33,7 +33,7 @@ class Goal:
     """What a threshold is to achieve: exactly one of the first four, FMR 1e-4 where none is given.
 
     `fpir` holds in a gallery of `identities`. `cost` is that of a false match, a false non-match costing 1, where a
-    share `prior` of all attempts is by somebody else. UsageError for what is no rate or no cost.
+    share `prior` of all attempts is non-mated. Raises UsageError for a value that is no rate or no cost.
     """
 
     fmr: float | None = None
@@ -46,25 +46,30 @@ class Goal:
     def __post_init__(self) -> None:
         given = [name for name in ("fmr", "fpir", "max_fnmr", "cost") if getattr(self, name) is not None]
         if len(given) > 1:
-            first, second = (f"--{name.replace('_', '-')}" for name in given[:2])
+            first, second = (name.replace("_", "-") for name in given[:2])
             raise UsageError(
-                f"{first} and {second} exclude each other", hint="each of them sets the threshold: give one"
+                f"{first} and {second} exclude each other", remedy="one_target", first=first, second=second
             )
         for name in ("fmr", "fpir", "max_fnmr", "prior"):
             value = getattr(self, name)
             if value is not None and not 0.0 < value < 1.0:
+                option = name.replace("_", "-")
                 raise UsageError(
-                    f"--{name.replace('_', '-')} {value:g} is not a rate",
-                    hint="give a number between 0 and 1",
+                    f"{option} {value:g} is not a rate",
+                    remedy="not_a_rate",
+                    option=option,
+                    value=value,
                 )
         if self.cost is not None and not (math.isfinite(self.cost) and self.cost > 0.0):
-            raise UsageError(f"--cost {self.cost:g} is not a cost", hint="give a number above 0")
+            raise UsageError(f"{self.cost:g} is not a cost", remedy="not_a_cost", value=self.cost)
         if self.identities is not None and self.fpir is None:
-            raise UsageError("--identities goes with --fpir", hint="an FMR is the same in any gallery")
+            raise UsageError("the number of identities goes with an FPIR", remedy="size_without_fpir")
         if self.prior is not None and self.cost is None:
-            raise UsageError("--prior goes with --cost", hint="the other goals do not depend on it")
+            raise UsageError("a prior goes with a cost", remedy="prior_without_cost")
         if self.identities is not None and self.identities < 1:
-            raise UsageError(f"--identities {self.identities} is no gallery", hint="give 1 or more")
+            raise UsageError(
+                f"{self.identities} identities are no gallery", remedy="not_a_size", value=self.identities
+            )
 
     @property
     def promised_fmr(self) -> float | None:
@@ -117,7 +122,7 @@ def at_fmr(
             f"with {total:,} non-mated comparisons nothing below FMR {rule_of_3(total):.2g} can be claimed,"
             f" and a fit to their tail does not reach FMR {fmr:.2g}: {refused}",
             code="unclaimable",
-            hint="bring more people, or ask for a higher rate",
+            remedy="more_people",
         ) from refused
     found = row(asked, strict.low, data, low=strict.low, high=strict.high, extrapolated=True)
     at_threshold = fit.fmr_at(strict.low)
@@ -174,7 +179,7 @@ def _at_fnmr(data: Comparisons, rate: float) -> float:
         raise InputError(
             f"with {total:,} mated comparisons nothing below FNMR {least:.2g} can be claimed",
             code="unclaimable",
-            hint="bring more photos of the same people, or allow a higher rate",
+            remedy="more_photos",
         )
     missed = math.floor(rate * total * (1 + 1e-12))
     if not data.mated.complete and missed >= held.size:
@@ -195,7 +200,7 @@ def _at_least_cost(data: Comparisons, cost: float, prior: float) -> float:
         raise InputError(
             f"at cost {cost:g} the best is to match nobody: no threshold is worth its false matches",
             code="unclaimable",
-            hint="lower --cost, or use a stronger network",
+            remedy="lower_cost",
         )
     return best
 

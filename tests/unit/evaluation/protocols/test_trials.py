@@ -10,7 +10,7 @@ import pytest
 
 from faceid.decision.scores import distance_from_similarity, identity_similarity
 from faceid.errors import InputError, UsageError
-from faceid.evaluation.protocols import protocols
+from faceid.evaluation.protocols import trials
 from faceid.evaluation.protocols.cohorts import by_group, read_attributes
 from faceid.evaluation.statistics.bootstrap import resample
 from faceid.evaluation.statistics.scores import compare_all
@@ -32,7 +32,7 @@ def test_k_folds_judge_each_fold_at_the_threshold_of_the_others() -> None:
     mated = np.arange(60) % 2 == 0
     distance = np.where(mated, rng.normal(0.4, 0.2, 60), rng.normal(0.8, 0.2, 60))
     folds = np.repeat([0, 1, 2], 20)
-    found = protocols.verification(distance, mated, folds)
+    found = trials.verification(distance, mated, folds)
     for fold in range(3):
         threshold = found.threshold[fold]
 
@@ -51,29 +51,29 @@ def test_k_folds_judge_each_fold_at_the_threshold_of_the_others() -> None:
 
 def test_folds_are_dealt_evenly_and_refused_where_that_cannot_be() -> None:
     mated = np.arange(50) < 20
-    folds = protocols.k_folds(mated, 5, np.random.default_rng(0))
+    folds = trials.k_folds(mated, 5, np.random.default_rng(0))
     for fold in range(5):
         assert (mated[folds == fold].sum(), (~mated[folds == fold]).sum()) == (4, 6)
     with pytest.raises(InputError, match="20 mated comparisons cannot fill 21 folds"):
-        protocols.k_folds(mated, 21, np.random.default_rng(0))
+        trials.k_folds(mated, 21, np.random.default_rng(0))
     with pytest.raises(UsageError):
-        protocols.k_folds(mated, 1, np.random.default_rng(0))
+        trials.k_folds(mated, 1, np.random.default_rng(0))
     with pytest.raises(InputError, match="one kind only"):
-        protocols.verification(np.linspace(0, 1, 50), mated, (~mated).astype(int))
+        trials.verification(np.linspace(0, 1, 50), mated, (~mated).astype(int))
 
 
 @pytest.mark.parametrize("photos", [1, 2])
 def test_an_open_set_keeps_strangers_out_and_searches_everything_else(photos: int) -> None:
     vectors, owner = people_and_photos(20, seed=1)
     templates = np.bincount(owner)
-    searches, enrolled = protocols.open_set(
+    searches, enrolled = trials.open_set(
         vectors, owner, "cosine", np.random.default_rng(0), photos=photos, strangers=0.3
     )
     assert 0 < enrolled <= 14
     assert searches.mated + searches.non_mated == len(owner) - photos * enrolled
     assert enrolled <= np.count_nonzero(templates > photos)
     # With nobody kept outside, whoever has a photo to spare is enrolled.
-    whole, everybody = protocols.open_set(
+    whole, everybody = trials.open_set(
         vectors, owner, "cosine", np.random.default_rng(0), photos=photos, strangers=0.0
     )
     assert everybody == np.count_nonzero(templates > photos)
@@ -84,14 +84,14 @@ def test_an_open_set_keeps_strangers_out_and_searches_everything_else(photos: in
 def test_a_gallery_of_a_size_is_filled_up_or_refused() -> None:
     vectors, owner = people_and_photos(20, seed=1)
     rng = np.random.default_rng(0)
-    _, enrolled = protocols.open_set(vectors, owner, "cosine", rng, photos=1, strangers=0.1, identities=17)
+    _, enrolled = trials.open_set(vectors, owner, "cosine", rng, photos=1, strangers=0.1, identities=17)
     assert enrolled == 17
     with pytest.raises(InputError, match="where 19 are wanted"):
-        protocols.open_set(vectors, owner, "cosine", rng, photos=1, strangers=0.1, identities=19)
+        trials.open_set(vectors, owner, "cosine", rng, photos=1, strangers=0.1, identities=19)
     with pytest.raises(InputError, match="stranger"):
-        protocols.open_set(*people_with(4, photos=3), "cosine", rng, photos=1, strangers=0.0)
+        trials.open_set(*people_with(4, photos=3), "cosine", rng, photos=1, strangers=0.0)
     with pytest.raises(InputError, match="0 of 4 people"):
-        protocols.open_set(*people_with(4, photos=3), "cosine", rng, photos=3, strangers=0.0)
+        trials.open_set(*people_with(4, photos=3), "cosine", rng, photos=3, strangers=0.0)
 
 
 def people_with(people: int, photos: int) -> tuple[np.ndarray, np.ndarray]:
@@ -103,7 +103,7 @@ def people_with(people: int, photos: int) -> tuple[np.ndarray, np.ndarray]:
 
 def test_leaving_one_out_searches_as_the_product_scores() -> None:
     vectors, owner = people_and_photos(15, seed=2)
-    searches = protocols.leave_one_out(vectors, owner, "cosine")
+    searches = trials.leave_one_out(vectors, owner, "cosine")
     ranks, own_distances, nearest = [], [], []
     for probe in range(len(owner)):
         to_others = [
@@ -127,7 +127,7 @@ def test_one_shot_of_two_people_is_a_loop_over_all_episodes() -> None:
         for query, own, other in itertools.permutations(range(4), 3)
         if owner[own] == owner[query] != owner[other]
     ]
-    found = protocols.one_shot(vectors, owner, np.random.default_rng(0), ways=2, episodes=4000)
+    found = trials.one_shot(vectors, owner, np.random.default_rng(0), ways=2, episodes=4000)
     assert found.accuracy.rate == pytest.approx(sum(outcomes) / len(outcomes), abs=0.03)
     assert found.people == 2
 
@@ -136,12 +136,12 @@ def test_one_shot_knows_the_right_answer_and_its_limits() -> None:
     vectors = np.eye(6, dtype=np.float32)[[0, 0, 1, 1, 2, 3]]
     owner = np.array([0, 0, 1, 1, 2, 3])
     rng = np.random.default_rng(0)
-    found = protocols.one_shot(vectors, owner, rng, ways=4, episodes=200)
+    found = trials.one_shot(vectors, owner, rng, ways=4, episodes=200)
     assert (found.accuracy.rate, found.people) == (1.0, 2)
     # Everybody alike: a constant score earns nothing.
-    assert protocols.one_shot(np.ones_like(vectors), owner, rng, ways=4, episodes=50).accuracy.rate == 0.0
+    assert trials.one_shot(np.ones_like(vectors), owner, rng, ways=4, episodes=50).accuracy.rate == 0.0
     with pytest.raises(InputError, match="too few for 5 ways"):
-        protocols.one_shot(vectors, owner, rng, ways=5, episodes=1)
+        trials.one_shot(vectors, owner, rng, ways=5, episodes=1)
 
 
 def test_groups_against_a_loop(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from faceid.evaluation.data.whole import look_at_whole, whole
+from faceid.evaluation.data.crops import look_at_whole, whole
 from faceid.imaging import from_array, read
 from faceid.recognition.embed.fake import FakeEmbedder
 

@@ -1,4 +1,4 @@
-"""Pictures that are crops already, of faces or of anything else: no face is looked for in them."""
+"""Pictures that are crops already, of faces or of anything else: they need no face detection."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _BATCH = 32
 def look_at_whole(
     embedder: Embedder, paths: Sequence[str], progress: Progress | None = None
 ) -> dict[str, Seen]:
-    """The template of each picture as it is, brought to the size of the network's crops; why not, where unreadable.
+    """The template of each picture, resized to the crop size of the network.
 
-    `Seen.reason` is `unreadable` at most. A picture that is not square is stretched.
+    `Seen.reason` is None, or `unreadable` for a picture without a template. A picture that is not square is stretched.
     """
     found: dict[str, Seen] = {}
     for part in _parts(paths):
@@ -46,7 +46,7 @@ def whole(image: Image, embedder: Embedder) -> Crop:
 
     size = embedder.input_size
     scale = max(size / image.width, size / image.height)
-    # Of means over areas where pixels become fewer, which would be passed over otherwise.
+    # A mean over areas uses all pixels of a picture that shrinks.
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     pixels = cv2.resize(image.pixels, (size, size), interpolation=how)
     return Crop(np.ascontiguousarray(pixels, dtype=np.uint8), embedder.model.aligner, scale)

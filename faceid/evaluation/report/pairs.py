@@ -1,30 +1,25 @@
-"""Small pictures of the faces in the pairs that a report shows."""
+"""The pairs of photos that a report shows: their faces, and the folder that contains them."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
-from io import BytesIO
 from pathlib import Path
 
-from PIL import Image as Pillow
-
 from faceid.errors import InputError
-from faceid.evaluation.report.findings import Findings, NotablePair
+from faceid.evaluation.findings import Findings, NotablePair
 from faceid.imaging import read
 from faceid.ports.networks import Detector
 
 SIDE = 128
-"""Pixels."""
-
-# Of the face's box, on each side: what people recognise a face by.
-_MARGIN = 0.25
+"""Pixels of a thumbnail's sides."""
 
 
 def with_thumbnails(findings: Findings, detector: Callable[[], Detector]) -> Findings:
-    """`findings` with the faces of its notable pairs, JPEG; None for a photo that is not there or shows several.
+    """`findings` with the faces of its notable pairs as JPEG; None for a photo that is missing or shows several faces.
 
-    The detector is made when the first photo is looked at.
+    `detector` is called at the first photo.
     """
     found: dict[str, bytes | None] = {}
 
@@ -41,7 +36,19 @@ def with_thumbnails(findings: Findings, detector: Callable[[], Detector]) -> Fin
     return replace(findings, nearest=pictured(findings.nearest), farthest=pictured(findings.farthest))
 
 
+def common_root(findings: Findings) -> str:
+    """The folder that contains all files shown, with a slash at the end; empty where there is none."""
+    pairs = (*findings.nearest, *findings.farthest)
+    folders = [str(Path(path).parent) for pair in pairs for path in pair.paths if path is not None]
+    if not folders or not all(map(os.path.isabs, folders)):
+        return ""
+    root = os.path.commonpath(folders)
+    return root + os.sep if root.strip(os.sep) else ""
+
+
 def _thumbnail(path: str, detector: Callable[[], Detector]) -> bytes | None:
+    from faceid.imaging.thumbnails import thumbnail
+
     if not Path(path).is_file():
         return None
     try:
@@ -49,14 +56,4 @@ def _thumbnail(path: str, detector: Callable[[], Detector]) -> bytes | None:
     except InputError:
         return None
     (faces,) = detector().detect([image])
-    if len(faces) != 1:
-        return None
-    x1, y1, x2, y2 = faces[0].box
-    reach = _MARGIN * max(x2 - x1, y2 - y1)
-    left, top = round(max(0, x1 - reach)), round(max(0, y1 - reach))
-    right, bottom = round(min(image.width, x2 + reach)), round(min(image.height, y2 + reach))
-    picture = Pillow.fromarray(image.pixels[top:bottom, left:right])
-    picture.thumbnail((SIDE, SIDE))
-    encoded = BytesIO()
-    picture.save(encoded, "JPEG", quality=85)
-    return encoded.getvalue()
+    return thumbnail(image, faces[0].box, side=SIDE, framed=False) if len(faces) == 1 else None

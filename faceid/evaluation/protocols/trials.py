@@ -1,4 +1,4 @@
-"""Protocols in which face recognition is measured: k-fold verification, open-set identification, one-shot N-way."""
+"""Three protocols on plain arrays: k-fold verification, open-set identification, one-shot N-way."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceid.errors import InputError, UsageError
+from faceid.evaluation.findings import FoldAccuracy, OneShot
 from faceid.evaluation.protocols.identification import Searches, search
-from faceid.evaluation.report.findings import FoldAccuracy, OneShot
 from faceid.evaluation.statistics.intervals import wilson
 from faceid.evaluation.statistics.metrics import Distances, accuracy, best_threshold
 from faceid.evaluation.statistics.scores import distances
@@ -25,7 +25,9 @@ _PROBES = 1024
 def k_folds(mated: NDArray[np.bool_], folds: int, rng: np.random.Generator) -> Ints:
     """Deal comparisons (n,) out to `folds` at random, each kind evenly; InputError where a fold would lack a kind."""
     if folds < 2:
-        raise UsageError(f"--folds {folds} leaves nothing to choose a threshold on", hint="give 2 or more")
+        raise UsageError(
+            f"{folds} folds leave nothing to choose a threshold on", remedy="two_folds", folds=folds
+        )
     dealt = np.empty(mated.size, dtype=np.int64)
     for kind in (True, False):
         chosen = np.flatnonzero(mated == kind)
@@ -33,7 +35,7 @@ def k_folds(mated: NDArray[np.bool_], folds: int, rng: np.random.Generator) -> I
             raise InputError(
                 f"{chosen.size} {'mated' if kind else 'non-mated'} comparisons cannot fill {folds} folds",
                 code="too_few",
-                hint="give fewer --folds, or more pairs",
+                remedy="fewer_folds",
             )
         dealt[rng.permutation(chosen)] = np.arange(chosen.size) % folds
     return dealt
@@ -51,7 +53,7 @@ def verification(distance: Distances, mated: NDArray[np.bool_], folds: Ints) -> 
         parts = [distance[chosen] for chosen in (own & mated, own & ~mated, ~own & mated, ~own & ~mated)]
         if any(part.size == 0 for part in parts):
             raise InputError(
-                f"fold {number} holds comparisons of one kind only", code="too_few", hint="mend the folds"
+                f"fold {number} holds comparisons of one kind only", code="too_few", remedy="one_sided_fold"
             )
         thresholds.append(best_threshold(parts[2], parts[3]))
         accuracies.append(accuracy(parts[0], parts[1], thresholds[-1]))
@@ -70,12 +72,12 @@ def open_set(
     strangers: float,
     identities: int | None = None,
 ) -> tuple[Searches, int]:
-    """Enrol `photos` of some people, search the rest of theirs and those of strangers; searches, and people enrolled.
+    """Enrol `photos` of some people and search the other photos; the searches, and the number of people enrolled.
 
-    `identity` (n,) numbers people from 0. A share `strangers` of all people stays outside, and so does everybody who
-    has no photo beyond the `photos` enrolled, unless `identities` asks for a gallery larger than the others fill:
-    then those follow, without a mated search. Scores are the product's (`identity_similarity`). InputError where
-    nobody is left to enrol, or nobody to be a stranger.
+    `identity` (n,) numbers people from 0. A share `strangers` of all people is not enrolled: their searches are
+    non-mated. Nor is a person with no photo beyond `photos`, unless `identities` asks for a larger gallery: then such
+    people are enrolled too, without a mated search. Scores are those of `identity_similarity`. Raises InputError where
+    no person is left to enrol, or none for non-mated searches.
     """
     count = int(identity.max()) + 1
     templates = np.bincount(identity, minlength=count)
@@ -89,10 +91,14 @@ def open_set(
             f"{enrolled.size} of {count:,} people can be enrolled with {photos} photos each"
             + ("" if identities is None else f", where {identities:,} are wanted"),
             code="too_few",
-            hint="enrol fewer people or photos, or leave fewer strangers out",
+            remedy="fewer_enrolled",
         )
     if enrolled.size == count:
-        raise InputError("nobody is left to be a stranger", code="too_few", hint="leave more people out")
+        raise InputError(
+            "no person is left for non-mated searches: all would be enrolled, and none a stranger",
+            code="too_few",
+            remedy="more_left_out",
+        )
     shuffled = rng.permutation(identity.size)
     place = np.argsort(identity[shuffled], kind="stable")
     starts = np.concatenate([[0], np.cumsum(templates)[:-1]])
@@ -107,8 +113,8 @@ def one_shot(
 ) -> OneShot:
     """N-way one-shot recognition (Lake et al. 2011): one photo of each of `ways` people, and one more of one of them.
 
-    The interval takes episodes as independent: it is about these people, not about others. InputError where there are
-    fewer than `ways` people, or nobody has two photos.
+    The interval takes episodes as independent: it is about these people, not about others. Raises InputError where
+    there are fewer than `ways` people, or none has two photos.
     """
     count = int(identity.max()) + 1
     templates = np.bincount(identity, minlength=count)
@@ -117,7 +123,7 @@ def one_shot(
         raise InputError(
             f"{count:,} people, {several.size:,} of them with two photos, are too few for {ways} ways",
             code="too_few",
-            hint="give fewer --ways (2 or more), or more photos",
+            remedy="fewer_ways",
         )
     order = np.argsort(identity, kind="stable")
     starts = np.concatenate([[0], np.cumsum(templates)[:-1]])
@@ -128,7 +134,7 @@ def one_shot(
         others += others >= who
         query, own = order[starts[who] + rng.choice(templates[who], 2, replace=False)]
         shown = order[starts[others] + (rng.random(ways - 1) * templates[others]).astype(np.int64)]
-        # A stranger who is as near is as good as wrong.
+        # Another person at the same distance counts as wrong.
         right += bool(vectors[own] @ vectors[query] > (vectors[shown] @ vectors[query]).max())
     return OneShot(ways, episodes, several.size, wilson(right, episodes))
 

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceid.errors import InputError, UsageError
+from faceid.evaluation.data.crops import look_at_whole
 from faceid.evaluation.data.pair_files import PairSet, from_pairs
 from faceid.evaluation.data.photos import Collection, Progress, digest_of, from_folders, from_gallery, look_at
 from faceid.evaluation.data.score_files import ScoreSet, has_scores, read_scores
-from faceid.evaluation.data.whole import look_at_whole
-from faceid.evaluation.report.findings import Data
+from faceid.evaluation.findings import Data
 from faceid.evaluation.statistics.caveats import Caveat
 from faceid.evaluation.statistics.comparisons import Comparisons, of_pairs, of_templates
 from faceid.evaluation.statistics.scores import AllPairs, distances
@@ -71,22 +71,20 @@ def load(
     whole: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Material:
-    """Read DATA, whatever of the four it is; None is the gallery.
+    """Read DATA of one of the four kinds; None is the gallery.
 
-    UsageError for what it cannot be, InputError for one that cannot be used: one identity only, one photo each,
-    files that are not there, scores that are no numbers. Photos are looked at with `tools.pipeline`; `whole` takes
-    the pictures of folders for crops, and looks for no face in them.
+    Raises UsageError for DATA of no known kind, InputError for DATA that cannot be used: one identity only, one photo
+    each, missing files, scores that are no numbers. `tools.pipeline` embeds photos. `whole` takes the pictures of
+    folders as crops, without face detection.
     """
     if images is not None and (what is None or Path(what).is_dir()):
-        raise UsageError("--images goes with a pairs file", hint="it says below which folder its photos are")
+        raise UsageError("a folder of images goes with a pairs file", remedy="images_without_pairs")
     if whole and (what is None or not Path(what).is_dir()):
-        raise UsageError("--whole goes with a folder per identity", hint="its pictures are taken as they are")
+        raise UsageError("whole pictures go with a folder per identity", remedy="whole_without_folder")
     try:
         return _load(what, tools, rng, images, whole, progress)
     except ValueError as error:
-        raise InputError(
-            f"{what or GALLERY}: {error}", code="too_few", hint="two people at least, one with two photos"
-        ) from error
+        raise InputError(f"{what or GALLERY}: {error}", code="too_few", remedy="two_people") from error
 
 
 def _load(
@@ -113,7 +111,7 @@ def _load(
         raise UsageError(
             f"{what}: no such file or folder",
             code="not_found",
-            hint="DATA is a folder per identity, a pairs file, a file of scores, or `gallery`",
+            remedy="evaluation_data_not_found",
             path=what,
         )
     suffix = path.suffix.lower()
@@ -124,7 +122,7 @@ def _load(
         return of_listed(from_pairs(path, images or path.parent, tools.pipeline(), progress), rng)
     raise UsageError(
         f"{what} is no data to evaluate",
-        hint="DATA is a folder per identity, a pairs file (.txt as LFW's, .csv), scores (.csv, .npz), or `gallery`",
+        remedy="not_evaluation_data",
         path=what,
     )
 
@@ -224,7 +222,8 @@ def of_scores(scores: ScoreSet, model: str | None, metric: Metric, rng: np.rando
         raise UsageError(
             f"{scores.source} holds scores of {scores.model}, not of {model}",
             code="model_mismatch",
-            hint=f"use --model {scores.model}",
+            remedy="scores_of_another_model",
+            model=scores.model,
             path=scores.source,
         )
     comparisons = of_pairs(scores.distance, scores.mated, rng)
@@ -242,7 +241,7 @@ def of_scores(scores: ScoreSet, model: str | None, metric: Metric, rng: np.rando
     )
     caveat = Caveat(
         "independent",
-        "nobody knows whose scores these are: intervals take them as independent, and are too narrow",
+        "the identities behind these scores are unknown: intervals take them as independent, and are too narrow",
     )
     return Material(
         data=data,
