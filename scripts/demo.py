@@ -1,4 +1,4 @@
-"""What `make demo` shows: two people enrolled, one recognised in photos never seen before, a stranger refused.
+"""What `make demo` shows: two people are enrolled, one is recognised in new photos, another person is refused.
 
 Every step is the command that a user would type, printed before it runs.
 """

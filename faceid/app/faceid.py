@@ -2,56 +2,105 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias, Union, cast
+from types import TracebackType
+from typing import TYPE_CHECKING, cast
 
-from faceid.app.administration import Administration
-from faceid.app.answers import identified, said
-from faceid.app.factories import open_liveness_detector
-from faceid.decision.decide import Target, decide_claim, decide_identity
-from faceid.decision.scores import distance_from_similarity
+from faceid.app import matching, watching
+from faceid.app.index import GalleryIndex
+from faceid.app.matching import ImageLike, source_of
+from faceid.app.people import People
+from faceid.app.policies import GalleryPolicies
+from faceid.app.services import Request, Services
+from faceid.app.transfer import Transfer
+from faceid.config import Settings
+from faceid.decision.decide import Target
 from faceid.enrolment.rules import EnrolmentRules
 from faceid.enrolment.run import Enrolment
-from faceid.errors import UsageError, not_one_face
 from faceid.gallery.gallery import clean_name
-from faceid.imaging import fetch, from_array
-from faceid.live.decision.evidence import Evidence
-from faceid.live.liveness.checks import CHALLENGE_FPS, check_maker
 from faceid.live.liveness.checks import Kind as LivenessKind
 from faceid.live.loop import Live, Until
-from faceid.live.source.addresses import parse_address
-from faceid.live.source.capture import Capture
-from faceid.live.watch import Watch
-from faceid.policies.stored import state_of
-from faceid.recognition.pipeline import Look, Source
-from faceid.results import AlreadyEnrolled, CompareResult, EnrollResult, IdentifyResult, VerifyResult
+from faceid.results import (
+    AlreadyEnrolled,
+    CompareResult,
+    EnrollResult,
+    IdentifyResult,
+    RemoveResult,
+    VerifyResult,
+)
 from faceid.sources import Photo
-from faceid.types import Candidate, Embedding
 
 if TYPE_CHECKING:
-    from faceid.types import Pixels, Vector
-
-ImageLike: TypeAlias = Union[str, Path, "Pixels"]
-"""A path, or RGB pixels (H, W, 3) uint8."""
-
-_CANDIDATES = 10
-"""Compared with each look at a face that is watched: beyond the nearest, those who might take its name over."""
+    from typing_extensions import Self
 
 
-class FaceID(Administration):
+class FaceID:
     """Enrol, identify, verify and compare faces against one gallery.
 
-    Everything heavy is loaded when first needed. Use it as a context manager, from one thread. Methods raise
+    Eight methods do the daily work: enroll, enroll_each, identify, identify_each, verify, compare, watch and remove.
+    The rest is in parts: `people`, `policies`, `index` and `transfer`. `services` gives what they all work with, for
+    programs that need the network, the pipeline or the open gallery itself.
+
+    Networks, the gallery and the index are loaded when they are first needed, once. Threads may share an object: many
+    may ask while one enrols, removes or moves the gallery to another model. Use it as a context manager. Methods raise
     the errors of `faceid.errors`.
     """
+
+    people: People
+    policies: GalleryPolicies
+    index: GalleryIndex
+    transfer: Transfer
+    services: Services
+
+    def __init__(
+        self,
+        db: str | Path | None = None,
+        model: str | None = None,
+        device: str = "auto",
+        *,
+        min_face: float | None = None,
+        detector: str | None = None,
+        notify: Callable[[str], None] | None = None,
+        settings: Settings | None = None,
+    ) -> None:
+        """Open nothing yet. `Settings.load` says what `db`, `model` and `device` may be and which defaults they have.
+
+        `min_face` is the smallest face to look for, pixels (None: by the size of the image). `detector` is a name of
+        the detector registry (None: the one that goes with the model); a calibration holds for the detector that it was
+        made with. `notify` is called with one-line notes, such as the chosen device, from any thread. `settings` take
+        the place of `db`, `model` and `device`.
+        """
+        self.services = Services(
+            Settings.load(db=db, model=model, device=device) if settings is None else settings,
+            min_face=min_face,
+            detector=detector,
+            notify=notify,
+        )
+        self.people = People(self.services)
+        self.policies = GalleryPolicies(self.services)
+        self.index = GalleryIndex(self.services)
+        self.transfer = Transfer(self.services)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the gallery. Running requests finish first: the last of them closes it, and this does not wait.
+
+        May be called again. A later request opens the gallery again.
+        """
+        self.services.close()
 
     # -- decisions ---------------------------------------------------------------------------------------------
 
     def identify(self, image: ImageLike, target: Target | None = None, *, top: int = 5) -> IdentifyResult:
-        """Who is in this picture? `top` candidates are listed for each face.
+        """Who is in this image? `top` candidates are listed for each face.
 
         `target` defaults to the gallery's policy for searches, else to FPIR 1 %.
         """
@@ -60,55 +109,29 @@ class FaceID(Administration):
     def identify_each(
         self, images: Iterable[ImageLike], target: Target | None = None, *, top: int = 5
     ) -> Iterator[IdentifyResult]:
-        """`identify` for many pictures, in order, each as soon as it is known."""
-        return (result for _, result in self.search(images, target, top=top))
+        """`identify` for many images, in order, each as soon as it is known.
 
-    def search(
-        self, images: Iterable[ImageLike], target: Target | None = None, *, top: int = 5
-    ) -> Iterator[tuple[Look[Source], IdentifyResult]]:
-        """`identify_each`, with what was seen beside what was decided."""
-        gallery = self.gallery()
-        self._check_model_name(gallery)
-        # Before the first picture is read: a target that cannot be met is the user's to mend.
-        self.policies.for_search(target)
-        gallery.guard(self.embedder.model)
-        for look in self.pipeline.look(_source(image) for image in images):
-            started = time.perf_counter()
-            policy = self.policies.for_search(target)
-            found = gallery.search(look.embeddings, max(2, top))
-            decisions = [decide_identity(candidates, policy) for candidates in found]
-            timing = {**look.timing_ms, "search": (time.perf_counter() - started) * 1e3}
-            timing["total"] = sum(timing.values())
-            yield look, identified(look, decisions, policy, timing, top)
+        Images are embedded in batches, and those that are ready at the same time are searched for in one call.
+        """
+        return (result for _, result in matching.search(self.services, images, target, top=top))
 
     def verify(self, name: str, image: ImageLike, target: Target | None = None) -> VerifyResult:
-        """Does this picture show the enrolled person `name`?
+        """Does this image show the enrolled person `name`?
 
         `target` defaults to the gallery's policy for comparisons, else to FMR 1e-4.
 
-        Raises InputError where the picture cannot be read or does not show exactly one face.
+        Raises InputError where the image cannot be read or does not show exactly one face, Refused for an unknown name.
         """
-        gallery = self.gallery()
-        self._check_model_name(gallery)
-        name = clean_name(name)
-        gallery.require(name)
-        policy = self.policies.for_claim(target)
-        gallery.guard(self.embedder.model)
-        path, probe = self._one_face(image)
-        similarity = gallery.similarity_to(name, probe)
-        decision = decide_claim(similarity, probe.model.metric, policy)
-        return VerifyResult(path, name, *said(decision), state_of(policy))
+        return matching.verify(self.services, name, image, target)
 
     def compare(self, first: ImageLike, second: ImageLike, target: Target | None = None) -> CompareResult:
-        """Do two pictures show one person? Needs no gallery.
+        """Do two images show one person? Needs no gallery.
 
         `target` defaults to the policy for comparisons of the gallery, where there is one, else to FMR 1e-4.
+
+        Raises InputError as `verify` does.
         """
-        policy = self.policies.for_claim(target)
-        (path, probe), (other_path, other) = self._one_face(first), self._one_face(second)
-        similarity = float(probe.vector @ other.vector)
-        decision = decide_claim(similarity, probe.model.metric, policy)
-        return CompareResult((path, other_path), *said(decision), state_of(policy))
+        return matching.compare(self.services, first, second, target)
 
     def watch(
         self,
@@ -122,61 +145,28 @@ class FaceID(Administration):
         max_fps: float | None = None,
         least_looks: int = 1,
     ) -> Live:
-        """Watch a camera (`"0"`), an `rtsp://` or `http://` stream, a video, a directory of pictures, or `-`.
+        """Watch a camera (`"0"`), an `rtsp://` or `http://` stream, a video, a directory of images, or `-`.
 
-        Iterate over the result, and close it or use it as a context manager. Faces are searched in the gallery, or
-        held against the one `claim`. `target` is as for `identify` and, with a claim, `verify`. With `liveness`
-        nobody is named who is not found live: `passive` judges by the looks alone, `challenge` asks for a few
-        movements too. A decision takes `least_looks` embedded frames at least. Files are read as fast as they can be
-        looked at, with `realtime` at their own pace.
+        Iterate over the result, and close it or use it as a context manager. Faces are searched for in the gallery, or
+        compared with the one person `claim`. `target` is as for `identify` and, with a claim, as for `verify`. With
+        `liveness` only a live face gets a name: `passive` judges by single images, `challenge` asks for a few movements
+        too. A decision takes `least_looks` embedded frames at least. Files are read as fast as they can be processed,
+        with `realtime` at their own pace.
 
         Raises UsageError (`bad_source`; `not_calibrated` for a model without a calibration), InputError
-        (`no_such_source`), ModelError where weights for liveness are missing, Refused for a claim that nobody enrolled
-        goes by.
+        (`no_such_source`), ModelError where weights for liveness are missing, Refused for an unknown claim.
         """
-        address = parse_address(source)
-        if liveness == "challenge" and max_fps is not None and max_fps < CHALLENGE_FPS:
-            raise UsageError(
-                f"a challenge cannot be followed at {max_fps:g} frames a second",
-                hint=f"allow {CHALLENGE_FPS:g} or more, or use --liveness passive",
-            )
-        gallery = self.gallery()
-        self._check_model_name(gallery)
-        name = None if claim is None else clean_name(claim)
-        if name is not None:
-            gallery.require(name)
-        policies = self.policies
-        policy = policies.for_search if name is None else policies.for_claim
-        metric = self._model_key.metric
-
-        def search(vector: Vector) -> tuple[Candidate, ...]:
-            probe = Embedding(vector, self.embedder.model)
-            if name is None:
-                return gallery.search([probe], _CANDIDATES)[0]
-            similarity = gallery.similarity_to(name, probe)
-            return (Candidate(name, distance_from_similarity(similarity, metric), similarity),)
-
-        def begin() -> Evidence:
-            return Evidence(search, policy(target), metric, claim=name is not None)
-
-        # Before anything is opened: what cannot be decided needs no camera.
-        begin()
-        gallery.guard(self.embedder.model)
-        watch = Watch(
-            self.pipeline.detector,
-            self.embedder,
-            begin,
-            claim=name,
-            check=check_maker(
-                liveness,
-                open_liveness_detector(liveness, self.model_name, self.device, self.settings),
-                policy(target),
-                metric,
-            ),
+        return watching.watch(
+            self.services,
+            source,
+            claim,
+            target,
+            liveness=liveness,
+            realtime=realtime,
+            until=until,
+            max_fps=max_fps,
             least_looks=least_looks,
-            hurried=address.live or realtime,
         )
-        return Live(Capture(address, realtime=realtime), watch, until, max_fps=max_fps)
 
     # -- enrolment ---------------------------------------------------------------------------------------------
 
@@ -188,22 +178,21 @@ class FaceID(Administration):
         *,
         store_crops: bool = False,
     ) -> list[EnrollResult]:
-        """Store the templates of a person's photos; what became of each, in order.
+        """Store the templates of one person's images; one result an image, in their order.
 
-        Photos that cannot be used are results with a reason, not errors. `rules` say what is let in. `store_crops`
-        keeps the part of each photo around the face in the gallery, for a later `reembed`.
+        An image that cannot be used gives a result with a reason, not an error. `rules` say which images are enrolled.
+        `store_crops` keeps the part of each image around the face in the gallery, for a later re-embedding.
         """
         single = isinstance(images, (str, Path)) or hasattr(images, "shape")
-        photos = cast("Iterable[ImageLike]", [images] if single else images)
+        listed = cast("Iterable[ImageLike]", [images] if single else images)
         name = clean_name(name)
-        sources = (_source(image) for image in photos)
-        return list(
-            self.enroll_each(
-                (Photo(source.source, name, source.load) for source in sources),
-                rules,
-                store_crops=store_crops,
-            )
-        )
+        sources = (source_of(image) for image in listed)
+        photos = (Photo(source.source, name, source.load) for source in sources)
+
+        def enrolled(request: Request, waiting: Iterator[Photo]) -> Iterator[EnrollResult]:
+            return self._enrolment(request, rules, store_crops=store_crops).run(waiting)
+
+        return list(self.services.answer_each(photos, enrolled, create=True))
 
     def enroll_each(
         self,
@@ -217,36 +206,51 @@ class FaceID(Administration):
     ) -> Iterator[EnrollResult]:
         """`enroll` for photos of many people (see `faceid.sources`), each result as soon as it is stored.
 
-        Photos of one person are best given one after the other: they are decided on together. `attributes` by name are
-        stored with those of whom a photo is let in. `ask` answers questions where the rules say so, and `warn` is told
-        who seems to be enrolled under another name (default: `notify` is). A run that was cut short goes on where it
-        was when it is repeated.
+        Consecutive photos of one person are decided on together. `attributes` by name are stored with people of whom a
+        photo is enrolled. `ask` answers questions where the rules require it. `warn` is told of people who seem to be
+        enrolled under another name already (default: `notify` is told). Repeat a run that was interrupted: it goes on
+        where it stopped. A re-embedding interrupts it with GalleryError (`model_mismatch`).
         """
-        gallery = self.gallery(create=True)
-        self._check_model_name(gallery)
-        enrolment = Enrolment(
-            gallery,
-            self.pipeline,
-            self.calibration,
+        with self.services.request(create=True) as request:
+            # Now and not with the first result: what prevents any enrolment is the caller's to know at once.
+            assert request.model.pipeline
+        return self._enrolled_each(photos, rules, attributes, store_crops, ask, warn)
+
+    def remove(self, name: str) -> RemoveResult:
+        """Delete a person with all templates; see `People.remove`."""
+        return self.people.remove(name)
+
+    def _enrolled_each(
+        self,
+        photos: Iterable[Photo],
+        rules: EnrolmentRules | None,
+        attributes: Mapping[str, Mapping[str, str]] | None,
+        store_crops: bool,
+        ask: Callable[[str], bool] | None,
+        warn: Callable[[AlreadyEnrolled], None] | None,
+    ) -> Iterator[EnrollResult]:
+        with self.services.request(create=True) as request:
+            enrolment = self._enrolment(request, rules, store_crops=store_crops, ask=ask, warn=warn)
+            yield from enrolment.run(photos, attributes)
+
+    def _enrolment(
+        self,
+        request: Request,
+        rules: EnrolmentRules | None,
+        *,
+        store_crops: bool,
+        ask: Callable[[str], bool] | None = None,
+        warn: Callable[[AlreadyEnrolled], None] | None = None,
+    ) -> Enrolment:
+        model = request.model
+        return Enrolment(
+            request.gallery,
+            model.pipeline,
+            model.calibration,
             rules or EnrolmentRules(),
-            min_face=self._min_face,
-            look_closer=self._look_closer,
+            min_face=model.min_face,
+            look_closer=model.look_closer,
             store_crops=store_crops,
             ask=ask or (lambda question: False),
-            warn=warn or (lambda warning: self._note(str(warning))),
+            warn=warn or (lambda warning: self.services.notify(str(warning))),
         )
-        return enrolment.run(photos, attributes)
-
-    def _one_face(self, image: ImageLike) -> tuple[str, Embedding]:
-        (look,) = self.pipeline.look([_source(image)])
-        if look.error is not None:
-            raise look.error
-        if len(look.observations) != 1:
-            raise not_one_face(len(look.observations), look.source)
-        return look.source, look.embeddings[0]
-
-
-def _source(image: ImageLike) -> Source:
-    if isinstance(image, (str, Path)):
-        return Source(str(image), partial(fetch, str(image)))
-    return Source("array", partial(from_array, image))

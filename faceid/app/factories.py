@@ -1,4 +1,4 @@
-"""Names -> instances: the only dynamic import. Heavy libraries load here and below, when first needed."""
+"""Names -> instances. Heavy libraries are imported here and below, when a network is first needed."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from faceid.config import Runtime, Settings
 from faceid.errors import ModelError
 from faceid.networks import kinds, registry
 from faceid.networks.registry import FAKE
+from faceid.recognition.detect import registry as detectors
 from faceid.runtime.devices import on_own_stream, resolve_runtime, torch_threads, usable_cores
 from faceid.runtime.ordered_map import Crew
-from faceid.runtime.process import keep_memory, patient_threads
 
 if TYPE_CHECKING:
     from faceid.live.liveness.checks import Kind
@@ -26,18 +26,21 @@ GPU_WORKERS, GPU_BATCH, GPU_BATCH_PIXELS = 4, 32, 32_000_000
 
 
 def make_detector(
-    model: str, device: str, min_face: float | None = None, *, runtime: Runtime = "auto"
+    model: str,
+    device: str,
+    min_face: float | None = None,
+    *,
+    runtime: Runtime = "auto",
+    detector: str | None = None,
 ) -> Detector:
-    """The detector that goes with `model`: MTCNN, or the fake for the fake. Raises ModelError, DeviceError."""
-    patient_threads()
-    if model == FAKE:
-        return cast(
-            "Detector", import_module("faceid.recognition.detect.fake").FakeDetector(min_face=min_face or 40)
-        )
-    keep_memory()
-    module = import_module("faceid.recognition.detect.mtcnn")
-    chosen = resolve_runtime(runtime, device)
-    return cast("Detector", module.MtcnnDetector(device=device, min_face=min_face, runtime=chosen))
+    """The detector called `detector`, or without a name the one that goes with `model`: MTCNN, and the fake's own.
+
+    `min_face` is the smallest face to look for, pixels. Raises ModelError, DeviceError.
+    """
+    name = detector or (detectors.FAKE if model == FAKE else detectors.MTCNN)
+    # The fake runs no network: any device and runtime will do.
+    chosen = runtime if name == detectors.FAKE else resolve_runtime(runtime, device)
+    return detectors.open_detector(name, device=device, min_face=min_face, runtime=chosen)
 
 
 def make_embedder(model: str, device: str, settings: Settings) -> Embedder:
@@ -46,7 +49,6 @@ def make_embedder(model: str, device: str, settings: Settings) -> Embedder:
     Raises ModelError where it is unknown, missing or altered, or its runtime is; DeviceError where its runtime
     cannot use `device`. An ONNX graph of the user's own runs in ONNX Runtime always.
     """
-    patient_threads()
     card = registry.card(model, settings.models_dir)
     kind = kinds.find_kind(card.backbone)
     runner = "torch" if kind is None else kind.runner
@@ -69,7 +71,6 @@ def make_liveness_detector(model: str, device: str, settings: Settings) -> Liven
 
     Raises ModelError where its weights are missing or altered.
     """
-    patient_threads()
     if model == FAKE:
         return cast(
             "LivenessDetector", import_module("faceid.recognition.liveness.fake").FakeLivenessDetector()

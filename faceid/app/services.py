@@ -1,173 +1,299 @@
-"""The parts of the system, each made when it is first needed."""
+"""What a FaceID object works with: settings, the open gallery, the device and the services of the model in use."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache, cached_property
-from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING, TypeVar
 
-from faceid.app import factories
+from faceid.app.model_services import ModelServices, Once
 from faceid.config import Settings
+from faceid.errors import GalleryError
 from faceid.gallery.gallery import Gallery, other_model
-from faceid.networks import registry
-from faceid.policies.active import Policies
-from faceid.recognition.pipeline import LookCloser, Pipeline
 from faceid.runtime import devices
-from faceid.types import Image, ModelKey
+from faceid.types import ModelKey
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from faceid.policies.active import Policies
 
-    from faceid.networks.registry import Calibration
-    from faceid.ports.networks import Detector, Embedder
+Origin = TypeVar("Origin")
+Result = TypeVar("Result")
 
 
-class Parts:
-    """Settings, and what they amount to: gallery, device, network, pipeline, policies."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Request:
+    """What one request works with from beginning to end: a gallery and the services of one model."""
 
-    def __init__(
-        self,
-        db: str | Path | None = None,
-        model: str | None = None,
-        device: str = "auto",
-        *,
-        min_face: float | None = None,
-        notify: Callable[[str], None] | None = None,
-    ) -> None:
-        """Open nothing yet: see `Settings.load` for `db`, `faceid.networks.registry` for `model`.
-
-        `min_face` is the smallest face to look for, pixels (None: by the size of the picture). `notify` is
-        called with one-line notes, such as the device that was chosen.
-        """
-        self._prepare(Settings.load(db=db, model=model, device=device), min_face, notify)
-
-    @classmethod
-    def from_settings(
-        cls, settings: Settings, *, min_face: float | None = None, notify: Callable[[str], None] | None = None
-    ) -> Self:
-        """The same from settings that are at hand already."""
-        system = cls.__new__(cls)
-        system._prepare(settings, min_face, notify)
-        return system
-
-    def _prepare(
-        self, settings: Settings, min_face: float | None, notify: Callable[[str], None] | None
-    ) -> None:
-        self.settings = settings
-        self._min_face = min_face
-        self._notify = notify or (lambda message: None)
-        self._gallery: Gallery | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Give the gallery back."""
-        if self._gallery is not None:
-            self._gallery.close()
-            self._gallery = None
-
-    def gallery(self, *, create: bool = False) -> Gallery:
-        """The open gallery. Raises GalleryError, where there is none too unless `create`."""
-        if self._gallery is None:
-            self._gallery = Gallery.open(
-                self.settings.db,
-                create=create,
-                index_kind=self.settings.index,
-                device=lambda: self.device,
-            )
-        return self._gallery
-
-    @cached_property
-    def model_name(self) -> str:
-        """The model that was asked for, else the gallery's own, else the default of new galleries."""
-        if self.settings.model is not None:
-            return self.settings.model
-        if self._gallery is None and not self.settings.db.exists():
-            return self.settings.default_model
-        pinned = self.gallery().model
-        return self.settings.default_model if pinned is None else pinned.name
-
-    @cached_property
-    def device(self) -> str:
-        """Where networks run, as torch names it."""
-        device = devices.resolve_device(self.settings.device)
-        if self.settings.device == "auto":
-            self._notify(f"device: {device} (chosen automatically)")
-        return device
-
-    @cached_property
-    def embedder(self) -> Embedder:
-        """The network."""
-        return factories.make_embedder(self.model_name, self.device, self.settings)
-
-    @cached_property
-    def calibration(self) -> Calibration | None:
-        """What was measured of the model's non-mated comparisons."""
-        return registry.card(self.model_name, self.settings.models_dir).calibration
-
-    @cached_property
-    def pipeline(self) -> Pipeline:
-        """Detector, aligner and network."""
-        detector = self._detector(self._min_face)
-        return Pipeline(detector, self.embedder, factories.make_crew(self.model_name, self.device))
+    gallery: Gallery
+    model: ModelServices
+    pinned: ModelKey | None
+    """The gallery's model when the request began; None for an empty gallery."""
 
     @property
     def policies(self) -> Policies:
-        """Which policy counts: in the gallery, where there is one."""
-        if self._gallery is None and not self.settings.db.exists():
-            return Policies(None, None, self.calibration)
-        return self._gallery_policies
-
-    def own_calibration(self, model: str) -> Calibration | None:
-        """What a policy in force of the gallery was measured on, where there is a gallery of `model` and such a policy.
-
-        Unlike `policies` it loads no network: `model` is that of embeddings at hand. Raises GalleryError.
-        """
-        if self._gallery is None and not self.settings.db.exists():
-            return None
-        pinned = self.gallery().model
-        if pinned is None or pinned.name != model:
-            return None
-        return Policies(self.gallery(), pinned, None).own_calibration()
-
-    @cached_property
-    def _gallery_policies(self) -> Policies:
-        return Policies(self.gallery(), self._model_key, self.calibration, self._note)
-
-    def _check_model_name(self, gallery: Gallery) -> None:
-        """Refuse another model before its weights are loaded; the full guard follows when they are."""
-        pinned = gallery.model
-        if self.settings.model is not None and pinned is not None and pinned.name != self.settings.model:
-            raise other_model(pinned, self.settings.model)
+        """The policies that count."""
+        return self.model.policies(self.gallery)
 
     @property
-    def _model_key(self) -> ModelKey:
-        """The model in use. The gallery's own is known before its weights are loaded."""
-        pinned = self.gallery().model
-        return pinned if pinned is not None and pinned.name == self.model_name else self.embedder.model
+    def key(self) -> ModelKey:
+        """The key of the model in use. Loads the network only where the gallery does not know the model."""
+        return self.model.key(self.pinned)
+
+    def guard(self) -> None:
+        """Load the network. Raises GalleryError (`model_mismatch`) where the gallery has moved to another model."""
+        self.gallery.guard(self.model.embedder.model)
+
+
+@dataclass(slots=True, eq=False)
+class _OpenGallery:
+    gallery: Gallery
+    users: int = 0
+    given_back: bool = False
+
+
+class Services:
+    """Makes what requests need, once, and hands it out. Threads may share it.
+
+    A request takes the gallery and the model's services together and keeps both until it ends. So a re-embedding takes
+    nothing away from a running request, and neither does `close`.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        min_face: float | None = None,
+        detector: str | None = None,
+        notify: Callable[[str], None] | None = None,
+    ) -> None:
+        """Open nothing yet. `min_face`, `detector` and `notify` are as for `FaceID`."""
+        self.settings = settings
+        self.notify = notify or (lambda message: None)
+        self._min_face = min_face
+        self._detector = detector
+        # Held for short steps only, and never while a network loads or a gallery is searched.
+        self._lock = threading.RLock()
+        self._open: _OpenGallery | None = None
+        self._asked = settings.model
+        self._current: ModelServices | None = None
+        self._coming: ModelServices | None = None
+        self._re_embedding = threading.RLock()
+        self._device: Once[str] = Once(threading.RLock())
+        self._edition = 0
+
+    # -- the gallery -------------------------------------------------------------------------------------------
+
+    def gallery(self, *, create: bool = False) -> Gallery:
+        """The open gallery, until `close`. Raises GalleryError, also where there is none, unless `create`."""
+        with self._lock:
+            return self._opened(create).gallery
+
+    @contextmanager
+    def borrowed_gallery(self, *, create: bool = False) -> Iterator[Gallery]:
+        """The open gallery, which stays open inside even if somebody calls `close`. Raises as `gallery` does."""
+        with self._lock:
+            opened = self._opened(create)
+            opened.users += 1
+        try:
+            yield opened.gallery
+        finally:
+            with self._lock:
+                opened.users -= 1
+                last = opened.given_back and not opened.users
+            if last:
+                opened.gallery.close()
+
+    @contextmanager
+    def existing_gallery(self) -> Iterator[Gallery | None]:
+        """As `borrowed_gallery`; None where there is no gallery. Raises GalleryError."""
+        if self._open is None and not self.settings.db.exists():
+            yield None
+        else:
+            with self.borrowed_gallery() as gallery:
+                yield gallery
+
+    def close(self) -> None:
+        """Give the gallery back: now, or when the last request that uses it ends. May be called again."""
+        with self._lock:
+            opened, self._open = self._open, None
+            if opened is None:
+                return
+            opened.given_back = True
+            idle = not opened.users
+        if idle:
+            opened.gallery.close()
+
+    def _opened(self, create: bool) -> _OpenGallery:
+        if self._open is None:
+            settings = self.settings
+            gallery = Gallery.open(
+                settings.db, create=create, index_kind=settings.index, device=lambda: self.device
+            )
+            self._open = _OpenGallery(gallery)
+        return self._open
+
+    # -- the model ---------------------------------------------------------------------------------------------
+
+    @property
+    def device(self) -> str:
+        """Where networks run, as torch names it. Raises DeviceError."""
+        return self._device.get(self._resolved_device)
+
+    def current(self) -> ModelServices:
+        """The services of the model that was asked for, else of the gallery's, else of the default for new galleries.
+
+        Raises GalleryError where the gallery has to be asked and cannot be opened.
+        """
+        if self._current is not None and self._coming is None:
+            return self._current
+        with self.existing_gallery() as gallery:
+            return self._current_for(None if gallery is None else gallery.model)
+
+    def warm_up(self) -> None:
+        """Load the networks and the index now, and not in the first request. Needs no gallery.
+
+        Raises GalleryError, ModelError, DeviceError.
+        """
+        with self.existing_gallery() as gallery:
+            model = self._current_for(None if gallery is None else gallery.model)
+            assert model.pipeline
+            if gallery is not None:
+                gallery.guard(model.embedder.model)
+                gallery.indexed_count()
+
+    def _current_for(self, pinned: ModelKey | None) -> ModelServices:
+        """The services of the model in use, for a gallery of the model `pinned`."""
+        coming = self._coming
+        # Known without the lock: the network of a model that is coming was loaded before it was announced.
+        arrived = coming is not None and pinned == coming.embedder.model
+        with self._lock:
+            if arrived and self._coming is coming:
+                self._current, self._coming, self._asked = coming, None, None
+            if self._current is None:
+                known = self.settings.default_model if pinned is None else pinned.name
+                self._current = self._services_of(self._asked or known)
+            return self._current
+
+    def _services_of(self, model: str) -> ModelServices:
+        return ModelServices(
+            model,
+            self.settings,
+            lambda: self.device,
+            min_face=self._min_face,
+            detector=self._detector,
+            notify=self._note,
+        )
+
+    def _resolved_device(self) -> str:
+        device = devices.resolve_device(self.settings.device)
+        if self.settings.device == "auto":
+            self._note(f"device: {device} (chosen automatically)")
+        return device
 
     def _note(self, message: str) -> None:
-        self._notify(message)
+        self.notify(message)
 
-    def _detector(self, min_face: float | None) -> Detector:
-        return factories.make_detector(self.model_name, self.device, min_face, runtime=self.settings.runtime)
+    # -- requests ----------------------------------------------------------------------------------------------
 
-    @cached_property
-    def _look_closer(self) -> LookCloser | None:
-        """Says whether an image has a face of half the size that is looked for; None where a size was asked for."""
-        if self._min_face is not None:
-            return None
-        detector = cache(self._detector)
+    @contextmanager
+    def request(self, *, create: bool = False) -> Iterator[Request]:
+        """The gallery and the services of its model, which stay as they are inside.
 
-        def look_closer(image: Image) -> bool:
-            return any(detector(max(20.0, max(image.width, image.height) / 100)).detect([image]))
+        Raises GalleryError: as `gallery` does, and `model_mismatch` where another model was asked for than the
+        gallery's. No network is loaded for that.
+        """
+        with self.borrowed_gallery(create=create) as gallery:
+            pinned = gallery.model
+            model, asked = self._current_for(pinned), self._asked
+            if asked is not None and pinned is not None and pinned.name != asked:
+                raise other_model(pinned, asked)
+            yield Request(gallery, model, pinned)
 
-        return look_closer
+    def answer(self, ask: Callable[[Request], Result]) -> Result:
+        """What `ask` returns. Where a re-embedding changes the model meanwhile, it is asked again with the new one."""
+        while True:
+            with self.request() as request:
+                try:
+                    return ask(request)
+                except GalleryError as error:
+                    if not self._has_moved_on(request, error):
+                        raise
+
+    def answer_each(
+        self,
+        origins: Iterable[Origin],
+        run: Callable[[Request, Iterator[Origin]], Iterator[Result]],
+        *,
+        create: bool = False,
+    ) -> Iterator[Result]:
+        """What `run` yields: one result for each origin, in their order.
+
+        Where a re-embedding changes the model meanwhile, the origins without a result are given to `run` again, with
+        the new model's services.
+        """
+        rest = iter(origins)
+        while True:
+            waiting: deque[Origin] = deque()
+            with self.request(create=create) as request:
+                try:
+                    for result in run(request, _noted(rest, waiting)):
+                        waiting.popleft()
+                        yield result
+                    return
+                except GalleryError as error:
+                    if not self._has_moved_on(request, error):
+                        raise
+            rest = chain(waiting, rest)
+
+    def _has_moved_on(self, request: Request, error: GalleryError) -> bool:
+        """Whether `error` came from a re-embedding by this object, after which the request can be repeated."""
+        return (
+            error.code == "model_mismatch" and self._current_for(request.gallery.model) is not request.model
+        )
+
+    # -- changes -----------------------------------------------------------------------------------------------
+
+    @property
+    def edition(self) -> int:
+        """Grows with each change after which results that are computed and not handed out yet are out of date."""
+        return self._edition
+
+    @contextmanager
+    def editing(self, *, create: bool = False) -> Iterator[Gallery]:
+        """The gallery, to remove or rename somebody in it or to change its policies."""
+        try:
+            with self.borrowed_gallery(create=create) as gallery:
+                yield gallery
+        finally:
+            with self._lock:
+                self._edition += 1
+
+    @contextmanager
+    def moving_to(self, model: str) -> Iterator[tuple[Gallery, ModelServices]]:
+        """The gallery and the loaded services of `model`, to which the gallery moves inside.
+
+        New requests use these services from the moment at which the gallery is of that model. One move goes on at a
+        time. Raises GalleryError, ModelError.
+        """
+        with self._re_embedding, self.request() as request:
+            coming = self._services_of(model)
+            assert coming.embedder
+            self._coming = coming
+            try:
+                yield request.gallery, coming
+            finally:
+                try:
+                    self._current_for(request.gallery.model)
+                finally:
+                    self._coming = None
+
+
+def _noted(origins: Iterator[Origin], waiting: deque[Origin]) -> Iterator[Origin]:
+    """`origins`; each that is taken is waiting for its result from then on."""
+    for origin in origins:
+        waiting.append(origin)
+        yield origin

@@ -123,6 +123,9 @@ def _globals(
 
 def main() -> None:
     """The console script `faceid`: ends the process with an exit code of docs/reference/errors.md."""
+    from faceid.runtime.process import tune_process
+
+    tune_process()
     sys.exit(run(sys.argv[1:]))
 
 

@@ -66,8 +66,8 @@ def load(
 
     asked = session.settings.model
     tools = data_sets.Tools(
-        pipeline=lambda: system.pipeline,
-        gallery=system.gallery,
+        pipeline=lambda: system.services.current().pipeline,
+        gallery=system.services.gallery,
         model=asked,
         metric=lambda: _metric(session.settings),
     )
@@ -87,7 +87,7 @@ def write_report(findings: Findings, path: Path | None, output: Output, system: 
     from faceid.evaluation.report.pairs import with_thumbnails
     from faceid.evaluation.report.render import write_report as write
 
-    write(with_thumbnails(findings, lambda: system.pipeline.detector), path)
+    write(with_thumbnails(findings, lambda: system.services.current().pipeline.detector), path)
     output.note(f"wrote {path}")
 
 

@@ -83,7 +83,7 @@ def cluster(
 
         file = stack.enter_context(replacing(output))
         faces = shared.load(session, system, data)
-        own = system.own_calibration(faces.model)
+        own = system.policies.own_calibration(faces.model)
         bound = bound_of(faces, Target(threshold=threshold, fmr=fmr), session.settings, own)
         photo = clustering.same_photo(faces.photos())
         listed = np.empty((0, 2), np.int64) if cannot_link is None else read_cannot_link(cannot_link, faces)
@@ -179,7 +179,7 @@ def duplicates(
 
         photos = of_paths(paths)
         seen = []
-        pipeline = None if no_faces else system.pipeline
+        pipeline = None if no_faces else system.services.current().pipeline
         for found in out.follow(look_at(photos, pipeline), "looking", photos.total):
             if isinstance(found, InputError):
                 out.problem(Problem.of(found), found.path)

@@ -58,7 +58,9 @@ def load(session: Session, system: FaceID, what: str, *, least: int = 1) -> Face
                 output.count(3)
             advance(done, total)
 
-        return data.load(what, lambda: system.pipeline, system.gallery, report, least)
+        return data.load(
+            what, lambda: system.services.current().pipeline, system.services.gallery, report, least
+        )
 
 
 def checked_picture(path: Path) -> str:

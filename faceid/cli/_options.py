@@ -69,7 +69,7 @@ class Session:
         """The system, ready for this command."""
         from faceid.app.faceid import FaceID
 
-        return FaceID.from_settings(self.settings, min_face=min_face, notify=self.output.note)
+        return FaceID(settings=self.settings, min_face=min_face, notify=self.output.note)
 
 
 def make_session(

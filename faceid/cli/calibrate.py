@@ -87,7 +87,7 @@ def run(
     with session.open(min_face=min_face) as system:
         if put:
             # Before the photos are read: a missing gallery is an error of the request.
-            system.gallery()
+            system.services.gallery()
         material = shared.load(session, system, data, rng, images)
         size = identities or enrolled(system) or material.data.identities
         if fpir is not None and not size:
@@ -95,20 +95,20 @@ def run(
         findings = calibrate(material, goal, rng, command=shared.command_line(), identities=max(1, size))
         policy = (
             put_in_force(
-                system.gallery(),
+                system.services.gallery(),
                 material,
                 goal,
                 findings,
                 rng,
                 identities=max(1, size),
-                own=system.calibration,
+                own=system.services.current().calibration,
             )
             if put
             else None
         )
         if report is not None and material.data.kind == GALLERY:
             with output.progress("examining") as advance:
-                findings = with_health(findings, system.examination(), advance)
+                findings = with_health(findings, system.people.examination(), advance)
             findings = replace(findings, health=tuple(map(advised, findings.health)))
     shared.write_report(findings, report, output, system)
     output.emit(shared.summary(findings, policy=policy))
@@ -123,4 +123,4 @@ def run(
 
 def enrolled(system: FaceID) -> int:
     """How many identities the gallery has; 0 where there is none."""
-    return system.gallery().identity_count() if system.settings.db.exists() else 0
+    return system.services.gallery().identity_count() if system.services.settings.db.exists() else 0

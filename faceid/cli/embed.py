@@ -51,7 +51,7 @@ def run(
         tally = Tally()
         listed: list[EmbedResult] = []
         with ArchiveWriter(output) as archive:
-            results = embedded(system.pipeline, photos, archive.add, tally)
+            results = embedded(system.services.current().pipeline, photos, archive.add, tally)
             for result in out.follow(results, "embedding", photos.total):
                 out.emit(result)
                 if result.problem is not None:
@@ -60,7 +60,7 @@ def run(
                 if len(listed) <= SHOWN:
                     listed.append(result)
             tally.require(" ".join(paths))
-            model = system.pipeline.embedder.model
+            model = system.services.current().pipeline.embedder.model
             archive.write(model)
     if len(listed) <= SHOWN:
         out.table(

@@ -144,7 +144,7 @@ def run(
                 warn=watch.warn,
             )
             told(output, results, watch, rows, named=name is None)
-        totals = summary(watch.tally, name, templates=system.gallery().template_count(name))
+        totals = summary(watch.tally, name, templates=system.services.gallery().template_count(name))
     told_totals = plain(totals)
     if not totals.already_enrolled:
         del told_totals["already_enrolled"]

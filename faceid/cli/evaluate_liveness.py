@@ -55,9 +55,9 @@ def run(
     output = session.output
     presentations = read_presentations(data)
     with session.open(min_face=min_face) as system:
-        model = system.embedder.model
-        detector = factories.make_liveness_detector(model.name, system.device, session.settings)
-        looker = Looker(system.pipeline.detector, detector, model.aligner)
+        model = system.services.current().embedder.model
+        detector = factories.make_liveness_detector(model.name, system.services.device, session.settings)
+        looker = Looker(system.services.current().pipeline.detector, detector, model.aligner)
         with output.progress("looking") as advance:
             scored = list(looker.scored(presentations, advance))
     found = findings(str(data), scored, LIVE_THRESHOLD if threshold is None else threshold)

@@ -25,7 +25,7 @@ def run(
     """Write all templates to a NumPy archive that `faceid import` takes. Templates are personal data."""
     session = session_of(context)
     with session.open() as system, session.output.progress("exporting") as advance:
-        result = system.export_templates(file, advance)
+        result = system.transfer.export_templates(file, advance)
     session.output.emit(result)
     templates = counted(result.templates, "template")
     identities = counted(result.identities, "identity", "identities")

@@ -50,13 +50,13 @@ def run(
         from faceid.evaluation.protocols.health import Worst
         from faceid.evaluation.report.health_report import REPORTED
 
-        examination = system.examination(stale_days=stale_days)
+        examination = system.people.examination(stale_days=stale_days)
         worst = Worst(REPORTED)
         with output.progress("examining") as advance:
             for finding in map(advised, examination.run(advance)):
                 output.emit(finding)
                 worst.add(finding)
-        model = system.gallery().model
+        model = system.services.gallery().model
     bounds = examination.bounds
     output.emit({"summary": {**worst.counts, **plain(bounds)}})
     shown: dict[str, int] = {}

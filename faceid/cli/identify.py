@@ -47,11 +47,14 @@ def run(
     output = session.output
     directory = writable_directory(annotate) if annotate is not None else None
     with session.open(min_face=min_face) as system:
+        from faceid.app.matching import search
         from faceid.imaging import walk
 
         photos = list(walk(paths))
         seen = []
-        for look, result in output.follow(system.search(photos, target, top=top), "identifying", len(photos)):
+        for look, result in output.follow(
+            search(system.services, photos, target, top=top), "identifying", len(photos)
+        ):
             output.emit(result)
             weigh(output, result)
             seen.append(result)

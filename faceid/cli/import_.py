@@ -27,7 +27,7 @@ def run(
     """
     session = session_of(context)
     with session.open() as system, session.output.progress("importing") as advance:
-        result = system.import_templates(file, advance)
+        result = system.transfer.import_templates(file, advance)
     session.output.emit(result)
     templates = counted(result.templates, "template")
     identities = counted(result.identities, "identity", "identities")

@@ -21,7 +21,7 @@ def status(context: typer.Context) -> None:
     """Which index a search uses and why, and the snapshot of it on the disk."""
     session = session_of(context)
     with session.open() as system:
-        found = system.index_status()
+        found = system.index.status()
     output = session.output
     output.emit(found)
     output.line(f"{counted(found.templates, 'template')} of {found.model or 'no model yet'}")
@@ -41,7 +41,7 @@ def rebuild(context: typer.Context) -> None:
     """Rebuild the index from the database, whatever is on the disk."""
     session = session_of(context)
     with session.open() as system, session.output.waiting("reading the database"):
-        result = system.rebuild_index()
+        result = system.index.rebuild()
     session.output.emit(result)
     session.output.line(
         f"rebuilt from {counted(result.templates, 'template')} in {result.seconds:.1f} s: {result.index}"
@@ -54,7 +54,7 @@ def compact(context: typer.Context) -> None:
     """Free the space of removed templates, and update the snapshot."""
     session = session_of(context)
     with session.open() as system, session.output.waiting("compacting"):
-        result = system.compact_index()
+        result = system.index.compact()
     session.output.emit(result)
     session.output.line(f"compacted in {result.seconds:.1f} s: {result.index}")
     session.output.line(f"snapshot: {result.snapshot or 'none, the gallery is too small to gain by one'}")
@@ -65,7 +65,7 @@ def verify(context: typer.Context) -> None:
     """Compare the index with the database, template by template. Exit code 4 where they differ."""
     session = session_of(context)
     with session.open() as system, session.output.waiting("comparing"):
-        result = system.verify_index()
+        result = system.index.verify()
     output = session.output
     for difference in result.differences:
         output.emit(difference)

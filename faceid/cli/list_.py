@@ -13,7 +13,7 @@ def run(context: typer.Context) -> None:
     """List the enrolled identities."""
     session = session_of(context)
     with session.open() as system:
-        identities = system.identities()
+        identities = system.people.list()
     for identity in identities:
         session.output.emit(identity)
     columns = ["name", "templates", "created at"]

@@ -28,7 +28,7 @@ def show(context: typer.Context) -> None:
     """Show the active thresholds, their error rates in a gallery of this size, and their origin."""
     session = session_of(context)
     with session.open() as system:
-        reports = system.policy()
+        reports = system.policies.current()
     _show(session.output, reports)
 
 
@@ -44,8 +44,8 @@ def set_(context: typer.Context, fmr: Fmr = None, fpir: Fpir = None, threshold: 
         raise UsageError("a policy needs a target", remedy="no_target")
     session = session_of(context)
     with session.open() as system:
-        put = system.set_policy(target)
-        reports = system.policy()
+        put = system.policies.set(target)
+        reports = system.policies.current()
     _show(session.output, (one for one in reports if one.policy is not None and one.policy.policy_id in put))
 
 
@@ -54,7 +54,7 @@ def history(context: typer.Context) -> None:
     """List all policies of all models, oldest first."""
     session = session_of(context)
     with session.open() as system:
-        rows = system.policy_history()
+        rows = system.policies.history()
     for row in rows:
         session.output.emit(row)
     session.output.table(
@@ -91,8 +91,8 @@ def rollback(
     """
     session = session_of(context)
     with session.open() as system:
-        system.rollback_policy(policy)
-        reports = system.policy()
+        system.policies.rollback(policy)
+        reports = system.policies.current()
     _show(session.output, reports)
 
 
@@ -104,7 +104,7 @@ def export(
     """Write the active policies, with their calibrations, to a JSON file."""
     session = session_of(context)
     with session.open() as system:
-        result = system.export_policies(file)
+        result = system.policies.export_to(file)
     session.output.emit(result)
     session.output.line(f"exported {counted(result.policies, 'policy', 'policies')} to {result.path}")
 
@@ -117,7 +117,7 @@ def import_(
     """Activate the policies of a JSON file. Policies of another model than the gallery's are refused."""
     session = session_of(context)
     with session.open() as system:
-        result = system.import_policies(file)
+        result = system.policies.import_from(file)
     session.output.emit(result)
     session.output.line(f"imported {counted(result.policies, 'policy', 'policies')} from {result.path}")
 

@@ -42,7 +42,7 @@ def run(
         output.problem(failure.problem, f"{failure.name}, template {failure.template_id}")
 
     with session.open() as system, output.progress("re-embedding") as advance:
-        result = system.reembed(
+        result = system.transfer.reembed(
             to, allow_missing=allow_missing, drop_old=drop_old, report=report, progress=advance
         )
     output.emit({"summary": plain(result)})

@@ -49,6 +49,6 @@ def run(
             result = system.remove(name)
         else:
             assert template is not None
-            result = system.remove_template(template)
+            result = system.people.remove_template(template)
     session.output.emit(result)
     session.output.line(f"removed {counted(result.templates, 'template')} of {result.name}")

@@ -20,6 +20,6 @@ def run(
     """Rename an identity; its templates stay as they are."""
     session = session_of(context)
     with session.open() as system:
-        result = system.rename(old, new)
+        result = system.people.rename(old, new)
     session.output.emit(result)
     session.output.line(f"{result.old} is now {result.new} ({counted(result.templates, 'template')})")

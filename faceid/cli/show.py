@@ -18,7 +18,7 @@ def run(
     """Show the templates of one identity and where they come from."""
     session = session_of(context)
     with session.open() as system:
-        templates = system.templates(name)
+        templates = system.people.templates(name)
     for template in templates:
         session.output.emit(template)
     session.output.table(

@@ -11,7 +11,7 @@ from faceid.errors import InputError
 from faceid.imaging import decode, pixel_count
 from faceid.recognition.align import align
 from faceid.recognition.quality import assess
-from faceid.runtime.ordered_map import Crew, Stages, in_order
+from faceid.runtime.ordered_map import Crew, Stages, in_groups, in_order
 from faceid.types import Crop, Embedding, Encoded, Face, Image, Quality
 
 if TYPE_CHECKING:
@@ -113,6 +113,18 @@ class Pipeline:
         goes on.
         """
 
+        return in_order(origins, self._stages(wanted, closer, pick), self._crew)
+
+    def look_in_groups(self, origins: Iterable[O]) -> Iterator[list[Look[O]]]:
+        """As `look`, but what is known at the same time comes together, so that it can be searched for together."""
+        return in_groups(origins, self._stages(), self._crew)
+
+    def _stages(
+        self,
+        wanted: Callable[[O, str], bool] | None = None,
+        closer: LookCloser | None = None,
+        pick: ChooseFaces | None = None,
+    ) -> Stages[O, _Fetched, Look[O]]:
         def settle(origin: O, fetched: _Fetched) -> Look[O] | None:
             timing_ms = _timing(read=fetched.read_ms)
             if fetched.picture is None:
@@ -122,10 +134,9 @@ class Pipeline:
                 return None
             return Look(origin, sha256, timing_ms=timing_ms)
 
-        stages = Stages(
+        return Stages(
             fetch=_fetch, settle=settle, weigh=_weigh, work=lambda batch: self._look_at(batch, closer, pick)
         )
-        return in_order(origins, stages, self._crew)
 
     def _look_at(
         self, batch: Sequence[tuple[O, _Fetched]], closer: LookCloser | None, pick: ChooseFaces | None

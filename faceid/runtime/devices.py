@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from faceid.config import Runtime
 from faceid.errors import DeviceError
-from faceid.runtime.process import patient_threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +25,6 @@ def resolve_device(asked: str) -> str:
         return "cpu"
     if asked != "auto" and asked != "cuda" and not (asked.startswith("cuda:") and asked[5:].isdecimal()):
         raise DeviceError(f"unknown device {asked!r}", remedy="kinds_of_device")
-    patient_threads()
     import torch
 
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0

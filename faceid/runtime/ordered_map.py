@@ -55,15 +55,29 @@ def in_order(
     `origins` are taken in the caller's thread, some ahead of the answers. An only origin is answered there too, without
     `working`: it has the machine for itself. What a stage raises ends the stream.
     """
+    for (answer,) in _grouped(origins, stages, crew, most=1):
+        yield answer
+
+
+def in_groups(
+    origins: Iterable[Origin], stages: Stages[Origin, Fetched, Answer], crew: Crew
+) -> Iterator[list[Answer]]:
+    """As `in_order`, but the answers that are known at the same time come together, a batch of the crew at most."""
+    return _grouped(origins, stages, crew, most=crew.batch)
+
+
+def _grouped(
+    origins: Iterable[Origin], stages: Stages[Origin, Fetched, Answer], crew: Crew, *, most: int
+) -> Iterator[list[Answer]]:
     remaining = iter(origins)
     first = list(islice(remaining, 2))
     if len(first) == 1:
         (only,) = first
         fetched = stages.fetch(only)
         settled = stages.settle(only, fetched)
-        yield stages.work([(only, fetched)])[0] if settled is None else settled
+        yield [stages.work([(only, fetched)])[0] if settled is None else settled]
     elif first:
-        yield from _Stream(chain(first, remaining), stages, crew).run()
+        yield from _Stream(chain(first, remaining), stages, crew).run(most)
 
 
 @dataclass(slots=True, eq=False)
@@ -81,6 +95,11 @@ class _Item(Generic[Origin, Fetched, Answer]):
     def answered(self) -> bool:
         """Whether the answer, or an error in its place, is there."""
         return self.settled is not None or (self.batch is not None and self.batch.done())
+
+    @property
+    def failed(self) -> bool:
+        """Whether an error is there in place of the answer."""
+        return self.batch is not None and self.batch.done() and self.batch.exception() is not None
 
     def answer(self) -> Answer:
         """The answer. Raises what a stage raised."""
@@ -106,7 +125,8 @@ class _Stream(Generic[Origin, Fetched, Answer]):
     missing: list[Future[Fetched]] = field(default_factory=list)
     """What the next batch waits for, where it does."""
 
-    def run(self) -> Iterator[Answer]:
+    def run(self, most: int) -> Iterator[list[Answer]]:
+        """The answers in order, in groups of up to `most` that are known, and not heavier than a batch."""
         readers = ThreadPoolExecutor(self.crew.readers, "faceid-read")
         workers = ThreadPoolExecutor(self.crew.workers, "faceid-work")
         try:
@@ -114,10 +134,8 @@ class _Stream(Generic[Origin, Fetched, Answer]):
                 self._take(readers)
                 while self._hand_on(workers):
                     pass
-                if self.items and self.items[0].answered:
-                    item = self.items.popleft()
-                    self.held -= item.weight
-                    yield item.answer()
+                if ready := self._ready(most):
+                    yield [item.answer() for item in ready]
                 elif not self.items and self.ended:
                     return
                 else:
@@ -125,6 +143,18 @@ class _Stream(Generic[Origin, Fetched, Answer]):
         finally:
             readers.shutdown(cancel_futures=True)
             workers.shutdown(cancel_futures=True)
+
+    def _ready(self, most: int) -> list[_Item[Origin, Fetched, Answer]]:
+        """The first items, as far as they are answered. They are held no longer."""
+        ready: list[_Item[Origin, Fetched, Answer]] = []
+        weight = 0
+        while self.items and self.items[0].answered and len(ready) < most:
+            weight += self.items[0].weight
+            if ready and (weight > self.crew.batch_weight or self.items[0].failed):
+                break
+            ready.append(self.items.popleft())
+        self.held -= sum(item.weight for item in ready)
+        return ready
 
     def _take(self, readers: ThreadPoolExecutor) -> None:
         """Have the next origins fetched, so many that no worker has to wait for one."""

@@ -1,36 +1,47 @@
-"""Settings of the whole process: threads and memory."""
+"""Settings of the whole process: how threads wait, and how memory is kept."""
 
 from __future__ import annotations
 
-import ctypes
 import os
 import sys
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-"""malloc.h of glibc; 32 MiB is the most that the second takes."""
+"""malloc.h of glibc."""
+
+_KEPT_BYTES, _LARGEST_BLOCK = 1 << 30, 1 << 25
+"""What malloc keeps at most, and the largest block that it keeps: 32 MiB is the most that glibc accepts."""
 
 
-def patient_threads() -> None:
-    """Make torch's threads sleep while they wait for each other; to be called before torch is imported.
+def tune_process() -> None:
+    """Set up this process for networks on the CPU. Call it once at the start, before torch is imported.
 
-    By default they spin. On a machine that does anything else as well, each layer of a network then waits for a
-    thread that is not running: a face took 580 ms instead of 13 on two busy cores. A choice made by the user in
-    OMP_WAIT_POLICY stands.
+    The command line calls it. A program that uses faceid as a library may call it too: nothing else in faceid changes
+    settings of the process. It imports no heavy library and may be called again.
+
+    Two things change. Threads of torch sleep while they wait for each other, unless OMP_WAIT_POLICY is set or torch is
+    imported already. On Linux, malloc of glibc keeps up to 1 GiB of freed memory for the next picture, unless
+    MALLOC_TRIM_THRESHOLD_ or GLIBC_TUNABLES is set.
     """
+    _let_threads_sleep()
+    _keep_memory()
+
+
+def _let_threads_sleep() -> None:
+    # By default they spin. On a machine that does anything else as well, each layer of a network then waits for a
+    # thread that is not running: a face took 580 ms instead of 13 on two busy cores.
     if "torch" not in sys.modules:
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
-def keep_memory() -> None:
-    """Let glibc's malloc keep up to 1 GiB that networks give back, for their next pass.
-
-    By default it returns tens of megabytes to the system after each pass, and the system clears them again page by
-    page: up to 3,800 page faults for each 720p picture, with this under 200. What the user chose in the
-    environment stands; other allocators are left alone.
-    """
+def _keep_memory() -> None:
+    # By default malloc returns tens of megabytes to the system after each picture, and the system clears them again
+    # page by page: up to 3,800 page faults for each 720p picture, with this under 200.
     if "MALLOC_TRIM_THRESHOLD_" in os.environ or "GLIBC_TUNABLES" in os.environ or sys.platform != "linux":
         return
+    import ctypes
+
     libc = ctypes.CDLL(None)
+    # Other C libraries have other allocators.
     if hasattr(libc, "gnu_get_libc_version"):
-        libc.mallopt(_M_TRIM_THRESHOLD, 1 << 30)
-        libc.mallopt(_M_MMAP_THRESHOLD, 1 << 25)
+        libc.mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
+        libc.mallopt(_M_MMAP_THRESHOLD, _LARGEST_BLOCK)

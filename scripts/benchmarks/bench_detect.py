@@ -2,10 +2,10 @@
 
     python -m scripts.benchmarks.bench_detect [--data DIR] [--json FILE] [--images N] [--repeats N] [--threads N]
 
-`same` is our detector with the pyramid of the published default (smallest face 20 pixels), `default` with our own
-default. Each works through the images one by one and in batches of 8, in turns; the fastest of the repeats counts,
-which other work on the machine disturbs least. Recall is of the annotated WIDER FACE boxes at an intersection over
-union of 0.5, all of them and those of 40 pixels or more.
+`same` is this detector with the image pyramid of the published default (smallest face 20 pixels). `default` has the
+pyramid of this package. The detectors take turns: each one gets the images one by one, then in batches of 8. The
+fastest repeat counts, because other work on the machine disturbs it least. Recall is the share of annotated WIDER FACE
+boxes that are found at an intersection over union of 0.5: of all boxes, and of those of 40 pixels and more.
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
-"""`faceid enroll --each-folder`, the command itself, on thousands of photos: speed, cores and memory over time.
+"""Speed, cores and memory of the command `faceid enroll --each-folder` over thousands of photos.
 
     python -m scripts.benchmarks.bench_enrolment [--photos 1000,20000] [--model NAME] [--data DIR] [--json FILE]
 
-Photos are those of LFW View 1. Where more are asked for than there are, they come again under other people's names
-with a few bytes after the end of the JPEG, so that no two files have one hash; `--on-conflict accept` lets them in,
-and every one is stored. With `--model fake` they are drawn squares instead: for trying it out.
+The photos are those of LFW View 1. If a run needs more photos than LFW has, copies of them stand for other people. A
+few bytes after the end of each JPEG give every copy a hash of its own. `--on-conflict accept` makes the command store
+all of them. With `--model fake`, the photos are drawn squares; use it to try the script.
 
-Memory is the process's resident set, read each second, and its greatest by the kernel's account. "Running" is from the
-first result to the last, without the start of the process. What the peak grows by from the smallest run to the largest
-is what memory costs that does not stay flat.
+Memory is the resident set of the process, read each second, and the peak that the kernel reports. "Running" is the time
+from the first result to the last, without the start of the process. The last line is the growth of the peak from the
+smallest run to the largest: memory that grows with the number of photos.
 """
 
 from __future__ import annotations

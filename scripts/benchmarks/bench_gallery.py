@@ -1,15 +1,15 @@
-"""Galleries of faces, ours beside other people's, in one run: what each costs, and how often it is right.
+"""Galleries of faces beside other vector stores, in one run: the cost of each, and how often it is right.
 
     python -m scripts.benchmarks.bench_gallery [--templates 10k,100k,1M] [--contenders NAME,...] [--synthetic]
 
-Templates are those of LFW View 1 and vectors drawn from their mean and covariance (gallery/data.py);
-without LFW the script refuses, unless --synthetic asks for vectors that are no faces. Each contender runs in processes
-of its own: one builds, with all threads, and answers batches of 1000; a fresh one, held to one core, opens, answers
-single probes, adds and removes; a third opens what was changed. Rivals are installed in bench/env-NAME and stay
-there. One that cannot be had, fails, takes too long or answers wrongly has a row that says so.
+The templates are those of LFW View 1 and vectors drawn from their mean and covariance (gallery/data.py). Without LFW
+the script stops, unless --synthetic asks for random vectors. Each contender runs in three processes. The first builds
+the gallery with all threads and answers batches of 1000. The second has one core: it opens the gallery, answers single
+probes, adds and removes. The third opens the changed gallery. Rivals are installed in bench/env-NAME and stay there.
+If a rival is missing, fails, takes too long or answers wrongly, its row says so.
 
-Times of opening do not hold the import of the library (it is in the JSON), and files are in the system's cache.
-Memory is what the process grew by, mapped files included, from an interpreter that has loaded NumPy alone.
+Opening times exclude the import of the library (the JSON has it); the files are in the system's cache. Memory is the
+growth of the process, mapped files included, from an interpreter that has loaded NumPy alone.
 """
 
 from __future__ import annotations

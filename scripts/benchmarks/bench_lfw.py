@@ -2,9 +2,9 @@
 
     python -m scripts.benchmarks.bench_lfw [--data DIR] [--json FILE] [MODEL ...]
 
-The threshold comes from pairsDevTrain, accuracy and EER from pairsDevTest; TMR at FMR from all pairs of the 4,992
-photos, label errors mended (datasets/lfw.py), as they are in the model cards. A pair of a pairs file with a photo in
-which no face is found counts as decided wrongly; label errors in the pairs files stay.
+The threshold comes from pairsDevTrain, accuracy and EER from pairsDevTest. TMR at FMR comes from all pairs of the 4,992
+photos with corrected labels (datasets/lfw.py), as in the model cards. If a pair of a pairs file has a photo without a
+detected face, the pair counts as an error. The pairs files keep their label errors.
 """
 
 from __future__ import annotations

@@ -1,19 +1,20 @@
-"""`faceid live` over time: speed beside loops over frames, delay, memory, and sources that are killed.
+"""`faceid live` over time: speed beside loops over frames, delay, memory, and cameras that fail.
 
     python -m scripts.benchmarks.bench_live [--only speed,...] [--rivals] [--models NAME,...] [--json FILE]
 
-- `speed`: people of data/videos/asl_ccby (640x480, 30 frames a second), enrolled from one clip each, are watched in
-  another, played forwards and backwards to `--frames` frames a person: frames a second, CPU and names. With
-  `--rivals` beside loops over frames as people write them (live/contenders/), each in a process of its own,
-  taking turns on the same files; one that cannot be had has a row that says so. Then, over all the other clips as they
-  are, after how many frames a face is named, and accepted with `--claim`; and a recording at its own pace.
-- `delay`: `--minutes` of a camera that sends `--source-fps` pictures of 1280x720 a second, more than can be looked at
-  (live/delay.py), and a minute of a loop that reads and identifies every frame.
-- `memory`: resident memory and Python objects over `--memory-frames` frames of spliced clips, people coming and going.
-- `kills`, `rtsp`: the command itself on an HTTP camera and on an RTSP server that is killed `--kills` times.
+- `speed`: people of data/videos/asl_ccby (640x480, 30 frames a second) are enrolled from one clip each. Another clip is
+  played forwards and backwards to `--frames` frames a person. Measured are frames a second, CPU time and names.
+  `--rivals` adds simple loops over frames (live/contenders/), each in its own process; they take turns on the same
+  files, and a rival that is missing has a row that says so. All other clips then show after how many frames a face is
+  named, and accepted with `--claim`. A last recording plays at its own pace.
+- `delay`: for `--minutes`, a camera sends `--source-fps` pictures of 1280x720 a second, more than any system can
+  process (live/delay.py). A loop that reads and identifies every frame gets one minute.
+- `memory`: resident memory and Python objects over `--memory-frames` frames of joined clips, with people who come and
+  go.
+- `kills`, `rtsp`: the command itself on an HTTP camera and on an RTSP server; the source is killed `--kills` times.
 
-Seconds of the speed part hold decoding, but neither imports nor the loading of weights. "Cores busy" is CPU time (user
-and system, all threads) by wall clock and cores.
+The times of `speed` include decoding, but neither imports nor the loading of weights. "Cores busy" is CPU time (user
+and system, all threads) divided by wall-clock time and cores.
 """
 
 from __future__ import annotations

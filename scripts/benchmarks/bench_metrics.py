@@ -2,8 +2,8 @@
 
     python -m scripts.benchmarks.bench_metrics [--scores N] [--templates N] [--json FILE]
 
-Scores are drawn (one mated in ten), templates too: 4,986 of 128 numbers make the 12.4 million pairs of LFW View 1.
-Memory is the peak of the process before and after all pairs are compared.
+The scores are random (one in ten is mated), and so are the templates: 4,986 vectors of 128 numbers make 12.4 million
+pairs, as LFW View 1 does. Memory is the peak of the process before and after all pairs are compared.
 """
 
 from __future__ import annotations

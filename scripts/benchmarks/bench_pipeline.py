@@ -1,17 +1,17 @@
-"""Whole pipeline, photo file to templates of all faces: faceid beside other systems, same pictures, same run.
+"""The whole pipeline, from photo file to the templates of all faces, beside other systems in the same run.
 
     python -m scripts.benchmarks.bench_pipeline [--rivals] [--photos N] [--sets lfw,one,many] [--models NAME,...]
 
-Three sets: photos of LFW View 1 (250 pixels), and 720p pictures with one face and with many, composed of LFW faces on
-photos without people (pipeline/data.py). Each system runs as its users run it, in a process of its own
-with the threads it takes; they take turns on parts of each set, so that noise hits all alike, and wait while others
-work. Rivals are in pipeline/contenders/; one that needs libraries is installed in bench/env-NAME and stays
-there. One that cannot be had or fails has a row that says so.
+There are three sets: photos of LFW View 1 (250 pixels), and 720p pictures with one face and with many, made of LFW
+faces and photos without people (pipeline/data.py). Each system runs in its own process with its own default threads.
+The systems take turns on parts of each set, and wait while another one works, so that noise hits all alike. Rivals are
+in pipeline/contenders/. If a rival needs libraries, they are installed in bench/env-NAME and stay there. If a rival is
+missing or fails, its row says so.
 
-Seconds hold decoding, but neither imports nor the loading of weights. "Cores busy" is CPU time (user and system, all
-threads) by wall clock and cores. On LFW, accuracy is that of each system's best threshold on the mated and non-mated
-pairs among the photos, by the face nearest to the middle; a pair with a photo in which no face was found is decided
-wrongly. In the 720p pictures, "found" is the share of the faces that were let in, and "others" are boxes elsewhere.
+The times include decoding, but neither imports nor the loading of weights. "Cores busy" is CPU time (user and system,
+all threads) divided by wall-clock time and cores. On LFW, accuracy is that of each system's best threshold on the mated
+and non-mated pairs among the photos, by the face nearest to the middle. A pair with a photo in which no face is found
+is an error. In the 720p pictures, "found" is the share of the inserted faces, and "others" are boxes elsewhere.
 """
 
 from __future__ import annotations

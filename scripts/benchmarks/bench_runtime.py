@@ -1,12 +1,12 @@
-"""Runtimes side by side: CPU time a photo to detect and to embed, photos a second with worker threads, agreement.
+"""PyTorch and OpenVINO side by side: CPU time a photo to detect and to embed, photos a second, agreement.
 
     python -m scripts.benchmarks.bench_runtime [--photos 64] [--model NAME] [--data DIR] [--json FILE] [--quick]
 
-Detector and network of each runtime live in one process and take turns on the same batches of 8 photographs, each
-with one thread; CPU time is that of the whole process, so that work in threads of a runtime's own is counted, and
-the medians over all batches are given. Workers are threads that detect, align and embed batches of their own. The
-photographs are LFW's, 250x250, and eight of them at a time, 320x320 each, in a picture of 1280x720. Combinations
-name the runtime of the detector and that of the network. Where OpenVINO is not installed, torch is measured alone.
+The detectors and networks of all runtimes live in one process and take turns on the same batches of 8 photos, with one
+thread each. CPU time is that of the whole process, so that it includes the own threads of a runtime. The table gives
+medians over all batches. Workers are threads that detect, align and embed batches of their own. The photos are those of
+LFW, 250x250, and pictures of 1280x720 with eight of them, 320x320 each. A combination names the runtime of the detector
+and that of the network. If OpenVINO is not installed, PyTorch is measured alone.
 """
 
 from __future__ import annotations

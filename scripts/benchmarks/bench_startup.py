@@ -1,8 +1,8 @@
-"""What one `faceid identify` costs beyond importing torch, as whole processes that take turns.
+"""What one `faceid identify` costs beyond the import of torch, as whole processes that take turns.
 
     python -m scripts.benchmarks.bench_startup [--runs 7] [--json FILE]
 
-Enrols one sample photo in a temporary gallery and identifies another. `faceid --help` is timed beside it.
+The script enrols one sample photo in a temporary gallery and identifies another. It times `faceid --help` too.
 """
 
 from __future__ import annotations

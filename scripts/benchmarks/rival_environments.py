@@ -1,4 +1,4 @@
-"""Environments of their own for the libraries that benchmarks compare faceid with: made once, kept in bench/."""
+"""Python environments for the libraries that faceid is compared with: made once, kept in bench/."""
 
 from __future__ import annotations
 

@@ -1,16 +1,17 @@
-"""Kill `faceid enroll --each-folder` again and again, restart it, and compare with a run that nobody disturbed.
+"""Kill `faceid enroll --each-folder` again and again, restart it, and compare with an undisturbed run.
 
     python -m scripts.chaos.enrolment [--photos 3000] [--kills 10] [--seed 1] [--model NAME] [--json FILE]
 
-Photos are those of LFW View 1; with `--model fake`, drawn squares. One run goes through. Another is sent SIGKILL at
-`--kills` random moments: before a result is said, before a picture is decoded, inside a transaction, or at any time
-after some result (from outside). Each time it is started anew with the same command, in the end without being killed.
+The photos are those of LFW View 1; with `--model fake`, drawn squares. One run is undisturbed. Another one gets SIGKILL
+at `--kills` random moments: before a result is printed, before a picture is decoded, inside a transaction, or (from
+outside) at any time after a result. Each time the same command starts again; the last run is not killed.
 
-Then both galleries hold the same: names, attributes, hashes and sources, in one order of insertion under the same ids,
-with boxes, qualities and vectors that are the same but for rounding. The last run says of each photo what the
-undisturbed one said. After each death the database passes its own check, and nothing that was decided and stored by
-then is decoded by a later run; what was in flight is bounded by the pipeline's window and one group. `faceid index
-verify` agrees, and nothing kept for going on is left. Ends with 1 at the first violation and keeps the galleries.
+Both galleries must then hold the same: names, attributes, hashes and sources, in one order of insertion under the same
+ids, and boxes, qualities and vectors that are equal up to rounding. The last run must report of each photo what the
+undisturbed run reported. After each kill the database must pass its own check, and no later run may decode a photo
+again whose result was stored; the pipeline's window and one group bound the work in flight. `faceid index verify` must
+agree, and no record of the interrupted run may be left. The script ends with 1 at the first violation and keeps the
+galleries.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
     python -m scripts.chaos.enrolment_worker LOG MOMENT NUMBER ARGUMENT...
 
-It kills itself (SIGKILL) before the NUMBER-th result is said (`line`), before the NUMBER-th picture is decoded
-(`look`) or inside a transaction, after the NUMBER-th template is added (`store`); with `never` it does not. ARGUMENTs
-are those of faceid.
+It kills itself (SIGKILL) before it prints the NUMBER-th result (`line`), before it decodes the NUMBER-th picture
+(`look`) or inside a transaction, after it adds the NUMBER-th template (`store`). With `never` it does not. The
+ARGUMENTs are those of faceid.
 """
 
 from __future__ import annotations

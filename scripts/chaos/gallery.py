@@ -1,19 +1,19 @@
-"""Kill a process at a gallery, again and again, and look each time whether anything was lost or came back.
+"""Kill a process that uses a gallery, again and again, and check each time that nothing was lost or came back.
 
     python -m scripts.chaos.gallery [--kills 500] [--seed 1] [--index numpy|faiss|growing|rabitq|all] [--json FILE]
     python -m scripts.chaos.gallery --crowd [--seconds 60] [--json FILE]
 
-A worker enrols, removes, renames, imports, searches, compacts and writes snapshots; it says what it begins and
-what is done. It is sent SIGKILL, mostly inside an operation chosen beforehand. Then: what was done is there and
-what was removed is not, in the database, in the index and, as bytes, in any file; what was begun is there whole or
-not at all; the index agrees with the database template by template; the database passes its own check. Every third
-death within a write is followed by another one while the gallery is being opened again. SIGKILL spares what the
-system has buffered: this is no power cut.
+A worker enrols, removes, renames, imports, searches, compacts and writes snapshots. It reports what it begins and what
+it has done. It gets SIGKILL, mostly inside an operation that was chosen before. The script then checks this: a finished
+write is there; a finished removal is gone from the database, the index and, as bytes, from every file; a write that had
+begun is there whole or not at all; the index agrees with the database template by template; the database passes its own
+check. After every third kill inside a write, the process that opens the gallery again is killed too. SIGKILL keeps what
+the system has buffered, so this does not test a loss of power.
 
-`--crowd` lets four writers and four readers work at one gallery instead, and counts at the end.
+`--crowd` runs four writers and four readers on one gallery instead, and counts at the end.
 
-Ends with 1 at the first violation and keeps the gallery and the journal. `--seed` repeats the operations, but not
-the moments of death, which depend on the machine.
+The script ends with 1 at the first violation and keeps the gallery and the journal. `--seed` repeats the operations,
+but not the moments of the kills, which depend on the machine.
 """
 
 from __future__ import annotations

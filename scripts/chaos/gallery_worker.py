@@ -1,4 +1,4 @@
-"""The process that `scripts.chaos.gallery` kills: says what it is about to do, does it, says that it is done."""
+"""The process that `scripts.chaos.gallery` kills: it reports an operation, does it, and reports that it is done."""
 
 from __future__ import annotations
 

@@ -1,10 +1,11 @@
-"""Somebody else's RTSP server to test live sources against: a video as H.264 by GStreamer, round and round.
+"""An independent RTSP server to test live sources against: GStreamer sends a video as H.264 in a loop.
 
     apt-get install gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-{base,good,ugly} gstreamer1.0-libav python3-gi
     /usr/bin/python3 -m scripts.chaos.gstreamer_rtsp VIDEO.mkv [--port 8554] [--user ann:secret] [--digest]
     faceid live rtsp://ann:secret@127.0.0.1:8554/video
 
-Not for CI: Debian's Python bindings belong to the system's own Python. `scripts/chaos/rtsp_server.py` needs nothing.
+Continuous integration does not run it: Debian's Python bindings belong to the system's own Python. The module
+`rtsp_server` needs nothing.
 """
 
 from __future__ import annotations

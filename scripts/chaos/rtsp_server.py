@@ -1,7 +1,7 @@
 """A small RTSP server on loopback, to test live sources against: `python -m scripts.chaos.rtsp_server VIDEO`.
 
-RTSP 1.0 (RFC 2326) with RTP in the same connection, motion JPEG in RTP (RFC 2435), Basic authentication. Plays the
-video round and round to everybody who asks, each from its beginning.
+RTSP 1.0 (RFC 2326) with RTP in the same connection, motion JPEG in RTP (RFC 2435), Basic authentication. It plays the
+video in a loop to every client, from the beginning.
 """
 
 from __future__ import annotations

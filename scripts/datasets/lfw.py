@@ -1,4 +1,4 @@
-"""LFW View 1 for the other scripts: pairs, and a template of every photo, made once and kept.
+"""LFW View 1 for the other scripts: pairs, and a template of every photo, computed once and cached.
 
 Only View 1 (the development view) is used: thresholds and choices must not see View 2.
 """

@@ -1,6 +1,6 @@
-"""Every face of every photo of a collection for the other scripts: template, quality, place; made once and kept.
+"""Every face of every photo of a collection: template, quality and place, computed once and cached.
 
-`lfw.py` knows one face a photo, the one in the middle. What chooses among several needs them all.
+The module `lfw` has one face a photo, the one in the middle. A script that chooses among several faces needs them all.
 """
 
 from __future__ import annotations

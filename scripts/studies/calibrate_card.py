@@ -2,9 +2,9 @@
 
     python -m scripts.studies.calibrate_card dlib-resnet [--data DIR] [--dry-run]
 
-From all pairs of the photos of View 1: the distance at FMR 1e-6 ... 1, each with its count of false matches, the 95 %
-interval of the rate and the share of mated pairs that are missed (FNMR); what a distance is worth as evidence; and the
-margin below which two identities cannot be told apart.
+All pairs of the photos of View 1 give three things: the distance at FMR 1e-6 ... 1, each with its count of false
+matches, the 95 % interval of the rate and the FNMR; the likelihood ratio of a distance; and the margin below which two
+identities are ambiguous.
 """
 
 from __future__ import annotations

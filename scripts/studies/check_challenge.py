@@ -1,21 +1,21 @@
-"""Challenges played to real faces: who does what is asked, something else, is another person, or a recording?
+"""Challenges played with real faces: the right person, wrong movements, another person, a recording.
 
     python -m scripts.studies.check_challenge [--data DIR] [--weights DIR] [--draws 2000] [--json FILE]
 
-Nobody performed for this: movements are put together from pictures. The six people of CCtwelve turn by their
-three-quarter photos and approach by enlarging a frontal one (nobody nods); their frontal photos, whatever the
-expression, are their straight looks. In clips W1 turns (to the left by playing one movement to and fro) and C1 nods
-and approaches. Detector, alignment, networks and the check are those of the live loop, with 3 movements, 8 looks a
-second and half a second before each movement.
+The performances are assembled from pictures. The six people of CCtwelve turn by their three-quarter photos, and
+approach by an enlarged frontal photo; they do not nod. Their frontal photos with any expression are their straight
+looks. In clips, W1 turns (to the left by one movement played back and forth), and C1 nods and approaches. Detector,
+alignment, networks and the check are those of the live loop, with 3 movements, 8 looks a second and half a second
+before each movement.
 
     in the asked order   all orders that the person has the pictures for
     one wrong movement   at a random step another movement than the one asked for
-    another's turn       somebody else who can do it does the first movement, the person the rest
-    another from then on somebody else does everything from the first movement on
+    another's turn       another person who has the pictures does the first movement, the person does the rest
+    another from then on another person does everything from the first movement on
     a still picture      one frontal look for 60 seconds
-    a recording          of one good performance, played to challenges drawn at random
+    a recording          of one good performance, played to random challenges
 
-With the weights of the passive check, genuine performances must please it as well. A smoke test: eight people.
+With the weights of the passive check, genuine performances must pass it as well. Eight people make a smoke test only.
 """
 
 from __future__ import annotations

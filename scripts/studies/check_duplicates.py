@@ -71,7 +71,7 @@ def photos_of(pictures: Sequence[Pillow.Image]) -> list[Photo]:
 
 
 def looked_at(system: FaceID, pictures: Sequence[Pillow.Image]) -> list[Seen]:
-    seen = list(look_at(photos_of(pictures), system.pipeline))
+    seen = list(look_at(photos_of(pictures), system.services.current().pipeline))
     return [each for each in seen if not isinstance(each, InputError)]
 
 
@@ -96,7 +96,7 @@ def main() -> None:
     arguments = parser.parse_args()
     rng = np.random.default_rng(arguments.seed)
     with FaceID(model="dlib-resnet", device="cpu") as system:
-        model = system.pipeline.embedder.model
+        model = system.services.current().pipeline.embedder.model
         least = copy_bound(model.name, model.metric)
         for collection in COLLECTIONS:
             files = sorted(

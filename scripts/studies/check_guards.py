@@ -1,13 +1,13 @@
-"""Whether the guards of enrolment catch what would poison a gallery, and what they cost.
+"""Whether the checks of enrolment find what would poison a gallery, and what they cost.
 
     python -m scripts.studies.check_guards [--model NAME ...] [--data DIR] [--seeds 10] [--tune] [--end-to-end]
 
-Poisoned folders: 200 identities with two photos and more of LFW View 1 (label errors mended) and of CelebA in the wild,
-5 % of all photos swapped between people. Caught: swapped photos that are refused; refused: honest ones that are.
-Several faces: photos of LFW View 1 with more than one face, in the folders of their people; the labelled person is the
-one in the middle. Second names: people of four photos and more, half of them enrolled and the others offered under a
-new name; and everybody as a newcomer to a gallery of all others. Bounds are chosen (`--tune`) on the people of the
-first half of either collection; all else is measured on those of the second.
+Poisoned folders: 200 identities with two and more photos of LFW View 1 (labels corrected) and of CelebA in the wild;
+5 % of all photos are swapped between people. "Caught" are swapped photos that are refused, "refused" are honest ones.
+Several faces: photos of LFW View 1 with more than one face, in the folders of their people; the labelled person is
+the one in the middle. Second names: people with four and more photos, half of them enrolled and the others offered
+under a new name; and each person as a newcomer to a gallery of all others. `--tune` chooses bounds on the people of
+the first half of each collection; all else is measured on those of the second half.
 """
 
 from __future__ import annotations

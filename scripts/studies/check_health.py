@@ -1,10 +1,10 @@
-"""Whether `faceid gallery-health` finds photos of somebody else, and how many right ones it suspects.
+"""Whether `faceid gallery-health` finds photos of the wrong person, and how many right ones it suspects.
 
     python -m scripts.studies.check_health [--model NAME ...] [--data DIR]
 
-Identities of LFW View 1, label errors mended, judged by the rule of `faceid.evaluation.statistics.outliers` at the
-model's own calibration: once as they are, and once with one photo of each identity of three and more replaced by a
-stranger's.
+Identities of LFW View 1 (labels corrected) are judged by the rule of `faceid.evaluation.statistics.outliers` at the
+model's own calibration. The first run takes them as they are. In the second run, a photo of another person replaces one
+photo of each identity of three and more.
 """
 
 from __future__ import annotations

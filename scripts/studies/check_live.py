@@ -1,16 +1,15 @@
-"""People enrolled from one clip, watched in the others: are the names right, steady and soon?
+"""People enrolled from one clip, watched in the others: are the names right, steady and early?
 
     python -m scripts.studies.check_live [--model NAME] [--clips DIR] [--frames N] [--fpir 0.01] [--markdown]
 
-DIR holds `index.csv` with `file`, `persons` (labels joined by +) and clips. Of everybody who is alone in one clip and
-in several clips at all, photos from the first clip are enrolled; every other clip goes through `faceid live`'s own
-loop, and so do pairs of clips of one folder and two people, one after the other as if they were one stream.
+DIR holds clips and `index.csv` with `file` and `persons` (labels joined by +). A person is enrolled if one of their
+clips shows nobody else and there are other clips; the photos come from the first such clip. Every other clip goes
+through the loop of `faceid live`. So do pairs of clips of one folder and two people, one after the other as one stream.
 
-A name is right where it is that of somebody who is to be seen at the time; wrong names are listed. A flicker is a name
-that a track changed while the person stayed. `first` is from the first detection of a track to its first decision, for
-its first track. "As strangers" are names that the same looks are given where nobody of the stream is in the gallery:
-each of them is wrong. Events that the list has labels for (people who enter and leave, and the places where two clips
-were joined) are compared with those that were told.
+A name is right if that person is visible at the time; wrong names are listed. A flicker is a name that a track changed
+while the person stayed. `first` is the time from the first detection of a track to its first decision, for the first
+track. "Non-mated" are names that the same looks get from a gallery without the people of the stream: each is wrong.
+The labelled events (people who enter and leave, and the joints of two clips) are compared with the reported ones.
 """
 
 from __future__ import annotations
@@ -97,7 +96,8 @@ def main() -> None:
         FaceID(db=Path(directory) / "gallery.db", model=arguments.model, device="cpu") as system,
     ):
         homes = enrol(system, clips, arguments.frames)
-        policy = system.policies.for_search(Target(fpir=arguments.fpir))
+        with system.services.request() as request:
+            policy = request.policies.for_search(Target(fpir=arguments.fpir))
         watcher = Watcher(system, policy, set(homes), arguments.frames)
         streams = [[clip] for clip in clips if clip.file not in homes.values()] + spliced(clips, homes)
         rows = [watcher.watch(parts) for parts in progress(streams, description="watching")]
@@ -222,8 +222,8 @@ class Shadowed(Evidence):
 
 class Watcher:
     def __init__(self, system: FaceID, policy: Policy, enrolled: set[str], most: int) -> None:
-        self._pipeline, self._gallery = system.pipeline, system.gallery()
-        self._model = system.embedder.model
+        self._pipeline, self._gallery = system.services.current().pipeline, system.services.gallery()
+        self._model = system.services.current().embedder.model
         self._enrolled, self._most = enrolled, most
         self.policy, self.metric = policy, self._model.metric
 

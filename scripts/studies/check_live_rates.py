@@ -1,13 +1,13 @@
-"""Does a track of many looks accept strangers as seldom as the policy says? Tracks are modelled from photographs.
+"""Do tracks of many looks keep the rates of their policy? Tracks are modelled from photos.
 
     python -m scripts.studies.check_live_rates [--model NAME] [--tracks 20000] [--looks 12] [--agreement 0.985]
 
-No collection has enough labelled tracks of strangers for rates of 1e-3. Here each is one photo of LFW View 1, to which
-every look adds noise of its own, in a random direction, until the mean of the looks is `--agreement` long (29 clips:
-0.96 to 1.00, median 0.99). The noise is all that differs between looks of a track, so this tells what testing again and
-again costs, and nothing about light and pose. Claims are against one photo of another person, and of the same person
-for misses; searches in 50 identities of one photo each. `once` is the first look alone, under the policy's threshold;
-`ever` counts a track that was accepted after any look, `in the end` after the last one.
+No collection has enough labelled non-mated tracks for rates of 1e-3. Here each track is one photo of LFW View 1. Every
+look adds its own noise in a random direction, so that the mean of the looks is `--agreement` long (29 clips: 0.96 to
+1.00, median 0.99). Looks of a track differ by this noise alone, so the study shows the cost of repeated tests, and
+nothing about light and pose. Claims are against one photo of another person, and of the same person for false
+non-matches. Searches are in 50 identities of one photo each. `once` is the first look alone, at the policy's threshold.
+`ever` counts tracks that were accepted after any look, `in the end` those after the last one.
 """
 
 from __future__ import annotations

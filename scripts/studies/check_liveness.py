@@ -1,11 +1,11 @@
-"""How well passive liveness tells copies from live faces, and poses of a challenge are told apart, on a few pictures.
+"""Error rates of passive liveness, and how well poses of a challenge are told apart, on a few pictures.
 
     python -m scripts.studies.check_liveness [--data DIR] [--weights DIR] [--threshold T] [--json FILE]
 
-Attacks and live faces of spoof_quality and CCtwelve: APCER by kind of attack, BPCER and ACER (ISO/IEC 30107-3). Told
-apart, since nobody stood before the camera in question: found photos (turned, rotated, blurred, masked faces) and
-frames of videos, two a second, whose faces are live as far as anybody knows. Of CCtwelve's poses: left, straight
-or right. A smoke test and not a certification: six attacks are no sample of anything.
+Attacks and live faces of spoof_quality and CCtwelve give APCER by kind of attack, BPCER and ACER (ISO/IEC 30107-3).
+Two other groups are reported apart, because they were not made before the camera in question: found photos (turned,
+rotated, blurred, masked faces), and frames of videos, two a second, whose faces are presumably live. The poses of
+CCtwelve are left, straight or right. Six attacks make a smoke test, not a certification.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""What a least quality refuses, and what it is good for.
+"""What each quality level refuses, and what it gains.
 
     python -m scripts.studies.check_quality_levels [--model NAME ...] [--data DIR] [--photos 312]
 
-Refused: the share of photos of LFW View 1 and CelebA in the wild below each level; of as many photos of LFW made
-dark (a seventh), overexposed (2.2 times), reduced until the face is 27 pixels high, blurred by a Gaussian of 2 and of
-3 pixels; of three-quarter views (CCtwelve). Gained: over the pairs of photos that are left, FNMR and FMR at the
+Refused is the share of photos below each level: of LFW View 1 and CelebA in the wild; of photos of LFW made dark (a
+seventh), overexposed (2.2 times), reduced until the face is 27 pixels high, or blurred by a Gaussian of 2 and of 3
+pixels; of three-quarter views (CCtwelve). Gained is measured over the pairs of accepted photos: FNMR and FMR at the
 network's threshold for FMR 1e-4, and FNMR at FMR 1e-3 of these pairs themselves.
 """
 

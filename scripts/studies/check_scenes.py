@@ -1,11 +1,11 @@
-"""How near are near-duplicates? Where the bound lies below which photos count as one scene.
+"""How near are near-duplicates? This finds the distance below which two photos count as one scene.
 
     python -m scripts.studies.check_scenes [--model NAME ...] [--data DIR] [--photos 200]
 
-Near-duplicates: a photo of LFW View 1 beside itself shifted and resized, recompressed, brightened, mirrored; frames of
-the sign-language clips (videos/asl_ccby, one person each), a third of a second and one second apart. Others: all pairs
-of different photos of one person in LFW View 1 and in CelebA in the wild. Distances are given as parts of the one at
-the FMR by which the guards take a face for a person's (`faceid.enrolment.checks.group.BOUNDS`).
+Near-duplicates are a photo of LFW View 1 and the same photo shifted and resized, recompressed, brightened or mirrored,
+and frames of the sign-language clips (videos/asl_ccby, one person each), a third of a second and one second apart. The
+others are all pairs of different photos of one person in LFW View 1 and in CelebA in the wild. Distances are multiples
+of the distance at the FMR of the enrolment checks (`faceid.enrolment.checks.group.BOUNDS`).
 """
 
 from __future__ import annotations

@@ -2,13 +2,13 @@
 
     python -m scripts.studies.check_tail [--data DIR] [--seeds N] [--json FILE] [MODEL ...]
 
-A part of the non-mated pairs is drawn, by pairs or by people (a few identities and all pairs among them), the tail is
-fitted as `faceid.evaluation.statistics.tail` does, and its thresholds at FMR 1e-5 and 1e-6 are held against those
-counted on all pairs, label errors mended (scripts/datasets/lfw.py). "Observed" is the FMR on all pairs at the predicted
-threshold; "counted" the same for the threshold that counting on the part gives, without a fit. "Covered" is the share
-of 95 % intervals that hold the threshold counted on all pairs: by likelihood alone, and with people resampled.
+A part of the non-mated pairs is drawn, by pairs or by people (a few identities and all pairs among them). The tail is
+fitted as `faceid.evaluation.statistics.tail` does. Its thresholds at FMR 1e-5 and 1e-6 are compared with those counted
+on all pairs, with corrected labels (datasets/lfw.py). "Observed" is the FMR on all pairs at the predicted threshold.
+"Counted" is the same for the threshold that counting on the part gives, without a fit. "Covered" is the share of 95 %
+intervals that hold the threshold counted on all pairs: by likelihood alone, and with people resampled.
 
-A second table fits all pairs and goes on to FMR 1e-9, where nothing can be checked, once with LFW's own labels.
+A second table fits all pairs and extrapolates to FMR 1e-9, where no check is possible, once with LFW's own labels.
 """
 
 from __future__ import annotations

@@ -1,13 +1,14 @@
-"""Do thresholds keep what they promise elsewhere? Two experiments on real photos.
+"""Do thresholds keep their rates elsewhere? Two experiments on real photos.
 
     python -m scripts.studies.check_transfer [--data DIR] [--model NAME] [--draws 20]
 
-1. Thresholds are chosen on LFW View 1 and applied to CelebA in the wild, and the other way round: the FMR predicted
-   (on the set that chose) beside the one observed (on the other), each with its interval over people.
-2. Thresholds are chosen for an FPIR on a third of the people of LFW View 1; galleries of 100, 500 and 1,500 others, one
-   photo each, are then searched by strangers, one photo each of everybody left: FPIR predicted beside observed.
+1. Thresholds are chosen on LFW View 1 and applied to CelebA in the wild, and the other way round. The table has the FMR
+   predicted on the first set beside the FMR observed on the second, each with its interval over people.
+2. Thresholds are chosen for an FPIR on a third of the people of LFW View 1. Galleries of 100, 500 and 1,500 others, one
+   photo each, are then searched with non-mated probes, one photo of each remaining person. The table has the FPIR
+   predicted beside the FPIR observed.
 
-Templates are made once and kept (scripts/datasets/lfw.py); LFW's label errors are mended.
+Templates are computed once and cached, and the label errors of LFW are corrected (datasets/lfw.py).
 """
 
 from __future__ import annotations

@@ -1,12 +1,11 @@
-"""Which way to group unknown faces: methods and bounds over archives of `faceid embed` whose folders give names.
+"""Which method groups unknown faces best? Methods and bounds over archives of `faceid embed` with named folders.
 
-Every method works on the same graph of neighbours but HDBSCAN and DBSCAN, which search themselves. Only those faces
-count whose identity is known; all are grouped. "all" is F of B-cubed over all faces, where each face beside a known one
-is taken for somebody of its own: in LFW hardly any of them is there twice. Label errors of LFW are mended as in
-`lfw.py`.
-
-    faceid embed ../shared/data/lfw/images --output lfw.npz
+    faceid embed DATA/lfw/images --output lfw.npz
     python -m scripts.studies.compare_clusterings lfw.npz celeba_wild.npz --out bench/clusterings.json
+
+All methods work on the same graph of neighbours, except HDBSCAN and DBSCAN, which search themselves. All faces are
+grouped; only those of known identity count. "all" is F of B-cubed over all faces, where each other face in a photo
+counts as one more person: hardly any of them is in LFW twice. The label errors of LFW are corrected (datasets/lfw.py).
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
     python -m scripts.studies.compare_identity_scores [--model NAME] [--data DIR] [--json FILE]
 
-Identities with more than n photos are enrolled with n of them, drawn at random; their other photos are the mated
-probes, the photos of identities with one photo the non-mated ones. For each rule: TMR at equal FMR, and the FMR that
-the threshold of single-template comparisons (FMR 1e-4) really gives, since that is the one in force.
+Identities with more than n photos are enrolled with n random ones. Their other photos are the mated probes; the photos
+of identities with one photo are the non-mated probes. The table has, for each rule, the TMR at equal FMR, and the FMR
+at the threshold that single-template comparisons give for FMR 1e-4, because that threshold is the active one.
 """
 
 from __future__ import annotations

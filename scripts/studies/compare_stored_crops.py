@@ -1,8 +1,9 @@
-"""Is a template from a stored crop as good as one from the photo? Cosines of the two, and what a crop weighs.
+"""Is a template from a stored crop as good as one from the photo? Cosines of the two, and the size of a crop.
 
     python -m scripts.studies.compare_stored_crops [--model NAME ...] [--data DIR] [--photos N]
 
-N photos of each collection that is there, the three largest faces of each. Landmarks are rounded as a gallery does.
+It takes N photos of each available collection and the three largest faces of each. Landmarks are rounded as a gallery
+rounds them.
 """
 
 from __future__ import annotations

@@ -2,11 +2,11 @@
 
     python -m scripts.studies.compare_template_policies [--model NAME ...] [--data DIR] [--draws 5]
 
-Identities of LFW with five photos and more, of CelebA with eight, of the UMIST faces all: a quarter of the photos, at
-least two, are probes, the rest the pool that k templates are kept of; of smaller pools all are kept, as in a
-gallery. Non-mated probes are the photos of all identities with fewer, for UMIST those of the AT&T faces. The score is
-that of `faceid.decision.scores.identity_similarity`. Once with pools as they are, and once with a tenth of each pool
-(at least one photo) replaced by photos of strangers, as when the guards had not been there.
+The identities are those of LFW with five and more photos, of CelebA with eight and more, and all UMIST faces. A
+quarter of the photos, at least two, are probes. The rest is the pool that k templates are kept of; a smaller pool is
+kept whole, as in a gallery. Non-mated probes are the photos of all identities with fewer photos, for UMIST those of
+the AT&T faces. The score is `faceid.decision.scores.identity_similarity`. One run has the pools as they are. In the
+other, photos of other people replace a tenth of each pool (at least one photo), as if there were no enrolment checks.
 """
 
 from __future__ import annotations

@@ -1,15 +1,15 @@
-"""A better default network from few people: `faceid-triplet`, and what it is worth on people it has not seen.
+"""A better default network from few people: how `faceid-triplet` is trained, and its TMR on unseen people.
 
     python -m scripts.studies.lab_default [--data DIR] [--cache DIR] [--json FILE] [--write]
 
-The people of LFW View 1 and of celeba_wild are parted into three. In turn two parts train the last block and the head
-of dlib's network, each way of `WAYS`, and the third, which that training has not seen, is compared all pairs: TMR is
-the mean over the three, with each, and its 95 % interval over people (subset bootstrap) in the worst of the three. What
-the ways are set to was chosen by the first part of LFW; the others had no say.
+The people of LFW View 1 and of celeba_wild are split into three parts. In turn, two parts train the last block and the
+head of dlib's network in each way of `WAYS`. All pairs of the third part, which that training has not seen, are
+compared. TMR is the mean over the three, given with each, and its 95 % interval over people (subset bootstrap) is that
+of the worst of the three. The settings of the ways were chosen on the first part of LFW alone.
 
-`--write` trains once more, by the first way, on everybody, and makes the weights and the card in `models/cards`. Its
-calibration is that of the three parts together, each by the network that has not seen it: such pairs stand for people
-that the one trained on everybody has never seen. Last, what is in `models/cards` is compared with the start on two
+`--write` trains once more, in the first way, on all people, and writes the weights and the card in `models/cards`. The
+calibration is that of the three parts together, each by the network that has not seen it: these pairs stand for people
+that the network trained on all has never seen. Last, the network in `models/cards` is compared with the start on two
 collections that no training has seen.
 """
 

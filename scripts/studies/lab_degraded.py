@@ -1,17 +1,18 @@
-"""Fine-tuning for worse cameras: does the default network learn faces of 24 pixels, heavy JPEG and masks, unharmed?
+"""Fine-tuning for worse cameras: can the default network learn small, compressed and masked faces without harm?
 
     python -m scripts.studies.lab_degraded [--data DIR] [--steps N] [--seeds N] [--ways "WAY; ..."] [--json FILE]
 
-The people of LFW View 1 (label errors mended) are parted once: six of ten are trained on, one chooses the best step of
-each run, and on the other three, whom no run has seen, TMR at FMR 1e-3 is measured before and after: on the photos as
-they are, and with degraded probes (`degraded.data.degraded`) against photos as they are and against degraded ones.
-All pairs of photos count, each both ways. The gain is that of the mean over the seeds, which draw batches and their
-degradations anew; intervals are over people (subset bootstrap), of the middle run, before and after in the same draws.
+The people of LFW View 1 (labels corrected) are split once. Six of ten are for training, one chooses the best step of
+each run. On the other three, which no run has seen, TMR at FMR 1e-3 is measured before and after: on the photos as
+they are, and with degraded probes (degraded/data.py: 24 pixels, heavy JPEG, masks) against photos as they are and
+against degraded ones. All pairs of photos count, in both directions. The gain is the mean over the seeds, which draw
+batches and degradations. Intervals are over people (subset bootstrap), of the middle run, before and after in the
+same draws.
 
-Faces are found and aligned in the photos as they are, and only then degraded: what a detector misses in worse pictures
-is no part of this. The network in training sees `faceid/networks/training/augment.py`, which draws masks in the same
-way as the test, but reduces and compresses by random amounts. `triplets alone` is the same without distillation. A run
-that was cut short goes on where it was.
+Faces are detected and aligned in the photos as they are, and degraded afterwards, so the study leaves out what a
+detector misses in worse pictures. In training, `faceid/networks/training/augment.py` draws masks as the test does, but
+reduces and compresses by random amounts. `triplets alone` is the same without distillation. An interrupted run
+continues.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""Faces from scratch: what a light network learns from few people, by one loss and another.
+"""Faces from scratch: what a light network learns from few people, with different losses.
 
     python -m scripts.studies.lab_faces [--data DIR] [--steps N] [--seeds N] [--ways "WAY; ..."] [--device DEVICE]
 
-The people of LFW View 1 and celeba_wild (label errors of the first mended) are parted once: most are trained on, some
-choose the best step of each run, and on the rest, whom no run has seen, TMR at FMR 1e-2 is measured over all pairs: the
-mean over the seeds, which draw weights and batches anew, with the lowest and the highest, and an interval over people
-(subset bootstrap) of the middle run. `untrained` is the network as it is drawn. A run that was cut short goes on where
-it was.
+The people of LFW View 1 and celeba_wild (labels of the first corrected) are split once. Most are for training, some
+choose the best step of each run. On the rest, which no run has seen, TMR at FMR 1e-2 is measured over all pairs: the
+mean over the seeds, which draw weights and batches, with the lowest and the highest, and an interval over people
+(subset bootstrap) of the middle run. `untrained` is the network with its random weights. An interrupted run
+continues.
 """
 
 from __future__ import annotations

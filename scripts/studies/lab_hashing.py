@@ -2,15 +2,15 @@
 
     python -m scripts.studies.lab_hashing [--model NAME] [--bits 64,128,...] [--seeds N] [--synthetic] [--json FILE]
 
-Templates of LFW View 1 (label errors mended) are split by identity, half and half, once for each seed. On top of the
-network as it is, a hashing head (`faceid.networks.losses.hashing`) learns from three quarters of the people of the one
-half. The last quarter chooses the learning rate and the epoch, for each split and length anew, by TMR at the lower
-FMR: nobody who is tested chose anything. All pairs within the other half are compared by L2 between floats, and by the
-Hamming distance of codes: of random hyperplanes through the origin, of the same through the mean of the first half,
-and after training. TMR is the mean over the splits, with the lowest and the highest. A search is for one probe's
-nearest ten among `--gallery` random templates, exhaustively, in faiss on one thread, the median of many.
+Templates of LFW View 1 (labels corrected) are split by identity into two halves, once for each seed. On top of the
+network, a hashing head (`faceid.networks.losses.hashing`) learns from three quarters of the people of the first half.
+The last quarter chooses the learning rate and the epoch, for each split and length, by TMR at the lower FMR; the
+tested people choose nothing. All pairs within the second half are compared by L2 between floats, and by the Hamming
+distance of codes: of random hyperplanes through the origin, of the same through the mean of the first half, and after
+training. TMR is the mean over the splits, with the lowest and the highest. A search is for one probe's nearest ten
+among `--gallery` random templates, exhaustively, in faiss on one thread; its time is the median of many.
 
-Finished splits are kept in the JSON file, and not computed again; searches are timed every time.
+The JSON file keeps finished splits, and a later run does not repeat them. Searches are timed every time.
 """
 
 from __future__ import annotations

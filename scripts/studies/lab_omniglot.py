@@ -2,17 +2,16 @@
 
     python -m scripts.studies.lab_omniglot [--seeds N] [--sizes 8,16,...] [--jobs N] [--limit MINUTES] [--json FILE]
 
-A small convolutional network learns the characters of five alphabets of Omniglot, and is asked for those of three
-others: which alphabets hangs on the seed. An autoencoder has that network as its encoder, and learns from the same
-pictures without their labels; `pixels` are the pictures themselves at unit length. Every cell (way to learn x size x
-seed) is one training; those of a seed learn from the same pictures in the same order. Accuracy is that over all
-episodes of n characters of the three alphabets together, n = 2 .. 20, so that no chance of drawn episodes is left; the
-official runs of 20-way classification (Lake et al. 2015), of which the alphabets are in no training, stand beside it.
-Intervals are Student's, 95 %, over seeds: over the start of the network and the choice among these eight alphabets.
-Differences are taken seed by seed. Of twenty verdicts at 95 % one is wrong by chance. That accuracy falls with n is no
-finding: over all episodes it must.
+A small convolutional network learns the characters of five alphabets of Omniglot and is tested on those of three
+others; the seed chooses the alphabets. An autoencoder has the same network as its encoder and learns from the same
+pictures without labels. `pixels` are the pictures themselves at unit length. Every cell (way to learn x size x seed) is
+one training; the cells of a seed learn from the same pictures in the same order. Accuracy is taken over all episodes of
+n characters of the three alphabets together, n = 2 .. 20, so that no random choice of episodes remains. The official
+runs of 20-way classification (Lake et al. 2015), whose alphabets are in no training, stand beside it. Intervals are
+Student's, 95 %, over seeds: over the start of the network and the choice among these eight alphabets. Differences are
+taken seed by seed. Of twenty verdicts at 95 % one is wrong by chance. Accuracy falls with n by construction.
 
-Finished cells are kept in the JSON file, and not computed again.
+The JSON file keeps finished cells, and a later run does not repeat them.
 """
 
 from __future__ import annotations

@@ -113,7 +113,7 @@ def test_a_fault_of_our_own_is_one_line(faceid: Faceid, monkeypatch: pytest.Monk
     def broken(*arguments: object, **options: object) -> None:
         raise RuntimeError("two\nlines")
 
-    monkeypatch.setattr("faceid.app.faceid.FaceID.identities", broken)
+    monkeypatch.setattr("faceid.app.people.People.list", broken)
     ran = faceid("--json", "list")
     assert (ran.code, ran.object["error"]["code"]) == (cli.EXIT_INTERNAL, "internal")
     assert ran.err == (
@@ -127,6 +127,6 @@ def test_debugging_shows_the_traceback(faceid: Faceid, monkeypatch: pytest.Monke
         raise RuntimeError("broken")
 
     monkeypatch.setenv("FACEID_DEBUG", "1")
-    monkeypatch.setattr("faceid.app.faceid.FaceID.identities", broken)
+    monkeypatch.setattr("faceid.app.people.People.list", broken)
     with pytest.raises(RuntimeError, match="broken"):
         faceid("list")

@@ -25,7 +25,7 @@ def enrolled(faceid: Faceid, photo: Photo) -> None:
 def kept(enrolled: None, db: Path) -> Path:
     """A snapshot, which a gallery of this size does not get by itself."""
     with FaceID(db=db, model="fake", device="cpu") as system:
-        mirror = system.gallery().mirror()
+        mirror = system.services.gallery().mirror()
         assert mirror is not None
         path = mirror.snapshot()
     assert path is not None

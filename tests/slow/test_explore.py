@@ -39,7 +39,12 @@ def people(tmp_path: Path, collection: str, count: int) -> Path:
 def test_people_are_found_and_grouped(tmp_path: Path) -> None:
     root = people(tmp_path, "celeba_wild/dev", 15)
     with FaceID(db=tmp_path / "gallery.db", device="cpu") as system:
-        faces = load(str(root), lambda: system.pipeline, system.gallery, lambda result, total: None)
+        faces = load(
+            str(root),
+            lambda: system.services.current().pipeline,
+            system.services.gallery,
+            lambda result, total: None,
+        )
     identity, rng = faces.identities(), np.random.default_rng(0)
     ranked = retrieval.quality_of(retrieval.rank(faces.vectors, identity, faces.photos()), identity, rng)
     assert ranked is not None
@@ -70,10 +75,10 @@ def test_edited_photos_are_known_again_and_others_are_not(tmp_path: Path) -> Non
     with FaceID(db=tmp_path / "gallery.db", device="cpu") as system:
         seen = [
             found
-            for found in duplicates.look_at(of_paths([str(edited)]), system.pipeline)
+            for found in duplicates.look_at(of_paths([str(edited)]), system.services.current().pipeline)
             if not isinstance(found, InputError)
         ]
-        model = system.pipeline.embedder.model
+        model = system.services.current().pipeline.embedder.model
     groups = list(duplicates.groups_of(seen, copy_bound(model.name, model.metric)))
     for group in groups:
         assert len({Path(photo.path).name.split("-")[0] for photo in group.photos}) == 1

@@ -31,7 +31,7 @@ def test_a_photo_of_somebody_else_is_found(tmp_path: Path) -> None:
             if wrong.status == "enrolled":
                 break
         assert wrong.template_id is not None
-        found = list(system.examination().run())
+        found = list(system.people.examination().run())
     outliers = [item for item in found if item.kind == "outlier_template"]
     assert outliers[0].names == (chosen[3].name,)
     assert (wrong.template_id,) in [item.template_ids for item in outliers]

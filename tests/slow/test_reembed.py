@@ -54,7 +54,7 @@ def recognised(system: FaceID, people: dict[str, list[str]]) -> list[str]:
 
 
 def vectors(system: FaceID, people: dict[str, list[str]]) -> np.ndarray:
-    store = system.gallery().store
+    store = system.services.gallery().store
     ids = [store.identity(name).id for name in people]
     by_identity = store.vectors_of(ids)
     return np.concatenate([by_identity[id_] for id_ in ids])
@@ -65,16 +65,18 @@ def test_people_are_known_before_and_after(tmp_path: Path, people: dict[str, lis
         enrol(system, people, store_crops=False)
         before = recognised(system, people)
         assert before
-        result = system.reembed(NEW)
+        result = system.transfer.reembed(NEW)
         assert (result.status, result.re_embedded) == ("switched", PEOPLE * (PHOTOS - 1))
         assert set(before) <= set(recognised(system, people))
         from_photos = vectors(system, people)
     with FaceID(db=tmp_path / "crops.db", model=OLD, device="cpu") as system:
         enrol(system, people, store_crops=True)
         # No photo is read any more: the sources are not there.
-        with system.gallery().store.transaction():
-            system.gallery().store._session._connection.execute("UPDATE templates SET source = '/gone.jpg'")
-        assert system.reembed(NEW).status == "switched"
+        with system.services.gallery().store.transaction():
+            system.services.gallery().store._session._connection.execute(
+                "UPDATE templates SET source = '/gone.jpg'"
+            )
+        assert system.transfer.reembed(NEW).status == "switched"
         cosines = (vectors(system, people) * from_photos).sum(axis=1)
     print(f"cosines of templates from crops and from photos: {np.sort(cosines)}")
     assert cosines.min() > 0.98

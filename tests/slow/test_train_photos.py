@@ -68,7 +68,7 @@ def test_from_scratch_to_a_gallery(people: Path, tmp_path: Path, monkeypatch: py
             "somebody", photos[:2], EnrolmentRules(on_conflict="accept", multi_face="largest")
         ):
             assert result.status == "enrolled", result
-        assert system.reembed("own").status == "switched"
+        assert system.transfer.reembed("own").status == "switched"
         assert system.compare(photos[0], photos[0], Target(fmr=0.05)).distance == pytest.approx(0.0, abs=1e-5)
         face = system.identify(photos[0]).faces[0]
         assert (face.decision, face.name) == ("match", "somebody")

@@ -19,9 +19,15 @@ def install(set_attribute: Callable[[object, str, object], None]) -> None:
     make_detector, card_of = factories.make_detector, registry.card
 
     def detector(
-        model: str, device: str, min_face: float | None = None, *, runtime: Runtime = "auto"
+        model: str,
+        device: str,
+        min_face: float | None = None,
+        *,
+        runtime: Runtime = "auto",
+        detector: str | None = None,
     ) -> Detector:
-        return make_detector(registry.FAKE if model == OTHER else model, device, min_face, runtime=runtime)
+        model = registry.FAKE if model == OTHER else model
+        return make_detector(model, device, min_face, runtime=runtime, detector=detector)
 
     def card(name: str, own: Path | None = None) -> registry.Card:
         if name != OTHER:

@@ -69,7 +69,7 @@ def katz(count: int, total: int, other: int, other_total: int, z: float = 1.9599
 
 
 def rule_of_3(total: int) -> float:
-    """The smallest rate that `total` independent trials can claim: none in N leaves 3 / N open at 95 %.
+    """The smallest rate that `total` independent trials support: none in N leaves 3 / N open at 95 %.
 
     ISO/IEC 19795-1; Jovanovic and Levy 1997.
     """

@@ -1,4 +1,4 @@
-"""Distances of both kinds -> the calibration that thresholds, rates and evidence are read from."""
+"""From distances of both kinds to a calibration, with its thresholds, rates and likelihood ratios."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def measure(
 ) -> Calibration:
     """The calibration of mated (m,) and non-mated (n,) distances.
 
-    Points are those of `rates` (FMR, ascending) that n comparisons can claim by the rule of 3 and that have a
+    Points are those of `rates` (FMR, ascending) that n comparisons support by the rule of 3 and that have a
     distance of their own; intervals are Wilson's, for independent comparisons. Evidence is that of
     `faceid.evaluation.statistics.evidence` (isotonic), thinned. `data` says for people what was measured, `program`
     what else than faceid has measured it.
 
-    ValueError where a kind is empty, no rate can be claimed, or mated pairs are not closer than non-mated ones.
+    ValueError where a kind is empty, no rate has enough comparisons, or mated pairs are not closer than non-mated ones.
     """
     same, other = np.sort(checked(mated)), checked(non_mated)
     points: list[CalibrationPoint] = []

@@ -34,7 +34,7 @@ _DROP = 1.920729
 
 
 class TailRefused(ValueError):
-    """The data cannot carry the claim. `code`: `too_few`, `tied`, `no_fit`, `too_far`, `inside` or `impossible`."""
+    """The data do not support the rate. `code`: `too_few`, `tied`, `no_fit`, `too_far`, `inside` or `impossible`."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)

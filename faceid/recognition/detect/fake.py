@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from faceid.config import Runtime
 from faceid.types import Face, Image
 
 if TYPE_CHECKING:
@@ -78,3 +79,8 @@ class FakeDetector:
                     Face((float(x), float(y), float(x + width), float(y + height)), landmarks, SCORE)
                 )
         return sorted(faces, key=lambda face: face.box[:2])
+
+
+def open_detector(*, device: str, min_face: float | None, runtime: Runtime) -> FakeDetector:
+    """The fake, as the registry of detectors opens it. It runs no network, so it ignores `device` and `runtime`."""
+    return FakeDetector(min_face=min_face or 40)

@@ -199,3 +199,8 @@ def _grouped(images: Sequence[Image]) -> Iterator[list[Image]]:
         pixels += size
     if group:
         yield group
+
+
+def open_detector(*, device: str, min_face: float | None, runtime: Runtime) -> MtcnnDetector:
+    """MTCNN, as the registry of detectors opens it. Raises ModelError, DeviceError."""
+    return MtcnnDetector(device=device, min_face=min_face, runtime=runtime)

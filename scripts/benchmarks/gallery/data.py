@@ -1,4 +1,4 @@
-"""The galleries of bench_gallery.py, and who is right about them: an exact search with NumPy.
+"""The galleries of bench_gallery, and the right answers: an exact search with NumPy.
 
 People with two photos or more give one to the gallery and another as a mated probe; people with a single photo are
 non-mated probes and not in the gallery. The rest of the gallery is drawn from a normal distribution with the mean and

@@ -1,4 +1,4 @@
-"""The picture of bench_gallery.py: what things cost against how many templates there are, both axes logarithmic.
+"""The figure of bench_gallery: costs against the number of templates, both axes logarithmic.
 
 python -m scripts.benchmarks.gallery.plot [--json FILE] [--figure FILE]
 """

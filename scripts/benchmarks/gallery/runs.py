@@ -1,4 +1,4 @@
-"""Running one contender of bench_gallery.py: its environment, its phases one after the other, its rows."""
+"""Run one contender of bench_gallery: its environment, its phases one after the other, its rows."""
 
 from __future__ import annotations
 

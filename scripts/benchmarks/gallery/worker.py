@@ -1,10 +1,10 @@
-"""One phase of one contender of bench_gallery.py, in a process and an environment of its own.
+"""One phase of one contender of bench_gallery, in its own process and environment.
 
     python -m scripts.benchmarks.gallery.worker JOB
 
-JOB is a JSON object; the last line on stdout is another, with what was measured. Three phases: `build` with all the
-threads that are allowed, then `use` and `reopen`, each a fresh process held to one core. Needs NumPy and the
-contender's library, nothing else.
+JOB is a JSON object. The last line on stdout is another one, with the measurements. There are three phases: `build`
+with all allowed threads, then `use` and `reopen`, each in a fresh process with one core. The worker needs NumPy and
+the contender's library, nothing else.
 """
 
 from __future__ import annotations

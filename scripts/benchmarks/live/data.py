@@ -1,7 +1,7 @@
-"""The moving pictures of bench_live.py: people of data/videos/asl_ccby, and pictures that say which they are.
+"""The videos of bench_live: people of data/videos/asl_ccby, and pictures that carry their number.
 
-A clip lasts two or three seconds. Where more is needed it is played forwards and backwards again and again, so that
-nothing jumps; the recordings of `spliced` on the other hand consist of hard cuts.
+A clip lasts two or three seconds. A longer video plays it forwards and backwards, so that nothing jumps. The recordings
+of `spliced`, however, consist of hard cuts.
 """
 
 from __future__ import annotations

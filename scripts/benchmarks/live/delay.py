@@ -1,9 +1,9 @@
-"""How far behind its source `faceid live` is: the delay part of bench_live.py.
+"""How far `faceid live` is behind its source: the delay part of bench_live.
 
-The source sends more than can be looked at. Delay is from when the camera had a picture (`Understood.sent_s`) to when
-it was understood. It is told in milliseconds; in frames, of the mean time from one that was understood to the next; and
-as the number of others that were understood in the meantime: while one picture is looked at another is decoded, so that
-up to `UNDER_WAY` are no sign of a queue.
+The source sends more pictures than any system can process. Delay is the time from the picture at the camera
+(`Understood.sent_s`) to its result. It is given in milliseconds; in frames, of the mean time between two results; and
+as the number of other results in the meantime. While one picture is processed, the next is decoded, so up to
+`UNDER_WAY` of them are no sign of a queue.
 """
 
 from __future__ import annotations

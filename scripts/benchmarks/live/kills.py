@@ -1,4 +1,4 @@
-"""A source that is killed and comes back under `faceid live --json`: the kills part of bench_live.py."""
+"""A source that is killed and comes back under `faceid live --json`: the kills part of bench_live."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether `faceid live` keeps anything of those who are gone: the memory part of bench_live.py."""
+"""Whether `faceid live` keeps memory of people who left: the memory part of bench_live."""
 
 from __future__ import annotations
 

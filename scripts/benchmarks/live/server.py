@@ -1,11 +1,11 @@
-"""A camera for bench_live.py: MJPEG over HTTP on loopback, in a process of its own.
+"""A camera for bench_live: MJPEG over HTTP on loopback, in its own process.
 
     python -m scripts.benchmarks.live.server VIDEO [--port 0] [--fps 60] [--pictures N]
 
-Plays the video again and again, `--pictures` of them, made before it begins; each says in its corner which it is
-(`data.marked`). Picture n of the count without end is due n / FPS seconds after `began`. Everybody is sent
-the newest when it is due; what could not be sent by then is left out, as cameras do. The first line on stdout is a JSON
-object: `url`, and `began` on this machine's monotonic clock, which all its processes share.
+It plays the video in a loop of `--pictures` pictures, which it encodes before it begins. Each picture carries its
+number in a corner (`marked` in data.py). Picture n is due n / FPS seconds after `began`. Every client gets the newest
+picture when it is due; the server skips pictures that a client is too slow for, as cameras do. The first line on
+stdout is a JSON object: `url`, and `began` on this machine's monotonic clock, which all its processes share.
 """
 
 from __future__ import annotations

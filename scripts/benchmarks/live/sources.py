@@ -1,4 +1,4 @@
-"""Servers of moving pictures in processes of their own, which can be killed and come back at the same place."""
+"""Servers of videos in their own processes, which can be killed and started again at the same address."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How fast `faceid live` is beside loops over frames, and how soon it names: the speed part of bench_live.py."""
+"""How fast `faceid live` is beside loops over frames, and how early it names: the speed part of bench_live."""
 
 from __future__ import annotations
 

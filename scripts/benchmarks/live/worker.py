@@ -1,10 +1,10 @@
-"""One contender of bench_live.py, in a process and an environment of its own.
+"""One contender of bench_live, in its own process and environment.
 
     python -m scripts.benchmarks.live.worker JOB
 
-JOB is a JSON object: the contender's `module` and `options`. When it is ready it says so, then each line on stdin is a
-JSON object: what to `do`, a method of the contender, `with` which arguments. The answer is a line with the seconds it
-took, wall clock and CPU of all threads, and what the method `told`.
+JOB is a JSON object: the contender's `module` and `options`. The worker prints a line when it is ready. Each line on
+stdin is then a JSON object: `do` names a method of the contender, `with` its arguments. The answer is a line with the
+seconds it took, wall clock and CPU of all threads, and under `told` what the method returned.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The pictures of bench_pipeline.py: LFW as it is, and 720p photos composed of real faces and real places.
+"""The pictures of bench_pipeline: LFW as it is, and 720p photos made of real faces and real places.
 
-A scene is a photo without people (data/detection/noface) under 1280x720, with faces of LFW View 1 let into it, so many
-and where is known. Each is the middle of its photo, where LFW has its face, faded out in an oval; the face itself is
-about 0.6 times as wide as what is let in. Everything is drawn from one seed.
+A scene is a photo without people (data/detection/noface) at 1280x720, with a known number of faces of LFW View 1 at
+known places. Each inserted part is the middle of its photo, where LFW has the face, faded out in an oval; the face is
+about 0.6 times as wide as the part. One seed determines all of it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Running the contenders of bench_pipeline.py: their processes, their turns, and what comes of them."""
+"""Run the contenders of bench_pipeline: their processes, their turns, and their results."""
 
 from __future__ import annotations
 

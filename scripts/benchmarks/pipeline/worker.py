@@ -1,9 +1,10 @@
-"""One contender of bench_pipeline.py, in a process and an environment of its own.
+"""One contender of bench_pipeline, in its own process and environment.
 
     python -m scripts.benchmarks.pipeline.worker JOB
 
-JOB is a JSON object: the contender's `module` and `options`. When it is ready it says so, then each line on stdin is a
-list of paths, answered by a line with the seconds it took, wall clock and CPU of all threads, and the faces found.
+JOB is a JSON object: the contender's `module` and `options`. The worker prints a line when it is ready. Each line on
+stdin is then a list of paths. The answer is a line with the seconds it took, wall clock and CPU of all threads, and the
+faces found.
 """
 
 from __future__ import annotations

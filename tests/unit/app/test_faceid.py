@@ -74,9 +74,9 @@ def test_a_gallery_too_large_for_its_calibration_is_said_once(
     system: FaceID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
-    monkeypatch.setattr(system, "_notify", said.append)
+    monkeypatch.setattr(system.services, "notify", said.append)
     system.enroll("ann", pixels(RED))
-    monkeypatch.setattr(system.gallery(), "identity_count", lambda: 1_000_000)
+    monkeypatch.setattr(system.services.gallery(), "identity_count", lambda: 1_000_000)
     for _ in system.identify_each([pixels(RED), pixels(GREEN)]):
         pass
     assert len(said) == 1

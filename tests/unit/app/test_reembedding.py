@@ -43,7 +43,7 @@ def db(tmp_path: Path) -> Path:
 def system(db: Path) -> Iterator[FaceID]:
     with FaceID(db=db, model="fake", device="cpu") as opened:
         yield opened
-        assert opened.gallery().store.check() == []
+        assert opened.services.gallery().store.check() == []
 
 
 def picture(path: Path, *people: tuple[int, int, int], shade: int = 0) -> str:
@@ -83,27 +83,27 @@ def reasons(failures: list[ReembedFailure]) -> list[tuple[str, str]]:
 def test_people_are_known_before_and_after(enrolled: FaceID, photos: dict[str, str], db: Path) -> None:
     assert names(enrolled, photos["red"]) == ["ann"]
     done: list[tuple[int, int]] = []
-    result = enrolled.reembed(OTHER, progress=lambda now, total: done.append((now, total)))
+    result = enrolled.transfer.reembed(OTHER, progress=lambda now, total: done.append((now, total)))
     assert (result.status, result.re_embedded, result.already, result.failed) == ("switched", 3, 0, 0)
     assert (result.old_model.split()[0], result.new_model.split()[0]) == ("fake", OTHER)
     assert done == [(3, 3)]
     for later in (enrolled, FaceID(db=db, device="cpu")):
-        assert later.gallery().model.name == OTHER  # type: ignore[union-attr]
+        assert later.services.gallery().model.name == OTHER  # type: ignore[union-attr]
         assert names(later, photos["red"]) == ["ann"]
         assert names(later, photos["green"]) == ["ben"]
         assert names(later, photos["blue"]) == [None]
-        assert [template.model.split()[0] for template in later.templates("ann")] == [OTHER] * 2
+        assert [template.model.split()[0] for template in later.people.templates("ann")] == [OTHER] * 2
         later.close()
 
 
 def test_the_vectors_are_those_of_an_enrolment(
     enrolled: FaceID, photos: dict[str, str], tmp_path: Path
 ) -> None:
-    enrolled.reembed(OTHER)
+    enrolled.transfer.reembed(OTHER)
     with FaceID(db=tmp_path / "new.db", model=OTHER, device="cpu") as fresh:
         fresh.enroll("ann", [photos["red"], photos["red2"]])
-        expected = fresh.gallery().store.vectors_of([1])[1]
-    np.testing.assert_allclose(enrolled.gallery().store.vectors_of([1])[1], expected, atol=1e-6)
+        expected = fresh.services.gallery().store.vectors_of([1])[1]
+    np.testing.assert_allclose(enrolled.services.gallery().store.vectors_of([1])[1], expected, atol=1e-6)
 
 
 def test_what_is_missing_is_listed_and_nothing_switched(
@@ -113,32 +113,32 @@ def test_what_is_missing_is_listed_and_nothing_switched(
     Path(photos["red"]).unlink()
     picture(Path(photos["green"]), GREEN, shade=5)
     failures: list[ReembedFailure] = []
-    result = enrolled.reembed(OTHER, report=failures.append)
+    result = enrolled.transfer.reembed(OTHER, report=failures.append)
     assert reasons(failures) == [("ann", "source_gone"), ("ben", "source_changed")]
     assert (result.status, result.re_embedded, result.failed) == ("incomplete", 2, 2)
     assert all(hint_for(failure.problem) for failure in failures)
     assert names(enrolled, photos["red2"]) == ["ann"]
-    assert enrolled.gallery().model.name == "fake"  # type: ignore[union-attr]
+    assert enrolled.services.gallery().model.name == "fake"  # type: ignore[union-attr]
     # The photos come back: only they are left to do.
     picture(Path(photos["red"]), RED)
     picture(Path(photos["green"]), GREEN)
-    again = enrolled.reembed(OTHER)
+    again = enrolled.transfer.reembed(OTHER)
     assert (again.status, again.re_embedded, again.already) == ("switched", 2, 2)
 
 
 def test_a_switch_without_them_keeps_them(enrolled: FaceID, photos: dict[str, str]) -> None:
     Path(photos["green"]).rename(photos["green"] + ".away")
-    result = enrolled.reembed(OTHER, allow_missing=True, drop_old=True)
+    result = enrolled.transfer.reembed(OTHER, allow_missing=True, drop_old=True)
     assert (result.status, result.failed, result.dropped) == ("switched", 1, 2)
     assert result.unfindable == ("ben",)
-    (left,) = enrolled.templates("ben")
+    (left,) = enrolled.people.templates("ben")
     assert (left.template_id, left.model.split()[0]) == (3, "fake")
     with pytest.raises(Refused) as caught:
         enrolled.verify("ben", photos["blue"])
     assert caught.value.code == "no_template"
     # Later the photo is back.
     Path(photos["green"] + ".away").rename(photos["green"])
-    later = enrolled.reembed(OTHER)
+    later = enrolled.transfer.reembed(OTHER)
     assert (later.status, later.re_embedded, later.unfindable) == ("current", 1, ())
     assert names(enrolled, photos["green"]) == ["ben"]
 
@@ -160,25 +160,25 @@ def test_sources_that_are_of_no_use(
 
     digest = read(source).sha256 if source and source.endswith(".png") else "f" * 64
     # As an import leaves it: no landmarks.
-    model = enrolled.gallery().model
+    model = enrolled.services.gallery().model
     assert model is not None
     vector = np.eye(64, dtype=np.float32)[0]
-    enrolled.gallery().store.add("cid", [NewTemplate(vector, digest, source)], record_of(model))
+    enrolled.services.gallery().store.add("cid", [NewTemplate(vector, digest, source)], record_of(model))
     failures: list[ReembedFailure] = []
-    assert enrolled.reembed(OTHER, report=failures.append).status == "incomplete"
+    assert enrolled.transfer.reembed(OTHER, report=failures.append).status == "incomplete"
     assert reasons(failures) == [("cid", reason)]
 
 
 def test_without_landmarks_the_only_face_is_taken(enrolled: FaceID, photos: dict[str, str]) -> None:
     from faceid.imaging import read
 
-    model = enrolled.gallery().model
+    model = enrolled.services.gallery().model
     assert model is not None
     new = NewTemplate(np.eye(64, dtype=np.float32)[0], read(photos["blue"]).sha256, photos["blue"])
-    enrolled.gallery().store.add("cid", [new], record_of(model))
-    assert enrolled.reembed(OTHER).status == "switched"
+    enrolled.services.gallery().store.add("cid", [new], record_of(model))
+    assert enrolled.transfer.reembed(OTHER).status == "switched"
     assert names(enrolled, photos["blue"]) == ["cid"]
-    assert enrolled.gallery().store.templates("cid")[0].landmarks is not None
+    assert enrolled.services.gallery().store.templates("cid")[0].landmarks is not None
 
 
 def test_crops_do_without_photos_twice_over(system: FaceID, photos: dict[str, str]) -> None:
@@ -187,36 +187,36 @@ def test_crops_do_without_photos_twice_over(system: FaceID, photos: dict[str, st
         if path not in (photos["red"], photos["blue"]):
             Path(path).unlink()
     Path(photos["red"]).rename(photos["red"] + ".away")
-    assert system.reembed(OTHER, drop_old=True).status == "switched"
+    assert system.transfer.reembed(OTHER, drop_old=True).status == "switched"
     assert names(system, photos["red"] + ".away") == ["ann"]
-    assert system.reembed("fake", drop_old=True).re_embedded == 2
+    assert system.transfer.reembed("fake", drop_old=True).re_embedded == 2
     assert names(system, photos["red"] + ".away") == ["ann"]
 
 
 def test_no_crops_unless_asked_for(enrolled: FaceID) -> None:
-    assert enrolled.gallery().store._session.query("SELECT count(*) FROM crops") == [(0,)]
+    assert enrolled.services.gallery().store._session.query("SELECT count(*) FROM crops") == [(0,)]
 
 
 def test_the_way_back_needs_no_photos(enrolled: FaceID, photos: dict[str, str]) -> None:
-    enrolled.reembed(OTHER)
+    enrolled.transfer.reembed(OTHER)
     Path(photos["green"]).unlink()
-    result = enrolled.reembed("fake")
+    result = enrolled.transfer.reembed("fake")
     assert (result.status, result.re_embedded, result.already) == ("switched", 0, 3)
     assert names(enrolled, photos["red"]) == ["ann"]
 
 
 def test_old_templates_can_be_dropped_later(enrolled: FaceID) -> None:
-    enrolled.reembed(OTHER)
-    result = enrolled.reembed(OTHER, drop_old=True)
+    enrolled.transfer.reembed(OTHER)
+    result = enrolled.transfer.reembed(OTHER, drop_old=True)
     assert (result.status, result.re_embedded, result.dropped) == ("current", 0, 3)
-    assert enrolled.reembed(OTHER, drop_old=True).dropped == 0
+    assert enrolled.transfer.reembed(OTHER, drop_old=True).dropped == 0
 
 
 def test_an_empty_gallery_has_nothing_to_move(enrolled: FaceID) -> None:
     enrolled.remove("ann")
     enrolled.remove("ben")
     with pytest.raises(GalleryError) as caught:
-        enrolled.reembed(OTHER)
+        enrolled.transfer.reembed(OTHER)
     assert caught.value.code == "empty"
 
 
@@ -238,7 +238,7 @@ def test_who_is_enrolled_meanwhile_is_taken_along(
 ) -> None:
     with FaceID(db=db, device="cpu") as other:
         while_embedding(monkeypatch, lambda: other.enroll("cid", photos["blue"]))
-        result = enrolled.reembed(OTHER)
+        result = enrolled.transfer.reembed(OTHER)
         assert (result.status, result.re_embedded) == ("switched", 4)
         assert names(enrolled, photos["blue"]) == ["cid"]
 
@@ -246,18 +246,18 @@ def test_who_is_enrolled_meanwhile_is_taken_along(
 def test_who_is_removed_meanwhile_stays_removed(
     enrolled: FaceID, photos: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    while_embedding(monkeypatch, lambda: enrolled.gallery().remove("ann"))
-    result = enrolled.reembed(OTHER)
+    while_embedding(monkeypatch, lambda: enrolled.services.gallery().remove("ann"))
+    result = enrolled.transfer.reembed(OTHER)
     assert (result.status, result.re_embedded) == ("switched", 1)
     assert names(enrolled, photos["red"]) == [None]
-    assert [identity.name for identity in enrolled.identities()] == ["ben"]
+    assert [identity.name for identity in enrolled.people.list()] == ["ben"]
 
 
 def test_what_was_staged_and_is_gone_is_computed_again(
     enrolled: FaceID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reembedding, "GROUP", 1)
-    store = enrolled.gallery().store
+    store = enrolled.services.gallery().store
     stage = reembedding.Reembedding._stage
     steps: list[int] = []
 
@@ -270,7 +270,7 @@ def test_what_was_staged_and_is_gone_is_computed_again(
         return stage(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(reembedding.Reembedding, "_stage", staged)
-    result = enrolled.reembed(OTHER)
+    result = enrolled.transfer.reembed(OTHER)
     assert (result.status, result.re_embedded, len(steps)) == ("switched", 4, 4)
 
 
@@ -279,7 +279,7 @@ def test_a_system_of_the_old_model_is_told_after_the_switch(
 ) -> None:
     with FaceID(db=db, device="cpu") as other:
         assert names(other, photos["red"]) == ["ann"]
-        enrolled.reembed(OTHER)
+        enrolled.transfer.reembed(OTHER)
         for ask in (
             lambda: names(other, photos["red"]),
             lambda: other.verify("ann", photos["red"]),
@@ -311,7 +311,7 @@ def staged(*arguments):
     return stage(*arguments)
 
 reembedding.Reembedding._stage = staged
-FaceID(db=sys.argv[2], device="cpu").reembed(OTHER)
+FaceID(db=sys.argv[2], device="cpu").transfer.reembed(OTHER)
 """
 
 
@@ -340,6 +340,6 @@ def test_a_killed_run_goes_on_where_it_stopped(
     monkeypatch.setattr(
         FakeEmbedder, "embed", lambda self, crops: embedded.append(len(crops)) or embed(self, crops)
     )
-    result = system.reembed(OTHER)
+    result = system.transfer.reembed(OTHER)
     assert (result.status, result.already, result.re_embedded) == ("switched", 4, 3)
     assert sum(embedded) == 3

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from faceid import EnrolmentRules, FaceID
+from faceid.app.model_services import ModelServices
 from faceid.enrolment.run import GROUP
 from faceid.errors import UsageError
 from faceid.imaging import from_array
@@ -61,7 +62,7 @@ def opened(tmp_path: Path) -> Iterator[Callable[[str], FaceID]]:
 
     def open_system(name: str) -> FaceID:
         system = FaceID(db=tmp_path / f"{name}.db", model="fake", device="cpu")
-        system.pipeline.detector = CountingDetector()
+        system.services.current().pipeline.detector = CountingDetector()
         systems.append(system)
         return system
 
@@ -71,11 +72,13 @@ def opened(tmp_path: Path) -> Iterator[Callable[[str], FaceID]]:
 
 
 def stored(system: FaceID) -> list[tuple[str, str]]:
-    return [(who.name, item.sha256) for who in system.identities() for item in system.templates(who.name)]
+    return [
+        (who.name, item.sha256) for who in system.people.list() for item in system.people.templates(who.name)
+    ]
 
 
 def looked_at(system: FaceID) -> list[str]:
-    detector = system.pipeline.detector
+    detector = system.services.current().pipeline.detector
     assert isinstance(detector, CountingDetector)
     return detector.seen
 
@@ -93,7 +96,7 @@ def test_a_run_that_was_cut_short_goes_on_where_it_was(
     for _ in range(stop_after):
         next(results)
     results.close()  # type: ignore[attr-defined]
-    done = len(first.gallery().outcomes(first_run := run_of(first))) + len(stored_or_none(first))
+    done = len(first.services.gallery().outcomes(first_run := run_of(first))) + len(stored_or_none(first))
     first.close()
 
     second = opened("cut")
@@ -106,16 +109,16 @@ def test_a_run_that_was_cut_short_goes_on_where_it_was(
             assert after == before
         else:
             assert after.status in ("enrolled", "duplicate")
-    assert second.gallery().outcomes(first_run) == {}
+    assert second.services.gallery().outcomes(first_run) == {}
 
 
 def run_of(system: FaceID) -> str:
-    rows = system.gallery().store._session.query("SELECT DISTINCT run FROM outcomes")
+    rows = system.services.gallery().store._session.query("SELECT DISTINCT run FROM outcomes")
     return rows[0][0] if rows else ""
 
 
 def stored_or_none(system: FaceID) -> list[tuple[str, str]]:
-    return stored(system) if system.gallery().model is not None else []
+    return stored(system) if system.services.gallery().model is not None else []
 
 
 def test_by_other_rules_everything_is_decided_anew(opened: Callable[[str], FaceID]) -> None:
@@ -137,9 +140,9 @@ def test_another_run_in_between_does_no_harm(opened: Callable[[str], FaceID]) ->
     for _ in range(6):
         next(results)
     results.close()  # type: ignore[attr-defined]
-    kept = system.gallery().outcomes(run_of(system))
+    kept = system.services.gallery().outcomes(run_of(system))
     assert system.enroll("eve", [picture()])[0].reason == "no_face"
-    assert system.gallery().outcomes(run_of(system)) == kept
+    assert system.services.gallery().outcomes(run_of(system)) == kept
     looked_at(system).clear()
     again = list(system.enroll_each(photos()))
     assert len(looked_at(system)) == len(again) - 6
@@ -160,7 +163,7 @@ def test_a_person_with_many_photos_is_stored_in_parts(opened: Callable[[str], Fa
     many = [photo("ann", "ann", number=k) for k in range(GROUP + 3)]
     results = system.enroll_each(many, EnrolmentRules(max_templates=1000))
     assert next(results).status == "enrolled"
-    assert system.gallery().template_count("ann") == GROUP
+    assert system.services.gallery().template_count("ann") == GROUP
     assert sum(result.status == "enrolled" for result in results) == GROUP + 2
 
 
@@ -196,7 +199,7 @@ def test_attributes_go_with_who_is_let_in(opened: Callable[[str], FaceID]) -> No
     known = {"ann": {"born": "1970"}, "ben": {"born": "1980"}, "dan": {}}
     listed = [photo("ann", "ann"), photo("ben"), photo("dan", "dan")]
     list(system.enroll_each(listed, attributes=known))
-    assert [(who.name, who.attributes) for who in system.identities()] == [
+    assert [(who.name, who.attributes) for who in system.people.list()] == [
         ("ann", {"born": "1970"}),
         ("dan", {}),
     ]
@@ -315,7 +318,7 @@ def test_rules_that_cannot_be(opened: Callable[[str], FaceID], monkeypatch: pyte
     system = opened("rules")
     with pytest.raises(UsageError):
         system.enroll("ann", picture("ann"), EnrolmentRules(max_templates=0))
-    monkeypatch.setattr(system, "calibration", None)
+    monkeypatch.setattr(ModelServices, "calibration", None)
     with pytest.raises(UsageError, match="which of several faces"):
         system.enroll("ann", picture("ann"), EnrolmentRules(multi_face="all"))
     # Without a calibration the other guards hold their peace.
@@ -342,7 +345,7 @@ def test_of_many_photos_the_nearest_to_their_mean_are_kept(
     whole = opened("whole")
     expected = list(whole.enroll_each(many + more, rules))
     assert stored(system) == stored(whole)
-    assert system.gallery().template_count("ann") == 5
+    assert system.services.gallery().template_count("ann") == 5
     assert {result.status for result in expected} == {"enrolled", "duplicate"}
     redundant = [result for result in expected if result.status == "duplicate"]
     assert {result.problem.code for result in redundant if result.problem} == {"redundant"}

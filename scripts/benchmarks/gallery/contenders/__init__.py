@@ -1,4 +1,4 @@
-"""What takes part in bench_gallery.py: one file a library, all behind one small protocol.
+"""The contenders of bench_gallery: one file a library, all behind one small protocol.
 
 The files run in the environments of their libraries, so each imports its own and NumPy, nothing else.
 """

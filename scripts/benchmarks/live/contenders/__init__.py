@@ -1,6 +1,6 @@
-"""What takes part in bench_live.py: `faceid live`'s engine, and loops over frames as people write them.
+"""The contenders of bench_live: the engine of `faceid live`, and simple loops over frames.
 
-The files run in the environments of their libraries, each in a process of its own with the library's own threads.
+The files run in the environments of their libraries, each in its own process with the library's own threads.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A loop over a stream as people write it first: read a frame, see who is there, read the next one."""
+"""A simple loop over a stream: read a frame, identify the faces, read the next one."""
 
 from __future__ import annotations
 

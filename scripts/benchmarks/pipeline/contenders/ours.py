@@ -24,10 +24,12 @@ class Ours:
         # Not `auto`, which compiles after some two hundred photos: like imports and the loading of weights, that is
         # no part of what is measured.
         runtime: Runtime = "openvino" if find_spec("openvino") else "torch"
-        self.system = FaceID.from_settings(replace(settings, runtime=runtime))
+        self.system = FaceID(settings=replace(settings, runtime=runtime))
 
     def look(self, paths: Sequence[str]) -> list[list[Found]]:
-        looks = self.system.pipeline.look(Source(path, partial(fetch, path)) for path in paths)
+        looks = self.system.services.current().pipeline.look(
+            Source(path, partial(fetch, path)) for path in paths
+        )
         return [
             [
                 (observation.face.box, embedding.vector)

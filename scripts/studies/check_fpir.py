@@ -1,11 +1,11 @@
-"""The operator's fear, measured: how many strangers does a gallery take for somebody enrolled?
+"""Is the FPIR of a gallery what its policy promises? Searches with people who are not enrolled.
 
-    python -m scripts.studies.check_strangers [--model NAME] [--identities 50] [--strangers 500] [--data DIR]
+    python -m scripts.studies.check_fpir [--model NAME] [--identities 50] [--non-mated 500] [--data DIR]
 
-Enrols identities of LFW View 1 with all their photos but one (those that enrolment refuses, mostly for a second face
-in the picture, are left out, and so are identities with none left), then identifies the photos left out and photos of
-other people, with the settings of a fresh installation: FPIR 1 %. The default calibration was made on LFW View 1 too,
-so a second row has strangers from another collection (celeba_wild), where there is one.
+The script enrols identities of LFW View 1 with all their photos but one. It leaves out the photos that enrolment
+refuses (mostly for a second face), and identities without a photo. It then identifies the photos that it left out, and
+photos of other people, with the settings of a fresh installation: FPIR 1 %. The default calibration was made on LFW
+View 1 too, so another row has non-mated probes from celeba_wild, if that collection is there.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from scripts.datasets import lfw
 
 
 def main() -> None:
-    parser = command.parser(__doc__, data=True, report="bench/strangers.json")
+    parser = command.parser(__doc__, data=True, report="bench/fpir.json")
     parser.add_argument("--model", default="dlib-resnet")
     parser.add_argument("--identities", type=int, default=50)
-    parser.add_argument("--strangers", type=int, default=500)
+    parser.add_argument("--non-mated", type=int, default=500)
     parser.add_argument("--seed", type=int, default=2026)
     arguments = parser.parse_args()
     data = lfw.data_directory(arguments.data)
@@ -59,12 +59,12 @@ def main() -> None:
         others = [folder for folder in folders if folder not in enrolled]
         rows.append(run(system, "mated probes, LFW View 1", probes))
         first_photos = [str(sorted(folder.glob("*.jpg"))[0]) for folder in others]
-        chosen = [first_photos[index] for index in rng.permutation(len(first_photos))[: arguments.strangers]]
-        rows.append(run(system, "strangers, LFW View 1", chosen))
+        chosen = [first_photos[index] for index in rng.permutation(len(first_photos))[: arguments.non_mated]]
+        rows.append(run(system, "non-mated probes, LFW View 1", chosen))
         wild = sorted(map(str, (data / "celeba_wild" / "dev").rglob("*.jpg")))
         if wild:
-            chosen = [wild[index] for index in rng.permutation(len(wild))[: arguments.strangers]]
-            rows.append(run(system, "strangers, celeba_wild", chosen))
+            chosen = [wild[index] for index in rng.permutation(len(wild))[: arguments.non_mated]]
+            rows.append(run(system, "non-mated probes, celeba_wild", chosen))
 
     table = Table("probes", "photos", "faces", "named", "share", "95 % interval", "ambiguous", "right name")
     for row in rows:

@@ -1,0 +1,178 @@
+"""Identification, verification and comparison: from images to results."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias, Union
+
+from faceid.app.model_services import ModelServices
+from faceid.app.services import Request, Services
+from faceid.decision.decide import Policy, Target, decide_claim, decide_identity
+from faceid.errors import not_one_face
+from faceid.gallery.gallery import clean_name
+from faceid.imaging import fetch, from_array
+from faceid.policies.stored import state_of
+from faceid.recognition.pipeline import Look, Observation, Source
+from faceid.results import CompareResult, FaceResult, IdentifyResult, Problem, VerifyResult
+from faceid.types import Decision, Embedding
+
+if TYPE_CHECKING:
+    from faceid.types import Pixels
+
+ImageLike: TypeAlias = Union[str, Path, "Pixels"]
+"""A path, or RGB pixels (H, W, 3) uint8."""
+
+
+def source_of(image: ImageLike) -> Source:
+    """An image as the pipeline takes it."""
+    if isinstance(image, (str, Path)):
+        return Source(str(image), partial(fetch, str(image)))
+    return Source("array", partial(from_array, image))
+
+
+def search(
+    services: Services, images: Iterable[ImageLike], target: Target | None = None, *, top: int = 5
+) -> Iterator[tuple[Look[Source], IdentifyResult]]:
+    """What was seen in each image and who that is, in order, each as soon as it is known.
+
+    Images that are ready at the same time are searched for in one call. Raises as `FaceID.identify` does.
+    """
+    return services.answer_each(
+        (source_of(image) for image in images),
+        lambda request, sources: _search(services, request, sources, target, top),
+    )
+
+
+def verify(services: Services, name: str, image: ImageLike, target: Target | None = None) -> VerifyResult:
+    """Whether the image shows the person `name`; see `FaceID.verify`."""
+    return services.answer(lambda request: _verify(request, name, image, target))
+
+
+def compare(
+    services: Services, first: ImageLike, second: ImageLike, target: Target | None = None
+) -> CompareResult:
+    """Whether two images show one person; see `FaceID.compare`."""
+    model = services.current()
+    with services.existing_gallery() as gallery:
+        policy = model.policies(gallery).for_claim(target)
+    (path, probe), (other_path, other) = _one_face(model, first), _one_face(model, second)
+    decision = decide_claim(float(probe.vector @ other.vector), probe.model.metric, policy)
+    return CompareResult(
+        paths=(path, other_path),
+        decision=decision.verdict,
+        verified=decision.verified,
+        distance=decision.distance,
+        similarity=decision.similarity,
+        threshold=decision.threshold,
+        fmr=decision.fmr,
+        llr=decision.llr,
+        policy=state_of(policy),
+    )
+
+
+def _verify(request: Request, name: str, image: ImageLike, target: Target | None) -> VerifyResult:
+    name = clean_name(name)
+    request.gallery.require(name)
+    policy = request.policies.for_claim(target)
+    request.guard()
+    path, probe = _one_face(request.model, image)
+    similarity = request.gallery.similarity_to(name, probe)
+    decision = decide_claim(similarity, probe.model.metric, policy)
+    return VerifyResult(
+        path=path,
+        name=name,
+        decision=decision.verdict,
+        verified=decision.verified,
+        distance=decision.distance,
+        similarity=decision.similarity,
+        threshold=decision.threshold,
+        fmr=decision.fmr,
+        llr=decision.llr,
+        policy=state_of(policy),
+    )
+
+
+def _one_face(model: ModelServices, image: ImageLike) -> tuple[str, Embedding]:
+    """What the image is called and its only face. Raises InputError."""
+    (look,) = model.pipeline.look([source_of(image)])
+    if look.error is not None:
+        raise look.error
+    if len(look.observations) != 1:
+        raise not_one_face(len(look.observations), look.source)
+    return look.source, look.embeddings[0]
+
+
+def _search(
+    services: Services, request: Request, sources: Iterator[Source], target: Target | None, top: int
+) -> Iterator[tuple[Look[Source], IdentifyResult]]:
+    # Before the first image is read: the user has to change a target that cannot be met.
+    request.policies.for_search(target)
+    request.guard()
+    for looks in request.model.pipeline.look_in_groups(sources):
+        waiting = deque(looks)
+        while waiting:
+            # Read before the search, so that no removal is missed.
+            edition = services.edition
+            for result in _searched(request, waiting, target, top):
+                yield waiting.popleft(), result
+                # The caller may have removed a person whom the next result names.
+                if services.edition != edition:
+                    break
+
+
+def _searched(
+    request: Request, looks: Collection[Look[Source]], target: Target | None, top: int
+) -> list[IdentifyResult]:
+    """The results of looks that are searched for in one call. They share its time evenly."""
+    started = time.perf_counter()
+    policy = request.policies.for_search(target)
+    probes = [embedding for look in looks for embedding in look.embeddings]
+    found = deque(request.gallery.search(probes, max(2, top)))
+    decided = [[decide_identity(found.popleft(), policy) for _ in look.embeddings] for look in looks]
+    search_ms = (time.perf_counter() - started) * 1e3 / len(looks)
+    return [
+        _identified(look, decisions, policy, search_ms, top)
+        for look, decisions in zip(looks, decided, strict=True)
+    ]
+
+
+def _identified(
+    look: Look[Source], decisions: Sequence[Decision], policy: Policy, search_ms: float, top: int
+) -> IdentifyResult:
+    timing = {**look.timing_ms, "search": search_ms}
+    timing["total"] = sum(timing.values())
+    state = state_of(policy)
+    if look.error is not None:
+        problem = Problem.of(look.error)
+        return IdentifyResult(look.source, "unreadable", (), timing, problem, state)
+    if not look.observations:
+        error = not_one_face(0, look.source)
+        problem = Problem.of(error)
+        return IdentifyResult(look.source, "no_face", (), timing, problem, state)
+    faces = tuple(
+        _face_result(observation, decision, top)
+        for observation, decision in zip(look.observations, decisions, strict=True)
+    )
+    return IdentifyResult(look.source, "ok", faces, timing, policy=state)
+
+
+def _face_result(observation: Observation, decision: Decision, top: int) -> FaceResult:
+    face = observation.face
+    return FaceResult(
+        box=face.box,
+        landmarks=tuple((float(x), float(y)) for x, y in face.landmarks),
+        detection_score=face.score,
+        quality=observation.quality.score,
+        decision=decision.verdict,
+        name=decision.name,
+        distance=decision.distance,
+        similarity=decision.similarity,
+        threshold=decision.threshold,
+        fmr=decision.fmr,
+        llr=decision.llr,
+        candidates=decision.candidates[:top],
+    )

@@ -1,0 +1,69 @@
+"""`FaceID.transfer`: templates into the gallery, out of it, and over to another model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from faceid.app.services import Services
+from faceid.results import ReembedFailure, ReembedResult, TransferResult
+
+
+class Transfer:
+    """Moves the templates of one gallery. Methods raise the errors of `faceid.errors`.
+
+    `progress` is called with the number of templates that are done and with the number of all.
+    """
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def import_templates(
+        self, path: str | Path, progress: Callable[[int, int], None] | None = None
+    ) -> TransferResult:
+        """Bring in templates from an .npz archive, all of them or none (see `faceid.gallery.archive`).
+
+        Creates the gallery where there is none. Raises InputError, GalleryError, ModelError.
+        """
+        from faceid.gallery.archive import import_templates
+
+        with self._services.request(create=True) as request:
+            return import_templates(request.gallery, request.model.embedder.model, Path(path), progress)
+
+    def export_templates(
+        self, path: str | Path, progress: Callable[[int, int], None] | None = None
+    ) -> TransferResult:
+        """Write all templates to an .npz archive (see `faceid.gallery.archive`). Raises GalleryError."""
+        from faceid.gallery.archive import export_templates
+
+        with self._services.borrowed_gallery() as gallery:
+            return export_templates(gallery, Path(path), progress)
+
+    def reembed(
+        self,
+        to: str,
+        *,
+        allow_missing: bool = False,
+        drop_old: bool = False,
+        report: Callable[[ReembedFailure], None] | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> ReembedResult:
+        """Compute all templates again with the model `to`, then make it the gallery's (see `faceid.app.reembedding`).
+
+        The gallery stays in use. Requests of this object that meet the change finish with the new model. A running
+        `enroll_each` or `watch` does not: it raises GalleryError (`model_mismatch`) and has to be started again.
+        Calls at the same time run one after the other.
+
+        `report` is called with each template that cannot be computed. With `allow_missing` such templates do not
+        prevent the change. `drop_old` removes the templates that the new ones replace. Raises GalleryError, ModelError.
+        """
+        from faceid.app.reembedding import Reembedding
+
+        with self._services.moving_to(to) as (gallery, coming):
+            return Reembedding(
+                gallery,
+                coming.embedder,
+                detect=lambda image: coming.detector.detect([image])[0],
+                allow_missing=allow_missing,
+                drop_old=drop_old,
+            ).run(report, progress)

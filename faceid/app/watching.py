@@ -1,0 +1,85 @@
+"""From a source address to a running watch: what `FaceID.watch` puts together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from faceid.app.factories import open_liveness_detector
+from faceid.app.services import Services
+from faceid.decision.decide import Target
+from faceid.decision.scores import distance_from_similarity
+from faceid.errors import UsageError
+from faceid.gallery.gallery import clean_name
+from faceid.live.decision.evidence import Evidence
+from faceid.live.liveness.checks import CHALLENGE_FPS, check_maker
+from faceid.live.liveness.checks import Kind as LivenessKind
+from faceid.live.loop import Live, Until
+from faceid.live.source.addresses import parse_address
+from faceid.live.source.capture import Capture
+from faceid.live.watch import Watch
+from faceid.types import Candidate, Embedding
+
+if TYPE_CHECKING:
+    from faceid.types import Vector
+
+CANDIDATES = 10
+"""Compared with each look at a watched face: beside the nearest person, those who may take over the name."""
+
+
+def watch(
+    services: Services,
+    source: str,
+    claim: str | None = None,
+    target: Target | None = None,
+    *,
+    liveness: LivenessKind = "off",
+    realtime: bool = False,
+    until: Until | None = None,
+    max_fps: float | None = None,
+    least_looks: int = 1,
+) -> Live:
+    """A running watch; see `FaceID.watch`."""
+    address = parse_address(source)
+    if liveness == "challenge" and max_fps is not None and max_fps < CHALLENGE_FPS:
+        raise UsageError(
+            f"a challenge cannot be followed at {max_fps:g} frames a second",
+            remedy="challenge_too_slow",
+            least=f"{CHALLENGE_FPS:g}",
+        )
+    with services.request() as request:
+        name = None if claim is None else clean_name(claim)
+        if name is not None:
+            request.gallery.require(name)
+        model, policies, metric = request.model, request.policies, request.key.metric
+        policy = policies.for_search if name is None else policies.for_claim
+
+        def search(vector: Vector) -> tuple[Candidate, ...]:
+            probe = Embedding(vector, model.embedder.model)
+            with services.borrowed_gallery() as gallery:
+                if name is None:
+                    return gallery.search([probe], CANDIDATES)[0]
+                similarity = gallery.similarity_to(name, probe)
+            return (Candidate(name, distance_from_similarity(similarity, metric), similarity),)
+
+        def begin() -> Evidence:
+            return Evidence(search, policy(target), metric, claim=name is not None)
+
+        # Before anything is opened: what cannot be decided needs no camera.
+        begin()
+        request.guard()
+        check = check_maker(
+            liveness,
+            open_liveness_detector(liveness, model.name, services.device, services.settings),
+            policy(target),
+            metric,
+        )
+        watching = Watch(
+            model.pipeline.detector,
+            model.embedder,
+            begin,
+            claim=name,
+            check=check,
+            least_looks=least_looks,
+            hurried=address.live or realtime,
+        )
+    return Live(Capture(address, realtime=realtime), watching, until, max_fps=max_fps)
