@@ -198,9 +198,7 @@ def _prose(text: str) -> str:
 
 def errors_page() -> str:
     """The reference of exit codes, error codes, hints and error classes."""
-    from faceid.cli import messages
-
-    hints: dict[str, str] = dict(getattr(messages, "HINTS", {}))
+    from faceid.cli.messages import HINTS
 
     codes = [
         (
@@ -233,7 +231,7 @@ def errors_page() -> str:
         "## What to do\n",
         "An error names a remedy: its code, or a more exact word. The command line turns the remedy into this hint. "
         "Words in braces are facts of the error.\n",
-        *_table(("remedy", "hint"), ((f"`{remedy}`", _cell(hint)) for remedy, hint in sorted(hints.items()))),
+        *_table(("remedy", "hint"), ((f"`{remedy}`", _cell(hint)) for remedy, hint in sorted(HINTS.items()))),
         "## Classes\n",
         "Python code catches `faceid.errors.FaceIDError` or one of its subclasses.\n",
         *_table(("class", "module", "bases", "meaning"), classes),
