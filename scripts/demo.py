@@ -35,7 +35,9 @@ def main() -> None:
     faceid(ACCEPTED, "enroll", "--name", "Barack Obama", photos["obama.jpg"])
     faceid(ACCEPTED, "enroll", "--name", "Joe Biden", photos["biden.jpg"])
 
-    say("Three photos that the gallery has never seen: two of somebody enrolled, one of a stranger.")
+    say(
+        "Three photos that the gallery has never seen: two of an enrolled person, one of a person who is not."
+    )
     new = [photos[name] for name in ("obama2.jpg", "obama3.jpg", "astronaut.png")]
     faceid(NOT_ACCEPTED, "identify", "--annotate", str(ANNOTATED), *new)
 

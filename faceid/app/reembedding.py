@@ -1,9 +1,10 @@
-"""A gallery's move to another model: new templates beside the old ones, then a switch at one stroke.
+"""A gallery's move to another model: new templates are stored beside the old ones, then one transaction switches.
 
-A template is computed again from the crop that was kept with it, else from its photo, which must still be where it
-was and have the same SHA-256. The face is where it was found then; only a template that came without landmarks, by an
-import, has it detected anew. The gallery stays in use: searches go on with the old templates, and what is enrolled
-meanwhile is taken along. Whoever repeats an interrupted run goes on where it stopped.
+A new template is computed from the crop that the gallery keeps, else from the photo, which must still be at its path
+and have the same SHA-256. The place of the face is known from the enrolment. The face is detected again only where a
+template has no landmarks, as after an import. The gallery stays in use: searches use the old templates until the
+switch, and photos that are enrolled meanwhile are included. An interrupted run can be repeated: it goes on where it
+stopped.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 Report: TypeAlias = Callable[[ReembedFailure], None]
 Progress: TypeAlias = Callable[[int, int], None]
-"""Called with the templates that are done, and of how many."""
+"""Called with the number of templates that are done and with the number of all."""
 
 GROUP = 64
 """Templates that are computed and committed together: what an interruption costs at most."""
@@ -36,7 +37,7 @@ GROUP = 64
 
 @dataclass(slots=True)
 class _Tally:
-    """What a run has come to. `blocking` counts failures that stand in the way of a switch."""
+    """The state of a run. `blocking` counts the failures that prevent a switch."""
 
     computed: int = 0
     failures: dict[int, ReembedFailure] = field(default_factory=dict)
@@ -47,9 +48,9 @@ class _Tally:
 class Reembedding:
     """One move of a gallery to the model of `embedder`.
 
-    `detect` finds the faces of one picture. With `allow_missing`, templates that cannot be computed do not stand in
-    the way of the switch: they stay under the old model and are found by nobody. With `drop_old`, templates of
-    other models that have a counterpart under the new one are removed after the switch.
+    `detect` finds the faces of one picture. With `allow_missing`, templates that cannot be computed do not prevent the
+    switch: they stay under the old model, and no search finds them. With `drop_old`, templates of other models that
+    have a counterpart under the new one are removed after the switch.
     """
 
     gallery: Gallery
@@ -61,8 +62,8 @@ class Reembedding:
     def run(self, report: Report | None = None, progress: Progress | None = None) -> ReembedResult:
         """Compute what is missing, and switch if nothing is; `report` is called once for each failure.
 
-        Raises GalleryError, also where nothing is enrolled, and ModelError. Then what was computed is kept, and the
-        gallery is as it was for everybody else.
+        Raises GalleryError, also where nothing is enrolled, and ModelError. The computed templates are kept then, and
+        the gallery stays with its model.
         """
         model = self.embedder.model
         old = self.gallery.model
@@ -118,7 +119,7 @@ class Reembedding:
             if changeover.switch(start, after_id):
                 return True
             if not changeover.pending(after_id, 1):
-                # Not an enrolment: something that was counted on is gone. What fails is counted anew, too.
+                # Not an enrolment: a staged template was removed. The next pass counts failures again, too.
                 start, after_id = changeover.start(), 0
                 tally.failures.clear()
                 tally.blocking = 0

@@ -44,7 +44,7 @@ def watch(
         raise UsageError(
             f"a challenge cannot be followed at {max_fps:g} frames a second",
             remedy="challenge_too_slow",
-            least=f"{CHALLENGE_FPS:g}",
+            least_fps=CHALLENGE_FPS,
         )
     with services.request() as request:
         name = None if claim is None else clean_name(claim)

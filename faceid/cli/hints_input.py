@@ -43,7 +43,7 @@ HINTS: Final[Mapping[str, str]] = {
     "quality_levels": "choose {levels} or a number from 0 to 1",
     # Streams
     "cannot_write": "choose another place",
-    "challenge_too_slow": "allow {least} or more, or use --liveness passive",
+    "challenge_too_slow": "allow {least_fps:g} or more, or use --liveness passive",
     "challenge_not_calibrated": "use --liveness passive, or choose a model with a calibration",
     "credentials_in_url": "write user and password as http://user:password@host/...",
     "escape_characters": "write other characters as %20, %C3%A9",

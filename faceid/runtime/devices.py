@@ -52,8 +52,8 @@ def require_devices(device: str, count: int) -> None:
 def resolve_runtime(asked: Runtime, device: str) -> Runtime:
     """For networks on `device`: `torch`, `openvino`, or `auto` for torch first and openvino in a long run.
 
-    Raises DeviceError where openvino was asked for and the device is a GPU; whether it is installed is for the
-    network to say that needs it.
+    Raises DeviceError where openvino was asked for and the device is a GPU. Whether it is installed is checked when a
+    network is loaded.
     """
     if device == "cpu":
         return "torch" if asked == "auto" and not find_spec("openvino") else asked
@@ -77,7 +77,7 @@ def usable_cores(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
 
 @contextmanager
 def torch_threads(count: int) -> Iterator[None]:
-    """Inside, networks called by this thread run on so many CPU threads."""
+    """Inside, networks that this thread calls run on `count` CPU threads."""
     import torch
 
     before = torch.get_num_threads()
@@ -90,7 +90,7 @@ def torch_threads(count: int) -> Iterator[None]:
 
 @contextmanager
 def on_own_stream(device: str) -> Iterator[None]:
-    """Inside, what this thread launches on the GPU waits for nothing that other threads launched."""
+    """Inside, GPU work of this thread does not wait for GPU work of other threads."""
     import torch
 
     with torch.cuda.stream(torch.cuda.Stream(device)):  # type: ignore[no-untyped-call]

@@ -154,7 +154,7 @@ def default_contenders(*, quick: bool) -> list[str]:
 
 
 def truth(trial: Trial) -> dict[str, Any]:
-    """What an exact search finds: nobody can do better than that."""
+    """What an exact search finds: the upper bound."""
     mated = trial.mates >= 0
     return {
         "mated_probes": int(mated.sum()),
@@ -169,7 +169,7 @@ def costs(row: Row) -> tuple[float, float, float]:
 
 
 def front(rows: list[Row]) -> dict[str, list[str]]:
-    """Who beats each contender of which all three costs are known: as good in all, better in one. Nobody, on the front.
+    """The contenders that beat each one, as good in all three costs and better in one; empty on the front.
 
     One that was stopped after that counts too: to leave it out would flatter the others.
     """
@@ -203,10 +203,10 @@ def show(size: dict[str, Any]) -> None:
     for key, whom in (("pareto", "all"), ("pareto_on_disk", "those that can be opened again")):
         beaten = size[key]
         print(f"Pareto front (building time, share with the exact nearest, median latency) of {whom}:")
-        print("  " + (", ".join(name for name, by in beaten.items() if not by) or "nobody"))
+        print("  " + (", ".join(name for name, by in beaten.items() if not by) or "none"))
         for name in (row["contender"] for row in size["rows"] if row["ours"] and row["contender"] in beaten):
-            better = ", ".join(beaten[name]) or "nobody"
-            worse = ", ".join(other for other, by in beaten.items() if name in by) or "nobody"
+            better = ", ".join(beaten[name]) or "none"
+            worse = ", ".join(other for other, by in beaten.items() if name in by) or "none"
             print(f"  {name}: beaten in all three by {better}; beats {worse}")
 
 

@@ -117,9 +117,9 @@ class Disturbed:
     looks: Counter[str] = field(default_factory=Counter)
 
     def go(self, kills: int) -> Ran:
-        """The last run, which nobody disturbed. Raises Violation."""
+        """The last run, which is undisturbed. Raises Violation."""
         count = len(self.trial.photos)
-        # Not in the last tenth: somebody must be there to be killed.
+        # Not in the last tenth: the process must still be there to be killed.
         targets = sorted(self.random.randint(1, max(1, count * 9 // 10)) for _ in range(kills))
         decided: set[Photo] = set()
         for target in targets:

@@ -28,7 +28,7 @@ class Violation(Exception):
 
 @contextmanager
 def copied(db: Path) -> Iterator[sqlite3.Connection]:
-    """The database as it lies there, with its log: whoever opens it next has to recover it himself."""
+    """A copy of the database with its log, as the kill left it: the next process that opens it must recover it."""
     with tempfile.TemporaryDirectory() as directory:
         for suffix in ("", "-wal"):
             if (source := db.with_name(db.name + suffix)).exists():

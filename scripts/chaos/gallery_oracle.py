@@ -67,7 +67,7 @@ class Operation:
 
 @dataclass
 class Expected:
-    """The photos of each identity, and the next photo that nobody has had yet."""
+    """The photos of each identity, and the next unused photo."""
 
     people: dict[str, set[int]] = field(default_factory=dict)
     next_photo: int = 0

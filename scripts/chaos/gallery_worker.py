@@ -35,7 +35,7 @@ _PARTS = 4
 class Worker:
     """One process with one gallery, which it opens as its first operation.
 
-    The photos that are `unsure` may be enrolled or not: somebody died while he changed that.
+    The photos that are `unsure` may be enrolled or not: a worker died while it changed them.
     """
 
     def __init__(self, path: Path, index: str, expected: Expected, unsure: set[int], seed: int) -> None:
@@ -121,7 +121,7 @@ class Worker:
                     for name in self.expected.people:
                         store.remove(name)
             case "snapshot":
-                # Somebody with another kind of index may write his, at the same gallery.
+                # A process with another kind of index may write its snapshot at the same gallery.
                 if mirror.snapshot() is None or self.random.random() < 0.2:
                     Mirror(store, make_index("numpy")).snapshot()
             case "compact":

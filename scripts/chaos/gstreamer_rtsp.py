@@ -57,7 +57,7 @@ def guard(
     *,
     digest: bool,
 ) -> None:
-    """Let in who knows the password, and nobody else."""
+    """Let in only clients that know the password."""
     auth, token = GstRtspServer.RTSPAuth(), GstRtspServer.RTSPToken()
     token.set_string("media.factory.role", "user")
     if digest:

@@ -85,7 +85,7 @@ def folder_photos(root: Path, cache: Path) -> Photos:
 
 
 def known_faces(photos: Photos) -> list[tuple[str, Path, Face]]:
-    """Whose, from where and which face, of each photo that shows one and whose label is right or can be mended."""
+    """Person, path and face of each photo that shows a face and whose label is right or can be corrected."""
     return [
         (SAME_PERSON.get(name, name), path, face)
         for name, path, face in zip(photos.names, photos.paths, photos.faces, strict=True)

@@ -43,7 +43,7 @@ class Faces:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Whose each photo is: its folder, label errors of LFW mended."""
+        """The person of each photo: its folder, with corrected labels for LFW."""
         return tuple(lfw.SAME_PERSON.get(path.parent.name, path.parent.name) for path in self.paths)
 
     def of(self, photo: int) -> slice:

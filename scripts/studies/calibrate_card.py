@@ -64,7 +64,7 @@ def calibrate(vectors: NDArray[np.float32], identity: NDArray[np.int64], metric:
         non_mated,
         data=(
             f"LFW View 1, deep-funnelled, {len(vectors):,} photos of {len(set(identity.tolist())):,} identities,"
-            " all pairs, label errors mended; intervals take comparisons as independent"
+            " all pairs, labels corrected; intervals take comparisons as independent"
         ),
         ambiguity_margin=round(ambiguity_margin(vectors, identity, metric, threshold), 4),
         program="scripts/studies/calibrate_card.py",

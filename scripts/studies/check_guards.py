@@ -202,8 +202,8 @@ def several_faces(crowd: Sequence[Person], network: Network) -> dict[str, dict[s
     outcomes: dict[str, Counter[str]] = defaultdict(Counter)
     for person in crowd:
         company = "with other photos" if len(person.photos) > 1 else "the only photo"
-        nobody = person.photos[0][:0]
-        verdicts = examine(person.photos, nobody, network.calibration, network.metric)
+        none_enrolled = person.photos[0][:0]
+        verdicts = examine(person.photos, none_enrolled, network.calibration, network.metric)
         for verdict, own, sizes in zip(verdicts, person.own, person.sizes, strict=True):
             if len(sizes) > 1:
                 outcomes[f"largest, {company}"][outcome_of(largest_face(sizes), own)] += 1
@@ -213,7 +213,7 @@ def several_faces(crowd: Sequence[Person], network: Network) -> dict[str, dict[s
 
 
 def second_names(crowd: Sequence[Person], network: Network) -> dict[str, Any]:
-    """People of four photos and more: half their photos enrolled, the others as somebody new; and real newcomers."""
+    """People of four photos and more: half their photos enrolled, the others as a new person; and real newcomers."""
     gallery = {
         person.name: np.stack([photo[own] for photo, own in zip(person.photos, person.own, strict=True)])
         for person in crowd
@@ -243,7 +243,7 @@ def second_names(crowd: Sequence[Person], network: Network) -> dict[str, Any]:
             ]
             for row in similar
         ]
-        found = enrolled_as("somebody new", vectors, candidates, policy, network.metric)
+        found = enrolled_as("a new person", vectors, candidates, policy, network.metric)
         return found.name if found else None
 
     second = [warned(gallery[name][len(gallery[name]) // 2 :], None) == name for name in sorted(twice)]

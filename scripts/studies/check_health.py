@@ -75,8 +75,8 @@ def check(
     for number, own in enumerate(identities):
         if len(own) < 3:
             continue
-        stranger = int((number + rng.integers(1, len(identities))) % len(identities))
-        spoilt = np.concatenate([own[1:], identities[stranger][:1]])
+        other = int((number + rng.integers(1, len(identities))) % len(identities))
+        spoilt = np.concatenate([own[1:], identities[other][:1]])
         order = [place for places, _ in peel(spoilt, metric, bound) for place in places]
         planted += 1
         found += len(own) - 1 in order

@@ -80,7 +80,7 @@ class Seen:
     flickers: int = 0
     first_s: float | None = None
     first_frames: int | None = None
-    strangers: list[str] = field(default_factory=list)
+    non_mated: list[str] = field(default_factory=list)
     expected: list[str] = field(default_factory=list)
     missed: list[str] = field(default_factory=list)
     looks: int = 0
@@ -239,7 +239,7 @@ class Watcher:
         watch = Watch(
             self._pipeline.detector,
             self._pipeline.embedder,
-            lambda: Shadowed(self, persons, seen.strangers),
+            lambda: Shadowed(self, persons, seen.non_mated),
         )
         events: list[LiveEvent] = []
         with Live(Capture(VideoFile(seen.file), opener=lambda address: joined), watch) as live:
@@ -300,7 +300,7 @@ HEADINGS = (
     "flickers",
     "first",
     "labelled events",
-    "as strangers",
+    "non-mated",
 )
 
 
@@ -309,7 +309,7 @@ def cells(row: Seen) -> list[str]:
     first = "-" if row.first_s is None else f"{row.first_s:.2f} s, {row.first_frames} frames"
     told = f"{len(row.expected) - len(row.missed)} of {len(row.expected)}" if row.expected else "-"
     values: list[object] = [row.file, people, f"{row.seconds:.1f}", row.tracks, row.right, len(row.wrong)]
-    values += [row.unknown, row.flickers, first, told, len(row.strangers)]
+    values += [row.unknown, row.flickers, first, told, len(row.non_mated)]
     return [str(value) for value in values]
 
 
@@ -333,16 +333,16 @@ def tell(rows: list[Seen], homes: dict[str, str], policy: Policy) -> None:
     print(
         f"{len(rows)} streams, {sum(row.frames for row in rows):,} frames:"
         f" {sum(row.right for row in rows)} right names, {sum(len(row.wrong) for row in rows)} wrong,"
-        f" {sum(row.flickers for row in rows)} flickers; as strangers"
-        f" {sum(len(row.strangers) for row in rows)} names in {sum(bool(row.strangers) for row in rows)} streams"
+        f" {sum(row.flickers for row in rows)} flickers; non-mated"
+        f" {sum(len(row.non_mated) for row in rows)} names in {sum(bool(row.non_mated) for row in rows)} streams"
     )
     print(f"first decision after {np.median(firsts):.2f} s (median), {max(firsts):.2f} s (worst)")
     print(f"enrolled people never named in: {', '.join(missing) or 'no stream'}")
     for row in rows:
         for trouble in (*row.wrong, *row.missed):
             print(f"! {row.file}: {trouble}")
-        if row.strangers:
-            print(f"  {row.file} as strangers: {', '.join(row.strangers)}")
+        if row.non_mated:
+            print(f"  {row.file} non-mated: {', '.join(row.non_mated)}")
 
 
 if __name__ == "__main__":

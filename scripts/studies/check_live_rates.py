@@ -62,15 +62,15 @@ def main() -> None:
                 simulate.run(vectors[probe], _claimed(vectors[claim]), policy, claim=True)
                 for probe, claim in pairs
             ]
-            _row(table, f"claim, {'same person' if mated else 'strangers'}", f"FMR {rate:g}", results)
+            _row(table, f"claim, {'mated' if mated else 'non-mated'}", f"FMR {rate:g}", results)
     enrolled = rng.choice(np.unique(names), IDENTITIES, replace=False)
     templates = {name: vectors[np.flatnonzero(names == name)[0]] for name in enrolled}
-    strangers = rng.permutation(np.flatnonzero(~np.isin(names, enrolled)))[: arguments.tracks]
+    non_mated = rng.permutation(np.flatnonzero(~np.isin(names, enrolled)))[: arguments.tracks]
     for rate in (5e-2, 1e-2):
         policy = policy_for(Target(fpir=rate), card.calibration, identities=IDENTITIES)
         find = _searched(templates)
-        results = [simulate.run(vectors[row], find, policy, claim=False) for row in strangers]
-        _row(table, f"search of {IDENTITIES}, strangers", f"FPIR {rate:g}", results)
+        results = [simulate.run(vectors[row], find, policy, claim=False) for row in non_mated]
+        _row(table, f"search of {IDENTITIES}, non-mated", f"FPIR {rate:g}", results)
     Console(width=140).print(table)
 
 

@@ -64,12 +64,12 @@ def main() -> None:
     far_rows: list[dict[str, Any]] = []
     for model in models:
         templates = lfw.templates(photos, model, arguments.cache)
-        mended = lfw.labelled(templates)
-        pairs = compare_all(mended.vectors, mended.identity, mended.model.metric, keep=KEPT)
+        corrected = lfw.labelled(templates)
+        pairs = compare_all(corrected.vectors, corrected.identity, corrected.model.metric, keep=KEPT)
         for drawn in ("pairs", "people"):
             for share in PARTS:
                 rows += check(model, pairs, drawn, share, arguments.seeds)
-        far_rows += extrapolate(model, "mended", pairs)
+        far_rows += extrapolate(model, "corrected", pairs)
         own = [path.parent.name for path in templates.paths]
         far_rows += extrapolate(
             model, "LFW's own", compare_all(templates.vectors, own, templates.model.metric, keep=KEPT)

@@ -51,7 +51,7 @@ class Search:
     identities: int
     target: float
     draws: int
-    strangers: int
+    non_mated: int
     extrapolated: int
     predicted: Interval
     observed: Interval
@@ -142,8 +142,8 @@ def search(templates: lfw.Templates, size: int, fpir: float, draws: int, rng: np
             done += 1
             continue
         photo = [rng.choice(np.flatnonzero(templates.identity == who)) for who in others]
-        enrolled, strangers = templates.vectors[photo[:size]], templates.vectors[photo[size:]]
-        nearest = distances((strangers @ enrolled.T).max(axis=1), templates.model.metric)
+        enrolled, non_mated = templates.vectors[photo[:size]], templates.vectors[photo[size:]]
+        nearest = distances((non_mated @ enrolled.T).max(axis=1), templates.model.metric)
         promise = predicted(chosen.fmr, chosen.threshold, size).fpir
         seen = wilson(int(np.count_nonzero(nearest <= chosen.threshold)), nearest.size)
         inside += promise.low <= seen.rate <= promise.high
@@ -159,7 +159,7 @@ def search(templates: lfw.Templates, size: int, fpir: float, draws: int, rng: np
         identities=size,
         target=fpir,
         draws=len(rates),
-        strangers=round(float(np.mean(outside))),
+        non_mated=round(float(np.mean(outside))),
         extrapolated=extrapolated,
         predicted=Interval(float(rate), float(low), float(high)),
         observed=Interval(float(np.mean(rates)), float(ends[0]), float(ends[1])),
@@ -194,14 +194,14 @@ def print_transfers(model: str, rows: list[Transfer]) -> None:
 
 def print_searches(model: str, rows: list[Search]) -> None:
     table = Table(
-        *("gallery", "FPIR asked", "strangers", "predicted", "observed", "inside", "overlapping", "fitted"),
+        *("gallery", "FPIR asked", "non-mated", "predicted", "observed", "inside", "overlapping", "fitted"),
         title=model,
     )
     for row in rows:
         table.add_row(
             f"{row.identities:,}",
             f"{row.target:.0%}",
-            str(row.strangers),
+            str(row.non_mated),
             f"{row.predicted.rate:.2%} ({row.predicted.low:.2%} .. {row.predicted.high:.2%})",
             f"{row.observed.rate:.2%} ({row.observed.low:.2%} .. {row.observed.high:.2%})",
             f"{row.inside} of {row.draws}",

@@ -64,7 +64,11 @@ def main() -> None:
     threshold = threshold_at_fmr(pairwise, IN_FORCE)
 
     table = Table(
-        "templates", "rule", *(f"TMR at {rate:g}" for rate in RATES), "FMR in force", "TMR in force"
+        "templates",
+        "rule",
+        *(f"TMR at {rate:g}" for rate in RATES),
+        "FMR, active threshold",
+        "TMR, active threshold",
     )
     rows = []
     for size in SIZES:
@@ -100,7 +104,7 @@ def scores(templates: lfw.Templates, size: int) -> dict[str, tuple[Array, Array]
     """Mated and non-mated similarities of each rule, over DRAWS random choices of the enrolled photos."""
     rng = np.random.default_rng(2026)
     identities, counts = np.unique(templates.identity, return_counts=True)
-    strangers = templates.vectors[np.isin(templates.identity, identities[counts == 1])]
+    others = templates.vectors[np.isin(templates.identity, identities[counts == 1])]
     mated: dict[str, list[Array]] = {rule: [] for rule in RULES}
     non_mated: dict[str, list[Array]] = {rule: [] for rule in RULES}
     for identity in identities[counts > size]:
@@ -110,7 +114,7 @@ def scores(templates: lfw.Templates, size: int) -> dict[str, tuple[Array, Array]
             enrolled, probes = templates.vectors[drawn[:size]], templates.vectors[drawn[size:]]
             for rule, score in RULES.items():
                 mated[rule].append(score(probes, enrolled))
-                non_mated[rule].append(score(strangers, enrolled))
+                non_mated[rule].append(score(others, enrolled))
     assert np.isclose(mated[IN_USE][-1][-1], identity_similarity(probes[-1], enrolled), atol=1e-6)
     return {rule: (np.concatenate(mated[rule]), np.concatenate(non_mated[rule])) for rule in RULES}
 

@@ -169,7 +169,7 @@ def compare(
     cases.append((int(counts.max()), "all"))
     mated: dict[tuple[int, str], list[Array]] = {case: [] for case in cases}
     non_mated: dict[tuple[int, str], list[Array]] = {case: [] for case in cases}
-    strangers = vectors[counts[identity] < at_least]
+    others = vectors[counts[identity] < at_least]
     rng = np.random.default_rng(2026)
     for _ in range(draws):
         for person in enrolled:
@@ -186,7 +186,7 @@ def compare(
                 mean = pool[list(taken)].mean(axis=0)
                 mean /= np.sqrt(np.linalg.norm(mean))
                 mated[case].append(probes @ mean)
-                non_mated[case].append(strangers @ mean)
+                non_mated[case].append(others @ mean)
     result = []
     for case in cases:
         same = distances(np.concatenate(mated[case]), metric)
@@ -209,7 +209,15 @@ def compare(
 
 def show(rows: list[dict[str, Any]]) -> None:
     table = Table(
-        "network", "collection", "pools", "k", "policy", "TMR at 1e-4", "1e-5", "FMR in force", "TMR in force"
+        "network",
+        "collection",
+        "pools",
+        "k",
+        "policy",
+        "TMR at 1e-4",
+        "1e-5",
+        "FMR, active threshold",
+        "TMR, active threshold",
     )
     for row in rows:
         table.add_row(

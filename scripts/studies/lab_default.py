@@ -253,7 +253,7 @@ def ship(
         non_mated,
         data=(
             f"LFW View 1, deep-funnelled, {sum(len(identity) for _, identity in unseen):,} photos in three parts, all"
-            " pairs within each, label errors mended, each by a network of the same kind that was not trained on it;"
+            " pairs within each, labels corrected, each by a network of the same kind that was not trained on it;"
             " intervals take comparisons as independent"
         ),
         ambiguity_margin=round(statistics.mean(margins), 4),

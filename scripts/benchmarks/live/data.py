@@ -26,7 +26,7 @@ STUDIO = "asl_ccby"
 WHOLE = 10_000
 
 EMPTY, EMPTY_FRAMES = 90, 45
-"""The gray of pictures of nobody, and for how long."""
+"""The gray of pictures without a person, and how many there are in a row."""
 
 BLOCK = 16
 BITS = 16
@@ -34,7 +34,7 @@ BITS = 16
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody in the clips: `photos` are files from one of them, `clips` are the others."""
+    """A person in the clips: `photos` are files from one of them, `clips` are the others."""
 
     name: str
     photos: tuple[str, ...]
@@ -96,7 +96,7 @@ def enlarged(pixels: Pixels, width: int, height: int) -> Pixels:
 
 
 def spliced(clips: Sequence[Clip], count: int) -> Iterator[Pixels]:
-    """`count` pictures: clip after clip, nobody to be seen after every third, and again from the beginning."""
+    """`count` pictures: clip after clip, empty pictures after every third, and again from the beginning."""
     pictures: list[Pixels] = []
     for number, clip in enumerate(clips, 1):
         pictures += whole(clip)

@@ -20,7 +20,7 @@ from scripts.benchmarks.live.sources import Server
 from scripts.benchmarks.pipeline.runs import Row
 
 FIRST_S = 60.0
-"""For the command to load its networks and to name somebody."""
+"""For the command to load its networks and to name a person."""
 ENDS_S = 10.0
 
 
@@ -32,8 +32,8 @@ class Missed(Exception):
 class Kills:
     """How often a server is killed: after `up_s` in which the right name was told, for `down_s` each time.
 
-    It is away a little longer: until it serves again. Whoever is not named again within `patience_s` of the server's
-    return is given up.
+    It is away a little longer: until it serves again. A person who is not named within `patience_s` of the server's
+    return counts as lost.
     """
 
     times: int = 20

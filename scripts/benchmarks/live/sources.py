@@ -30,7 +30,7 @@ class Server:
             raise RuntimeError(f"exit {self._process.wait()}: {' '.join(self._command)}")
 
     def kill(self) -> None:
-        """SIGKILL: nobody who watches is told anything."""
+        """SIGKILL: clients get no notice."""
         self._process.kill()
         self._process.wait()
         assert self._process.stdout is not None

@@ -26,7 +26,7 @@ from scripts.datasets import lfw
 FROZEN = 13
 """Blocks of the fourteen that stay."""
 PHOTOS = 4
-"""Of a person in a batch, at most. People with one photo are strangers to the others."""
+"""Of a person in a batch, at most. People with one photo give non-mated pairs only."""
 STEPS, WARMUP = 200, 20
 _BATCH = 32
 
@@ -74,7 +74,7 @@ class Top(nn.Module):
 
 
 def collect(name: str, photos: lfw.Photos, aligner: str, network: DlibResnet) -> Collection:
-    """Each photo's middle face, label errors of LFW mended."""
+    """Each photo's middle face, with corrected labels for LFW."""
     kept = lfw.known_faces(photos)
     parts = []
     for start in range(0, len(kept), _BATCH):

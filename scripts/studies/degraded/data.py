@@ -63,7 +63,7 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """Nobody is in two of them."""
+    """No person is in two of them."""
 
     training: Part
     validation: Part

@@ -11,7 +11,7 @@ from typing import Protocol, TypeAlias
 from scripts.benchmarks.pipeline.contenders import Spec
 
 Names: TypeAlias = list["str | None"]
-"""Of each face in a frame, None where it is nobody's."""
+"""Of each face in a frame, None if it is not identified."""
 
 
 class Watcher(Protocol):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from faceid.app.faceid import FaceID
 from faceid.live.tracking.cost import memory_mb
+from faceid.runtime.process import tune_process
 from scripts.benchmarks.live.contenders import Names
 from scripts.benchmarks.live.data import Counting
 from scripts.benchmarks.live.delay import Understood, by_minute
@@ -27,6 +28,8 @@ def make(model: str, drawn: bool = False) -> Ours:
 
 class Ours:
     def __init__(self, model: str, *, drawn: bool) -> None:
+        # As the command line does.
+        tune_process()
         self._directory = tempfile.TemporaryDirectory()
         db = Path(self._directory.name) / "gallery.db"
         self.system = FaceID(db=db, model=model, device="cpu")

@@ -30,7 +30,7 @@ class Deepface:
         from deepface import DeepFace
         from deepface.modules.exceptions import FaceNotDetected
 
-        self.represent, self.nobody = DeepFace.represent, FaceNotDetected
+        self.represent, self.no_face = DeepFace.represent, FaceNotDetected
 
     def look(self, paths: Sequence[str]) -> list[list[Found]]:
         return [self._look_at(path) for path in paths]
@@ -38,7 +38,7 @@ class Deepface:
     def _look_at(self, path: str) -> list[Found]:
         try:
             faces = self.represent(img_path=path, model_name="Dlib", detector_backend="fastmtcnn")
-        except self.nobody:
+        except self.no_face:
             return []
         found = []
         for face in faces:

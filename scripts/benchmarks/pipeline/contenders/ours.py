@@ -11,6 +11,7 @@ from faceid.app.faceid import FaceID
 from faceid.config import Runtime, Settings
 from faceid.imaging import fetch
 from faceid.recognition.pipeline import Source
+from faceid.runtime.process import tune_process
 from scripts.benchmarks.pipeline.contenders import Contender, Found
 
 
@@ -20,6 +21,8 @@ def make(model: str) -> Contender:
 
 class Ours:
     def __init__(self, model: str) -> None:
+        # As the command line does.
+        tune_process()
         settings = Settings.load(db="unused.db", model=model, device="cpu")
         # Not `auto`, which compiles after some two hundred photos: like imports and the loading of weights, that is
         # no part of what is measured.
