@@ -13,7 +13,7 @@ HINTS: Final[Mapping[str, str]] = {
     "confirm_removal": "add --yes",
     "size_without_network": "a trained network keeps the size of its templates",
     "usage_help": "see `faceid --help`",
-    "internal": "report it with the traceback that FACEID_DEBUG=1 shows",
+    "internal": "please report it with the traceback that FACEID_DEBUG=1 shows",
     "writable_directory": "name a directory that can be written",
     # Cards, settings and weights
     "bad_plugin": "update or uninstall the package of {value}",
