@@ -47,14 +47,12 @@ class FaceIDError(Exception):
         *,
         code: str | None = None,
         remedy: str | None = None,
-        hint: str | None = None,
         path: str | None = None,
         **facts: object,
     ) -> None:
         super().__init__(" ".join(message.split()))
         self.code = code or self.default_code
         self.remedy = remedy or self.code
-        self.hint = hint
         self.path = path
         self.facts = facts
 

@@ -49,7 +49,6 @@ HINTS: Final[Mapping[str, str]] = {
     "detector_without_gpu": "use --device cpu",
     "fewer_processes": "use --processes with a smaller number",
     "gpu_memory": "stop what else uses the GPU, or use --device cpu",
-    "bad_detector": "repair or remove the package that offers it",
     "kinds_of_device": "choose auto, cpu, cuda or cuda:N",
     "no_onnxruntime": install_command("onnx"),
     "no_openvino": f"{install_command('openvino')}, or use --runtime torch",
