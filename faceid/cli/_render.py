@@ -203,7 +203,7 @@ def shown(cell: object, column: str) -> str:
     return str(cell)
 
 
-def in_force(policy: PolicyState) -> str:
+def active_threshold(policy: PolicyState) -> str:
     """A threshold and its error rates at present, in one line."""
     asked = "by hand" if policy.kind == "threshold" else f"for {policy.kind.upper()} {policy.target:g}"
     if policy.identities is not None:

@@ -74,7 +74,7 @@ def run(
     import numpy as np
 
     from faceid.errors import UsageError
-    from faceid.evaluation.activation import put_in_force
+    from faceid.evaluation.activation import activate_calibration
     from faceid.evaluation.data.material import GALLERY
     from faceid.evaluation.protocols.evaluation import calibrate
     from faceid.evaluation.protocols.goals import Goal
@@ -94,7 +94,7 @@ def run(
             raise UsageError("--fpir needs a size of gallery", remedy="fpir_without_size")
         findings = calibrate(material, goal, rng, command=shared.command_line(), identities=max(1, size))
         policy = (
-            put_in_force(
+            activate_calibration(
                 system.services.gallery(),
                 material,
                 goal,

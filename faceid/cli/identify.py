@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from faceid.cli._options import Fmr, Fpir, MinFace, Paths, Threshold, session_of, writable_directory
-from faceid.cli._render import Output, in_force
+from faceid.cli._render import Output, active_threshold
 from faceid.decision.decide import Target
 from faceid.results import IdentifyResult
 
@@ -67,7 +67,7 @@ def run(
         [row for result in seen for row in rows_of(result)],
     )
     if seen and seen[-1].policy is not None:
-        output.line(in_force(seen[-1].policy))
+        output.line(active_threshold(seen[-1].policy))
     raise typer.Exit(output.exit_code)
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from faceid.cli._options import Fmr, Fpir, Threshold, session_of
-from faceid.cli._render import Output, counted, in_force
+from faceid.cli._render import Output, counted, active_threshold
 from faceid.decision.decide import Target
 from faceid.errors import UsageError
 from faceid.results import PolicyReport
@@ -133,7 +133,7 @@ def _show(output: Output, reports: Iterable[PolicyReport]) -> None:
             continue
         stored = f"policy {report.policy.policy_id}, active since {report.since}"
         output.line(f"{command}: {stored if report.policy.source == 'gallery' else 'the default'}")
-        output.line(f"  {in_force(report.policy)}")
+        output.line(f"  {active_threshold(report.policy)}")
         if report.data is not None:
             output.line(
                 f"  FMR {report.fmr_low:.2e} .. {report.fmr_high:.2e} (95 %) by {report.data}:"

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from faceid.cli._options import Fmr, Fpir, MinFace, Threshold, session_of
-from faceid.cli._render import as_evidence, in_force
+from faceid.cli._render import as_evidence, active_threshold
 from faceid.decision.decide import Target
 
 NAME = "verify"
@@ -38,5 +38,5 @@ def run(
     )
     if words := as_evidence(result.llr):
         session.output.line(words)
-    session.output.line(in_force(result.policy))
+    session.output.line(active_threshold(result.policy))
     raise typer.Exit(0 if result.verified else 1)

@@ -25,7 +25,7 @@ from faceid.types import ModelKey
 _STRICTER = (0.1, 0.01)
 
 
-def put_in_force(
+def activate_calibration(
     gallery: Gallery,
     material: Material,
     goal: Goal,
