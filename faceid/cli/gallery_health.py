@@ -14,7 +14,7 @@ from faceid.cli.messages import advised
 NAME = "gallery-health"
 
 SHOWN = 20
-"""How many findings of a kind the table has."""
+"""The most findings of a kind in the table."""
 
 
 def run(
@@ -34,7 +34,7 @@ def run(
         typer.Option(
             "--report",
             metavar="FILE",
-            help="Write a report too: HTML, or JSON where the name ends in .json.",
+            help="Also write a report: HTML, or JSON by the suffix .json.",
             show_default=False,
         ),
     ] = None,

@@ -95,7 +95,7 @@ def open_set(
         )
     if enrolled.size == count:
         raise InputError(
-            "no person is left for non-mated searches: all would be enrolled",
+            "no person is left for non-mated searches: all would be enrolled, and none a stranger",
             code="too_few",
             remedy="more_left_out",
         )
