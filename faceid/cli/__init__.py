@@ -39,7 +39,7 @@ from faceid.errors import FaceIDError
 
 app = typer.Typer(
     name="faceid",
-    help="Face verification and enrolment with measured error rates.",
+    help="Face verification and enrolment with thresholds you can answer for.",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
