@@ -41,8 +41,8 @@ def run(
 ) -> None:
     """Find wrong, poor, old and single templates, and people who may be enrolled twice.
 
-    Reads the gallery only: no photos, no network. The worst of each kind are shown; --json prints them all. The exit
-    code is 0 whatever is found.
+    It reads the gallery only: no photos, no network. The worst of each kind are shown; --json prints them all. The exit
+    code is always 0.
     """
     session = session_of(context)
     output = session.output

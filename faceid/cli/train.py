@@ -172,7 +172,7 @@ def run(
         ),
     ] = 1,
 ) -> None:
-    """Train a network on your own people for use with `--model`, and calibrate it on people it has never seen.
+    """Train a network on your own people for use with `--model`, and calibrate it on separate people.
 
     Three separate groups of people train the network, choose the best step and calibrate. An interrupted run
     continues when the command is repeated. Needs `pip install "faceid-verify[train]"`.

@@ -96,7 +96,7 @@ class CohortRow:
 
 @dataclass(frozen=True, slots=True)
 class Differential:
-    """Worst to best group (ISO/IEC 19795-10): the ratio of FMR, and of FNMR; None where the best has no errors.
+    """Worst to best group (ISO/IEC 19795-10): the ratio of FMR, and of FNMR; None if the best has no errors.
 
     The intervals are for the two groups observed as worst and best: among many groups with one true rate some pair is
     far apart by chance.

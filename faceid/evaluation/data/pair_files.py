@@ -34,7 +34,7 @@ class Pair:
 class PairSet:
     """Listed pairs with their similarities: `similarity` (n,) float32, `mated` (n,), `folds` (n,) numbers from 0.
 
-    `folds` is None where the file has none. `first` and `second` (n,) number the people, from 0: photos that mated
+    `folds` is None if the file has none. `first` and `second` (n,) number the people, from 0: photos that mated
     pairs join are one person. `lost` counts photos without a template by reason, `mated_lost` and `non_mated_lost` the
     pairs lost with them, `contradictions` the non-mated pairs within one person.
     """

@@ -160,7 +160,7 @@ def histogram(data: Comparisons) -> Histogram:
 def searched(material: Material) -> tuple[Searches, tuple[NDArray[np.int64], NDArray[np.int64]], int] | None:
     """Every template searched among all others, with the owners of mated and of non-mated probes.
 
-    None where there are no templates. The last is how many people a non-mated search goes through.
+    None if there are no templates. The last is how many people a non-mated search goes through.
     """
     if material.collection is None:
         return None

@@ -139,7 +139,7 @@ class Looker:
 
 
 def findings(source: str, scored: Iterable[Scored], threshold: float) -> LivenessFindings:
-    """The error rates at `threshold`. Raises InputError (`no_face`) where no live face or no attack got a score."""
+    """The error rates at `threshold`. Raises InputError (`no_face`) if no live face or no attack got a score."""
     everything = list(scored)
     readable = [one for one in everything if one.reason != "unreadable"]
     live = _scores(readable, None)

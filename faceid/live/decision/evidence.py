@@ -76,7 +76,7 @@ class Evidence:
         alpha = policy.fmr(policy.threshold)
         if alpha is None or policy.llr(policy.threshold) is None:
             raise UsageError(
-                "this calibration does not say what distances are worth as evidence",
+                "this calibration has no evidence for distances",
                 code="not_calibrated",
                 remedy="evidence_not_calibrated",
             )
@@ -94,19 +94,19 @@ class Evidence:
         A look that contradicts those before is not fused. If the next look contradicts them too, and agrees with it,
         the person has changed: the test starts again with these two. Otherwise that look is dropped.
         """
-        fused, doubt, anew = self._fused, self._doubt, False
+        fused, doubt, restarted = self._fused, self._doubt, False
         self._doubt = None
         if fused is None:
             self._fused = Fused.of(vector, quality)
         elif not self._contradicts(fused.cosine_to(vector)):
             self._fused = fused.joined_by(vector, quality)
         elif doubt is not None and not self._contradicts(float(doubt[0] @ vector)):
-            self._fused, anew = Fused.of(*doubt).joined_by(vector, quality), True
+            self._fused, restarted = Fused.of(*doubt).joined_by(vector, quality), True
         else:
             self._doubt = vector, quality
             self.outcome = replace(self.outcome, doubted=True)
             return self.outcome
-        self.outcome = self._judged(self._fused, time_s, anew=anew)
+        self.outcome = self._judged(self._fused, time_s, restarted=restarted)
         return self.outcome
 
     def contradicted_by(self, vector: Vector) -> bool:
@@ -127,14 +127,14 @@ class Evidence:
         )
         return (ratio is not None and ratio < 0.0) or (missed is not None and missed < 0.5)
 
-    def _judged(self, fused: Fused, time_s: float, *, anew: bool) -> Outcome:
+    def _judged(self, fused: Fused, time_s: float, *, restarted: bool) -> Outcome:
         candidates = tuple(self._worth(fused, found) for found in self._search(fused.template))
         decision = decide_identity(candidates, self._policy)
         before = self.outcome
         nearest = self._strength(decision.distance, fused)
-        settled = not anew and before.state in ("unknown", "rejected")
+        settled = not restarted and before.state in ("unknown", "rejected")
         state, name, distance = self._test(decision, nearest, fused.looks, settled=settled)
-        if not anew and before.name is not None and name != before.name:
+        if not restarted and before.name is not None and name != before.name:
             # An identity that is no candidate was removed, or nearer ones displace it: the name is dropped.
             held = next((found.distance for found in candidates if found.name == before.name), None)
             if self._is_held(held, fused, another=name is not None and nearest >= self._accept):
@@ -150,7 +150,7 @@ class Evidence:
             None if distance is None else self._strength(distance, fused),
             fused.looks,
             time_s if changed else before.since_s,
-            changes=before.changes + anew,
+            changes=before.changes + restarted,
         )
 
     def _test(

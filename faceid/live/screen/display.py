@@ -22,7 +22,7 @@ _TRIAL_S = 30.0
 
 
 def require_display() -> None:
-    """Raises UsageError (`no_display`) where OpenCV can open no window, with the reason."""
+    """Raises UsageError (`no_display`) if OpenCV can open no window, with the reason."""
     # Other systems always have a display, and OpenCV itself reports if it was built without windows.
     problem = _trial(tuple(os.environ.get(name) for name in _SETTINGS)) if sys.platform == "linux" else None
     if problem is not None:

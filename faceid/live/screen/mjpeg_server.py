@@ -51,7 +51,7 @@ class MjpegServer:
 
     All users' programs on this machine can reach it, and no others. Other web pages cannot: requests must name this
     machine (another name that leads here is DNS rebinding) and not come from another page. Pictures are drawn and
-    encoded only while a viewer is connected, in a thread of its own; a slow viewer misses pictures and delays no other.
+    encoded only while a viewer is connected, in a separate thread; a slow viewer misses pictures and delays no other.
     """
 
     def __init__(self, port: int, draw: Draw) -> None:

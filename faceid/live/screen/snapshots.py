@@ -68,7 +68,7 @@ class Snapshots:
         most: int = 1000,
         now: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
     ) -> None:
-        """Raises UsageError (`cannot_write`) where the directory cannot be made or written."""
+        """Raises UsageError (`cannot_write`) if the directory cannot be made or written."""
         if most < 1:
             raise ValueError(f"no pictures can be kept: {most}")
         self._directory, self._most, self._now = directory, most, now

@@ -28,7 +28,7 @@ class Window:
     """
 
     def __init__(self, title: str, draw: Draw) -> None:
-        """Raises UsageError (`no_display`) where there is no display, or OpenCV was built without windows."""
+        """Raises UsageError (`no_display`) if there is no display, or OpenCV was built without windows."""
         require_display()
         self._title, self._draw = title, draw
         self._shown: object = None

@@ -51,7 +51,7 @@ class MjpegReader:
 
 
 def open_standard_input() -> MjpegReader:
-    """Standard input. Raises InputError (`source_unreachable`) where nothing is piped in."""
+    """Standard input. Raises InputError (`source_unreachable`) if nothing is piped in."""
     # None in a process without standard input (pythonw, some services).
     if sys.stdin is None or sys.stdin.isatty():
         raise InputError(

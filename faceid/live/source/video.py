@@ -65,7 +65,7 @@ class VideoReader:
             raise self._error("source_unreadable", f"frames of too many pixels: {width} x {height}")
 
     def read(self) -> Grabbed | None:
-        """The next frame; None at the end of a file. Raises InputError (`source_disconnected`) where a stream ends."""
+        """The next frame; None at the end of a file. Raises InputError (`source_disconnected`) if a stream ends."""
         try:
             there, bgr = self._capture.read()
         except self._cv2.error:
