@@ -1,6 +1,6 @@
 """From the URL of a database to the open database: one registry of schemes.
 
-`sqlite` is built in, and is what a plain path means. A package adds a scheme by an entry point of the group
+`sqlite` is built in. A plain path means a SQLite file. A package adds a scheme by an entry point of the group
 `faceid.databases`: its name is the scheme, its object an `Opener`.
 """
 
@@ -34,9 +34,9 @@ class Opener(Protocol):
 def open_database(
     url: str | Path, *, create: bool = True, read_only: bool = False, timeout_s: float = 5.0
 ) -> Database:
-    """Open the database at `url`, or the SQLite file at a plain path; with `create`, make it where there is none.
+    """Open the database at `url`, or the SQLite file at a plain path; with `create`, create it if it does not exist.
 
-    Raises UsageError (`unknown_database`) for a scheme that no package offers, else what the opener raises.
+    Raises UsageError (`unknown_database`) for a scheme that no package offers, and the errors of the opener.
     """
     scheme = scheme_of(url)
     if scheme == "sqlite":
@@ -90,7 +90,7 @@ def open_sqlite(
 
 
 def _erase_from_snapshots(file: str, template_ids: NDArray[np.int64], before_seq: int) -> None:
-    # Whether an index is open or not: snapshots still hold the vectors of what was removed.
+    # Also without an open index: snapshots still hold the vectors of removed templates.
     from enrollment_db.search.snapshot_directory import SnapshotDirectory
 
     SnapshotDirectory(file).erase(template_ids, before_seq=before_seq)

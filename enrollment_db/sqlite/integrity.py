@@ -1,4 +1,4 @@
-"""Whether a gallery file is sound."""
+"""The check of a gallery file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enrollment_db.sqlite.connections import Connections
 
 
 def problems_of(connections: Connections) -> list[str]:
-    """What is wrong with the database, one line each; empty if nothing is. Reads all of it."""
+    """The problems of the database, one line each; empty if there are none. Reads all of it."""
     problems = [str(row[0]) for row in connections.query("PRAGMA integrity_check") if row[0] != "ok"]
     problems += [
         f"row {row} of {table} refers to a row of {parent} that is not there"

@@ -1,4 +1,4 @@
-"""Between Python values and the columns of a row."""
+"""Conversion between Python values and the columns of a row."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ _POLICY_FIELDS = (
 POLICY_COLUMNS = ", ".join(f"p.{name}" for name in _POLICY_FIELDS)
 
 _STORED = np.dtype("<f4")
-# float32 rounding of a unit vector is below 1e-6; beyond this somebody forgot to normalise.
+# float32 rounding of a unit vector is below 1e-6; beyond this, the caller forgot to normalise.
 _NORM_TOLERANCE = 1e-3
 
 
 def to_blob(vector: NDArray[np.float32], dim: int, what: str) -> bytes:
-    """The vector as stored, little-endian float32. Raises BadTemplate if it is no unit vector of `dim`.
+    """The vector as stored, little-endian float32. Raises BadTemplate if it is not a unit vector of `dim`.
 
     `what` names it in the error.
     """
@@ -55,11 +55,11 @@ def to_blob(vector: NDArray[np.float32], dim: int, what: str) -> bytes:
 
 
 def to_blobs(vectors: NDArray[np.float32]) -> Iterator[bytes]:
-    """The rows of (n, d) vectors as stored. Raises BadTemplate before the first if one is no unit vector."""
+    """The rows of (n, d) vectors as stored. Raises BadTemplate at once if any is not a unit vector."""
     stored = np.ascontiguousarray(vectors, dtype=_STORED)
     if stored.ndim != 2:
         raise BadTemplate(f"the templates have shape {stored.shape}, not (n, d)", remedy="one_row_each")
-    # NaN and infinity make a norm that is not near 1 either.
+    # With NaN or infinity, too, the norm is not near 1.
     near = np.abs(np.linalg.norm(stored, axis=1) - 1) <= _NORM_TOLERANCE
     if not near.all():
         raise BadTemplate(
@@ -88,7 +88,7 @@ def to_identity(row: tuple[Any, ...]) -> Identity:
 
 
 def to_json(values: Sequence[float] | NDArray[np.float32] | None) -> str | None:
-    """Coordinates as people read them: to a hundredth of a pixel, which is finer than any detector."""
+    """Coordinates as JSON, to a hundredth of a pixel, which is finer than any detector."""
     return None if values is None else json.dumps(np.asarray(values, np.float64).round(2).tolist())
 
 

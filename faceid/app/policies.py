@@ -38,7 +38,7 @@ class GalleryPolicies:
         Raises UsageError for a rate that the calibration does not reach, GalleryError.
         """
         with self._services.editing(create=True), self._services.request() as request:
-            return request.policies.put(target)
+            return request.policies.activate(target)
 
     def history(self) -> list[PolicyRow]:
         """All policies that the gallery ever had, oldest first. Raises GalleryError."""

@@ -298,10 +298,10 @@ class Gallery:
         """The active policy of this model and kind of target; None before there is one."""
         return self._database.policies.active(model, kind)
 
-    def put_policies(self, policies: Iterable[NewPolicy]) -> list[int]:
+    def activate_policies(self, policies: Iterable[NewPolicy]) -> list[int]:
         """Make new policies the active ones, all or none; returns their ids."""
         with self.transaction():
-            return [self._database.policies.put(policy) for policy in policies]
+            return [self._database.policies.activate(policy) for policy in policies]
 
     def restore_policy(self, policy_id: int) -> None:
         """Make a stored policy active again. Raises Refused (`unknown_policy`)."""

@@ -22,7 +22,7 @@ from faceid.decision.thresholds import fmr_interval_at_distance
 from faceid.errors import UsageError
 from faceid.gallery.gallery import Gallery
 from faceid.networks.calibration import Calibration
-from faceid.policies.stored import DECIDES, calibration_of, kinds_of, new_policy, put_all, state_of
+from faceid.policies.stored import DECIDES, activate_all, calibration_of, kinds_of, new_policy, state_of
 from faceid.results import PolicyReport, Problem
 from faceid.types import ModelKey
 
@@ -68,14 +68,14 @@ class Policies:
         self._watch(policy)
         return policy
 
-    def put(self, target: Target) -> list[int]:
-        """Put `target` in force, on the calibration that counts now; see `faceid.policies.stored.put`."""
+    def activate(self, target: Target) -> list[int]:
+        """Put `target` in force, on the calibration that counts now; see `faceid.policies.stored.activate`."""
         gallery, model = self._place()
         wanted = [
             new_policy(kind, target, model, *self._calibration(kind, self._stored(kind)), self._identities())
             for kind in kinds_of(target)
         ]
-        return put_all(gallery, wanted)
+        return activate_all(gallery, wanted)
 
     def own_calibration(self) -> Calibration | None:
         """What was measured on the owner's data, by a policy in force: that for comparisons, else that for searches.

@@ -21,7 +21,7 @@ from faceid.errors import GalleryError, InputError, Refused
 from faceid.gallery.gallery import Gallery
 from faceid.networks.calibration import Calibration, check_calibration, to_json
 from faceid.networks.files import write_whole
-from faceid.policies.stored import check_model, put_all
+from faceid.policies.stored import activate_all, check_model
 from faceid.results import PolicyTransfer
 from faceid.types import ModelKey
 
@@ -113,7 +113,7 @@ def import_policies(gallery: Gallery, model: ModelKey, path: Path) -> PolicyTran
             remedy="calibrate_this_model",
             path=str(path),
         )
-    put_all(gallery, [_to_row(policy, found) for policy in document.policies])
+    activate_all(gallery, [_to_row(policy, found) for policy in document.policies])
     return PolicyTransfer("imported", str(path), len(document.policies), model.name)
 
 

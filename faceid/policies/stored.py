@@ -24,7 +24,7 @@ DECIDES: dict[TargetKind, Decides] = {"fmr": "verify", "fpir": "identify"}
 """The command that a kind of policy decides for; compare goes with verify."""
 
 
-def put(gallery: Gallery, model: ModelKey, target: Target, calibration: Calibration) -> list[int]:
+def activate(gallery: Gallery, model: ModelKey, target: Target, calibration: Calibration) -> list[int]:
     """Put `target` in force for `model`, on a `calibration` measured on data of one's own, which is stored with it.
 
     An FMR decides for verify and compare, an FPIR for identify, a threshold for both; returns the ids of the one or
@@ -40,7 +40,7 @@ def put(gallery: Gallery, model: ModelKey, target: Target, calibration: Calibrat
     """
     check_model(gallery, model)
     identities = gallery.identity_count()
-    return put_all(
+    return activate_all(
         gallery,
         [new_policy(kind, target, model, calibration, True, identities) for kind in kinds_of(target)],
     )
@@ -148,9 +148,9 @@ def new_policy(
     )
 
 
-def put_all(gallery: Gallery, policies: list[NewPolicy]) -> list[int]:
+def activate_all(gallery: Gallery, policies: list[NewPolicy]) -> list[int]:
     """Put policies in force, all of them or none; their ids."""
-    return gallery.put_policies(policies)
+    return gallery.activate_policies(policies)
 
 
 def _rows(gallery: Gallery) -> list[StoredPolicy]:

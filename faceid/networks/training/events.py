@@ -59,7 +59,7 @@ class TrainingObserver(Protocol):
         ...
 
 
-class Nobody:
+class NullObserver:
     """Watches nothing."""
 
     def __enter__(self) -> None: ...

@@ -26,7 +26,7 @@ from faceid.networks.training import checkpoints
 from faceid.networks.training.batches import Batches
 from faceid.networks.training.checkpoints import Standing, best_path
 from faceid.networks.training.embedding import as_input, embed
-from faceid.networks.training.events import Advised, Began, Nobody, Stepped, TrainingObserver, Validated
+from faceid.networks.training.events import Advised, Began, NullObserver, Stepped, TrainingObserver, Validated
 from faceid.networks.training.health import (
     IDLE_ADVICE,
     Record,
@@ -39,7 +39,7 @@ from faceid.networks.training.masks import Landmarks
 from faceid.networks.training.samples import Samples
 from faceid.networks.training.settings import TrainSettings
 from faceid.networks.training.starts import Start
-from faceid.networks.training.together import Told, by_first
+from faceid.networks.training.together import FirstProcessError, run_in_first
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -125,15 +125,15 @@ class _Result:
 
 def _run(fabric: Fabric, job: Job, watch: TrainingObserver) -> _Result:
     cudnn: Any = torch.backends.cudnn
-    listener = watch if fabric.is_global_zero else Nobody()
+    listener = watch if fabric.is_global_zero else NullObserver()
     try:
         with listener, cudnn.flags(deterministic=True, benchmark=False):
             return _Result(_Run(fabric, job, listener).go())
     # All processes raise the same; an exception would come out of another process as text.
     except ModelsError as error:
         return _Result(error)
-    except Told as told:
-        return _Result(told.error)
+    except FirstProcessError as failure:
+        return _Result(failure.error)
 
 
 class _Run:
@@ -153,7 +153,7 @@ class _Run:
         # Nobody may shorten the log while another process reads it.
         fabric.barrier()
         self._logbook: Logbook | None = None
-        by_first(fabric, self._open)
+        run_in_first(fabric, self._open)
 
     def _open(self) -> None:
         self._logbook = Logbook(self._job.directory, self._records)
@@ -229,7 +229,7 @@ class _Run:
                 )
             return found
 
-        return by_first(self._fabric, mined)
+        return run_in_first(self._fabric, mined)
 
     def _note(self, record: Record) -> None:
         self._records.append(record)
@@ -270,7 +270,7 @@ class _Run:
                 self._logbook.projector(step, vectors, samples)
             return score
 
-        return by_first(self._fabric, judged)
+        return run_in_first(self._fabric, judged)
 
     def _embedded(self, samples: Samples, step: int) -> NDArray[np.float32]:
         vectors = embed(self._learner.network, samples, self._fabric.device)
@@ -285,7 +285,7 @@ class _Run:
             self._logbook.flush()
             checkpoints.write(self._job.directory, standing, self._learner.learnt(), self._batches.mined)
 
-        by_first(self._fabric, kept)
+        run_in_first(self._fabric, kept)
 
 
 def _precision(kind: str) -> Literal["32-true", "16-mixed", "bf16-mixed"]:

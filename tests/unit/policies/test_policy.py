@@ -81,7 +81,7 @@ def test_without_a_gallery_defaults_count() -> None:
 
 def test_the_gallery_s_policy_comes_before_the_default_and_after_what_is_asked_for(gallery: Gallery) -> None:
     enrol(gallery, 10)
-    (id_,) = policies(gallery).put(Target(fpir=0.1))
+    (id_,) = policies(gallery).activate(Target(fpir=0.1))
     stored = policies(gallery).for_search()
     assert (stored.source, stored.policy_id, stored.target) == ("gallery", id_, 0.1)
     assert stored.threshold == pytest.approx(0.5)
@@ -91,15 +91,15 @@ def test_the_gallery_s_policy_comes_before_the_default_and_after_what_is_asked_f
 
 
 def test_a_policy_for_searches_says_nothing_of_comparisons_and_the_other_way_round(gallery: Gallery) -> None:
-    policies(gallery).put(Target(fpir=0.1))
+    policies(gallery).activate(Target(fpir=0.1))
     assert policies(gallery).for_claim().source == "default"
-    policies(gallery).put(Target(fmr=1e-3))
+    policies(gallery).activate(Target(fmr=1e-3))
     assert policies(gallery).for_claim().threshold == pytest.approx(0.3)
     assert policies(gallery).for_search().kind == "fpir"
 
 
 def test_a_distance_by_hand_decides_everywhere_and_follows_nothing(gallery: Gallery) -> None:
-    ids = policies(gallery).put(Target(threshold=0.42))
+    ids = policies(gallery).activate(Target(threshold=0.42))
     enrol(gallery, 20)
     claim, search = policies(gallery).for_claim(), policies(gallery).for_search()
     assert [claim.policy_id, search.policy_id] == ids
@@ -109,8 +109,8 @@ def test_a_distance_by_hand_decides_everywhere_and_follows_nothing(gallery: Gall
 
 def test_a_distance_by_hand_needs_no_calibration(gallery: Gallery) -> None:
     with pytest.raises(UsageError, match="no calibration"):
-        policies(gallery, None).put(Target(fmr=1e-3))
-    policies(gallery, None).put(Target(threshold=0.42))
+        policies(gallery, None).activate(Target(fmr=1e-3))
+    policies(gallery, None).activate(Target(threshold=0.42))
     policy = policies(gallery, None).for_search()
     assert (policy.threshold, policy.fpir, policy.miss_rate, policy.llr(0.3)) == (0.42, None, None, None)
     assert history(gallery)[0].target == 0.42
@@ -122,7 +122,7 @@ def test_an_own_calibration_counts_for_its_policy_and_stays_with_it(gallery: Gal
     assert (policy.threshold, policy.calibration) == (pytest.approx(0.35), OWN)
     assert policies(gallery).for_claim(Target(fmr=1e-4)).threshold == pytest.approx(0.25)
     assert policies(gallery).for_search().calibration == CARD
-    policies(gallery).put(Target(fmr=1e-4))
+    policies(gallery).activate(Target(fmr=1e-4))
     assert policies(gallery).for_claim().calibration == OWN
     assert history(gallery)[-1].own_calibration
 
@@ -134,7 +134,7 @@ def test_where_the_card_has_none_an_own_calibration_serves_both(gallery: Gallery
 
 def test_a_policy_without_a_calibration_keeps_its_threshold_or_follows_the_card(gallery: Gallery) -> None:
     for kind in ("fmr", "fpir"):
-        gallery._database.policies.put(NewPolicy(MODEL, kind, 0.01, 0.44, "x", 1, 1, 0.0, 1.0))
+        gallery._database.policies.activate(NewPolicy(MODEL, kind, 0.01, 0.44, "x", 1, 1, 0.0, 1.0))
     enrol(gallery, 10)
     assert policies(gallery).for_claim().threshold == 0.44
     assert policies(gallery).for_search().threshold == pytest.approx(0.3)
@@ -196,9 +196,9 @@ def test_a_policy_of_another_model_is_never_applied(gallery: Gallery) -> None:
 
 
 def test_taking_back_leads_to_the_default(gallery: Gallery) -> None:
-    policies(gallery).put(Target(fmr=1e-3))
-    policies(gallery).put(Target(fpir=0.1))
-    policies(gallery).put(Target(fpir=0.05))
+    policies(gallery).activate(Target(fmr=1e-3))
+    policies(gallery).activate(Target(fpir=0.1))
+    policies(gallery).activate(Target(fpir=0.05))
     for expected in ((1e-3, 0.1), (1e-3, 0.01), (1e-4, 0.01)):
         rollback(gallery, MODEL)
         assert (policies(gallery).for_claim().target, policies(gallery).for_search().target) == expected
@@ -216,7 +216,7 @@ def test_a_file_carries_a_policy_to_another_gallery(gallery: Gallery, tmp_path: 
     with pytest.raises(Refused, match="nothing to export"):
         export_policies(gallery, MODEL, path)
     put(gallery, MODEL, Target(fpir=0.1), OWN)
-    policies(gallery).put(Target(threshold=0.33))
+    policies(gallery).activate(Target(threshold=0.33))
     rollback(gallery, MODEL)
     assert export_policies(gallery, MODEL, path).policies == 2
     other = open_gallery(tmp_path / "other.db", create=True)
@@ -285,7 +285,9 @@ def test_what_is_no_json_object(gallery: Gallery, tmp_path: Path, content: bytes
 
 
 def test_a_calibration_that_was_damaged_is_an_error(gallery: Gallery) -> None:
-    gallery._database.policies.put(NewPolicy(MODEL, "fmr", 0.01, 0.44, "x", 1, 1, 0.0, 1.0, calibration="{}"))
+    gallery._database.policies.activate(
+        NewPolicy(MODEL, "fmr", 0.01, 0.44, "x", 1, 1, 0.0, 1.0, calibration="{}")
+    )
     with pytest.raises(GalleryError, match="policy 1 cannot be read"):
         policies(gallery).for_claim()
     rollback(gallery, MODEL)
