@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 DEFAULT_MODEL = "dlib-resnet"
 
 Runtime: TypeAlias = Literal["auto", "torch", "openvino"]
-"""What runs networks on a CPU. `auto` is torch, and openvino in long runs where it is installed. A GPU runs torch."""
+"""The runtime of networks on a CPU. `auto` is torch, and openvino in long runs if it is installed. A GPU uses torch."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where files are and what the user asked for.
+    """The places of files and the choices of the user.
 
-    `model` is None where the user named no model: then the model of the gallery is used, or `default_model` for a
-    gallery without one.
+    `model` is None if the user named no model: then the gallery's model is used, or `default_model` for an empty
+    gallery.
     """
 
     data_dir: Path
@@ -39,12 +39,12 @@ class Settings:
 
     @property
     def weights_dir(self) -> Path:
-        """Where pulled and converted weights are kept."""
+        """The directory of pulled and converted weights."""
         return self.data_dir / "weights"
 
     @property
     def models_dir(self) -> Path:
-        """Where the networks of the user are: model cards with their weights beside them."""
+        """The directory of the user's networks: model cards with their weights beside them."""
         return self.data_dir / "models"
 
     @property
@@ -64,8 +64,8 @@ class Settings:
     ) -> Settings:
         """From arguments, then `$FACEID_DB` and `$FACEID_HOME`, then the platform's user data directory.
 
-        `$FACEID_INDEX` is the kind of index (`enrollment_db.search.index.open_index`), `$FACEID_RUNTIME` the runtime
-        where `runtime` is None. Raises UsageError for a database URL of another scheme than sqlite, an unknown kind or
+        `$FACEID_INDEX` is the kind of index (`enrollment_db.search.index.open_index`), `$FACEID_RUNTIME` the runtime if
+        `runtime` is None. Raises UsageError for a database URL of another scheme than sqlite, an unknown kind or
         runtime, or a config file that cannot be used.
         """
         env = os.environ if environ is None else environ
@@ -122,7 +122,7 @@ def _database_path(location: str) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class _Config:
-    """What `config.toml` may say."""
+    """The keys of `config.toml`."""
 
     default_model: str | None = None
 
@@ -130,7 +130,7 @@ class _Config:
 def _default_model(path: Path) -> str | None:
     if not path.exists():
         return None
-    # Most users have no such file, and need not wait for the library that reads it.
+    # Most users have no such file, and should not wait for the import of its parser.
     from faceid.documents import BadDocument, as_type, parse_toml, read_text
 
     try:

@@ -1,4 +1,4 @@
-"""Is this installation fit for use? One check after another, none of which stops the next."""
+"""The checks of an installation. A failed check does not stop the next one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from faceid.results import CheckResult, Problem
 from faceid.runtime import devices
 
 LEAST_FREE_BYTES = 200 * 2**20
-"""Below this much free disk a model cannot be pulled and the database may soon not grow."""
+"""The least free disk space: below it a model cannot be pulled, and the database may soon fail to grow."""
 
 
 Area: TypeAlias = Literal["model", "gallery"]
@@ -30,7 +30,7 @@ _RUNTIMES = {"torch": "torch", "openvino": "openvino", "auto": "torch, in long r
 
 
 def examine(settings: Settings) -> Iterator[tuple[Area, CheckResult]]:
-    """Each check with the area that its failure is in; a device belongs to the area of models."""
+    """Each check with the area of its failure; devices belong to the area of models."""
     yield (
         "model",
         CheckResult(
@@ -68,7 +68,7 @@ def _not_pulled(name: str) -> CheckResult:
 
 
 def _to_do(name: str, problem: Problem) -> CheckResult:
-    """A check without a fault, where a step is left to the user."""
+    """A check without a fault that leaves a step to the user."""
     return CheckResult(name, True, problem.message, problem)
 
 

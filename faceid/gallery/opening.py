@@ -1,4 +1,4 @@
-"""From the URL of a database to a gallery: the one place that knows which search goes with which database."""
+"""From the URL of a database to a gallery: the only module that chooses the search for a database."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def open_gallery(
 ) -> Gallery:
     """Open the gallery at `url`, or at a plain path, with an index on this machine.
 
-    `index_kind` is as for `enrollment_db.search.index.open_index`; `device` says where its GPU is, or cpu.
+    `index_kind` is as for `enrollment_db.search.index.open_index`; `device` is the GPU of the index, or cpu.
 
     Raises GalleryError: missing, locked, corrupt, newer, not permitted; UsageError for an unknown scheme.
     """

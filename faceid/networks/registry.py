@@ -1,7 +1,7 @@
 """Networks by name: the cards in models/cards, the cards in a folder of the user, and `onnx:FILE`.
 
-Networks for liveness, in models/cards/liveness, have functions of their own: they make no templates. The network of
-the tests, `fake`, has a card and is in no list. Listing them needs no tensor library.
+Networks for liveness, in models/cards/liveness, have separate functions, since they make no templates. The network for
+tests, `fake`, has a card and is in no list. Listing networks needs no tensor library.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ __all__ = [
 ]
 
 ONNX = "onnx:"
-"""What the name of a network in an ONNX file begins with; the path of the file follows."""
+"""The prefix of the name of a network in an ONNX file; the path of the file follows."""
 
 
 def names(own: Path | None = None) -> tuple[str, ...]:
     """The networks with a card in models/cards, in alphabetical order, then those with a card in the folder `own`.
 
-    A network of that folder has the name of its file, without `.toml`. It cannot replace a network of models/cards.
+    A network of that folder is named after its file, without `.toml`. It cannot replace a network of models/cards.
     """
     shipped = _shipped()
     if own is None or not own.is_dir():

@@ -1,4 +1,4 @@
-"""Why something could not be done, as a value."""
+"""The reason for a failure, as a value."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ ReembedReason: TypeAlias = Literal["source_gone", "source_changed", "unreadable"
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why something could not be done.
+    """The reason for a failure.
 
-    `code` is a stable word for programs, `message` one sentence, `remedy` the key under which an interface finds what
-    to do. `facts` and `path` are the values that its words may quote.
+    `code` is a stable word for programs, `message` one sentence, `remedy` the key under which an interface finds its
+    advice. `facts` and `path` are the values that the advice may quote.
     """
 
     code: str
@@ -31,7 +31,7 @@ class Problem:
 
     @classmethod
     def of(cls, error: FaceIDError) -> Problem:
-        """What `error` says."""
+        """The problem that `error` describes."""
         return cls(
             error.code,
             str(error),

@@ -1,4 +1,4 @@
-"""Where a training starts: a network from scratch, or one that is trained already."""
+"""The start of a training: a network from scratch, or a trained network."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ FORMS: dict[str, Form] = {
 
 
 def trainable(name: str) -> str:
-    """The network of that name. Raises BadSettings for one that is none, or cannot be trained."""
+    """The network of that name. Raises BadSettings for an unknown network, or one that cannot be trained."""
     for backbone in FORMS:
         if backbone == name:
             return backbone
@@ -45,14 +45,14 @@ def trainable(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Scratch:
-    """A network without any weights: they are drawn from `seed`."""
+    """A network from scratch, with random weights from `seed`."""
 
     backbone: str
     settings: NetworkSettings
     seed: int
 
     def make(self) -> nn.Module:
-        """The network in the form in which it is trained, on the CPU. Raises BadSettings."""
+        """The network in the form for training, on the CPU. Raises BadSettings."""
         torch.manual_seed(self.seed)
         dim, side = self.settings.dim, self.settings.side
         if self.backbone == "light":
@@ -73,7 +73,7 @@ class Scratch:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """The network of a card. Its normalisations are folded, and stay as they are: few photos would ruin them."""
+    """The network of a card. Its normalisations stay folded, since few photos would make them worse."""
 
     card: Card
     weights_dir: Path

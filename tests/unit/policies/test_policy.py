@@ -19,7 +19,7 @@ from faceid.gallery.opening import open_gallery
 from faceid.networks.calibration import Calibration, CalibrationPoint, EvidencePoint
 from faceid.policies.active import Policies
 from faceid.policies.file_format import export_policies, import_policies
-from faceid.policies.stored import history, put, rollback
+from faceid.policies.stored import activate, history, rollback
 from faceid.types import ModelKey
 
 MODEL = ModelKey("net", "a" * 64, "five-points", 4, "cosine")
@@ -117,7 +117,7 @@ def test_a_distance_by_hand_needs_no_calibration(gallery: Gallery) -> None:
 
 
 def test_an_own_calibration_counts_for_its_policy_and_stays_with_it(gallery: Gallery) -> None:
-    put(gallery, MODEL, Target(fmr=1e-3), OWN)
+    activate(gallery, MODEL, Target(fmr=1e-3), OWN)
     policy = policies(gallery).for_claim()
     assert (policy.threshold, policy.calibration) == (pytest.approx(0.35), OWN)
     assert policies(gallery).for_claim(Target(fmr=1e-4)).threshold == pytest.approx(0.25)
@@ -128,7 +128,7 @@ def test_an_own_calibration_counts_for_its_policy_and_stays_with_it(gallery: Gal
 
 
 def test_where_the_card_has_none_an_own_calibration_serves_both(gallery: Gallery) -> None:
-    put(gallery, MODEL, Target(fmr=1e-3), OWN)
+    activate(gallery, MODEL, Target(fmr=1e-3), OWN)
     assert policies(gallery, None).for_search().calibration == OWN
 
 
@@ -174,13 +174,13 @@ def test_another_process_s_policy_counts_at_once(gallery: Gallery, tmp_path: Pat
     counting = policies(gallery)
     assert counting.for_search().source == "default"
     other = open_gallery(tmp_path / "gallery.db")
-    put(other, MODEL, Target(fpir=0.1), OWN)
+    activate(other, MODEL, Target(fpir=0.1), OWN)
     other.close()
     assert counting.for_search().target == 0.1
 
 
 def test_a_policy_of_another_model_is_never_applied(gallery: Gallery) -> None:
-    put(gallery, OTHER, Target(threshold=0.9), OWN)
+    activate(gallery, OTHER, Target(threshold=0.9), OWN)
     said: list[str] = []
     counting = policies(gallery, said=said)
     for _ in range(2):
@@ -189,7 +189,10 @@ def test_a_policy_of_another_model_is_never_applied(gallery: Gallery) -> None:
     assert len(said) == 2
     assert "does not count for net (aaaaaaaa" in said[0]
     enrol(gallery, 1)
-    for refused in (lambda: put(gallery, OTHER, Target(fmr=1e-3), OWN), lambda: rollback(gallery, MODEL, 1)):
+    for refused in (
+        lambda: activate(gallery, OTHER, Target(fmr=1e-3), OWN),
+        lambda: rollback(gallery, MODEL, 1),
+    ):
         with pytest.raises(GalleryError) as caught:
             refused()
         assert caught.value.code == "model_mismatch"
@@ -215,7 +218,7 @@ def test_a_file_carries_a_policy_to_another_gallery(gallery: Gallery, tmp_path: 
     path = tmp_path / "policies.json"
     with pytest.raises(Refused, match="nothing to export"):
         export_policies(gallery, MODEL, path)
-    put(gallery, MODEL, Target(fpir=0.1), OWN)
+    activate(gallery, MODEL, Target(fpir=0.1), OWN)
     policies(gallery).activate(Target(threshold=0.33))
     rollback(gallery, MODEL)
     assert export_policies(gallery, MODEL, path).policies == 2
@@ -231,7 +234,7 @@ def test_a_file_carries_a_policy_to_another_gallery(gallery: Gallery, tmp_path: 
 @pytest.mark.parametrize("enrolled", [0, 1])
 def test_a_file_for_another_model_is_refused(gallery: Gallery, tmp_path: Path, enrolled: int) -> None:
     path = tmp_path / "policies.json"
-    put(gallery, MODEL, Target(fmr=1e-3), OWN)
+    activate(gallery, MODEL, Target(fmr=1e-3), OWN)
     export_policies(gallery, MODEL, path)
     other = open_gallery(tmp_path / "other.db", create=True)
     enrol(other, enrolled, OTHER)
@@ -261,7 +264,7 @@ def test_what_is_no_file_of_policies(
     gallery: Gallery, tmp_path: Path, keys: list[str | int], value: object
 ) -> None:
     path = tmp_path / "policies.json"
-    put(gallery, MODEL, Target(fmr=1e-3), OWN)
+    activate(gallery, MODEL, Target(fmr=1e-3), OWN)
     export_policies(gallery, MODEL, path)
     document = part = json.loads(path.read_text())
     for key in keys[:-1]:
@@ -296,7 +299,7 @@ def test_a_calibration_that_was_damaged_is_an_error(gallery: Gallery) -> None:
 
 def test_a_report_says_what_the_rates_rest_on(gallery: Gallery) -> None:
     enrol(gallery, 10)
-    put(gallery, MODEL, Target(fpir=0.01), OWN)
+    activate(gallery, MODEL, Target(fpir=0.01), OWN)
     verify, identify = policies(gallery).reports()
     assert (verify.decides, verify.data, verify.since) == ("verify", CARD.data, None)
     assert (identify.data, identify.mated, identify.non_mated) == ("our own door", 100, 1_000_000)
@@ -313,7 +316,7 @@ def test_a_report_says_where_there_is_no_threshold(gallery: Gallery) -> None:
         assert report.problem is not None
         assert report.problem.code == "not_calibrated"
     short = replace(OWN, points=OWN.points[2:])
-    put(gallery, MODEL, Target(fpir=0.1), short)
+    activate(gallery, MODEL, Target(fpir=0.1), short)
     verify, identify = policies(gallery, None).reports()
     assert verify.problem is not None
     assert verify.problem.code == "beyond_calibration"
