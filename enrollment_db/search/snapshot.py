@@ -1,9 +1,9 @@
 """One file that holds an index: a header, the index's arrays, checksums.
 
     0      magic "FaIdSnap", format version, length and CRC-32 of the JSON   (8 bytes, 3 little-endian uint32)
-    20     JSON: the stamp of the snapshot, and the place of each array ...    the arrays, little-endian, each from a
-      multiple of 4096 on ...    for each array in turn, the CRC-32 of each 64 KiB of its used part   (little-endian
-      uint32)
+    20     JSON: the stamp of the snapshot, and the place of each array
+    ...    the arrays, little-endian, each from a multiple of 4096 on
+    ...    for each array in turn, the CRC-32 of each 64 KiB of its used part   (little-endian uint32)
 
 An array with one element a row has reserved room for more rows. An index maps it privately and puts later additions
 there without copying the rest.

@@ -1,8 +1,8 @@
 """The checkpoints of a run, each complete or absent, so that a killed run continues from the last one.
 
     checkpoints/000150/network.safetensors     weights, in the form for training
-                       loss.safetensors        parameters of the loss, if it has any state.pt                optimiser,
-                       step, the best validation so far, the triplets of offline mining
+                       loss.safetensors        parameters of the loss, if it has any
+                       state.pt                optimiser, step, the best validation so far, the mined triplets
     best-000100.safetensors                    the best weights, in the form for use
 
 Reading a file runs no pickled code (`weights_only`). No state of a random generator is stored: the random numbers of a
