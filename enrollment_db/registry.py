@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -27,21 +28,56 @@ class Opener(Protocol):
     """Opens the databases of one scheme."""
 
     def __call__(self, url: str, *, create: bool, read_only: bool, timeout_s: float) -> Database:
-        """Open the database at `url`, which starts with the scheme. Raises DatabaseError."""
+        """Open the database at `url`, which starts with the scheme.
+
+        Raises DatabaseError: Missing where there is no database and `create` is false.
+        """
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class DatabaseAddress:
+    """Where a database is, as a user named it: by a URL, or by the path of an SQLite file."""
+
+    url: str = field(repr=False)
+    """What the opener of the scheme gets. It may hold a password."""
+    scheme: str
+    file: Path | None
+    """The SQLite file; None for a database of another scheme."""
+
+    @classmethod
+    def of(cls, location: str | Path | DatabaseAddress) -> DatabaseAddress:
+        """The address that a URL or a path gives. Opens nothing, and does not ask whether the scheme is known."""
+        if isinstance(location, DatabaseAddress):
+            return location
+        scheme = scheme_of(location)
+        return cls(str(location), scheme, sqlite_path(location) if scheme == "sqlite" else None)
+
+    def __str__(self) -> str:
+        """For messages: the file, or the URL without a password and without options."""
+        if self.file is not None:
+            return str(self.file)
+        scheme, _, rest = self.url.partition("://")
+        place = rest.partition("?")[0].partition("#")[0]
+        user, at, host = place.rpartition("@")
+        return f"{scheme}://{user.partition(':')[0]}{at}{host}"
+
+
 def open_database(
-    url: str | Path, *, create: bool = True, read_only: bool = False, timeout_s: float = 5.0
+    location: str | Path | DatabaseAddress,
+    *,
+    create: bool = True,
+    read_only: bool = False,
+    timeout_s: float = 5.0,
 ) -> Database:
-    """Open the database at `url`, or the SQLite file at a plain path; with `create`, make it where there is none.
+    """Open the database at a URL, or the SQLite file at a plain path; with `create`, make it where there is none.
 
     Raises UsageError (`unknown_database`) for a scheme that no package offers, else what the opener raises.
     """
-    scheme = scheme_of(url)
-    if scheme == "sqlite":
-        return open_sqlite(url, create=create, read_only=read_only, timeout_s=timeout_s)
-    return _opener(scheme)(str(url), create=create, read_only=read_only, timeout_s=timeout_s)
+    address = DatabaseAddress.of(location)
+    if address.file is not None:
+        return open_sqlite(address.file, create=create, read_only=read_only, timeout_s=timeout_s)
+    return _opener(address.scheme)(address.url, create=create, read_only=read_only, timeout_s=timeout_s)
 
 
 def scheme_of(url: str | Path) -> str:
@@ -55,9 +91,9 @@ def schemes() -> list[str]:
     return sorted({"sqlite", *(point.name for point in entry_points(group=GROUP))})
 
 
-def check_scheme(url: str | Path) -> None:
+def check_scheme(location: str | Path | DatabaseAddress) -> None:
     """Raise UsageError (`unknown_database`) unless a database of this scheme can be opened."""
-    scheme = scheme_of(url)
+    scheme = DatabaseAddress.of(location).scheme
     if scheme != "sqlite" and scheme not in schemes():
         raise _unknown(scheme)
 
@@ -108,7 +144,7 @@ def _unknown(scheme: str) -> UsageError:
     return UsageError(
         f"cannot open a {scheme}:// database; known are {', '.join(known)}",
         code="unknown_database",
-        remedy="sqlite_url",
+        remedy="url_of_known_scheme",
         scheme=scheme,
         schemes=known,
     )

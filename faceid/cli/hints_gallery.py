@@ -34,6 +34,7 @@ HINTS: Final[Mapping[str, str]] = {
     "other_db": "give another --db",
     "other_file": "give another file with --db",
     "path_of_a_file": "give the path of a file",
+    "url_of_known_scheme": "give a path or sqlite:///path, or install the package that opens {scheme}://",
     # Identities, templates and their models
     "compute_again": "compute it again",
     "digits_of_hash": "give 64 hexadecimal digits",
