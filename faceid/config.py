@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
+from enrollment_db.address import DatabaseAddress
 from enrollment_db.files import EVERYONE, write_atomically
-from enrollment_db.registry import DatabaseAddress, check_scheme
 from faceid.errors import UsageError
 
 if TYPE_CHECKING:
@@ -119,7 +119,11 @@ def _runtime(asked: str) -> Runtime:
 
 def _address(location: str | Path) -> DatabaseAddress:
     address = DatabaseAddress.of(location)
-    check_scheme(address)
+    if address.file is None:
+        # To look for packages takes longer than all else here.
+        from enrollment_db.registry import check_scheme
+
+        check_scheme(address)
     return address
 
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from enrollment_db.registry import DatabaseAddress, open_database
+from enrollment_db.address import DatabaseAddress
+from enrollment_db.registry import open_database
 from faceid.errors import GalleryError
 from faceid.gallery.gallery import Gallery
 from faceid.gallery.maintenance import MirrorMaintenance

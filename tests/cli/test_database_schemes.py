@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cli_runs import ALICE, BOB, Photo, Ran
-from enrollment_db.registry import DatabaseAddress
+from enrollment_db.address import DatabaseAddress
 from faceid import FaceID, cli
 from faceid.errors import UsageError
 
