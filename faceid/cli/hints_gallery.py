@@ -18,7 +18,9 @@ HINTS: Final[Mapping[str, str]] = {
     "unknown_policy": "see `faceid policy history`",
     "withdraw_policy": "`faceid policy rollback` takes the policy back",
     # The database
-    "damaged_template": "run `faceid doctor`; restore the gallery from a backup",
+    "damaged_template": (
+        "restore the gallery from a backup, or remove the template: `faceid remove --template {template_id}`"
+    ),
     "database": "run `faceid doctor`; check the disk",
     "database_corrupt": "restore it from a backup, or give another --db",
     "database_locked": "try again when the other process has finished",
