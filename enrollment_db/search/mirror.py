@@ -46,17 +46,20 @@ class Mirror:
         feed: ChangeFeed,
         index: VectorIndex,
         *,
+        model: ModelKey | None = None,
         snapshot_from: int = SNAPSHOT_FROM,
         leave_snapshots: bool = True,
     ) -> None:
-        """`snapshot_from` is how many changes, or templates, must be read on opening to leave a snapshot, if at all."""
+        """`model` is the network whose vectors are wanted; None takes that of the first that is seen.
+
+        `snapshot_from` is how many changes, or templates, must be read on opening to leave a snapshot, if at all."""
         self._feed = feed
         self._index = index
         self._snapshot_from = snapshot_from
         self._leave_snapshots = leave_snapshots
         self._snapshots = None if feed.file is None else SnapshotDirectory(feed.file)
         self._place: Place | None = None
-        self._model: ModelKey | None = None
+        self._model = model
         self._lock = threading.RLock()
 
     def __len__(self) -> int:
@@ -75,7 +78,7 @@ class Mirror:
 
     @property
     def model(self) -> ModelKey | None:
-        """The network of the vectors; None until the first of them is seen, then always the same."""
+        """The network of the vectors; where none was asked for, None until the first of them is seen."""
         return self._model
 
     def sync(self) -> int:
