@@ -5,6 +5,7 @@ FaceIDError                       base of all
 ├── UsageError                    the request makes no sense, whatever the data
 ├── GalleryError                  the database cannot be used as asked
 └── DatabaseError                 all that enrollment_db raises; each is one of the three above as well
+    ├── Unusable                  the file system or SQLite failed in a way that has no class of its own
     ├── Missing                   there is no gallery at the path
     ├── Corrupt                   damaged, or no SQLite file at all
     │   └── NotAGallery           a SQLite file of another program
@@ -46,14 +47,12 @@ class FaceIDError(Exception):
         *,
         code: str | None = None,
         remedy: str | None = None,
-        hint: str | None = None,
         path: str | None = None,
         **facts: object,
     ) -> None:
         super().__init__(" ".join(message.split()))
         self.code = code or self.default_code
         self.remedy = remedy or self.code
-        self.hint = hint
         self.path = path
         self.facts = facts
 
@@ -80,6 +79,10 @@ class DatabaseError(FaceIDError):
     """Base of all that enrollment_db raises."""
 
     default_code = "database"
+
+
+class Unusable(DatabaseError, GalleryError):
+    """The database cannot be opened or used, for a reason that has no class of its own."""
 
 
 class Missing(DatabaseError, GalleryError):

@@ -6,23 +6,27 @@ are never used twice, not even after a removal.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypeAlias
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Box: TypeAlias = tuple[float, float, float, float]
 """x1, y1, x2, y2 in pixels of the upright photo."""
 
 Metric: TypeAlias = Literal["cosine", "euclidean"]
+"""How a model measures distance between unit vectors: 1 - cosine (0..2), or Euclidean (0..2)."""
 
 TargetKind: TypeAlias = Literal["fmr", "fpir"]
 """What a policy promises: a false match rate (1:1) or a false positive identification rate (1:N)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
+class ModelKey:
     """What two vectors must share to be compared: one network, one alignment, one metric."""
 
     name: str
@@ -66,6 +70,16 @@ class NewTemplate:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """Some templates to be stored at once: whose each is, (n, d) unit vectors, photo hashes in hex, sources."""
+
+    names: Sequence[str]
+    vectors: NDArray[np.float32]
+    digests: Sequence[str]
+    sources: Sequence[str | None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Twin:
     """The template of a photo under a new model: `vector` is (d,) float32 of unit length.
 
@@ -91,6 +105,14 @@ class Pending:
     landmarks: NDArray[np.float32] | None
     active: bool
     crop: FaceCrop | None
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """From where a pass over the templates began: the active model's row, and the place in the change log."""
+
+    model_id: int | None
+    seq: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +158,7 @@ class Template:
     source: str | None
     sha256: str
     quality: float | None
-    model: Model
+    model: ModelKey
     box: Box | None
     landmarks: NDArray[np.float32] | None
     created_at: str
@@ -157,13 +179,33 @@ class Enrolled:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Owner:
+    """An identity with all its templates of one model, by template id: (n, d) float32."""
+
+    name: str
+    vectors: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Owners:
+    """Whose the nearest templates of m probes are, as of one moment.
+
+    `of_probe` has the identity ids of each probe, nearest first, each once. `owners` are those of all probes by
+    identity id; an identity that has no template of the model asked for is not among them.
+    """
+
+    of_probe: list[list[int]]
+    owners: dict[int, Owner]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Batch:
     """Templates of one model as arrays: ids (n,) int64, identity ids (n,) int64, vectors (n, d) float32.
 
     `model` is None, and d is 0, where there are none.
     """
 
-    model: Model | None
+    model: ModelKey | None
     template_ids: NDArray[np.int64]
     identity_ids: NDArray[np.int64]
     vectors: NDArray[np.float32]
@@ -199,7 +241,7 @@ class Listed:
     That is names, (n, d) vectors, sources and hashes in hex.
     """
 
-    model: Model
+    model: ModelKey
     total: int
     names: list[str]
     vectors: NDArray[np.float32]
@@ -231,7 +273,7 @@ class NewPolicy:
     promises nothing, and `target` is the rate that was expected of it then.
     """
 
-    model: Model
+    model: ModelKey
     kind: TargetKind
     target: float
     threshold: float
@@ -257,3 +299,8 @@ class Policy(NewPolicy):
     active: bool
     follows: int | None
     since: str
+
+
+def now() -> str:
+    """The time as it is stored: UTC, milliseconds, Z."""
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")

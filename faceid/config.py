@@ -102,7 +102,7 @@ def _index_kind(asked: str) -> Kind:
     for kind in KINDS:
         if kind == asked:
             return kind
-    raise UsageError(f"FACEID_INDEX is {asked!r}", remedy="one_of", known=", ".join(KINDS))
+    raise UsageError(f"FACEID_INDEX is {asked!r}", remedy="kind_of_index", known=", ".join(KINDS))
 
 
 def _runtime(asked: str) -> Runtime:
@@ -114,13 +114,10 @@ def _runtime(asked: str) -> Runtime:
 
 
 def _database_path(location: str) -> Path:
-    scheme, separator, rest = location.partition("://")
-    if not separator:
-        return Path(location).expanduser()
-    if scheme != "sqlite":
-        raise UsageError(f"cannot open a {scheme}:// database", remedy="sqlite_url")
-    # As in SQLAlchemy: sqlite:///relative and sqlite:////absolute.
-    return Path(rest.removeprefix("/")).expanduser()
+    from enrollment_db.registry import check_scheme, sqlite_path
+
+    check_scheme(location)
+    return sqlite_path(location)
 
 
 @dataclass(frozen=True, slots=True)

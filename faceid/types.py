@@ -13,6 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from enrollment_db.records import Metric as Metric
+from enrollment_db.records import ModelKey as ModelKey
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -22,9 +25,6 @@ if TYPE_CHECKING:
 
 Box: TypeAlias = tuple[float, float, float, float]
 """x1, y1, x2, y2 in pixels of the upright image; may reach outside it."""
-
-Metric: TypeAlias = Literal["cosine", "euclidean"]
-"""How a model measures distance between unit vectors: 1 - cosine (0..2), or Euclidean (0..2)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,20 +104,6 @@ class Quality:
     def worst(self) -> str:
         """The name of the lowest factor: what to change before taking the photo again."""
         return min(self.factors, key=lambda name: self.factors[name])
-
-
-@dataclass(frozen=True, slots=True)
-class ModelKey:
-    """What a vector must share with another to be compared with it: one network, one alignment, one metric."""
-
-    name: str
-    weights_sha256: str
-    aligner: str
-    dim: int
-    metric: Metric
-
-    def __str__(self) -> str:
-        return f"{self.name} ({self.weights_sha256[:8]}, {self.aligner})"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

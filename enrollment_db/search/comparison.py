@@ -1,4 +1,4 @@
-"""Whether an index holds what the store holds, template by template."""
+"""Whether an index holds what the database holds, template by template."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from enrollment_db.records import Loaded
 from enrollment_db.search.index import VectorIndex
 
 if TYPE_CHECKING:
-    from enrollment_db.sqlite.reader import Reader
+    from enrollment_db.ports import ChangeFeed
 
 _ATTEMPTS = 100
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Comparison:
-    """What differs between the store and the index: ids (n,) int64, ascending.
+    """What differs between the database and the index: ids (n,) int64, ascending.
 
-    `missing` are in the store alone, `extra` in the index alone, `different` in both with other vectors, and
+    `missing` are in the database alone, `extra` in the index alone, `different` in both with other vectors, and
     `unreachable` in both, but where no search could find them. `compared` counts those that are in both.
     """
 
@@ -41,26 +41,26 @@ class Comparison:
         return not (len(self.missing) or len(self.extra) or len(self.different) or len(self.unreachable))
 
 
-def compare(store: Reader, index: VectorIndex, sync: Callable[[], int]) -> Comparison:
-    """Read all of the store, as of one moment, to which `sync` has brought the index.
+def compare(feed: ChangeFeed, index: VectorIndex, sync: Callable[[], int]) -> Comparison:
+    """Read all of the database, as of one moment, to which `sync` has brought the index.
 
     Raises Locked where others write so often that no such moment is found.
     """
     for _ in range(_ATTEMPTS):
         sync()
-        with closing(store.load_all()) as parts:
+        with closing(feed.load_all()) as parts:
             first = next(parts)
-            # Unless somebody wrote in between, both are now at the same place.
+            # Unless another process wrote in between, both are now at the same place.
             if sync():
                 continue
             found = _compared(chain([first], parts), index)
-        # Who was removed in the meantime may have been erased under the index before it heard of that.
+        # A template that was removed in the meantime may be erased under the index before the index knows of it.
         sync()
         return replace(found, different=np.intersect1d(found.different, index.held()))
     raise Locked(
-        f"the gallery {store.path} changes too often to compare its index with it",
-        hint="try again when nobody enrols or removes",
-        path=store.path,
+        f"the gallery {feed.location} changes too often to compare its index with it",
+        remedy="gallery_busy",
+        path=feed.location,
     )
 
 

@@ -1,4 +1,4 @@
-"""The index as a mirror of the store."""
+"""The index as a mirror of the database."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from enrollment_db.errors import DatabaseError, OtherModel
-from enrollment_db.records import Batch, Model, Place
+from enrollment_db.ports import ChangeFeed
+from enrollment_db.records import Batch, ModelKey, Place
 from enrollment_db.search.comparison import Comparison, compare
 from enrollment_db.search.index import VectorIndex
 from enrollment_db.search.snapshot import Stamp
 from enrollment_db.search.snapshot_directory import SnapshotDirectory
-from enrollment_db.sqlite.reader import Reader
 
 _log = logging.getLogger("enrollment_db")
 
@@ -24,15 +24,15 @@ SNAPSHOT_FROM = 20_000
 """How much must have been read on opening for a snapshot to be left behind.
 
 With 128 values, 20,000 templates are read in 0.1 s, written in 0.04 s and mapped in 0.01 s; a million in 4.4 s,
-2.2 s and 0.3 s. Below, there is nothing to gain, and no second copy of anybody's vectors is made.
+2.2 s and 0.3 s. Below, there is nothing to gain, and no second copy of the vectors is made.
 """
 
 
 class Mirror:
-    """Follows the change log of a store, whoever writes to it, and searches what is there now.
+    """Follows the change log of a gallery, whichever process writes to it, and searches what is there now.
 
     The index starts empty and belongs to the mirror. It is filled from the newest snapshot on disk and the log
-    after it, or from the store where there is no snapshot to be used. Should the log be pruned, a mirror that is
+    after it, or from the database where there is no snapshot to be used. Should the log be pruned, a mirror that is
     further behind than its first entry must load anew.
 
     A mirror that had to read much on opening leaves a snapshot behind, where it may write; later it writes one only
@@ -43,20 +43,20 @@ class Mirror:
 
     def __init__(
         self,
-        store: Reader,
+        feed: ChangeFeed,
         index: VectorIndex,
         *,
         snapshot_from: int = SNAPSHOT_FROM,
         leave_snapshots: bool = True,
     ) -> None:
         """`snapshot_from` is how many changes, or templates, must be read on opening to leave a snapshot, if at all."""
-        self._store = store
+        self._feed = feed
         self._index = index
         self._snapshot_from = snapshot_from
         self._leave_snapshots = leave_snapshots
-        self._snapshots = SnapshotDirectory(store.path)
+        self._snapshots = None if feed.file is None else SnapshotDirectory(feed.file)
         self._place: Place | None = None
-        self._model: Model | None = None
+        self._model: ModelKey | None = None
         self._lock = threading.RLock()
 
     def __len__(self) -> int:
@@ -74,7 +74,7 @@ class Mirror:
         return self._index.reason
 
     @property
-    def model(self) -> Model | None:
+    def model(self) -> ModelKey | None:
         """The network of the vectors; None until the first of them is seen, then always the same."""
         return self._model
 
@@ -88,12 +88,14 @@ class Mirror:
         with self._lock:
             if self._place is None:
                 return self._open()
-            place, model = self._store.place()
+            place, model = self._feed.place()
             self._check_model(model)
             if place == self._place:
                 return 0
-            if place.seq <= self._place.seq or not self._store.has(self._place):
-                _log.warning("the gallery %s was restored from a backup; loading it anew", self._store.path)
+            if place.seq <= self._place.seq or not self._feed.has(self._place):
+                _log.warning(
+                    "the gallery %s was restored from a backup; loading it anew", self._feed.location
+                )
                 self._empty()
                 return self._open()
             return self._replay(self._place)
@@ -108,19 +110,19 @@ class Mirror:
             return self._index.search(probes, k)
 
     def snapshot(self) -> Path | None:
-        """`sync`, then write the index to disk, so that the next opening need not read the store.
+        """`sync`, then write the index to disk, so that the next opening need not read the database.
 
         None if there is nothing to write, an empty gallery, or another process took the file away: because somebody was
-        removed, or with a newer one. Raises ReadOnly, DiskFull or DatabaseError.
+        removed, or with a newer one. Raises ReadOnly, DiskFull or Unusable.
         """
         with self._lock:
             self.sync()
             kept, model, place = self._index.dump(), self._model, self._place
-            if kept is None or model is None or place is None:
+            if self._snapshots is None or kept is None or model is None or place is None:
                 return None
-            stamp = Stamp(self._store.database_id, model, place, self._index.reason)
+            stamp = Stamp(self._feed.database_id, model, place, self._index.reason)
             path = self._snapshots.write(stamp, kept)
-            # Whoever removed a template while the file was not there yet has not seen it.
+            # A removal that was committed before the file was there has not erased from it.
             self.sync()
             return path if path is not None and path.exists() else None
 
@@ -131,9 +133,10 @@ class Mirror:
             return self.snapshot() if len(self._index) >= self._snapshot_from else None
 
     def rebuild(self) -> int:
-        """Load everything anew from the store, whatever snapshots say; returns how many templates there are."""
+        """Load everything anew from the database, whatever snapshots say; returns how many templates there are."""
         with self._lock:
-            self._snapshots.discard()
+            if self._snapshots is not None:
+                self._snapshots.discard()
             self._empty()
             return self._load()
 
@@ -146,18 +149,19 @@ class Mirror:
             return dead - self._index.dead
 
     def compare(self) -> Comparison:
-        """`sync`, then compare the index with the store, template by template."""
+        """`sync`, then compare the index with the database, template by template."""
         with self._lock:
-            return compare(self._store, self._index, self.sync)
+            return compare(self._feed, self._index, self.sync)
 
     def _open(self) -> int:
         """Fill the index, which is empty; leave a snapshot behind if that was much work."""
-        model = self._store.model()
+        model = self._feed.model()
         place = None if model is None else self._load_snapshot(model)
         mapped = len(self._index)
         if place is None:
-            # Whoever removed somebody may have died before he erased them from what lies there.
-            self._snapshots.discard_outlived(self._store)
+            if self._snapshots is not None:
+                # A process may have been killed between a removal and its erasure from what lies there.
+                self._snapshots.discard_outlived(self._feed)
             read = self._load()
         else:
             read = self._replay(place)
@@ -168,11 +172,11 @@ class Mirror:
                 _log.debug("%s", error)
         return mapped + read
 
-    def _load_snapshot(self, model: Model) -> Place | None:
+    def _load_snapshot(self, model: ModelKey) -> Place | None:
         """The place in the log at which the index is now; None if there is no snapshot to be used."""
         if model.dim != self._index.dim or (self._model or model) != model:
             return None
-        found = self._snapshots.newest(self._store, model)
+        found = None if self._snapshots is None else self._snapshots.newest(self._feed, model)
         if found is None:
             return None
         stamp, kept = found
@@ -180,19 +184,19 @@ class Mirror:
             if not self._index.load(kept):
                 return None
         except ValueError as error:
-            _log.warning("ignored a snapshot of the gallery %s: %s", self._store.path, error)
+            _log.warning("ignored a snapshot of the gallery %s: %s", self._feed.location, error)
             return None
         self._model, self._place = stamp.model, stamp.place
         return stamp.place
 
     def _load(self) -> int:
-        """Read all of the store; returns how many templates there are."""
-        with closing(self._store.load_all()) as parts:
+        """Read all of the database; returns how many templates there are."""
+        with closing(self._feed.load_all()) as parts:
             try:
                 for part in parts:
                     self._add(part.batch)
             except BaseException:
-                # Whatever was loaded may be gone from the store by the next attempt.
+                # What was loaded may be gone from the database by the next attempt.
                 self._empty()
                 raise
         self._place = part.place
@@ -201,10 +205,11 @@ class Mirror:
     def _replay(self, after: Place) -> int:
         """Apply the log after a place in it; returns how many templates were added and removed."""
         applied = 0
-        for changes in self._store.changes(after.seq, self._model):
+        for changes in self._feed.since(after.seq, self._model):
             self._add(changes.added)
             self._index.remove(changes.removed)
-            self._snapshots.erase(changes.removed, before_seq=changes.place.seq)
+            if self._snapshots is not None:
+                self._snapshots.erase(changes.removed, before_seq=changes.place.seq)
             self._place = changes.place
             applied += len(changes.added) + len(changes.removed)
         return applied
@@ -221,10 +226,11 @@ class Mirror:
         self._model = batch.model
         self._index.add(batch.template_ids, batch.vectors)
 
-    def _check_model(self, model: Model | None) -> None:
+    def _check_model(self, model: ModelKey | None) -> None:
         if model is not None and ((self._model or model) != model or model.dim != self._index.dim):
             raise OtherModel(
-                f"the gallery {self._store.path} now holds templates of {model}",
-                hint=f"start again with --model {model.name}",
-                path=self._store.path,
+                f"the gallery {self._feed.location} now holds templates of {model}",
+                remedy="start_with_model",
+                model=model.name,
+                path=self._feed.location,
             )

@@ -29,7 +29,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from enrollment_db.records import Model, Place
+from enrollment_db.records import ModelKey, Place
 from enrollment_db.search.index.kept import SIGNPOSTS, TABLES, CannotErase, Kept, find
 
 FORMAT = 2
@@ -63,7 +63,7 @@ class Stamp:
     """
 
     database_id: str
-    model: Model
+    model: ModelKey
     place: Place
     index: str = ""
 
@@ -166,7 +166,7 @@ def read_header(file: BinaryIO) -> Header:
     fields = json.loads(text)
     stamp, parts = fields.pop("stamp"), fields.pop("parts")
     header = Header(
-        stamp=Stamp(**{**stamp, "model": Model(**stamp["model"]), "place": Place(**stamp["place"])}),
+        stamp=Stamp(**{**stamp, "model": ModelKey(**stamp["model"]), "place": Place(**stamp["place"])}),
         parts=tuple(Part(**{**part, "tail": tuple(part["tail"])}) for part in parts),
         **fields,
     )

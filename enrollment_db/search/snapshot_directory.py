@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from enrollment_db.errors import DatabaseError, DiskFull, ReadOnly
+from enrollment_db.errors import DiskFull, GalleryError, ReadOnly, Unusable
 from enrollment_db.files import open_atomically
-from enrollment_db.records import Model
+from enrollment_db.records import ModelKey
 from enrollment_db.search.index.kept import Kept, blanked
 from enrollment_db.search.snapshot import (
     BadSnapshot,
@@ -32,7 +32,7 @@ from enrollment_db.search.snapshot import (
 )
 
 if TYPE_CHECKING:
-    from enrollment_db.sqlite.reader import Reader
+    from enrollment_db.ports import ChangeFeed
 
 _log = logging.getLogger("enrollment_db")
 
@@ -49,13 +49,13 @@ class SnapshotDirectory:
     the vectors.
     """
 
-    def __init__(self, gallery: str) -> None:
-        """`gallery` is the database file, which is not touched."""
+    def __init__(self, file: str) -> None:
+        """`file` is the database file, which is not touched."""
         # Resolved as SQLite does for its own files: one gallery has one directory, under whatever name.
-        database = Path(gallery).resolve()
+        database = Path(file).resolve()
         self.path = database.with_name(f"{database.name}-index")
 
-    def newest(self, store: Reader, model: Model) -> tuple[Stamp, Kept] | None:
+    def newest(self, feed: ChangeFeed, model: ModelKey) -> tuple[Stamp, Kept] | None:
         """The newest snapshot that belongs to the history of `store`; None where there is none.
 
         A file that is damaged, of another gallery or of a history that was undone by restoring a backup is removed with
@@ -70,9 +70,9 @@ class SnapshotDirectory:
                     raise BadSnapshot("it is no file")
                 with path.open("rb") as file:
                     header = read_header(file)
-                    _check(header.stamp, store, model)
+                    _check(header.stamp, feed, model)
                     kept = map_kept(file, header)
-                    _check_erased(kept, store)
+                    _check_erased(kept, feed)
                     return header.stamp, kept
             except FileNotFoundError:
                 continue
@@ -95,7 +95,7 @@ class SnapshotDirectory:
         """Write what an index has dumped to a new file, and remove those before it.
 
         The file is there whole or not at all, for its owner's eyes only. None if a removal, or another process
-        with as new a snapshot, took away what was being written. Raises ReadOnly, DiskFull or DatabaseError.
+        with as new a snapshot, took away what was being written. Raises ReadOnly, DiskFull or Unusable.
         """
         path = self.path / f"{stamp.place.seq:020d}.snapshot"
         unfinished = self.path / f"{stamp.place.seq:020d}.{uuid.uuid4().hex}.tmp"
@@ -139,10 +139,10 @@ class SnapshotDirectory:
             if not found:
                 return
 
-    def discard_outlived(self, store: Reader) -> None:
+    def discard_outlived(self, feed: ChangeFeed) -> None:
         """Remove the snapshots from before the last removal in the change log of `store`."""
         if files := self._files():
-            removal = store.last_removal(after_seq=min(map(_seq, files)))
+            removal = feed.last_removal(after_seq=min(map(_seq, files)))
             if removal is not None:
                 for path in files:
                     if _seq(path) < removal:
@@ -159,32 +159,32 @@ class SnapshotDirectory:
         try:
             yield
         except OSError as error:
-            kind = DatabaseError
+            kind: type[GalleryError] = Unusable
             if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
                 kind = ReadOnly
             elif error.errno in (errno.ENOSPC, errno.EDQUOT):
                 kind = DiskFull
             raise kind(
                 f"no snapshot could be written to {self.path}: {error.strerror}",
-                hint="the gallery itself is not affected: it opens slower without",
+                remedy="no_snapshot",
                 path=str(self.path),
             ) from error
 
 
-def _check(stamp: Stamp, store: Reader, model: Model) -> None:
+def _check(stamp: Stamp, feed: ChangeFeed, model: ModelKey) -> None:
     """Raise BadSnapshot unless the snapshot is of a state that the store was in."""
-    if stamp.database_id != store.database_id:
+    if stamp.database_id != feed.database_id:
         raise BadSnapshot("it is of another gallery")
     if stamp.model != model:
         raise Outlived(f"it is of {stamp.model}, the gallery of {model}")
-    if not store.has(stamp.place):
+    if not feed.has(stamp.place):
         raise BadSnapshot("it is of a history that the gallery has not: was a backup restored?")
 
 
-def _check_erased(kept: Kept, store: Reader) -> None:
+def _check_erased(kept: Kept, feed: ChangeFeed) -> None:
     """Raise BadSnapshot if templates were erased that the store holds: restoring a backup brought them back."""
     ids = blanked(kept)
-    if len(ids) and (store.identity_ids_of(ids) >= 0).any():
+    if len(ids) and feed.holds_any(ids):
         raise BadSnapshot("templates that the gallery holds were erased from it: restored?")
 
 

@@ -5,15 +5,11 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
 
 from enrollment_db.errors import BadTemplate
 from enrollment_db.names import clean_name
+from enrollment_db.records import Part, now
 from enrollment_db.sqlite.rows import to_blobs, to_digest
-from enrollment_db.sqlite.schema import now
 
 CACHE_KIB = 256 * 1024
 """Pages held while many rows are written. The index of hashes is written at random places: with SQLite's default of
@@ -22,21 +18,11 @@ CACHE_KIB = 256 * 1024
 _NAMES_A_QUERY = 500
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Part:
-    """Some templates: whose each is, (n, d) unit vectors, photo hashes in hex, sources."""
-
-    names: Sequence[str]
-    vectors: NDArray[np.float32]
-    digests: Sequence[str]
-    sources: Sequence[str | None]
-
-
 @contextmanager
 def logged_together(connection: sqlite3.Connection) -> Iterator[None]:
     """Write the change log of all templates that are inserted meanwhile in one statement, not by trigger one by one.
 
-    Inside a transaction, so that nobody ever sees the gallery without its trigger. A fifth less work.
+    Inside a transaction, so that no other connection sees the gallery without its trigger. A fifth less work.
     """
     (trigger,) = connection.execute(
         "SELECT sql FROM sqlite_master WHERE type = 'trigger' AND name = 'templates_log_insert'"
@@ -61,12 +47,10 @@ def insert_part(connection: sqlite3.Connection, model_id: int, dim: int, part: P
     """
     if part.vectors.ndim != 2 or part.vectors.shape[1] != dim:
         raise BadTemplate(
-            f"the templates have shape {part.vectors.shape}, not (n, {dim})", hint="use one model throughout"
+            f"the templates have shape {part.vectors.shape}, not (n, {dim})", remedy="one_model"
         )
     if not len(part.names) == len(part.vectors) == len(part.digests) == len(part.sources):
-        raise BadTemplate(
-            "names, vectors, hashes and sources differ in number", hint="give one of each a template"
-        )
+        raise BadTemplate("names, vectors, hashes and sources differ in number", remedy="one_of_each")
     time = now()
     cleaned = {name: clean_name(name) for name in dict.fromkeys(part.names)}
     connection.executemany(

@@ -8,14 +8,14 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from enrollment_db.errors import Corrupt, DatabaseError, Locked, Missing, NewerSchema, NotAGallery, ReadOnly
+from enrollment_db.errors import Corrupt, Locked, Missing, NewerSchema, NotAGallery, ReadOnly, Unusable
 from enrollment_db.sqlite.schema import APPLICATION_ID, SCHEMA_VERSION, migrate
 from enrollment_db.sqlite.translate import translated
 
 # foreign_keys: SQLite ignores them unless asked.
 # recursive_triggers: without it a REPLACE deletes rows behind the change log's back.
-# secure_delete: what is removed is overwritten, not merely unlinked: it is somebody's face.
-# synchronous=FULL: in WAL mode NORMAL leaves the last commits to the mercy of a power cut; an enrolment that
+# secure_delete: what is removed is overwritten, not only unlinked: templates are biometric data.
+# synchronous=FULL: in WAL mode NORMAL may lose the last commits in a power cut; an enrolment that
 # was acknowledged must outlive one. It costs an fsync a commit: 0.5 to 4 ms where NORMAL takes 0.2, next to the
 # tens of ms that a photo takes. fullfsync is what macOS needs to mean it, and nothing elsewhere.
 _PRAGMAS = """
@@ -53,7 +53,7 @@ class Address:
         return connection
 
 
-def open_database(
+def open_file(
     path: Path, *, create: bool, read_only: bool, timeout_s: float
 ) -> tuple[Address, sqlite3.Connection]:
     """Connect to the gallery at `path`; with `create`, make it where there is none.
@@ -61,7 +61,7 @@ def open_database(
     An older schema is brought up to date, by a reader too. A reader of a file whose directory it may not
     write falls back to SQLite's immutable mode and then sees the gallery as it was when it was opened.
 
-    Raises Missing, Corrupt, NotAGallery, Locked, ReadOnly, NewerSchema, DiskFull or DatabaseError.
+    Raises Missing, Corrupt, NotAGallery, Locked, ReadOnly, NewerSchema, DiskFull or Unusable.
     """
     create = create and not read_only
     if not _find(path, create=create):
@@ -73,8 +73,8 @@ def open_database(
     except ReadOnly:
         if not read_only or _has_log(path):
             raise
-        # The WAL's files cannot be made here. As there is no WAL, nobody is writing, and the file is
-        # complete.
+        # The WAL's files cannot be made here. As there is no WAL, no process is writing, and the
+        # file is complete.
         address = Address(str(path), f"{base}?mode=ro&immutable=1", timeout_s)
         return address, _open(address, create=False, read_only=True)
 
@@ -83,7 +83,7 @@ def _find(path: Path, *, create: bool) -> bool:
     """Whether there is a file at `path`, which could be a database; with `create`, its directory is made.
 
     Only asks about the file: to open and close it would drop the locks that SQLite holds on it for other
-    connections of this process, as POSIX will have it.
+    connections of this process (POSIX).
     """
     try:
         if create:
@@ -92,7 +92,6 @@ def _find(path: Path, *, create: bool) -> bool:
     except PermissionError as error:
         raise ReadOnly(
             f"the gallery {path} cannot be {'created' if create else 'opened'}: not permitted",
-            hint="check the permissions of the file and of its directory, or give another --db",
             path=str(path),
         ) from error
     except OSError as error:
@@ -100,16 +99,14 @@ def _find(path: Path, *, create: bool) -> bool:
             return False
         if isinstance(error, (FileNotFoundError, NotADirectoryError)) and not create:
             raise _missing(path) from error
-        raise DatabaseError(
-            f"the gallery {path} cannot be opened: {error.strerror}", hint="give another --db", path=str(path)
+        raise Unusable(
+            f"the gallery {path} cannot be opened: {error.strerror}", remedy="other_db", path=str(path)
         ) from error
     if stat.S_ISDIR(status.st_mode):
-        raise DatabaseError(
-            f"{path} is a directory, not a gallery", hint="give the path of a file", path=str(path)
-        )
+        raise Unusable(f"{path} is a directory, not a gallery", remedy="path_of_a_file", path=str(path))
     if 0 < status.st_size < _SMALLEST_PAGE:
         # SQLite would take it for an empty database, and write over it.
-        raise Corrupt(f"{path} is not a SQLite database", hint="give another file with --db", path=str(path))
+        raise Corrupt(f"{path} is not a SQLite database", remedy="other_file", path=str(path))
     return True
 
 
@@ -148,20 +145,17 @@ def _version(connection: sqlite3.Connection, path: str) -> int:
     if application_id == 0 and version == 0 and tables == 0:
         return 0
     if application_id != APPLICATION_ID:
-        raise NotAGallery(
-            f"{path} is a database of another program", hint="give another file with --db", path=path
-        )
+        raise NotAGallery(f"{path} is a database of another program", remedy="other_file", path=path)
     if version > SCHEMA_VERSION:
         raise NewerSchema(
             f"the gallery {path} has schema {version}, this version of faceid knows {SCHEMA_VERSION}",
-            hint="upgrade faceid: pip install --upgrade faceid",
             path=path,
         )
     return int(version)
 
 
 def _upgrade(connection: sqlite3.Connection, address: Address) -> None:
-    """Create or migrate, in one transaction. Whoever comes second finds the work done."""
+    """Create or migrate, in one transaction. The second of two processes finds the work done."""
     _write_ahead(connection, address)
     connection.execute("BEGIN IMMEDIATE")
     try:
@@ -204,6 +198,5 @@ def _has_log(path: Path) -> bool:
 def _missing(path: Path) -> Missing:
     return Missing(
         f"there is no gallery at {path}",
-        hint="enrol somebody first with `faceid enroll`, or give another --db",
         path=str(path),
     )

@@ -1,21 +1,65 @@
-"""Which policy of a model and kind is in force: inside a write transaction of a Store."""
+"""Thresholds with their provenance, and which of them is active."""
 
 from __future__ import annotations
 
 import sqlite3
 
 from enrollment_db.errors import UnknownPolicy
-from enrollment_db.records import NewPolicy
-from enrollment_db.sqlite.schema import now
+from enrollment_db.records import ModelKey, NewPolicy, Policy, TargetKind, now
+from enrollment_db.sqlite import models
+from enrollment_db.sqlite.connections import Connections
+from enrollment_db.sqlite.rows import MODEL_COLUMNS, POLICY_COLUMNS, model_parameters, to_policy
+
+_POLICIES = f"SELECT {POLICY_COLUMNS}, {MODEL_COLUMNS} FROM policies p JOIN models m ON m.id = p.model_id"
 
 
-def insert(connection: sqlite3.Connection, model_id: int, policy: NewPolicy) -> int:
-    """Put a new policy in force, after the one that was; returns its id."""
+class Policies:
+    """All policies that were ever put; at most one of a model and kind is active.
+
+    Every method raises DatabaseErrors where the file fails it.
+    """
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    def all(self) -> list[Policy]:
+        """All policies that were ever put, oldest first."""
+        return [to_policy(row) for row in self._connections.query(f"{_POLICIES} ORDER BY p.id")]
+
+    def active(self, model: ModelKey, kind: TargetKind) -> Policy | None:
+        """The active policy of this model and kind of target; None before there is one."""
+        rows = self._connections.query(
+            f"{_POLICIES} WHERE p.active AND p.kind = ? AND {models.SAME_MODEL}",
+            (kind, *model_parameters(model)),
+        )
+        return to_policy(rows[0]) if rows else None
+
+    def put(self, policy: NewPolicy) -> int:
+        """Make a new policy the active one; returns its id. The one of the same model and kind before it is kept."""
+        with self._connections.write() as connection:
+            return _insert(connection, models.made_row_of(connection, policy.model), policy)
+
+    def restore(self, policy_id: int) -> None:
+        """Make a stored policy active again, in place of the one of its model and kind. Raises UnknownPolicy."""
+        with self._connections.write() as connection:
+            _restore(connection, policy_id, self._connections.path)
+
+    def withdraw(self, policy_id: int) -> None:
+        """Make active again what was active before this policy: an older policy, or none.
+
+        Raises UnknownPolicy for one that is not active.
+        """
+        with self._connections.write() as connection:
+            _withdraw(connection, policy_id, self._connections.path)
+
+
+def _insert(connection: sqlite3.Connection, model_id: int, policy: NewPolicy) -> int:
+    """Insert a policy as the active one, after the one that was; returns its id."""
     before = connection.execute(
         "SELECT id FROM policies WHERE (model_id, kind) = (?, ?) AND active", (model_id, policy.kind)
     ).fetchone()
     if before is not None:
-        _withdraw(connection, before[0])
+        _deactivate(connection, before[0])
     time = now()
     values = (
         *(
@@ -42,31 +86,24 @@ def insert(connection: sqlite3.Connection, model_id: int, policy: NewPolicy) -> 
     return cursor.lastrowid
 
 
-def restore(connection: sqlite3.Connection, policy_id: int, path: str) -> None:
-    """Put a policy in force again, in place of the one that is. Raises UnknownPolicy."""
-    _withdraw(connection, policy_id, path)
+def _restore(connection: sqlite3.Connection, policy_id: int, path: str) -> None:
+    _deactivate(connection, policy_id, path)
     connection.execute("UPDATE policies SET active = 1, since = ? WHERE id = ?", (now(), policy_id))
 
 
-def withdraw(connection: sqlite3.Connection, policy_id: int, path: str) -> None:
-    """Put what was in force before a policy in force again, if anything was.
-
-    Raises UnknownPolicy for one that is not in force.
-    """
+def _withdraw(connection: sqlite3.Connection, policy_id: int, path: str) -> None:
     row = connection.execute("SELECT follows FROM policies WHERE id = ? AND active", (policy_id,)).fetchone()
     if row is None:
-        raise UnknownPolicy(
-            f"policy {policy_id} is not in force", hint="see `faceid policy history`", path=path
-        )
+        raise UnknownPolicy(f"policy {policy_id} is not in force", path=path)
     if row[0] is None:
-        _withdraw(connection, policy_id)
+        _deactivate(connection, policy_id)
     else:
-        restore(connection, row[0], path)
+        _restore(connection, row[0], path)
 
 
-def _withdraw(connection: sqlite3.Connection, policy_id: int, path: str | None = None) -> None:
-    """Take what is in force of this policy's model and kind out of force."""
+def _deactivate(connection: sqlite3.Connection, policy_id: int, path: str | None = None) -> None:
+    """Make no policy of this policy's model and kind active. Raises UnknownPolicy."""
     row = connection.execute("SELECT model_id, kind FROM policies WHERE id = ?", (policy_id,)).fetchone()
     if row is None:
-        raise UnknownPolicy(f"there is no policy {policy_id}", hint="see `faceid policy history`", path=path)
+        raise UnknownPolicy(f"there is no policy {policy_id}", path=path)
     connection.execute("UPDATE policies SET active = 0 WHERE (model_id, kind) = (?, ?)", row)

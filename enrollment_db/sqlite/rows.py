@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from enrollment_db.errors import BadTemplate, Corrupt
-from enrollment_db.records import Batch, Box, Identity, Model, Policy, Template
+from enrollment_db.records import Batch, Box, Identity, ModelKey, Policy, Template
 
 MODEL_COLUMNS = "m.name, m.weights_sha256, m.aligner, m.dim, m.metric"
 
@@ -44,13 +44,13 @@ def to_blob(vector: NDArray[np.float32], dim: int, what: str) -> bytes:
     """
     values = np.asarray(vector)
     if values.shape != (dim,):
-        raise BadTemplate(f"{what} has shape {values.shape}, not ({dim},)", hint="use one model throughout")
+        raise BadTemplate(f"{what} has shape {values.shape}, not ({dim},)", remedy="one_model")
     blob = values.astype(_STORED)
     if not np.isfinite(blob).all():
-        raise BadTemplate(f"{what} has values that are not finite", hint="compute it again")
+        raise BadTemplate(f"{what} has values that are not finite", remedy="compute_again")
     norm = float(np.linalg.norm(blob))
     if abs(norm - 1) > _NORM_TOLERANCE:
-        raise BadTemplate(f"{what} has length {norm:.4g}, not 1", hint="normalise it")
+        raise BadTemplate(f"{what} has length {norm:.4g}, not 1", remedy="normalise")
     return blob.tobytes()
 
 
@@ -58,14 +58,12 @@ def to_blobs(vectors: NDArray[np.float32]) -> Iterator[bytes]:
     """The rows of (n, d) vectors as stored. Raises BadTemplate before the first if one is no unit vector."""
     stored = np.ascontiguousarray(vectors, dtype=_STORED)
     if stored.ndim != 2:
-        raise BadTemplate(
-            f"the templates have shape {stored.shape}, not (n, d)", hint="give one row a template"
-        )
+        raise BadTemplate(f"the templates have shape {stored.shape}, not (n, d)", remedy="one_row_each")
     # NaN and infinity make a norm that is not near 1 either.
     near = np.abs(np.linalg.norm(stored, axis=1) - 1) <= _NORM_TOLERANCE
     if not near.all():
         raise BadTemplate(
-            f"template {int(np.argmin(near))} is not finite and of length 1", hint="normalise the templates"
+            f"template {int(np.argmin(near))} is not finite and of length 1", remedy="normalise_all"
         )
     size = stored.shape[1] * _STORED.itemsize
     data = stored.tobytes()
@@ -79,7 +77,7 @@ def to_digest(sha256: str) -> bytes:
     except ValueError:
         digest = b""
     if len(digest) != 32:
-        raise BadTemplate(f"{sha256[:80]!a} is no SHA-256", hint="give 64 hexadecimal digits")
+        raise BadTemplate(f"{sha256[:80]!a} is no SHA-256", remedy="digits_of_hash")
     return digest
 
 
@@ -99,7 +97,7 @@ def to_vectors(blobs: Sequence[bytes], dim: int, path: str) -> NDArray[np.float3
     if any(len(blob) != dim * _STORED.itemsize for blob in blobs):
         raise Corrupt(
             f"the gallery {path} holds a template of the wrong length",
-            hint="run `faceid doctor`; restore the gallery from a backup",
+            remedy="damaged_template",
             path=path,
         )
     stored = np.frombuffer(b"".join(blobs), _STORED).reshape(len(blobs), dim)
@@ -111,7 +109,7 @@ def to_ids(values: Sequence[int]) -> NDArray[np.int64]:
     return np.array(values, np.int64)
 
 
-def to_batch(rows: Sequence[Sequence[Any]], model: Model | None, path: str) -> Batch:
+def to_batch(rows: Sequence[Sequence[Any]], model: ModelKey | None, path: str) -> Batch:
     """A Batch of rows (template id, identity id, vector). Raises Corrupt."""
     return Batch(
         model=model,
@@ -121,12 +119,12 @@ def to_batch(rows: Sequence[Sequence[Any]], model: Model | None, path: str) -> B
     )
 
 
-def to_model(row: Sequence[Any]) -> Model:
-    """A Model of MODEL_COLUMNS."""
-    return Model(*row)
+def to_model(row: Sequence[Any]) -> ModelKey:
+    """A ModelKey of MODEL_COLUMNS."""
+    return ModelKey(*row)
 
 
-def model_parameters(model: Model) -> tuple[str, str, str, int, str]:
+def model_parameters(model: ModelKey) -> tuple[str, str, str, int, str]:
     """The values that belong to MODEL_COLUMNS."""
     return model.name, model.weights_sha256, model.aligner, model.dim, model.metric
 

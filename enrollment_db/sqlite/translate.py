@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from enrollment_db.errors import Corrupt, DatabaseError, DiskFull, Locked, ReadOnly
+from enrollment_db.errors import Corrupt, DatabaseError, DiskFull, Locked, ReadOnly, Unusable
 
 # https://www.sqlite.org/rescode.html. sqlite3 names these constants only from Python 3.11 on.
 _ERROR, _BUSY, _LOCKED, _READONLY, _CORRUPT, _FULL, _CANTOPEN, _NOTADB = 1, 5, 6, 8, 11, 13, 14, 26
@@ -54,33 +54,25 @@ def _ours(error: sqlite3.Error, path: str) -> DatabaseError:
     if primary in (_BUSY, _LOCKED):
         return Locked(
             f"the gallery {path} is locked by another process",
-            hint="try again when the other process has finished",
             path=path,
         )
     if primary in (_READONLY, _CANTOPEN):
         return ReadOnly(
             f"the gallery {path} cannot be {'opened' if primary == _CANTOPEN else 'written'}: not permitted",
-            hint="check the permissions of the file and of its directory, or give another --db",
             path=path,
         )
     if primary in (_CORRUPT, _NOTADB):
         what = "is not a SQLite database" if primary == _NOTADB else "is damaged"
-        return Corrupt(
-            f"the gallery {path} {what}", hint="restore it from a backup, or give another --db", path=path
-        )
+        return Corrupt(f"the gallery {path} {what}", path=path)
     if primary == _FULL:
         return DiskFull(
             f"no room to write to the gallery {path}; nothing was changed",
-            hint="free some disk space and try again",
             path=path,
         )
     if primary == _ERROR:
-        # Our statements are fixed, so what they do not find has been taken away by somebody else.
+        # Our statements are fixed, so what they do not find another program has taken away.
         return Corrupt(
             f"the gallery {path} lacks a part of its tables: {error}",
-            hint="restore it from a backup, or give another --db",
             path=path,
         )
-    return DatabaseError(
-        f"the gallery {path} failed: {error}", hint="run `faceid doctor`; check the disk", path=path
-    )
+    return Unusable(f"the gallery {path} failed: {error}", path=path)

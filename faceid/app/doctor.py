@@ -15,6 +15,7 @@ from faceid.config import Settings
 from faceid.distribution import VERSION
 from faceid.errors import FaceIDError, GalleryError, ModelError
 from faceid.gallery.gallery import Gallery
+from faceid.gallery.opening import open_gallery
 from faceid.networks import registry
 from faceid.results import CheckResult, Problem
 from faceid.runtime import devices
@@ -111,7 +112,7 @@ def _gallery(settings: Settings) -> Iterator[tuple[Area, CheckResult]]:
         yield "gallery", _to_do("gallery", Problem("not_enrolled", f"{path}: not there yet"))
         return
     try:
-        gallery = Gallery.open(path, read_only=True)
+        gallery = open_gallery(path, read_only=True)
     except GalleryError as error:
         yield "gallery", CheckResult("gallery", False, str(error), Problem.of(error))
         return
@@ -126,12 +127,12 @@ def _gallery(settings: Settings) -> Iterator[tuple[Area, CheckResult]]:
 
 
 def _contents(gallery: Gallery, path: Path) -> str:
-    identities, templates = gallery.store.counts()
+    identities, templates = gallery.counts()
     return f"{path}: {identities} identities, {templates} templates"
 
 
 def _integrity(gallery: Gallery) -> str:
-    problems = gallery.store.check()
+    problems = gallery.check()
     if problems:
         raise GalleryError("; ".join(problems[:3]), code="database_corrupt", remedy="restore_backup")
     return "database, foreign keys and vectors are sound"
@@ -139,7 +140,7 @@ def _integrity(gallery: Gallery) -> str:
 
 def _index(gallery: Gallery) -> str:
     count = gallery.indexed_count()
-    _, templates = gallery.store.counts()
+    _, templates = gallery.counts()
     if count != templates:
         raise GalleryError(
             f"the index holds {count} of {templates} templates", code="index", remedy="report_this"

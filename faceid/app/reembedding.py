@@ -24,8 +24,8 @@ from faceid.results import Problem, ReembedFailure, ReembedReason, ReembedResult
 from faceid.types import Crop, Face, Image
 
 if TYPE_CHECKING:
-    from enrollment_db.sqlite.changeover import Changeover
     from faceid.ports.networks import Embedder
+    from faceid.ports.storage import Changeover
 
 Report: TypeAlias = Callable[[ReembedFailure], None]
 Progress: TypeAlias = Callable[[int, int], None]

@@ -14,6 +14,7 @@ from faceid.app.model_services import ModelServices, Once
 from faceid.config import Settings
 from faceid.errors import GalleryError
 from faceid.gallery.gallery import Gallery, other_model
+from faceid.gallery.opening import open_gallery
 from faceid.runtime import devices
 from faceid.types import ModelKey
 
@@ -130,7 +131,7 @@ class Services:
     def _opened(self, create: bool) -> _OpenGallery:
         if self._open is None:
             settings = self.settings
-            gallery = Gallery.open(
+            gallery = open_gallery(
                 settings.db, create=create, index_kind=settings.index, device=lambda: self.device
             )
             self._open = _OpenGallery(gallery)

@@ -5,12 +5,53 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from faceid.distribution import NAME
+
 HINTS: Final[Mapping[str, str]] = {
     # Policies
     "calibrate_this_model": "calibrate this model: the threshold of another model does not apply to it",
     "choose_another_place": "choose another place",
     "export_policies": "`faceid policy export` writes such files",
     "set_policy": "activate one with `faceid policy set`",
+    "policy_target": "give one of --fmr, --fpir and --threshold",
+    "restore_policy": "see `faceid policy history`; `faceid policy rollback ID` brings one back",
+    "unknown_policy": "see `faceid policy history`",
+    "withdraw_policy": "`faceid policy rollback` takes the policy back",
+    # The database
+    "damaged_template": "run `faceid doctor`; restore the gallery from a backup",
+    "database": "run `faceid doctor`; check the disk",
+    "database_corrupt": "restore it from a backup, or give another --db",
+    "database_locked": "try again when the other process has finished",
+    "database_missing": "enrol a person first with `faceid enroll`, or give another --db",
+    "database_newer": f"upgrade faceid: pip install --upgrade {NAME}",
+    "database_read_only": "check the permissions of the file and of its directory, or give another --db",
+    "disk_full": "free some disk space and try again",
+    "gallery_busy": "try again when no process enrols or removes",
+    "kind_of_index": "choose {known}",
+    "index_needs_gpu": "set FACEID_INDEX=auto, or unset it",
+    "no_index": "use a database whose index is on this machine",
+    "no_snapshot": "the gallery itself is not affected: it opens slower without",
+    "other_db": "give another --db",
+    "other_file": "give another file with --db",
+    "path_of_a_file": "give the path of a file",
+    # Identities, templates and their models
+    "compute_again": "compute it again",
+    "digits_of_hash": "give 64 hexadecimal digits",
+    "gallery_of_model": "use --model {model}, or another gallery with --db; `faceid re-embed` moves one",
+    "model_of_archive": "use --model {model} and a gallery of that model",
+    "model_of_templates": "use the model that they were computed with, and a gallery of that model",
+    "name_taken": "choose another name, or `faceid remove` one of the two",
+    "no_template": "see `faceid show`; enrol a photo, or run `faceid re-embed` again where the old one is back",
+    "normalise": "normalise it",
+    "normalise_all": "normalise the templates",
+    "one_model": "use one model throughout",
+    "one_of_each": "give one of each a template",
+    "one_row_each": "give one row a template",
+    "other_model": "use --model {model}, another gallery with --db, or `faceid re-embed --to {asked}`",
+    "other_weights": "use another gallery with --db, or `faceid re-embed --to {asked}`",
+    "start_with_model": "start again with --model {model}",
+    "unknown_identity": "see `faceid list`",
+    "unknown_template": "see `faceid show NAME` for the ids",
     # Names and archives
     "control_characters": "use letters, digits, spaces and punctuation",
     "empty_name": "give the person's name",

@@ -50,7 +50,7 @@ def message_of(error: FaceIDError | Problem) -> str:
 
 def hint_for(error: FaceIDError | Problem) -> str | None:
     """What to do about it; None where nothing is known."""
-    return _filled(HINTS, error) or error.hint
+    return _filled(HINTS, error)
 
 
 def advised(finding: Health) -> Health:

@@ -234,7 +234,6 @@ def _bad_name(photo: Photo) -> InputError | None:
             str(error),
             code=error.code,
             remedy=error.remedy,
-            hint=error.hint,
             **error.facts,
             path=photo.source,
         )

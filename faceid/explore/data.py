@@ -68,7 +68,7 @@ def of_gallery(gallery: Gallery) -> Faces:
     digests: list[str] = []
     vectors = []
     model = None
-    for part in gallery.store.list_all():
+    for part in gallery.all_templates():
         model = part.model
         vectors.append(part.vectors)
         names += part.names
@@ -78,7 +78,7 @@ def of_gallery(gallery: Gallery) -> Faces:
         raise InputError("nothing is enrolled, so there is nothing to see", code="empty")
     count = len(names)
     return Faces(
-        source=gallery.store.path,
+        source=gallery.location,
         kind="gallery",
         model=model.name,
         metric="cosine" if model.metric == "cosine" else "euclidean",

@@ -20,10 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from enrollment_db.files import open_atomically
-from enrollment_db.records import Model
-from enrollment_db.sqlite.bulk import Part
+from enrollment_db.records import Part
 from faceid.errors import GalleryError, InputError
-from faceid.gallery.gallery import Gallery, record_of
+from faceid.gallery.gallery import Gallery
 from faceid.gallery.npz import bad_archive, opened, read_rows, shape_and_type, unit_rows, write_rows
 from faceid.results import TransferResult
 from faceid.types import ModelKey
@@ -85,7 +84,7 @@ def import_templates(
                 if progress is not None:
                     progress(done, total)
 
-        added = gallery.store.add_many(parts(), record_of(model))
+        added = gallery.add_many(parts(), model)
     skipped = total - nameless - added
     return TransferResult("imported", str(path), len(people), added, skipped, model.name, nameless)
 
@@ -103,23 +102,23 @@ def export_templates(gallery: Gallery, path: Path, progress: Progress | None = N
         raise GalleryError(
             f"cannot write {path}: {error.strerror}",
             code="cannot_write",
-            hint="choose another place",
+            remedy="choose_another_place",
             path=str(path),
         ) from error
     return TransferResult("exported", str(path), identities, templates, 0, model.name)
 
 
-def _write(gallery: Gallery, archive: zipfile.ZipFile, progress: Progress | None) -> tuple[Model, int, int]:
+def _write(
+    gallery: Gallery, archive: zipfile.ZipFile, progress: Progress | None
+) -> tuple[ModelKey, int, int]:
     names: list[str] = []
     sources: list[str] = []
     digests: list[str] = []
 
-    with archive, closing(gallery.store.list_all(ROWS)) as parts:
+    with archive, closing(gallery.all_templates(ROWS)) as parts:
         first = next(parts, None)
         if first is None:
-            raise GalleryError(
-                "nothing is enrolled, so there is nothing to export", code="empty", hint="enrol first"
-            )
+            raise GalleryError("nothing is enrolled, so there is nothing to export", code="empty")
         # Not the gallery's at another moment: it may go over to another one.
         model = first.model
 
@@ -183,7 +182,8 @@ def _check_model(archive: zipfile.ZipFile, gallery: Gallery, model: ModelKey, pa
             raise GalleryError(
                 f"{path} holds templates of {field} {found}, not {value}",
                 code="model_mismatch",
-                hint=f"use --model {_scalar(archive, 'model')} and a gallery of that model",
+                remedy="model_of_archive",
+                model=_scalar(archive, "model"),
                 path=str(path),
             )
     (_, dim), _ = shape_and_type(archive, "embeddings")
@@ -191,7 +191,7 @@ def _check_model(archive: zipfile.ZipFile, gallery: Gallery, model: ModelKey, pa
         raise GalleryError(
             f"{path} holds templates of {dim} numbers, where {model.name} has {model.dim}",
             code="model_mismatch",
-            hint="use the model that they were computed with, and a gallery of that model",
+            remedy="model_of_templates",
             path=str(path),
         )
     gallery.guard(model)

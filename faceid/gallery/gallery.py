@@ -1,79 +1,71 @@
-"""The enrolled: store + index + model guard -> Candidates."""
+"""The enrolled: the ports of a database and of a search, and the guard that keeps vectors of two models apart."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+import threading
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from enrollment_db import names
-from enrollment_db.errors import (
-    UnknownIdentity,
-)
-from enrollment_db.records import Model, NewTemplate
-from enrollment_db.search.index import GPU_FROM
-from enrollment_db.sqlite.store import Store
-from faceid.decision.scores import distance_from_similarity, identity_similarity
-from faceid.errors import DeviceError, GalleryError, Refused
+from enrollment_db.errors import UnknownIdentity
+from enrollment_db.records import NewTemplate
+from faceid.decision.scores import identity_similarity
+from faceid.errors import GalleryError, Refused
 from faceid.results import IdentityInfo, RemoveResult, RenameResult, TemplateInfo
 from faceid.types import Candidate, Embedding, Face, ModelKey, Quality
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
-    from enrollment_db.records import Enrolled, FaceCrop, GallerySize
-    from enrollment_db.search.index import Kind
-    from enrollment_db.search.mirror import Mirror
-    from enrollment_db.sqlite.changeover import Changeover
+    from enrollment_db.records import (
+        Enrolled,
+        FaceCrop,
+        GallerySize,
+        Listed,
+        NewPolicy,
+        Part,
+        Policy,
+        TargetKind,
+    )
+    from faceid.ports.search import IdentitySearch, IndexMaintenance
+    from faceid.ports.storage import Changeover, Database
 
 
 class Gallery:
-    """A database of identities, its index, and the guard that keeps vectors of two models apart.
+    """A database of identities, a search over it, and the guard that keeps vectors of two models apart.
 
-    One object belongs to one thread. Commits of other processes are seen at the next search, a move to another
-    model too: vectors of the old one are refused from then on. People, counts and searches are about the
-    templates of the gallery's own model; see `enrollment_db.sqlite.log` for those of others.
+    Threads may share a gallery: many read at once, writes are made one after the other. Commits of other processes are
+    seen at the next call, a move to another model too: vectors of the old one are refused from then on. People, counts
+    and searches are about the templates of the gallery's own model. `faceid.gallery.opening.open_gallery` opens one.
     """
 
     def __init__(
-        self, store: Store, *, index_kind: Kind = "auto", device: Callable[[], str] = lambda: "cpu"
+        self, database: Database, search: IdentitySearch, maintenance: IndexMaintenance | None = None
     ) -> None:
-        """`index_kind` is as for `enrollment_db.search.index.open_index`; `device` says where its GPU is, or cpu."""
-        self.store = store
-        self.index_kind = index_kind
-        self._device = device
-        self._mirror: Mirror | None = None
-        self._mirrored: ModelKey | None = None
+        """`maintenance` is that of the index behind `search`, where it has any."""
+        self._database = database
+        self._templates = database.templates
+        self._search = search
+        self.maintenance = maintenance
         self._gallery_size: GallerySize | None = None
-
-    @classmethod
-    def open(
-        cls,
-        path: Path,
-        *,
-        create: bool = False,
-        read_only: bool = False,
-        index_kind: Kind = "auto",
-        device: Callable[[], str] = lambda: "cpu",
-    ) -> Gallery:
-        """Open the gallery at `path`. Raises GalleryError: missing, locked, corrupt, newer, not permitted."""
-        store = Store.open(path, create=create, read_only=read_only)
-        return cls(store, index_kind=index_kind, device=device)
+        self._own = threading.local()
 
     def close(self) -> None:
         """Give the database back."""
-        self.store.close()
+        self._database.close()
+
+    @property
+    def location(self) -> str:
+        """The database as it was named."""
+        return self._database.location
 
     @property
     def model(self) -> ModelKey | None:
         """The model of the templates that are searched; None while the gallery is empty."""
-        model = self.store.model()
-        return None if model is None else key_of(model)
+        return self._templates.model()
 
     def guard(self, model: ModelKey) -> None:
         """Raise GalleryError (`model_mismatch`) unless vectors of `model` may meet those in the gallery."""
@@ -81,30 +73,41 @@ class Gallery:
         if pinned is not None and pinned != model:
             raise other_model(pinned, str(model))
 
+    def check(self) -> list[str]:
+        """What is wrong with the database, one line each; empty if nothing is. Reads all of it."""
+        return self._database.check()
+
+    def counts(self) -> tuple[int, int]:
+        """How many identities and templates can be found. Counts all of them."""
+        return self._templates.counts()
+
     def identity_count(self) -> int:
         """How many identities can be found. Costs a short query, whatever the size of the gallery."""
-        self._gallery_size = self.store.gallery_size(self._gallery_size)
-        return self._gallery_size.identities
+        size = self._templates.gallery_size(self._gallery_size)
+        # What this thread has not committed may still be undone.
+        if not getattr(self._own, "transactions", 0):
+            self._gallery_size = size
+        return size.identities
 
     def template_count(self, name: str | None = None) -> int:
-        """How many templates there are, of everybody or of one identity; 0 for an unknown name."""
+        """How many templates there are, of all identities or of one; 0 for an unknown name."""
         if name is None:
-            return self.store.counts()[1]
+            return self._templates.counts()[1]
         try:
-            return self.store.identity(name).templates
+            return self._templates.identity(name).templates
         except UnknownIdentity:
             return 0
 
     def identities(self) -> list[IdentityInfo]:
-        """Everybody, by name."""
+        """All identities, by name."""
         return [
             IdentityInfo(who.name, who.templates, who.created_at, who.attributes)
-            for who in self.store.identities()
+            for who in self._templates.identities()
         ]
 
     def require(self, name: str) -> None:
-        """Raise Refused (`unknown_identity`) unless somebody is enrolled under `name`."""
-        self.store.identity(name)
+        """Raise Refused (`unknown_identity`) unless an identity has the name `name`."""
+        self._templates.identity(name)
 
     def templates(self, name: str) -> list[TemplateInfo]:
         """The templates of one identity, one a photo, by id. Raises Refused for an unknown name."""
@@ -112,34 +115,38 @@ class Gallery:
             TemplateInfo(
                 found.id, found.source, found.sha256, found.quality, str(found.model), found.created_at
             )
-            for found in self.store.templates(name)
+            for found in self._templates.of(name)
         ]
 
     def holders_of(self, sha256: str, model: ModelKey) -> dict[str, int]:
         """Who has a template of the photo with this hash: template ids by name."""
-        return self.store.holders_of(sha256, record_of(model))
+        return self._templates.holders_of(sha256, model)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Make all additions inside one: they are stored together, or none is."""
-        with self.store.transaction():
-            yield
+        """A unit of work: all writes of this thread inside are stored together, or none is."""
+        self._own.transactions = getattr(self._own, "transactions", 0) + 1
+        try:
+            with self._templates.transaction():
+                yield
+        finally:
+            self._own.transactions -= 1
 
     def outcomes(self, run: str) -> dict[tuple[str, str], str]:
-        """What an enrolment that was cut short decided, by name and SHA-256 (see `enrollment_db.sqlite.outcomes`)."""
-        return self.store.outcomes(run)
+        """What an enrolment that was cut short decided, by name and SHA-256."""
+        return self._database.journal.outcomes(run)
 
     def keep_outcomes(self, run: str, name: str, decided: Sequence[tuple[str, str]]) -> None:
         """Keep what `run` decided about photos of `name` until it ends: pairs of SHA-256 and outcome."""
-        self.store.keep_outcomes(run, name, decided)
+        self._database.journal.keep(run, name, decided)
 
     def forget_outcomes(self, run: str, names: Iterable[str]) -> None:
         """Remove what a run that has ended decided about photos of `names`, and what is old of all runs."""
-        self.store.forget_outcomes(run, names)
+        self._database.journal.forget(run, names)
 
     def set_attributes(self, name: str, attributes: Mapping[str, str]) -> None:
-        """Say what is known of a person, in place of what was. Raises Refused for an unknown name."""
-        self.store.set_attributes(name, attributes)
+        """Replace what is known of a person. Raises Refused for an unknown name."""
+        self._templates.set_attributes(name, attributes)
 
     def add(
         self,
@@ -168,49 +175,60 @@ class Gallery:
             quality=quality.score,
             crop=crop,
         )
-        return self.store.add(name, [template], record_of(embedding.model))[0].template_id
+        return self._templates.add(name, [template], embedding.model)[0].template_id
 
     def rename(self, old: str, new: str) -> RenameResult:
         """Give an identity another name. Raises Refused for an unknown name or one that is taken."""
-        self.store.rename(old, new)
-        identity = self.store.identity(new)
+        self._templates.rename(old, new)
+        identity = self._templates.identity(new)
         return RenameResult("renamed", clean_name(old), identity.name, identity.templates)
 
     def remove(self, name: str) -> RemoveResult:
-        """Forget an identity with all its templates. Raises Refused for an unknown name."""
-        return RemoveResult("removed", clean_name(name), 1, self.store.remove(name))
+        """Erase an identity with all its templates. Raises Refused for an unknown name."""
+        return RemoveResult("removed", clean_name(name), 1, self._templates.remove(name))
 
     def remove_template(self, template_id: int) -> RemoveResult:
-        """Forget one template; its identity too, where it was the last. Raises Refused for an unknown id."""
-        name = self.store.remove_template(template_id)
+        """Erase one template; its identity too, where it was the last. Raises Refused for an unknown id."""
+        name = self._templates.remove_template(template_id)
         try:
-            self.store.identity(name)
+            self._templates.identity(name)
         except UnknownIdentity:
             return RemoveResult("removed", name, 1, 1)
         return RemoveResult("removed", name, 0, 1)
 
     def changeover(self, model: ModelKey) -> Changeover:
         """The gallery's way to another model; its methods raise DatabaseErrors. Raises GalleryError."""
-        return self.store.changeover(record_of(model))
+        return self._database.migration.changeover(model)
 
     def search(self, probes: Sequence[Embedding], top: int) -> list[tuple[Candidate, ...]]:
         """The `top` nearest identities of each probe, nearest first, one an identity.
 
         Candidates come from the nearest templates; each identity's score is then that of `identity_similarity`
-        over all its templates. Raises GalleryError (`model_mismatch`) for probes of another model.
+        over all its templates. A search that a change of the gallery's model overtakes gives no answer.
+
+        Raises GalleryError (`model_mismatch`) for probes of another model.
         """
         if not probes:
             return []
-        self._admit(probes)
-        model = probes[0].model
-        mirror = self._opened(model)
-        mirror.sync()
-        if len(mirror) == 0:
+        if self._admit(probes) is None:
             return [() for _ in probes]
-        found = [self._candidates(mirror, probe, top) for probe in probes]
+        model = probes[0].model
+        found = self._search.search(np.stack([probe.vector for probe in probes]), model, top)
         # Should the gallery have gone over to another model meanwhile, some of it may have been missed.
         self.guard(model)
         return found
+
+    def neighbours(
+        self, probes: NDArray[np.float32], k: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """The k nearest templates of each of (m, d) probes of the gallery's model, as the index sees them.
+
+        Cosines (m, k) falling and template ids (m, k), -inf and -1 where there are fewer. Raises GalleryError.
+        """
+        model = self.model
+        if model is None:
+            return np.full((len(probes), k), -np.inf, np.float32), np.full((len(probes), k), -1, np.int64)
+        return self._search.neighbours(probes, model, k)
 
     def similarity_to(self, name: str, probe: Embedding) -> float:
         """How much a probe is like the identity `name`.
@@ -219,146 +237,100 @@ class Gallery:
         identity that has no template of the gallery's model.
         """
         self._admit([probe])
-        identity = self.store.identity(name)
-        templates = self.store.vectors_of([identity.id], record_of(probe.model)).get(identity.id)
+        identity = self._templates.identity(name)
+        templates = self._templates.vectors_of([identity.id], probe.model).get(identity.id)
         self.guard(probe.model)
         if templates is None:
             raise Refused(
                 f"{identity.name} has no template of {probe.model.name}",
                 code="no_template",
-                hint="see `faceid show`; enrol a photo, or run `faceid re-embed` again where the old one is back",
             )
         return identity_similarity(probe.vector, templates)
 
     def vectors_of(self, name: str, model: ModelKey) -> NDArray[np.float32]:
-        """The templates (n, d) of an identity; (0, d) where there is nobody of that name."""
+        """The templates (n, d) of an identity; (0, d) where no identity has that name."""
         try:
-            identity = self.store.identity(name)
+            identity = self._templates.identity(name)
         except UnknownIdentity:
             return np.empty((0, model.dim), np.float32)
-        found = self.store.vectors_of([identity.id], record_of(model)).get(identity.id)
+        found = self._templates.vectors_of([identity.id], model).get(identity.id)
         return np.empty((0, model.dim), np.float32) if found is None else found
 
     def enrolled(self, name: str, model: ModelKey) -> Enrolled | None:
-        """The templates of an identity with their qualities; None where there is nobody of that name."""
+        """The templates of an identity with their qualities; None where no identity has that name."""
         try:
-            identity = self.store.identity(name)
+            identity = self._templates.identity(name)
         except UnknownIdentity:
             return None
-        return self.store.enrolled([identity.id], record_of(model)).get(identity.id)
+        return self._templates.enrolled([identity.id], model).get(identity.id)
+
+    def enrolled_of(self, identity_ids: NDArray[np.int64], model: ModelKey) -> dict[int, Enrolled]:
+        """The templates of some identities by identity id; an identity that has none of `model` is left out."""
+        return self._templates.enrolled(identity_ids, model)
+
+    def owners(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """All templates that can be found, as of one moment: template ids (n,) and identity ids (n,)."""
+        with closing(self._database.changes.load_all()) as parts:
+            found = [(part.batch.template_ids, part.batch.identity_ids) for part in parts]
+        templates, owners = zip(*found, strict=True)
+        return np.concatenate(templates), np.concatenate(owners)
+
+    def owners_of(self, template_ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The identity ids (n,) of n templates; -1 for one that is not stored."""
+        return self._templates.identity_ids_of(template_ids)
+
+    def all_templates(self, batch_size: int = 16_384) -> Generator[Listed, None, None]:
+        """All templates that can be found with names, sources and hashes, by id, as of one moment, in parts.
+
+        Nothing is yielded where there are none. Close the iterator, or exhaust it.
+        """
+        return self._templates.list_all(batch_size)
+
+    def add_many(self, parts: Iterable[Part], model: ModelKey) -> int:
+        """Store the templates of all parts, all or none; returns how many were new. Raises GalleryError."""
+        return self._templates.add_many(parts, model)
+
+    def policies(self) -> list[Policy]:
+        """All policies that were ever put, of all models, oldest first."""
+        return self._database.policies.all()
+
+    def active_policy(self, model: ModelKey, kind: TargetKind) -> Policy | None:
+        """The active policy of this model and kind of target; None before there is one."""
+        return self._database.policies.active(model, kind)
+
+    def put_policies(self, policies: Iterable[NewPolicy]) -> list[int]:
+        """Make new policies the active ones, all or none; returns their ids."""
+        with self.transaction():
+            return [self._database.policies.put(policy) for policy in policies]
+
+    def restore_policy(self, policy_id: int) -> None:
+        """Make a stored policy active again. Raises Refused (`unknown_policy`)."""
+        self._database.policies.restore(policy_id)
+
+    def withdraw_policy(self, policy_id: int) -> None:
+        """Make active again what was active before this policy, or nothing. Raises Refused (`unknown_policy`)."""
+        self._database.policies.withdraw(policy_id)
 
     def indexed_count(self) -> int:
         """How many templates the index holds once it has caught up with the database."""
-        mirror = self.mirror()
-        return 0 if mirror is None else len(mirror)
-
-    def index_reason(self) -> str:
-        """Which index a gallery of this size gets, and why, in words. Opens none."""
-        from enrollment_db.search.index import reason_for
-
         model = self.model
-        templates = self.store.stored()
-        return reason_for(
-            0 if model is None else model.dim,
-            self.index_kind,
-            expected=templates,
-            device=self._index_device(templates),
-        )
+        return 0 if model is None else self._search.count(model)
 
-    def mirror(self, *, leave_snapshot: bool = True, synchronised: bool = True) -> Mirror | None:
-        """The index, caught up with the database or not yet; None while the gallery is empty.
-
-        Where it is opened by this call, and much has to be read for it, a snapshot is left behind, or not.
-        """
-        model = self.model
-        if model is None:
-            return None
-        mirror = self._opened(model, leave_snapshot=leave_snapshot)
-        if synchronised:
-            mirror.sync()
-        return mirror
-
-    def _admit(self, embeddings: Sequence[Embedding]) -> None:
-        """Raise GalleryError (`model_mismatch`) unless all may meet the vectors in the gallery."""
+    def _admit(self, embeddings: Sequence[Embedding]) -> ModelKey | None:
+        """The gallery's model. Raises GalleryError (`model_mismatch`) unless all may meet the vectors in it."""
+        pinned = self.model
         for model in {embedding.model for embedding in embeddings}:
-            self.guard(model)
+            if pinned is not None and pinned != model:
+                raise other_model(pinned, str(model))
         for embedding in embeddings:
             if embedding.vector.shape != (embedding.model.dim,):
                 raise GalleryError(
                     f"a vector of shape {embedding.vector.shape} is none of {embedding.model},"
                     f" whose have {embedding.model.dim} numbers",
                     code="model_mismatch",
-                    hint="use one model throughout",
+                    remedy="one_model",
                 )
-
-    def _opened(self, model: ModelKey, *, leave_snapshot: bool = True) -> Mirror:
-        if self._mirror is None or self._mirrored != model:
-            from enrollment_db.search.index import open_index
-            from enrollment_db.search.mirror import Mirror
-
-            templates = self.store.stored()
-            device = self._index_device(templates)
-            index = open_index(model.dim, self.index_kind, expected=templates, device=device)
-            self._mirror = Mirror(self.store, index, leave_snapshots=leave_snapshot)
-            self._mirrored = model
-        return self._mirror
-
-    def _index_device(self, templates: int) -> str:
-        """Where the index is. Raises DeviceError where it was asked for on a GPU and there is none."""
-        from enrollment_db.search.index import gpu_count
-
-        wants_gpu = self.index_kind.startswith("gpu")
-        # Faiss is asked first: a small gallery has no use for torch, whose import takes longer than a search.
-        device = self._device() if (wants_gpu or templates >= GPU_FROM) and gpu_count() else "cpu"
-        if wants_gpu and device == "cpu":
-            raise DeviceError(
-                f"the index {self.index_kind} needs a GPU", hint="set FACEID_INDEX=auto, or unset it"
-            )
-        return device
-
-    def _candidates(self, mirror: Mirror, probe: Embedding, top: int) -> tuple[Candidate, ...]:
-        identity_ids = self._near(mirror, probe.vector, top)
-        # Names first: whoever is removed in between then has a name and no vectors, which does no harm.
-        names = self.store.names_of(identity_ids)
-        templates = self.store.vectors_of(identity_ids, record_of(probe.model))
-        scored = sorted(
-            (
-                (identity_similarity(probe.vector, vectors), identity)
-                for identity, vectors in templates.items()
-            ),
-            key=lambda pair: (-pair[0], pair[1]),
-        )
-        return tuple(
-            Candidate(names[identity], distance_from_similarity(similarity, probe.model.metric), similarity)
-            for similarity, identity in scored[:top]
-        )
-
-    def _near(self, mirror: Mirror, vector: NDArray[np.float32], top: int) -> list[int]:
-        """Identities worth scoring: those of the nearest templates, more than `top` of them where there are.
-
-        The score over all templates reorders identities a little, so some more than `top` are looked at.
-        """
-        wanted = 2 * top + 8
-        size = len(mirror)
-        k = min(size, 4 * wanted)
-        while True:
-            _, ids = mirror.search(vector[None, :], k)
-            owners = self.store.identity_ids_of(ids[0])
-            found = list(dict.fromkeys(int(owner) for owner in owners if owner >= 0))
-            if len(found) >= wanted or k >= size:
-                return found[:wanted]
-            # A few identities with many templates crowd the others out: look farther.
-            k = min(size, 4 * k)
-
-
-def key_of(model: Model) -> ModelKey:
-    """A stored model as the rest of faceid knows it."""
-    return ModelKey(model.name, model.weights_sha256, model.aligner, model.dim, model.metric)
-
-
-def record_of(key: ModelKey) -> Model:
-    """A model as the store knows it."""
-    return Model(key.name, key.weights_sha256, key.aligner, key.dim, key.metric)
+        return pinned
 
 
 def clean_name(name: str) -> str:
@@ -371,5 +343,6 @@ def other_model(pinned: ModelKey, asked: str) -> GalleryError:
     return GalleryError(
         f"the gallery holds templates of {pinned}, not of {asked}",
         code="model_mismatch",
-        hint=f"use --model {pinned.name}, or another gallery with --db; `faceid re-embed` moves one",
+        remedy="gallery_of_model",
+        model=pinned.name,
     )

@@ -12,7 +12,7 @@ def refuse(
 ) -> UnreadableImage:
     """The error to raise for `source`, whose name is escaped where it would disturb a terminal or a log."""
     shown = source if source and source.isprintable() else ascii(source)
-    return UnreadableImage(f"{shown}: {cause}", code=code, remedy=remedy, path=source, hint=None, **facts)
+    return UnreadableImage(f"{shown}: {cause}", code=code, remedy=remedy, path=source, **facts)
 
 
 def detail(error: BaseException) -> str:

@@ -21,7 +21,7 @@ from enrollment_db.records import TargetKind
 from faceid.decision.decide import IDENTIFY_FPIR, VERIFY_FMR, Policy, Target, policy_for
 from faceid.decision.thresholds import fmr_interval_at_distance
 from faceid.errors import UsageError
-from faceid.gallery.gallery import Gallery, record_of
+from faceid.gallery.gallery import Gallery
 from faceid.networks.calibration import Calibration
 from faceid.policies.stored import DECIDES, calibration_of, kinds_of, new_policy, put_all, state_of
 from faceid.results import PolicyReport, Problem
@@ -144,7 +144,7 @@ class Policies:
     def _stored(self, kind: TargetKind) -> Stored | None:
         if self._gallery is None or self._model is None:
             return None
-        return self._gallery.store.active_policy(record_of(self._model), kind)
+        return self._gallery.active_policy(self._model, kind)
 
     def _identities(self) -> int:
         return 0 if self._gallery is None else self._gallery.identity_count()
@@ -159,7 +159,7 @@ class Policies:
         if self._gallery is None or f"other {kind}" in self._told:
             return
         self._told.add(f"other {kind}")
-        others = [one for one in self._gallery.store.policies() if one.active and one.kind == kind]
+        others = [one for one in self._gallery.policies() if one.active and one.kind == kind]
         for other in others:
             self._notify(
                 f"policy {other.id} is for {other.model} and does not count for {self._model}:"

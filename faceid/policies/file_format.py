@@ -14,12 +14,11 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from enrollment_db.records import Metric, Model, NewPolicy, Policy, TargetKind
-from enrollment_db.sqlite.schema import now
+from enrollment_db.records import Metric, NewPolicy, Policy, TargetKind, now
 from faceid.distribution import VERSION
 from faceid.documents import Amount, BadDocument, Count, Positive, Text, as_type, parse_json, read_text
 from faceid.errors import GalleryError, InputError, Refused
-from faceid.gallery.gallery import Gallery, key_of, record_of
+from faceid.gallery.gallery import Gallery
 from faceid.networks.calibration import Calibration, check_calibration, to_json
 from faceid.networks.files import write_whole
 from faceid.policies.stored import check_model, put_all
@@ -74,8 +73,7 @@ def export_policies(gallery: Gallery, model: ModelKey, path: Path) -> PolicyTran
 
     Raises Refused where none is active, GalleryError where the file cannot be written.
     """
-    stored_model = record_of(model)
-    policies = [row for row in gallery.store.policies() if row.active and row.model == stored_model]
+    policies = [row for row in gallery.policies() if row.active and row.model == model]
     if not policies:
         raise Refused(
             "no policy is in force, so there is nothing to export", code="no_policy", remedy="set_policy"
@@ -85,7 +83,7 @@ def export_policies(gallery: Gallery, model: ModelKey, path: Path) -> PolicyTran
         "version": 1,
         "exported_at": now(),
         "software": f"faceid {VERSION}",
-        "model": {name: getattr(stored_model, name) for name in _MODEL},
+        "model": {name: getattr(model, name) for name in _MODEL},
         "policies": [_to_dict(policy) for policy in policies],
     }
     try:
@@ -106,9 +104,9 @@ def import_policies(gallery: Gallery, model: ModelKey, path: Path) -> PolicyTran
     Raises InputError for a file that holds no policies, GalleryError (`model_mismatch`) for policies of another model.
     """
     document = _read(path)
-    found = Model(**{name: getattr(document.model, name) for name in _MODEL})
-    check_model(gallery, key_of(found))
-    if key_of(found) != model:
+    found = ModelKey(**{name: getattr(document.model, name) for name in _MODEL})
+    check_model(gallery, found)
+    if found != model:
         raise GalleryError(
             f"the policies of {path} are for {found}, not for {model}",
             code="model_mismatch",
@@ -146,7 +144,7 @@ def _read(path: Path) -> _Document:
     return document
 
 
-def _to_row(policy: _Policy, model: Model) -> NewPolicy:
+def _to_row(policy: _Policy, model: ModelKey) -> NewPolicy:
     own = policy.calibration
     return NewPolicy(
         model=model,

@@ -13,7 +13,7 @@ from enrollment_db.records import Policy as Stored
 from faceid.decision.decide import Policy, Target, policy_for
 from faceid.decision.thresholds import fmr_interval_at_distance, fpir_of
 from faceid.errors import GalleryError, Refused, UsageError
-from faceid.gallery.gallery import Gallery, key_of, other_model, record_of
+from faceid.gallery.gallery import Gallery, other_model
 from faceid.networks.calibration import Calibration, from_json, to_json
 from faceid.networks.errors import BadCard
 from faceid.results import PolicyRow, PolicyState
@@ -30,7 +30,7 @@ def put(gallery: Gallery, model: ModelKey, target: Target, calibration: Calibrat
 
     An FMR decides for verify and compare, an FPIR for identify, a threshold for both; returns the ids of the one or
     two new rows. What was in force before is kept and can be brought back (`rollback`). To put both rates, call it
-    for each, inside `gallery.store.transaction()` where both or none shall count.
+    for each, inside `gallery.transaction()` where both or none shall count.
 
     `faceid.evaluation.statistics.measured.measure` makes a calibration from distances. Its text `data` is what people
     will read as the provenance; `data_sha256` is that of the list of files and names.
@@ -56,17 +56,17 @@ def rollback(gallery: Gallery, model: ModelKey, policy_id: int | None = None) ->
     rows = _rows(gallery)
     if policy_id is not None:
         for named in (row for row in rows if row.id == policy_id):
-            check_model(gallery, key_of(named.model))
-        gallery.store.restore_policy(policy_id)
+            check_model(gallery, named.model)
+        gallery.restore_policy(policy_id)
         return
-    active = [row for row in rows if row.active and row.model == record_of(model)]
+    active = [row for row in rows if row.active and row.model == model]
     if not active:
         raise Refused(
             "no policy is in force, so there is none to take back",
             code="no_policy",
-            hint="see `faceid policy history`; `faceid policy rollback ID` brings one back",
+            remedy="restore_policy",
         )
-    gallery.store.withdraw_policy(max(active, key=lambda row: (row.since, row.id)).id)
+    gallery.withdraw_policy(max(active, key=lambda row: (row.since, row.id)).id)
 
 
 def history(gallery: Gallery) -> list[PolicyRow]:
@@ -112,7 +112,7 @@ def state_of(policy: Policy) -> PolicyState:
 def kinds_of(target: Target) -> tuple[TargetKind, ...]:
     """What kinds of policy a target makes: a threshold one of each. Raises UsageError for a target without any."""
     if target == Target():
-        raise UsageError("a policy needs a target", hint="give one of --fmr, --fpir and --threshold")
+        raise UsageError("a policy needs a target", remedy="policy_target")
     if target.threshold is not None:
         return "fmr", "fpir"
     return ("fmr",) if target.fpir is None else ("fpir",)
@@ -134,7 +134,7 @@ def new_policy(
         low, high = fpir_of(low, identities), fpir_of(high, identities)
     by_hand = target.threshold is not None
     return NewPolicy(
-        model=record_of(model),
+        model=model,
         kind=kind,
         # Where nothing was measured, nothing better than "always" can be promised.
         target=(1.0 if expected is None else expected) if by_hand else policy.target,
@@ -151,12 +151,11 @@ def new_policy(
 
 def put_all(gallery: Gallery, policies: list[NewPolicy]) -> list[int]:
     """Put policies in force, all of them or none; their ids."""
-    with gallery.store.transaction():
-        return [gallery.store.put_policy(policy) for policy in policies]
+    return gallery.put_policies(policies)
 
 
 def _rows(gallery: Gallery) -> list[Stored]:
-    return gallery.store.policies()
+    return gallery.policies()
 
 
 def check_model(gallery: Gallery, model: ModelKey) -> None:
@@ -176,7 +175,7 @@ def calibration_of(stored: Stored | None) -> Calibration | None:
         raise GalleryError(
             f"the calibration of policy {stored.id} cannot be read: {error}",
             code="database_corrupt",
-            hint="`faceid policy rollback` takes the policy back",
+            remedy="withdraw_policy",
         ) from error
 
 

@@ -28,7 +28,6 @@ class Problem:
     remedy: str | None = None
     path: str | None = None
     facts: Mapping[str, object] = field(default_factory=dict)
-    hint: str | None = None
 
     @classmethod
     def of(cls, error: FaceIDError) -> Problem:
@@ -39,5 +38,4 @@ class Problem:
             remedy=error.remedy,
             path=error.path,
             facts=error.facts,
-            hint=error.hint,
         )

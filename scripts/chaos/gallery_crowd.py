@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from enrollment_db.registry import open_sqlite
 from enrollment_db.search.mirror import Mirror
-from enrollment_db.sqlite.store import Store
 from scripts.chaos.gallery_oracle import (
     INDEXES,
     MODEL,
@@ -45,7 +45,7 @@ def crowd(path: Path, seconds: float, seed: int) -> dict[str, Any]:
     # One byte a photo, written by its writer before and after each write, read by all.
     states = np.frombuffer(mmap.mmap(-1, PHOTOS), np.uint8)
     done = np.frombuffer(mmap.mmap(-1, 8 * (WRITERS + READERS)), np.int64)
-    Store.open(path).close()
+    open_sqlite(path).close()
     until = time.monotonic() + seconds
     processes = [
         _FORK.Process(target=task, args=(path, states, done[number : number + 1], number, seed, until))
@@ -61,17 +61,17 @@ def crowd(path: Path, seconds: float, seed: int) -> dict[str, Any]:
     removed = set(np.flatnonzero(states == _REMOVED).tolist())
     if ((states == _ADDING) | (states == _REMOVING)).any():
         raise Violation("a writer ended within a write")
-    with Store.open(path) as store:
+    with open_sqlite(path) as store:
         if problems := store.check():
             raise Violation("; ".join(problems))
         held = [number for own in held_by(store).values() for number in own]
         if len(held) != len(acknowledged) or set(held) != acknowledged:
             raise Violation(f"{len(acknowledged)} photos were acknowledged, {len(held)} are held")
         for index in INDEXES:
-            mirror = Mirror(store, make_index(index), snapshot_from=400)
+            mirror = Mirror(store.changes, make_index(index), snapshot_from=400)
             compare(store, mirror, index)
             refuse(mirror, sorted(removed)[-500:])
-        changes = store.place()[0].seq
+        changes = store.changes.place()[0].seq
     if changes != len(acknowledged) + 2 * len(removed):
         raise Violation(f"the log has {changes} entries for {len(acknowledged)} + 2 * {len(removed)}")
     return {
@@ -90,22 +90,22 @@ def write(
     chance = random.Random(f"{seed} {me}")
     people: dict[str, list[int]] = {}
     following = me * _OWN
-    with Store.open(path, timeout_s=_TIMEOUT_S) as store:
+    with open_sqlite(path, timeout_s=_TIMEOUT_S) as store:
         while time.monotonic() < until and following < (me + 1) * _OWN - 3:
             if people and chance.random() < 0.3:
                 name = chance.choice(list(people))
                 photos = people.pop(name)
                 if chance.random() < 0.5:
                     with marked(states, photos, _REMOVING, _REMOVED):
-                        store.remove(name)
+                        store.templates.remove(name)
                 elif chance.random() < 0.5:
-                    store.rename(name, f"{name} anew")
+                    store.templates.rename(name, f"{name} anew")
                     people[f"{name} anew"] = photos
                 else:
-                    template = store.templates(name)[0]
+                    template = store.templates.of(name)[0]
                     first = int(template.sha256, 16)
                     with marked(states, [first], _REMOVING, _REMOVED):
-                        store.remove_template(template.id)
+                        store.templates.remove_template(template.id)
                     if rest := [number for number in photos if number != first]:
                         people[name] = rest
             else:
@@ -113,7 +113,7 @@ def write(
                 name = f"{me} {following}"
                 following = photos[-1] + 1
                 with marked(states, photos, _ADDING, _ADDED):
-                    store.add(name, [photo(number) for number in photos], MODEL)
+                    store.templates.add(name, [photo(number) for number in photos], MODEL)
                 people[name] = photos
             done += 1
 
@@ -132,11 +132,11 @@ def read(
     """Search through a mirror that lives long, for those who were enrolled and removed before. Raises Violation."""
     chance = np.random.default_rng([seed, me])
     index = INDEXES[me % len(INDEXES)]
-    with Store.open(path, read_only=me % 2 == 0, timeout_s=_TIMEOUT_S) as store:
-        mirror = Mirror(store, make_index(index), snapshot_from=400)
+    with open_sqlite(path, read_only=me % 2 == 0, timeout_s=_TIMEOUT_S) as store:
+        mirror = Mirror(store.changes, make_index(index), snapshot_from=400)
         while time.monotonic() < until:
             if chance.random() < 0.02:
-                mirror = Mirror(store, make_index(index), snapshot_from=400)
+                mirror = Mirror(store.changes, make_index(index), snapshot_from=400)
             before = states.copy()
             numbers = np.flatnonzero((before == _ADDED) | (before == _REMOVED))
             if not len(numbers):

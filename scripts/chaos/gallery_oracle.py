@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from enrollment_db.records import Model, NewTemplate
+from enrollment_db.records import ModelKey, NewTemplate, Part
+from enrollment_db.registry import open_sqlite
 from enrollment_db.search.index import VectorIndex
 from enrollment_db.search.index.choice import rabitq
 from enrollment_db.search.index.faiss import FaissFlatIndex
@@ -18,11 +19,10 @@ from enrollment_db.search.index.flat import FlatIndex
 from enrollment_db.search.index.growing import GrowingIndex
 from enrollment_db.search.mirror import Mirror
 from enrollment_db.search.snapshot_directory import SnapshotDirectory
-from enrollment_db.sqlite.bulk import Part
-from enrollment_db.sqlite.store import Store
+from enrollment_db.sqlite.database import SqliteDatabase
 
 DIM = 16
-MODEL = Model("chaos", "a" * 64, "five-points", DIM, "cosine")
+MODEL = ModelKey("chaos", "a" * 64, "five-points", DIM, "cosine")
 INDEXES = ("numpy", "faiss", "growing", "rabitq")
 
 PHOTOS = 1 << 17
@@ -118,10 +118,10 @@ def make_index(kind: str) -> VectorIndex:
     return GrowingIndex(DIM, partial(rabitq, DIM), switch_at=1500 if kind == "growing" else 64)
 
 
-def held_by(store: Store) -> dict[str, set[int]]:
+def held_by(store: SqliteDatabase) -> dict[str, set[int]]:
     """What the database holds. Raises Violation for a template that is there twice, or whose vector is another."""
     people: dict[str, set[int]] = {}
-    for listed in store.list_all():
+    for listed in store.templates.list_all():
         numbers = [int(digest, 16) for digest in listed.digests]
         if not np.array_equal(listed.vectors, VECTORS[numbers]):
             raise Violation("a stored vector is not the one that was enrolled")
@@ -133,9 +133,9 @@ def held_by(store: Store) -> dict[str, set[int]]:
     return people
 
 
-def compare(store: Store, mirror: Mirror, kind: str) -> None:
+def compare(store: SqliteDatabase, mirror: Mirror, kind: str) -> None:
     """Hold the index against the database, template by template. Raises Violation."""
-    with closing(store.load_all()) as parts:
+    with closing(store.changes.load_all()) as parts:
         batches = [one.batch for one in parts]
     held = np.concatenate([batch.template_ids for batch in batches])
     if not len(held):
@@ -176,7 +176,7 @@ def inspect(path: Path, states: list[Expected], kind: str, *, snapshot: bool) ->
 
     With `snapshot`, one is written, and must then be the only file in its directory.
     """
-    with Store.open(path) as store:
+    with open_sqlite(path) as store:
         if problems := store.check():
             raise Violation("; ".join(problems))
         held = held_by(store)
@@ -186,10 +186,10 @@ def inspect(path: Path, states: list[Expected], kind: str, *, snapshot: bool) ->
         live = state.live()
         gone = [number for number in range(state.next_photo) if number not in live]
         for one in dict.fromkeys((kind, "numpy")):
-            mirror = Mirror(store, make_index(one), snapshot_from=400)
+            mirror = Mirror(store.changes, make_index(one), snapshot_from=400)
             compare(store, mirror, one)
             refuse(mirror, gone[-_SEARCHED:])
-        directory = SnapshotDirectory(store.path).path
+        directory = SnapshotDirectory(store.location).path
         if snapshot:
             written = mirror.snapshot()
             files = sorted(directory.iterdir()) if directory.exists() else []

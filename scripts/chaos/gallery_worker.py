@@ -9,8 +9,9 @@ from itertools import pairwise
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from enrollment_db.registry import open_sqlite
 from enrollment_db.search.mirror import Mirror
-from enrollment_db.sqlite.store import Store
+from enrollment_db.sqlite.database import SqliteDatabase
 from scripts.chaos.gallery_oracle import (
     MODEL,
     SAME,
@@ -44,7 +45,7 @@ class Worker:
         self.expected = expected
         self.unsure = unsure
         self.random = random.Random(seed)
-        self.store: Store | None = None
+        self.store: SqliteDatabase | None = None
         self.mirror: Mirror | None = None
 
     def work(self, report: Connection, target: str, *, writing: bool) -> None:
@@ -88,8 +89,8 @@ class Worker:
         if operation.kind == "open":
             if self.store is not None:
                 self.store.close()
-            self.store = Store.open(self.path)
-            self.mirror = Mirror(self.store, make_index(self.index), snapshot_from=400)
+            self.store = open_sqlite(self.path)
+            self.mirror = Mirror(self.store.changes, make_index(self.index), snapshot_from=400)
             self.mirror.sync()
             return
         store, mirror = self.store, self.mirror
@@ -98,32 +99,32 @@ class Worker:
         photos = operation.photos
         match operation.kind:
             case "enrol" | "enrol several":
-                store.add(operation.name, [photo(number) for number in photos], MODEL)
+                store.templates.add(operation.name, [photo(number) for number in photos], MODEL)
             case "import":
                 edges = [photos.start + len(photos) * i // _PARTS for i in range(_PARTS + 1)]
                 stretches = [range(*pair) for pair in pairwise(edges)]
-                store.add_many(
+                store.templates.add_many(
                     (part([operation.imported(n) for n in some], some) for some in stretches), MODEL
                 )
             case "rename":
-                store.rename(operation.name, operation.new)
+                store.templates.rename(operation.name, operation.new)
             case "remove":
-                store.remove(operation.name)
+                store.templates.remove(operation.name)
             case "remove template":
-                store.remove_template(store.templates(operation.name)[0].id)
+                store.templates.remove_template(store.templates.of(operation.name)[0].id)
             case "transaction":
-                with store.transaction():
-                    store.remove(operation.name)
+                with store.templates.transaction():
+                    store.templates.remove(operation.name)
                     for number in photos:
-                        store.add(operation.new, [photo(number)], MODEL)
+                        store.templates.add(operation.new, [photo(number)], MODEL)
             case "empty":
-                with store.transaction():
+                with store.templates.transaction():
                     for name in self.expected.people:
-                        store.remove(name)
+                        store.templates.remove(name)
             case "snapshot":
                 # A process with another kind of index may write its snapshot at the same gallery.
                 if mirror.snapshot() is None or self.random.random() < 0.2:
-                    Mirror(store, make_index("numpy")).snapshot()
+                    Mirror(store.changes, make_index("numpy")).snapshot()
             case "compact":
                 mirror.compact()
             case "search":

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from cli_runs import ALICE, BOB, CAROL, Faceid, Photo
-from enrollment_db.sqlite.store import Store
+from enrollment_db.registry import open_sqlite
 from html_check import Page
 
 DAVE, ERIN, FRANK = (208, 208, 80), (80, 208, 208), (208, 80, 208)
@@ -152,10 +152,10 @@ def test_a_policy_is_put_in_force(faceid: Faceid, people: Path, scores: Path, db
     ran = faceid("--json", "calibrate", scores, "--fmr", "0.001", "--put")
     assert ran.code == 0, ran.err
     faceid("calibrate", people, "--fpir", "0.3", "--identities", "4", "--put")
-    with Store.open(db) as store:
-        model = store.model()
+    with open_sqlite(db) as store:
+        model = store.templates.model()
         assert model is not None
-        fmr, fpir = store.active_policy(model, "fmr"), store.active_policy(model, "fpir")
+        fmr, fpir = store.policies.active(model, "fmr"), store.policies.active(model, "fpir")
     assert fmr is not None
     assert (fmr.id, fmr.target, fmr.mated, fmr.non_mated) == (ran.object["policy"], 0.001, 500, 20_000)
     assert fmr.threshold == pytest.approx(ran.object["proposed"]["threshold"], rel=1e-6)
@@ -183,8 +183,8 @@ def test_another_models_data_are_not_put_in_force(
     np.savez(tmp_path / "other.npz", distance=distance, mated=mated, model="mobilefacenet")
     ran = faceid("--json", "calibrate", tmp_path / "other.npz", "--fmr", "0.001", "--put", model=None)
     assert (ran.code, ran.object["error"]["code"]) == (4, "model_mismatch")
-    with Store.open(db) as store:
-        assert store.policies() == []
+    with open_sqlite(db) as store:
+        assert store.policies.all() == []
 
 
 def test_swapped_labels_are_said_and_not_put_in_force(faceid: Faceid, people: Path, tmp_path: Path) -> None:

@@ -25,8 +25,9 @@ def enrolled(faceid: Faceid, photo: Photo) -> None:
 def kept(enrolled: None, db: Path) -> Path:
     """A snapshot, which a gallery of this size does not get by itself."""
     with FaceID(db=db, model="fake", device="cpu") as system:
-        mirror = system.services.gallery().mirror()
-        assert mirror is not None
+        gallery = system.services.gallery()
+        assert gallery.model is not None
+        mirror = gallery._search.mirror(gallery.model)
         path = mirror.snapshot()
     assert path is not None
     return path

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from enrollment_db.errors import Corrupt, NameTaken, OtherModel, UnknownIdentity
-from enrollment_db.records import Model, NewTemplate, Twin
+from enrollment_db.records import ModelKey, NewTemplate, Twin
+from enrollment_db.registry import open_sqlite
 from enrollment_db.search.index import VectorIndex, open_index
 from enrollment_db.search.index.choice import hnsw, rabitq
 from enrollment_db.search.index.faiss import FaissFlatIndex
@@ -23,11 +24,12 @@ from enrollment_db.search.index.growing import GrowingIndex
 from enrollment_db.search.index.kept import find
 from enrollment_db.search.mirror import Mirror
 from enrollment_db.search.snapshot import map_kept, read_header
-from enrollment_db.sqlite.store import Store
+from enrollment_db.sqlite.changes import ChangeLog
+from enrollment_db.sqlite.database import SqliteDatabase
 
 DIM = 6
-MODEL = Model("net", "a" * 64, "five-points", DIM, "cosine")
-OTHER = Model("other", "b" * 64, "five-points", DIM, "cosine")
+MODEL = ModelKey("net", "a" * 64, "five-points", DIM, "cosine")
+OTHER = ModelKey("other", "b" * 64, "five-points", DIM, "cosine")
 NAMES = st.sampled_from(["Ann", "Bob", "José", "Dora"])
 
 
@@ -56,10 +58,10 @@ class Gallery(RuleBasedStateMachine):
         super().__init__()
         self.place = Path(tempfile.mkdtemp())
         self.people: dict[str, dict[int, int]] = {}  # name -> template id -> photo number
-        self.store = Store.open(self.place / "gallery.db")
-        self.own = Mirror(self.store, open_index(DIM))
-        self.reader = Store.open(self.place / "gallery.db", read_only=True)
-        self.other = Mirror(self.reader, FlatIndex(DIM, capacity=1))
+        self.store = open_sqlite(self.place / "gallery.db")
+        self.own = Mirror(self.store.changes, open_index(DIM))
+        self.reader = open_sqlite(self.place / "gallery.db", read_only=True)
+        self.other = Mirror(self.reader.changes, FlatIndex(DIM, capacity=1))
 
     def teardown(self) -> None:
         assert self.store.check() == []
@@ -69,7 +71,7 @@ class Gallery(RuleBasedStateMachine):
 
     @rule(name=NAMES, numbers=st.lists(st.integers(0, 20), max_size=4))
     def add(self, name: str, numbers: list[int]) -> None:
-        results = self.store.add(name, [photo(number) for number in numbers], MODEL)
+        results = self.store.templates.add(name, [photo(number) for number in numbers], MODEL)
         for number, result in zip(numbers, results, strict=True):
             own = self.people.setdefault(name, {})
             assert result.duplicate == (number in own.values())
@@ -82,21 +84,21 @@ class Gallery(RuleBasedStateMachine):
     @rule(name=NAMES)
     def remove(self, name: str) -> None:
         if name in self.people:
-            assert self.store.remove(name) == len(self.people.pop(name))
+            assert self.store.templates.remove(name) == len(self.people.pop(name))
         else:
             with pytest.raises(UnknownIdentity):
-                self.store.remove(name)
+                self.store.templates.remove(name)
 
     @rule(old=NAMES, new=NAMES)
     def rename(self, old: str, new: str) -> None:
         if old not in self.people:
             with pytest.raises(UnknownIdentity):
-                self.store.rename(old, new)
+                self.store.templates.rename(old, new)
         elif new in self.people and new != old:
             with pytest.raises(NameTaken):
-                self.store.rename(old, new)
+                self.store.templates.rename(old, new)
         else:
-            self.store.rename(old, new)
+            self.store.templates.rename(old, new)
             self.people[new] = self.people.pop(old)
 
     @precondition(lambda self: self.people)
@@ -104,7 +106,7 @@ class Gallery(RuleBasedStateMachine):
     def remove_template(self, data: st.DataObject) -> None:
         name = data.draw(st.sampled_from(sorted(self.people)))
         template_id = data.draw(st.sampled_from(sorted(self.people[name])))
-        assert self.store.remove_template(template_id) == name
+        assert self.store.templates.remove_template(template_id) == name
         del self.people[name][template_id]
         if not self.people[name]:
             del self.people[name]
@@ -113,7 +115,7 @@ class Gallery(RuleBasedStateMachine):
     @rule(numbers=st.integers(0, 6))
     def stage(self, numbers: int) -> None:
         """Templates of another model appear, and are found by nobody."""
-        changeover = self.store.changeover(OTHER)
+        changeover = self.store.migration.changeover(OTHER)
         changeover.stage(
             [Twin(one.template_id, photo(0).vector) for one in changeover.pending(0, numbers)]
             if numbers
@@ -129,8 +131,8 @@ class Gallery(RuleBasedStateMachine):
     @rule(make=MAKERS)
     def reopen(self, make: Callable[[], VectorIndex]) -> None:
         self.store.close()
-        self.store = Store.open(self.place / "gallery.db")
-        self.own = Mirror(self.store, make())
+        self.store = open_sqlite(self.place / "gallery.db")
+        self.own = Mirror(self.store.changes, make())
 
     @rule()
     def compact(self) -> None:
@@ -157,8 +159,8 @@ class Gallery(RuleBasedStateMachine):
     @rule(make=MAKERS)
     def reopen_the_reader(self, make: Callable[[], VectorIndex]) -> None:
         self.reader.close()
-        self.reader = Store.open(self.place / "gallery.db", read_only=True)
-        self.other = Mirror(self.reader, make())
+        self.reader = open_sqlite(self.place / "gallery.db", read_only=True)
+        self.other = Mirror(self.reader.changes, make())
 
     @invariant()
     def no_snapshot_holds_who_was_removed(self) -> None:
@@ -181,15 +183,16 @@ class Gallery(RuleBasedStateMachine):
             assert (ids[0, len(held) :] == -1).all()
             expected = [float(photo(held[id_]).vector @ probe[0]) for id_ in found]
             np.testing.assert_allclose(cosines[0, : len(held)], expected, atol=3e-5)
-            names = store.names_of(store.identity_ids_of(found)).values()
+            owners = store.templates.owners_of([found], MODEL, 100).owners.values()
+            names = [owner.name for owner in owners]
             assert set(names) == self.people.keys()
 
     @invariant()
     def the_store_is_the_oracle(self) -> None:
-        assert {one.name: one.templates for one in self.reader.identities()} == {
+        assert {one.name: one.templates for one in self.reader.templates.identities()} == {
             name: len(own) for name, own in self.people.items()
         }
-        assert self.reader.model() == (MODEL if self.people else None)
+        assert self.reader.templates.model() == (MODEL if self.people else None)
 
 
 TestGallery = Gallery.TestCase
@@ -198,68 +201,68 @@ TestGallery.settings = settings(max_examples=30, stateful_step_count=25)
 
 @pytest.fixture
 def store(tmp_path: Path):
-    with Store.open(tmp_path / "gallery.db") as store:
+    with open_sqlite(tmp_path / "gallery.db") as store:
         yield store
 
 
 def test_a_mirror_loads_once_and_follows_then(store):
-    mirror = Mirror(store, open_index(DIM))
+    mirror = Mirror(store.changes, open_index(DIM))
     assert (mirror.seq, mirror.model, len(mirror)) == (None, None, 0)
-    store.add("Ann", [photo(1), photo(2)], MODEL)
+    store.templates.add("Ann", [photo(1), photo(2)], MODEL)
     assert mirror.sync() == 2
     assert (mirror.seq, mirror.model, len(mirror)) == (2, MODEL, 2)
-    store.add("Bob", [photo(3)], MODEL)
-    store.remove_template(1)
+    store.templates.add("Bob", [photo(3)], MODEL)
+    store.templates.remove_template(1)
     assert mirror.sync() == 2
     assert (mirror.seq, len(mirror)) == (4, 2)
 
 
 def test_a_mirror_of_another_model_finds_nothing_at_all(store):
-    mirror = Mirror(store, open_index(DIM))
-    store.add("Ann", [photo(1)], MODEL)
+    mirror = Mirror(store.changes, open_index(DIM))
+    store.templates.add("Ann", [photo(1)], MODEL)
     mirror.sync()
-    store.remove("Ann")
-    store.add("Ann", [photo(1)], OTHER)
+    store.templates.remove("Ann")
+    store.templates.add("Ann", [photo(1)], OTHER)
     for _ in range(2):
         with pytest.raises(OtherModel):
             mirror.search(photo(1).vector[None], 1)
-    fresh = Mirror(store, open_index(DIM))
+    fresh = Mirror(store.changes, open_index(DIM))
     assert fresh.sync() == 1
     assert fresh.model == OTHER
 
 
 def test_an_index_of_another_dimension_is_refused(store):
-    store.add("Ann", [photo(1)], MODEL)
+    store.templates.add("Ann", [photo(1)], MODEL)
     with pytest.raises(OtherModel):
-        Mirror(store, open_index(DIM + 1)).sync()
+        Mirror(store.changes, open_index(DIM + 1)).sync()
 
 
 def test_a_load_that_fails_halfway_leaves_nothing_behind(store, monkeypatch):
-    store.add("Ann", [photo(1), photo(2), photo(3)], MODEL)
-    mirror = Mirror(store, open_index(DIM))
-    whole = Store.load_all
+    store.templates.add("Ann", [photo(1), photo(2), photo(3)], MODEL)
+    mirror = Mirror(store.changes, open_index(DIM))
+    whole = ChangeLog.load_all
 
-    def broken(self: Store):
+    def broken(self: SqliteDatabase):
         yield from whole(self, batch_size=2)
         raise Corrupt("the disk is dying")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Store, "load_all", broken)
+        patch.setattr(ChangeLog, "load_all", broken)
         with pytest.raises(Corrupt):
             mirror.sync()
-    store.remove_template(2)
+    store.templates.remove_template(2)
     assert mirror.sync() == 2
     assert sorted(mirror.search(photo(1).vector[None], 3)[1][0].tolist()) == [-1, 1, 3]
 
 
 def test_rebuilding_forgets_what_the_index_had(store):
-    store.add("Ann", [photo(1), photo(2)], MODEL)
-    mirror = Mirror(store, open_index(DIM))
+    store.templates.add("Ann", [photo(1), photo(2)], MODEL)
+    mirror = Mirror(store.changes, open_index(DIM))
     mirror.sync()
     mirror.snapshot()
     mirror._index.remove(np.array([1]))
     mirror._index.add(np.array([9]), photo(9).vector[None])
-    store.add("Bob", [photo(3)], MODEL)
+    store.templates.add("Bob", [photo(3)], MODEL)
     assert mirror.rebuild() == 3
     assert (mirror.seq, len(mirror)) == (3, 3)
     assert mirror.compare().equal
@@ -267,22 +270,22 @@ def test_rebuilding_forgets_what_the_index_had(store):
 
 
 def test_rebuilding_an_empty_gallery(store):
-    mirror = Mirror(store, open_index(DIM))
+    mirror = Mirror(store.changes, open_index(DIM))
     assert mirror.rebuild() == 0
-    store.add("Ann", [photo(1)], MODEL)
+    store.templates.add("Ann", [photo(1)], MODEL)
     assert mirror.sync() == 1
 
 
-def store_files(store: Store) -> list[Path]:
-    return list(Path(store.path).parent.glob("gallery.db-index/*"))
+def store_files(store: SqliteDatabase) -> list[Path]:
+    return list(Path(store.location).parent.glob("gallery.db-index/*"))
 
 
 def test_compacting_says_how_much_was_dead(store):
-    store.add("Ann", [photo(number) for number in range(8)], MODEL)
-    mirror = Mirror(store, one_bit())
+    store.templates.add("Ann", [photo(number) for number in range(8)], MODEL)
+    mirror = Mirror(store.changes, one_bit())
     mirror.sync()
-    store.remove_template(2)
-    store.remove_template(3)
+    store.templates.remove_template(2)
+    store.templates.remove_template(3)
     assert mirror.compact() == 2
     assert mirror.compact() == 0
     assert mirror.compare().equal

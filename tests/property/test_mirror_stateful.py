@@ -17,18 +17,17 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
 from enrollment_db.errors import BadTemplate
-from enrollment_db.records import Model, NewTemplate
+from enrollment_db.records import ModelKey, NewTemplate, Part
+from enrollment_db.registry import open_sqlite
 from enrollment_db.search.index import VectorIndex
 from enrollment_db.search.index.choice import rabitq
 from enrollment_db.search.index.faiss import FaissFlatIndex
 from enrollment_db.search.index.flat import FlatIndex
 from enrollment_db.search.index.growing import GrowingIndex
 from enrollment_db.search.mirror import Mirror
-from enrollment_db.sqlite.bulk import Part
-from enrollment_db.sqlite.store import Store
 
 DIM = 8
-MODEL = Model("net", "a" * 64, "five-points", DIM, "cosine")
+MODEL = ModelKey("net", "a" * 64, "five-points", DIM, "cosine")
 VECTORS = np.random.default_rng(0).standard_normal((40, DIM)).astype(np.float32)
 VECTORS /= np.linalg.norm(VECTORS, axis=1, keepdims=True)
 HASHES = [hashlib.sha256(bytes([number])).hexdigest() for number in range(len(VECTORS))]
@@ -62,8 +61,8 @@ class Gallery(RuleBasedStateMachine):
         self.place = Path(tempfile.mkdtemp())
         self.path = self.place / "gallery.db"
         self.people: dict[str, dict[int, int]] = {}  # name -> template id -> photo
-        self.stores = [Store.open(self.path), Store.open(self.path)]
-        self.mirror = Mirror(self.stores[0], type(self).make())
+        self.stores = [open_sqlite(self.path), open_sqlite(self.path)]
+        self.mirror = Mirror(self.stores[0].changes, type(self).make())
 
     def teardown(self) -> None:
         self.search(0)
@@ -77,7 +76,7 @@ class Gallery(RuleBasedStateMachine):
 
     @rule(who=EITHER, name=NAMES, numbers=st.lists(PHOTOS, min_size=1, max_size=5))
     def enrol(self, who: int, name: str, numbers: list[int]) -> None:
-        results = self.stores[who].add(name, [photo(number) for number in numbers], MODEL)
+        results = self.stores[who].templates.add(name, [photo(number) for number in numbers], MODEL)
         own = self.people.setdefault(name, {})
         for number, result in zip(numbers, results, strict=True):
             assert result.duplicate == (number in own.values())
@@ -91,10 +90,10 @@ class Gallery(RuleBasedStateMachine):
         }
         # A part without anybody changes nothing; an import without any does not even pin the model.
         parts = [part(some) for some in people if some]
-        assert (self.stores[who].add_many(parts, MODEL) if parts else 0) == len(new)
+        assert (self.stores[who].templates.add_many(parts, MODEL) if parts else 0) == len(new)
         for name in {name for name, _ in new}:
             own = self.people.setdefault(name, {})
-            for template in self.stores[who].templates(name):
+            for template in self.stores[who].templates.of(name):
                 if template.id not in own:
                     assert template.id not in before
                     own[template.id] = HASHES.index(template.sha256)
@@ -105,20 +104,20 @@ class Gallery(RuleBasedStateMachine):
     def import_what_is_broken(self, who: int, people: list[tuple[str, int]]) -> None:
         broken = Part(["Mallory"], 2 * VECTORS[:1], HASHES[:1], [None])
         with pytest.raises(BadTemplate):
-            self.stores[who].add_many([part(people), broken], MODEL)
+            self.stores[who].templates.add_many([part(people), broken], MODEL)
 
     @precondition(lambda self: self.people)
     @rule(who=EITHER, data=st.data())
     def remove(self, who: int, data: st.DataObject) -> None:
         name = data.draw(st.sampled_from(sorted(self.people)))
-        assert self.stores[who].remove(name) == len(self.people.pop(name))
+        assert self.stores[who].templates.remove(name) == len(self.people.pop(name))
 
     @precondition(lambda self: self.people)
     @rule(who=EITHER, data=st.data())
     def remove_template(self, who: int, data: st.DataObject) -> None:
         name = data.draw(st.sampled_from(sorted(self.people)))
         template_id = data.draw(st.sampled_from(sorted(self.people[name])))
-        assert self.stores[who].remove_template(template_id) == name
+        assert self.stores[who].templates.remove_template(template_id) == name
         del self.people[name][template_id]
         if not self.people[name]:
             del self.people[name]
@@ -126,9 +125,9 @@ class Gallery(RuleBasedStateMachine):
     @precondition(lambda self: self.people)
     @rule(who=EITHER)
     def empty(self, who: int) -> None:
-        with self.stores[who].transaction():
+        with self.stores[who].templates.transaction():
             for name in self.people:
-                self.stores[who].remove(name)
+                self.stores[who].templates.remove(name)
         self.people = {}
 
     @precondition(lambda self: self.people)
@@ -136,7 +135,7 @@ class Gallery(RuleBasedStateMachine):
     def rename(self, who: int, new: str, data: st.DataObject) -> None:
         old = data.draw(st.sampled_from(sorted(self.people)))
         if new not in self.people:
-            self.stores[who].rename(old, new)
+            self.stores[who].templates.rename(old, new)
             self.people[new] = self.people.pop(old)
 
     @rule()
@@ -145,13 +144,13 @@ class Gallery(RuleBasedStateMachine):
 
     @rule()
     def snapshot_of_another_kind(self) -> None:
-        Mirror(self.stores[1], FlatIndex(DIM)).snapshot()
+        Mirror(self.stores[1].changes, FlatIndex(DIM)).snapshot()
 
     @rule(snapshot_from=st.sampled_from([1, 10, 1000]))
     def reopen(self, snapshot_from: int) -> None:
         self.stores[0].close()
-        self.stores[0] = Store.open(self.path)
-        self.mirror = Mirror(self.stores[0], type(self).make(), snapshot_from=snapshot_from)
+        self.stores[0] = open_sqlite(self.path)
+        self.mirror = Mirror(self.stores[0].changes, type(self).make(), snapshot_from=snapshot_from)
 
     @rule()
     def compact(self) -> None:

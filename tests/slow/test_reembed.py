@@ -54,7 +54,7 @@ def recognised(system: FaceID, people: dict[str, list[str]]) -> list[str]:
 
 
 def vectors(system: FaceID, people: dict[str, list[str]]) -> np.ndarray:
-    store = system.services.gallery().store
+    store = system.services.gallery()._database.templates
     ids = [store.identity(name).id for name in people]
     by_identity = store.vectors_of(ids)
     return np.concatenate([by_identity[id_] for id_ in ids])
@@ -72,8 +72,8 @@ def test_people_are_known_before_and_after(tmp_path: Path, people: dict[str, lis
     with FaceID(db=tmp_path / "crops.db", model=OLD, device="cpu") as system:
         enrol(system, people, store_crops=True)
         # No photo is read any more: the sources are not there.
-        with system.services.gallery().store.transaction():
-            system.services.gallery().store._session._connection.execute(
+        with system.services.gallery()._database.templates.transaction():
+            system.services.gallery()._database._connections._writer.execute(
                 "UPDATE templates SET source = '/gone.jpg'"
             )
         assert system.transfer.reembed(NEW).status == "switched"

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from enrollment_db.records import Model, NewTemplate
+from enrollment_db.records import ModelKey, NewTemplate
 from enrollment_db.search import snapshot
 from enrollment_db.search.index import VectorIndex
 from enrollment_db.search.index.choice import hnsw, ivf, rabitq
@@ -21,7 +21,8 @@ from enrollment_db.search.index.growing import GrowingIndex
 from enrollment_db.search.index.kept import Kept
 from enrollment_db.search.mirror import Mirror
 from enrollment_db.search.snapshot_directory import SnapshotDirectory
-from enrollment_db.sqlite.store import Store
+from enrollment_db.sqlite.changes import ChangeLog
+from enrollment_db.sqlite.database import SqliteDatabase
 
 DIM = 8
 
@@ -29,10 +30,10 @@ DIM = 8
 COUNT = 40
 
 
-MODEL = Model("net", "a" * 64, "five-points", DIM, "cosine")
+MODEL = ModelKey("net", "a" * 64, "five-points", DIM, "cosine")
 
 
-OTHER = Model("net", "c" * 64, "five-points", DIM, "cosine")
+OTHER = ModelKey("net", "c" * 64, "five-points", DIM, "cosine")
 
 
 def photo(number: int) -> NewTemplate:
@@ -40,23 +41,23 @@ def photo(number: int) -> NewTemplate:
     return NewTemplate((vector / np.linalg.norm(vector)).astype(np.float32), f"{number:064x}")
 
 
-def files(store: Store) -> list[str]:
-    directory = SnapshotDirectory(store.path).path
+def files(store: SqliteDatabase) -> list[str]:
+    directory = SnapshotDirectory(store.location).path
     return sorted(path.name for path in directory.iterdir()) if directory.exists() else []
 
 
 def opened(
-    store: Store, monkeypatch: pytest.MonkeyPatch, index: VectorIndex | None = None
+    store: SqliteDatabase, monkeypatch: pytest.MonkeyPatch, index: VectorIndex | None = None
 ) -> tuple[Mirror, bool]:
     """A mirror that has found everybody, and whether it read the whole store for it."""
     loads = []
-    load_all = Store.load_all
+    load_all = ChangeLog.load_all
     with monkeypatch.context() as patch:
-        patch.setattr(Store, "load_all", lambda self: loads.append(1) or load_all(self))
-        mirror = Mirror(store, FlatIndex(DIM) if index is None else index)
+        patch.setattr(ChangeLog, "load_all", lambda self: loads.append(1) or load_all(self))
+        mirror = Mirror(store.changes, FlatIndex(DIM) if index is None else index)
         mirror.sync()
-    held = np.concatenate([part.batch.template_ids for part in store.load_all()])
-    vectors = np.concatenate([part.batch.vectors for part in store.load_all()])
+    held = np.concatenate([part.batch.template_ids for part in store.changes.load_all()])
+    vectors = np.concatenate([part.batch.vectors for part in store.changes.load_all()])
     _, ids = mirror.search(vectors, 1)
     np.testing.assert_array_equal(ids[:, 0], held)
     assert len(mirror) == len(held)

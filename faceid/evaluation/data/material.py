@@ -97,7 +97,7 @@ def _load(
 ) -> Material:
     if what is None or what == GALLERY:
         gallery = tools.gallery()
-        return of_collection(from_gallery(gallery, gallery.store.path), rng)
+        return of_collection(from_gallery(gallery, gallery.location), rng)
     path = Path(what)
     if path.is_dir():
         pipeline = tools.pipeline()

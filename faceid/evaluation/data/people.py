@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from faceid.gallery.gallery import Gallery, record_of
+from faceid.gallery.gallery import Gallery
 from faceid.types import ModelKey
 
 Ints: TypeAlias = NDArray[np.int64]
@@ -48,14 +47,9 @@ class People:
 
     def __init__(self, gallery: Gallery, model: ModelKey) -> None:
         """Read the identity of each template, in 16 bytes a template. Raises GalleryError."""
-        self._store = gallery.store
-        self._model = record_of(model)
-        templates, owners = [], []
-        with closing(self._store.load_all()) as parts:
-            for part in parts:
-                templates.append(part.batch.template_ids)
-                owners.append(part.batch.identity_ids)
-        ids, owner = np.concatenate(templates), np.concatenate(owners)
+        self._gallery = gallery
+        self._model = model
+        ids, owner = gallery.owners()
         order = np.lexsort((ids, owner))
         self._ids = ids[order]
         self.identities, self._starts = np.unique(owner[order], return_index=True)
@@ -78,7 +72,7 @@ class People:
 
     def of(self, identities: Ints) -> dict[int, Person]:
         """Some of them by identity. Raises GalleryError."""
-        enrolled = self._store.enrolled(identities, self._model)
+        enrolled = self._gallery.enrolled_of(identities, self._model)
         found = {}
         for identity in identities.tolist():
             own = enrolled.get(identity)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceid.errors import InputError, UsageError
-from faceid.gallery.gallery import Gallery, key_of
+from faceid.gallery.gallery import Gallery
 from faceid.imaging import fetch, walk
 from faceid.recognition.pipeline import Pipeline, Source
 from faceid.types import ModelKey
@@ -96,8 +96,8 @@ def from_gallery(gallery: Gallery, source: str) -> Collection:
     """The templates of a gallery. InputError where nothing is enrolled."""
     rows: list[tuple[str, str | None, Seen]] = []
     model = None
-    for part in gallery.store.list_all():
-        model = key_of(part.model)
+    for part in gallery.all_templates():
+        model = part.model
         seen = [Seen(vector, None, digest) for vector, digest in zip(part.vectors, part.digests, strict=True)]
         rows += zip(part.names, part.sources, seen, strict=True)
     if model is None:

@@ -62,8 +62,7 @@ class LookAlikes:
 
     def _met(self, group: dict[int, Person]) -> set[tuple[int, int]]:
         """Pairs of an identity of the group and another that has a template near its mean."""
-        mirror = self._gallery.mirror(leave_snapshot=False)
-        if mirror is None or not group:
+        if not group:
             return set()
         least = 1.0 - self._bound if self._metric == "cosine" else 1.0 - self._bound**2 / 2.0
         least -= _ROUNDING
@@ -73,12 +72,12 @@ class LookAlikes:
         own = max(person.ids.size for person in group.values())
         k, most = own + _NEIGHBOURS, own + _CROWD
         while True:
-            similarities, ids = mirror.search(probes.astype(np.float32), k)
-            if k >= min(most, len(mirror)) or (similarities[:, -1] < least).all():
+            similarities, ids = self._gallery.neighbours(probes.astype(np.float32), k)
+            if k >= min(most, self._gallery.indexed_count()) or (similarities[:, -1] < least).all():
                 break
             k = min(most, 4 * k)
         row, column = np.nonzero((similarities >= least) & (ids >= 0))
-        owners: Ints = self._gallery.store.identity_ids_of(ids[row, column])
+        owners: Ints = self._gallery.owners_of(ids[row, column])
         people = np.array(list(group), dtype=np.int64)
         met = zip(people[row].tolist(), owners.tolist(), strict=True)
         return {(one, other) for one, other in met if other not in (one, -1) and self._people.has(other)}

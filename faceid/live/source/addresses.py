@@ -179,4 +179,4 @@ def _path(text: str) -> VideoFile | PictureDirectory:
 
 
 def _bad(message: str, *, remedy: str, **facts: object) -> UsageError:
-    return UsageError(message, code="bad_source", remedy=remedy, path=None, hint=None, **facts)
+    return UsageError(message, code="bad_source", remedy=remedy, path=None, **facts)

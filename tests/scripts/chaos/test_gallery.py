@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from enrollment_db.records import NewTemplate
+from enrollment_db.registry import open_sqlite
 from enrollment_db.search.index.flat import FlatIndex
 from enrollment_db.search.mirror import Mirror
 from enrollment_db.search.snapshot_directory import SnapshotDirectory
-from enrollment_db.sqlite.session import Session
-from enrollment_db.sqlite.store import Store
+from enrollment_db.sqlite.connections import Connections
 from places import ROOT
 from scripts.chaos.gallery_oracle import (
     MODEL,
@@ -70,6 +70,7 @@ def test_a_crowd(tmp_path):
 PLANTED = """
 import sys
 from pathlib import Path
+from enrollment_db.sqlite.templates import Templates
 from scripts.chaos import gallery, gallery_worker
 
 class Early:
@@ -85,15 +86,14 @@ class Hasty(gallery_worker.Worker):
     def work(self, report, target, *, writing):
         super().work(Early(report), target, writing=writing)
 
-class Piecemeal(gallery_worker.Store):
+def piecemeal(self, parts, model, whole=Templates.add_many):
     "Imports in several transactions."
-    def add_many(self, parts, model):
-        return sum(super(Piecemeal, self).add_many([part], model) for part in parts)
+    return sum(whole(self, [part], model) for part in parts)
 
 if sys.argv[2] == "hasty":
     gallery.Worker = Hasty
 elif sys.argv[2] == "piecemeal":
-    gallery_worker.Store = Piecemeal
+    Templates.add_many = piecemeal
 gallery.Run(Path(sys.argv[1]), ("numpy",), 1, targets=("import",)).go(60)
 """
 
@@ -110,9 +110,9 @@ def test_planted_bugs_are_found(tmp_path, bug, found):
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     path = tmp_path / "gallery.db"
-    with Store.open(path) as store:
+    with open_sqlite(path) as store:
         for number in range(20):
-            store.add(f"person {number // 2}", [photo(number)], MODEL)
+            store.templates.add(f"person {number // 2}", [photo(number)], MODEL)
     return path
 
 
@@ -126,8 +126,8 @@ def test_a_sound_gallery_passes(path, expected, kind):
     after = expected.copy()
     after.apply(Operation("remove", "person 3"))
     assert inspect(path, [after, expected], kind, snapshot=True) is expected
-    with Store.open(path) as store:
-        store.remove("person 3")
+    with open_sqlite(path) as store:
+        store.templates.remove("person 3")
     assert inspect(path, [after, expected], kind, snapshot=False) is after
 
 
@@ -143,35 +143,35 @@ def test_what_is_lost_or_came_back_is_found(path, expected):
 
 def test_a_wrong_vector_is_found(path, expected):
     expected.apply(Operation("enrol", "person 3", first=20, count=1))
-    with Store.open(path) as store:
-        store.add("person 3", [NewTemplate(VECTORS[21], photo(20).sha256)], MODEL)
+    with open_sqlite(path) as store:
+        store.templates.add("person 3", [NewTemplate(VECTORS[21], photo(20).sha256)], MODEL)
     with pytest.raises(Violation, match="is not the one"):
         inspect(path, [expected], "numpy", snapshot=False)
 
 
 @pytest.mark.parametrize("kind", ["numpy", "rabitq"])
 def test_an_index_that_lags_is_found(path, kind, monkeypatch):
-    with Store.open(path) as store:
-        mirror = Mirror(store, make_index(kind))
+    with open_sqlite(path) as store:
+        mirror = Mirror(store.changes, make_index(kind))
         mirror.sync()
         with monkeypatch.context() as patch:
             patch.setattr(mirror, "sync", lambda: 0)
-            store.add("person 20", [photo(20)], MODEL)
+            store.templates.add("person 20", [photo(20)], MODEL)
             with pytest.raises(Violation, match=r"lacks templates \[21\]"):
                 compare(store, mirror, kind)
-            store.remove("person 20")
-            store.remove("person 0")
+            store.templates.remove("person 20")
+            store.templates.remove("person 0")
             with pytest.raises(Violation, match=r"holds \[1, 2\] beyond"):
                 compare(store, mirror, kind)
         compare(store, mirror, kind)
 
 
 def test_a_snapshot_that_brings_somebody_back_is_found(path, expected, monkeypatch):
-    with Store.open(path) as store:
-        assert Mirror(store, FlatIndex(MODEL.dim)).snapshot() is not None
+    with open_sqlite(path) as store:
+        assert Mirror(store.changes, FlatIndex(MODEL.dim)).snapshot() is not None
         monkeypatch.setattr(SnapshotDirectory, "erase", lambda *_, **__: None)
         monkeypatch.setattr("enrollment_db.search.snapshot_directory._check", lambda *_: None)
-        store.remove("person 3")
+        store.templates.remove("person 3")
     expected.apply(Operation("remove", "person 3"))
     with pytest.raises(Violation, match="still holds the vectors of 2 removed photos"):
         inspect(path, [expected], "numpy", snapshot=False)
@@ -181,10 +181,10 @@ def test_a_snapshot_that_brings_somebody_back_is_found(path, expected, monkeypat
 
 
 def test_what_a_log_keeps_of_the_removed_is_found(path, expected, monkeypatch):
-    monkeypatch.setattr(Session, "_empty_log", lambda _: None)
-    with Store.open(path) as store, Store.open(path) as other:
-        store.remove("person 3")
-        other.counts()
+    monkeypatch.setattr(Connections, "_empty_log", lambda _: None)
+    with open_sqlite(path) as store, open_sqlite(path) as other:
+        store.templates.remove("person 3")
+        other.templates.counts()
         expected.apply(Operation("remove", "person 3"))
         with pytest.raises(Violation, match="still holds the vectors of 2 removed photos"):
             inspect(path, [expected], "numpy", snapshot=False)

@@ -19,7 +19,6 @@ from faceid import FaceID
 from faceid.app import reembedding
 from faceid.cli.messages import exit_code_of, hint_for
 from faceid.errors import GalleryError, Refused
-from faceid.gallery.gallery import record_of
 from faceid.recognition.detect.fake import draw_face
 from faceid.recognition.embed.fake import FakeEmbedder
 from faceid.results import ReembedFailure
@@ -43,7 +42,7 @@ def db(tmp_path: Path) -> Path:
 def system(db: Path) -> Iterator[FaceID]:
     with FaceID(db=db, model="fake", device="cpu") as opened:
         yield opened
-        assert opened.services.gallery().store.check() == []
+        assert opened.services.gallery()._database.check() == []
 
 
 def picture(path: Path, *people: tuple[int, int, int], shade: int = 0) -> str:
@@ -102,8 +101,10 @@ def test_the_vectors_are_those_of_an_enrolment(
     enrolled.transfer.reembed(OTHER)
     with FaceID(db=tmp_path / "new.db", model=OTHER, device="cpu") as fresh:
         fresh.enroll("ann", [photos["red"], photos["red2"]])
-        expected = fresh.services.gallery().store.vectors_of([1])[1]
-    np.testing.assert_allclose(enrolled.services.gallery().store.vectors_of([1])[1], expected, atol=1e-6)
+        expected = fresh.services.gallery()._database.templates.vectors_of([1])[1]
+    np.testing.assert_allclose(
+        enrolled.services.gallery()._database.templates.vectors_of([1])[1], expected, atol=1e-6
+    )
 
 
 def test_what_is_missing_is_listed_and_nothing_switched(
@@ -163,7 +164,7 @@ def test_sources_that_are_of_no_use(
     model = enrolled.services.gallery().model
     assert model is not None
     vector = np.eye(64, dtype=np.float32)[0]
-    enrolled.services.gallery().store.add("cid", [NewTemplate(vector, digest, source)], record_of(model))
+    enrolled.services.gallery()._database.templates.add("cid", [NewTemplate(vector, digest, source)], model)
     failures: list[ReembedFailure] = []
     assert enrolled.transfer.reembed(OTHER, report=failures.append).status == "incomplete"
     assert reasons(failures) == [("cid", reason)]
@@ -175,10 +176,10 @@ def test_without_landmarks_the_only_face_is_taken(enrolled: FaceID, photos: dict
     model = enrolled.services.gallery().model
     assert model is not None
     new = NewTemplate(np.eye(64, dtype=np.float32)[0], read(photos["blue"]).sha256, photos["blue"])
-    enrolled.services.gallery().store.add("cid", [new], record_of(model))
+    enrolled.services.gallery()._database.templates.add("cid", [new], model)
     assert enrolled.transfer.reembed(OTHER).status == "switched"
     assert names(enrolled, photos["blue"]) == ["cid"]
-    assert enrolled.services.gallery().store.templates("cid")[0].landmarks is not None
+    assert enrolled.services.gallery()._database.templates.of("cid")[0].landmarks is not None
 
 
 def test_crops_do_without_photos_twice_over(system: FaceID, photos: dict[str, str]) -> None:
@@ -194,7 +195,7 @@ def test_crops_do_without_photos_twice_over(system: FaceID, photos: dict[str, st
 
 
 def test_no_crops_unless_asked_for(enrolled: FaceID) -> None:
-    assert enrolled.services.gallery().store._session.query("SELECT count(*) FROM crops") == [(0,)]
+    assert enrolled.services.gallery()._database._connections.query("SELECT count(*) FROM crops") == [(0,)]
 
 
 def test_the_way_back_needs_no_photos(enrolled: FaceID, photos: dict[str, str]) -> None:
@@ -257,7 +258,7 @@ def test_what_was_staged_and_is_gone_is_computed_again(
     enrolled: FaceID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reembedding, "GROUP", 1)
-    store = enrolled.services.gallery().store
+    store = enrolled.services.gallery()._database
     stage = reembedding.Reembedding._stage
     steps: list[int] = []
 
@@ -265,8 +266,8 @@ def test_what_was_staged_and_is_gone_is_computed_again(
         steps.append(1)
         if len(steps) == 3:
             # As `--drop-old` of another process does.
-            with store.transaction():
-                store._session._connection.execute("DELETE FROM templates WHERE id = 4")
+            with store.templates.transaction():
+                store._connections._writer.execute("DELETE FROM templates WHERE id = 4")
         return stage(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(reembedding.Reembedding, "_stage", staged)

@@ -113,7 +113,7 @@ def test_a_run_that_was_cut_short_goes_on_where_it_was(
 
 
 def run_of(system: FaceID) -> str:
-    rows = system.services.gallery().store._session.query("SELECT DISTINCT run FROM outcomes")
+    rows = system.services.gallery()._database._connections.query("SELECT DISTINCT run FROM outcomes")
     return rows[0][0] if rows else ""
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from enrollment_db.records import Twin
-from enrollment_db.sqlite.bulk import Part
+from enrollment_db.records import Part, Twin
 from faceid.cli.messages import exit_code_of, hint_for
 from faceid.errors import FaceIDError, GalleryError, Refused, UsageError
 from faceid.gallery.archive import import_templates
-from faceid.gallery.gallery import Gallery, record_of
+from faceid.gallery.gallery import Gallery
+from faceid.gallery.opening import open_gallery
 from faceid.types import Embedding, Face, ModelKey, Quality
 
 MODEL = ModelKey("net", "a" * 64, "dlib-150-v1", 8, "cosine")
@@ -23,7 +23,7 @@ QUALITY = Quality(0.8, {"size": 0.8})
 
 @pytest.fixture
 def gallery(tmp_path: Path) -> Iterator[Gallery]:
-    opened = Gallery.open(tmp_path / "gallery.db", create=True)
+    opened = open_gallery(tmp_path / "gallery.db", create=True)
     yield opened
     opened.close()
 
@@ -79,12 +79,12 @@ def test_vectors_of_two_models_never_meet(gallery: Gallery, tmp_path: Path, entr
     model = OTHERS.get(kind, MODEL)
     length = 9 if kind == "length" else model.dim
     foreign = np.ones(length, np.float32) / np.sqrt(np.float32(length))
-    before = gallery.store.place()[0].seq
+    before = gallery._database.changes.place()[0].seq
     with pytest.raises(GalleryError) as caught:
         ENTRIES[entry](gallery, Embedding(foreign, model), tmp_path / "foreign.npz")
     assert (caught.value.code, exit_code_of(caught.value)) == ("model_mismatch", 4)
     assert hint_for(caught.value)
-    assert gallery.store.place()[0].seq == before
+    assert gallery._database.changes.place()[0].seq == before
     assert [who.name for who in gallery.identities()] == ["ann"]
 
 
@@ -110,7 +110,7 @@ OTHER = replace(OTHERS["dimension"], name="other")
 
 def move(gallery: Gallery) -> None:
     """To OTHER, under which everybody's vector is the same."""
-    changeover = gallery.store.changeover(record_of(OTHER))
+    changeover = gallery._database.migration.changeover(OTHER)
     start = changeover.start()
     foreign = np.eye(9, dtype=np.float32)[0]
     changeover.stage([Twin(one.template_id, foreign) for one in changeover.pending(0, 100)])
@@ -119,7 +119,7 @@ def move(gallery: Gallery) -> None:
 
 def test_a_switch_by_another_is_noticed_at_the_next_search(gallery: Gallery, tmp_path: Path) -> None:
     add(gallery, "ann", vector(1), 1)
-    reader = Gallery.open(tmp_path / "gallery.db", read_only=True)
+    reader = open_gallery(tmp_path / "gallery.db", read_only=True)
     old, new = Embedding(vector(1), MODEL), Embedding(np.eye(9, dtype=np.float32)[0], OTHER)
     assert [one.name for one in reader.search([old], 1)[0]] == ["ann"]
     move(gallery)
@@ -132,13 +132,15 @@ def test_a_switch_by_another_is_noticed_at_the_next_search(gallery: Gallery, tmp
     reader.close()
 
 
-@pytest.mark.parametrize("moment", ["identity_ids_of", "names_of", "vectors_of"])
+@pytest.mark.parametrize("moment", ["changes.place", "templates.owners_of", "templates.model"])
 def test_a_switch_in_the_middle_of_a_search_gives_no_half_answer(
     gallery: Gallery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
     add(gallery, "ann", vector(1), 1)
-    reader = Gallery.open(tmp_path / "gallery.db", read_only=True)
-    ask = getattr(reader.store, moment)
+    reader = open_gallery(tmp_path / "gallery.db", read_only=True)
+    part, method = moment.split(".")
+    asked_part = getattr(reader._database, part)
+    ask = getattr(asked_part, method)
     moves = [move]
 
     def asked(*arguments: object) -> object:
@@ -146,7 +148,7 @@ def test_a_switch_in_the_middle_of_a_search_gives_no_half_answer(
             moves.pop()(gallery)
         return ask(*arguments)
 
-    monkeypatch.setattr(reader.store, moment, asked)
+    monkeypatch.setattr(asked_part, method, asked)
     with pytest.raises(GalleryError) as caught:
         reader.search([Embedding(vector(1), MODEL)], 1)
     assert caught.value.code == "model_mismatch"
@@ -157,9 +159,10 @@ def test_the_number_of_identities_is_not_counted_anew_for_each_photo(gallery: Ga
     vectors = np.tile(vector(1), (3000, 1))
     digests = [f"{number:064x}" for number in range(3000)]
     part = Part([f"person {n // 2}" for n in range(3000)], vectors, digests, [None] * 3000)
-    gallery.store.add_many([part], record_of(MODEL))
+    gallery._database.templates.add_many([part], MODEL)
     steps: list[None] = []
-    gallery.store._session._connection.set_progress_handler(lambda: steps.append(None), 100)
+    with gallery._database._connections._reader() as connection:
+        connection.set_progress_handler(lambda: steps.append(None), 100)
 
     def cost() -> int:
         """In hundreds of instructions of SQLite's machine."""

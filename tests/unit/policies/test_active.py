@@ -14,7 +14,8 @@ from enrollment_db.records import NewPolicy, NewTemplate
 from faceid.decision.decide import Target
 from faceid.decision.thresholds import fmr_interval_at_distance, fpir_of
 from faceid.errors import GalleryError, InputError, Refused, UsageError
-from faceid.gallery.gallery import Gallery, record_of
+from faceid.gallery.gallery import Gallery
+from faceid.gallery.opening import open_gallery
 from faceid.networks.calibration import Calibration, CalibrationPoint, EvidencePoint
 from faceid.policies.active import Policies
 from faceid.policies.file_format import export_policies, import_policies
@@ -47,18 +48,18 @@ CARD, OWN = calibration(), calibration(0.05, "our own door")
 
 @pytest.fixture
 def gallery(tmp_path: Path):
-    opened = Gallery.open(tmp_path / "gallery.db", create=True)
+    opened = open_gallery(tmp_path / "gallery.db", create=True)
     yield opened
-    assert opened.store.check() == []
+    assert opened._database.check() == []
     opened.close()
 
 
 def enrol(gallery: Gallery, count: int, model: ModelKey = MODEL) -> None:
     start = gallery.identity_count()
     vector = np.eye(model.dim, dtype=np.float32)[0]
-    with gallery.store.transaction():
+    with gallery._database.templates.transaction():
         for number in range(start, start + count):
-            gallery.store.add(f"p{number}", [NewTemplate(vector, f"{number:064x}")], record_of(model))
+            gallery._database.templates.add(f"p{number}", [NewTemplate(vector, f"{number:064x}")], model)
 
 
 def policies(gallery: Gallery, card: Calibration | None = CARD, said: list[str] | None = None) -> Policies:
@@ -133,7 +134,7 @@ def test_where_the_card_has_none_an_own_calibration_serves_both(gallery: Gallery
 
 def test_a_policy_without_a_calibration_keeps_its_threshold_or_follows_the_card(gallery: Gallery) -> None:
     for kind in ("fmr", "fpir"):
-        gallery.store.put_policy(NewPolicy(record_of(MODEL), kind, 0.01, 0.44, "x", 1, 1, 0.0, 1.0))
+        gallery._database.policies.put(NewPolicy(MODEL, kind, 0.01, 0.44, "x", 1, 1, 0.0, 1.0))
     enrol(gallery, 10)
     assert policies(gallery).for_claim().threshold == 0.44
     assert policies(gallery).for_search().threshold == pytest.approx(0.3)
@@ -172,7 +173,7 @@ def test_a_rate_that_cannot_be_kept_any_more_is_said_once(gallery: Gallery) -> N
 def test_another_process_s_policy_counts_at_once(gallery: Gallery, tmp_path: Path) -> None:
     counting = policies(gallery)
     assert counting.for_search().source == "default"
-    other = Gallery.open(tmp_path / "gallery.db")
+    other = open_gallery(tmp_path / "gallery.db")
     put(other, MODEL, Target(fpir=0.1), OWN)
     other.close()
     assert counting.for_search().target == 0.1
@@ -218,7 +219,7 @@ def test_a_file_carries_a_policy_to_another_gallery(gallery: Gallery, tmp_path: 
     policies(gallery).put(Target(threshold=0.33))
     rollback(gallery, MODEL)
     assert export_policies(gallery, MODEL, path).policies == 2
-    other = Gallery.open(tmp_path / "other.db", create=True)
+    other = open_gallery(tmp_path / "other.db", create=True)
     assert import_policies(other, MODEL, path).policies == 2
     enrol(other, 10)
     search = policies(other).for_search()
@@ -232,7 +233,7 @@ def test_a_file_for_another_model_is_refused(gallery: Gallery, tmp_path: Path, e
     path = tmp_path / "policies.json"
     put(gallery, MODEL, Target(fmr=1e-3), OWN)
     export_policies(gallery, MODEL, path)
-    other = Gallery.open(tmp_path / "other.db", create=True)
+    other = open_gallery(tmp_path / "other.db", create=True)
     enrol(other, enrolled, OTHER)
     with pytest.raises(GalleryError) as caught:
         import_policies(other, OTHER, path)
@@ -284,9 +285,7 @@ def test_what_is_no_json_object(gallery: Gallery, tmp_path: Path, content: bytes
 
 
 def test_a_calibration_that_was_damaged_is_an_error(gallery: Gallery) -> None:
-    gallery.store.put_policy(
-        NewPolicy(record_of(MODEL), "fmr", 0.01, 0.44, "x", 1, 1, 0.0, 1.0, calibration="{}")
-    )
+    gallery._database.policies.put(NewPolicy(MODEL, "fmr", 0.01, 0.44, "x", 1, 1, 0.0, 1.0, calibration="{}"))
     with pytest.raises(GalleryError, match="policy 1 cannot be read"):
         policies(gallery).for_claim()
     rollback(gallery, MODEL)

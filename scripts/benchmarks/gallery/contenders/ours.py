@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from enrollment_db.records import Model, NewTemplate
+from enrollment_db.records import ModelKey, NewTemplate, Part
+from enrollment_db.registry import open_sqlite
 from enrollment_db.search.index import VectorIndex, open_index
 from enrollment_db.search.mirror import Mirror
-from enrollment_db.sqlite.bulk import Part
-from enrollment_db.sqlite.store import Store
 from scripts.benchmarks.gallery.contenders import Block, Contender
 
 
@@ -29,34 +28,34 @@ class Gallery(Contender):
     def __init__(self, directory: Path, dim: int, count: int, threads: int, *, kind: Any) -> None:
         super().__init__(directory, dim, count, threads)
         self.kind = kind
-        self.model = Model("bench", "0" * 64, "bench", dim, "cosine")
+        self.model = ModelKey("bench", "0" * 64, "bench", dim, "cosine")
 
     def build(self, blocks: Iterable[Block]) -> None:
-        self.store = Store.open(self.directory / "gallery.db")
-        self.store.add_many(self._parts(blocks), self.model)
+        self.store = open_sqlite(self.directory / "gallery.db")
+        self.store.templates.add_many(self._parts(blocks), self.model)
         self._open_mirror()
 
     def open(self, *, writable: bool) -> None:
-        self.store = Store.open(self.directory / "gallery.db", create=False)
+        self.store = open_sqlite(self.directory / "gallery.db", create=False)
         self._open_mirror()
 
     def search(self, probes: NDArray[np.float32], k: int) -> NDArray[np.int64]:
         return self.mirror.search(probes, k)[1] - 1
 
     def add(self, id_: int, vector: NDArray[np.float32]) -> None:
-        self.store.add(_name(id_), [NewTemplate(vector, _digest(id_))], self.model)
+        self.store.templates.add(_name(id_), [NewTemplate(vector, _digest(id_))], self.model)
         self.mirror.sync()
 
     def remove(self, id_: int) -> None:
-        self.store.remove(_name(id_))
+        self.store.templates.remove(_name(id_))
         self.mirror.sync()
 
     def close(self) -> None:
         self.store.close()
 
     def _open_mirror(self) -> None:
-        _, templates = self.store.counts()
-        self.mirror = Mirror(self.store, open_index(self.dim, self.kind, expected=templates))
+        _, templates = self.store.templates.counts()
+        self.mirror = Mirror(self.store.changes, open_index(self.dim, self.kind, expected=templates))
         self.mirror.sync()
 
     def _parts(self, blocks: Iterable[Block]) -> Iterator[Part]:

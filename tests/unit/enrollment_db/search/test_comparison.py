@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from enrollment_db.errors import Locked
-from enrollment_db.records import Model, NewTemplate
+from enrollment_db.records import ModelKey, NewTemplate
+from enrollment_db.registry import open_sqlite
 from enrollment_db.search.comparison import Comparison, compare
 from enrollment_db.search.index import VectorIndex
 from enrollment_db.search.index.choice import hnsw, rabitq
@@ -15,11 +16,12 @@ from enrollment_db.search.index.flat import FlatIndex
 from enrollment_db.search.index.growing import GrowingIndex
 from enrollment_db.search.mirror import Mirror
 from enrollment_db.search.snapshot_directory import SnapshotDirectory
-from enrollment_db.sqlite.store import Store
+from enrollment_db.sqlite.changes import ChangeLog
+from enrollment_db.sqlite.database import SqliteDatabase
 
 DIM = 8
 COUNT = 40
-MODEL = Model("net", "a" * 64, "five-points", DIM, "cosine")
+MODEL = ModelKey("net", "a" * 64, "five-points", DIM, "cosine")
 
 
 def photo(number: int) -> NewTemplate:
@@ -41,16 +43,16 @@ def graph() -> VectorIndex:
 
 @pytest.fixture
 def store(tmp_path: Path):
-    with Store.open(tmp_path / "gallery.db") as store:
-        with store.transaction():
+    with open_sqlite(tmp_path / "gallery.db") as store:
+        with store.templates.transaction():
             for number in range(COUNT):
-                store.add(f"person {number}", [photo(number)], MODEL)
+                store.templates.add(f"person {number}", [photo(number)], MODEL)
         yield store
 
 
 @pytest.fixture(params=[flat, lists, graph])
-def mirror(store: Store, request: pytest.FixtureRequest) -> Mirror:
-    mirror = Mirror(store, request.param())
+def mirror(store: SqliteDatabase, request: pytest.FixtureRequest) -> Mirror:
+    mirror = Mirror(store.changes, request.param())
     mirror.sync()
     return mirror
 
@@ -61,15 +63,15 @@ def differences(found: Comparison) -> dict[str, list[int]]:
 
 
 def test_an_index_that_holds_what_the_store_holds(store, mirror):
-    store.remove("person 3")
-    store.add("Ann", [photo(100), photo(101)], MODEL)
+    store.templates.remove("person 3")
+    store.templates.add("Ann", [photo(100), photo(101)], MODEL)
     found = mirror.compare()
     assert (found.equal, found.compared, differences(found)) == (True, COUNT + 1, {})
 
 
 def test_an_empty_gallery(tmp_path):
-    with Store.open(tmp_path / "empty.db") as store:
-        found = Mirror(store, flat()).compare()
+    with open_sqlite(tmp_path / "empty.db") as store:
+        found = Mirror(store.changes, flat()).compare()
         assert (found.equal, found.compared) == (True, 0)
 
 
@@ -92,19 +94,19 @@ def test_different(mirror):
 
 
 def test_unreachable(store):
-    mirror = Mirror(store, lists())
+    mirror = Mirror(store.changes, lists())
     mirror.sync()
     selector = mirror._index._index._selector
     selector.remove(mirror._index._index._rows.rows_of(np.array([40, 9])))
     mirror._index._index._rows.append(np.array([999]), photo(1).vector[None])
     assert differences(mirror.compare()) == {"extra": [999], "unreachable": [9, 40]}
-    store.remove("person 8")
+    store.templates.remove("person 8")
     assert differences(mirror.compare()) == {"extra": [999], "unreachable": [40]}
 
 
 def test_several_parts_at_once(store, mirror, monkeypatch):
-    load_all = Store.load_all
-    monkeypatch.setattr(Store, "load_all", lambda self: load_all(self, batch_size=7))
+    load_all = ChangeLog.load_all
+    monkeypatch.setattr(ChangeLog, "load_all", lambda self: load_all(self, batch_size=7))
     mirror._index.remove(np.array([1, 39]))
     mirror._index.add(np.array([2, 40]), np.stack([photo(3).vector, photo(4).vector]))
     found = mirror.compare()
@@ -117,11 +119,11 @@ def test_others_write_now_and_then(store, mirror):
 
     def sync() -> int:
         for number in written:
-            store.add("Ann", [photo(number)], MODEL)
+            store.templates.add("Ann", [photo(number)], MODEL)
             break
         return mirror.sync()
 
-    found = compare(store, mirror._index, sync)
+    found = compare(store.changes, mirror._index, sync)
     assert (found.equal, found.compared) == (True, COUNT + 3)
 
 
@@ -129,29 +131,29 @@ def test_others_write_all_the_time(store, mirror):
     numbers = iter(range(100, 1000))
 
     def sync() -> int:
-        store.add("Ann", [photo(next(numbers))], MODEL)
+        store.templates.add("Ann", [photo(next(numbers))], MODEL)
         return mirror.sync()
 
     with pytest.raises(Locked, match="changes too often"):
-        compare(store, mirror._index, sync)
+        compare(store.changes, mirror._index, sync)
 
 
 @pytest.mark.parametrize("make", [flat, lists])
 def test_who_is_removed_meanwhile_is_no_difference(store, monkeypatch, make):
     """The index has a snapshot mapped, in which whoever removes somebody writes zeros at once."""
-    assert Mirror(store, make()).snapshot() is not None
-    mirror = Mirror(store, make())
+    assert Mirror(store.changes, make()).snapshot() is not None
+    mirror = Mirror(store.changes, make())
     mirror.sync()
-    load_all = Store.load_all
+    load_all = ChangeLog.load_all
 
-    def busy(self: Store):
+    def busy(self: SqliteDatabase):
         parts = load_all(self, batch_size=10)
         yield next(parts)
-        store.remove("person 20")
+        store.templates.remove("person 20")
         yield from parts
 
     with monkeypatch.context() as patch:
-        patch.setattr(Store, "load_all", busy)
+        patch.setattr(ChangeLog, "load_all", busy)
         assert mirror.compare().equal
-    assert SnapshotDirectory(store.path).header() is not None
-    assert len(mirror) == store.counts()[1]
+    assert SnapshotDirectory(store.location).header() is not None
+    assert len(mirror) == store.templates.counts()[1]

@@ -6,16 +6,15 @@ import numpy as np
 import pytest
 
 from enrollment_db.errors import BadName, BadTemplate, OtherModel
-from enrollment_db.records import Model, NewTemplate
-from enrollment_db.sqlite.bulk import Part
-from enrollment_db.sqlite.store import Store
+from enrollment_db.records import ModelKey, NewTemplate, Part
+from enrollment_db.registry import open_sqlite
 
-MODEL = Model("net", "a" * 64, "dlib-150-v1", 4, "cosine")
+MODEL = ModelKey("net", "a" * 64, "dlib-150-v1", 4, "cosine")
 
 
 @pytest.fixture
 def store(tmp_path):
-    with Store.open(tmp_path / "gallery.db") as opened:
+    with open_sqlite(tmp_path / "gallery.db") as opened:
         yield opened
 
 
@@ -34,37 +33,37 @@ def batch(count: int, first: int = 0) -> Part:
 
 def test_many_are_stored_as_one_by_one(store, tmp_path):
     part = batch(1000)
-    assert store.add_many([part], MODEL) == 1000
-    with Store.open(tmp_path / "other.db") as other:
+    assert store.templates.add_many([part], MODEL) == 1000
+    with open_sqlite(tmp_path / "other.db") as other:
         for name, vector, digest, source in zip(
             part.names, part.vectors, part.digests, part.sources, strict=True
         ):
-            other.add(name, [NewTemplate(vector, digest, source)], MODEL)
-        assert [(i.name, i.templates) for i in store.identities()] == [
-            (i.name, i.templates) for i in other.identities()
+            other.templates.add(name, [NewTemplate(vector, digest, source)], MODEL)
+        assert [(i.name, i.templates) for i in store.templates.identities()] == [
+            (i.name, i.templates) for i in other.templates.identities()
         ]
         for name in ("person 0", "person 333"):
-            mine, theirs = store.templates(name), other.templates(name)
+            mine, theirs = store.templates.of(name), other.templates.of(name)
             assert [(t.id, t.sha256, t.source, t.model) for t in mine] == [
                 (t.id, t.sha256, t.source, t.model) for t in theirs
             ]
-        (mine,), (theirs,) = store.load_all(), other.load_all()
+        (mine,), (theirs,) = store.changes.load_all(), other.changes.load_all()
         np.testing.assert_array_equal(mine.batch.vectors, theirs.batch.vectors)
         assert mine.place.seq == theirs.place.seq == 1000
     assert store.check() == []
 
 
 def test_what_is_there_already_is_not_counted(store):
-    store.add_many([batch(10)], MODEL)
-    assert store.add_many([batch(15)], MODEL) == 5
-    assert store.counts() == (5, 15)
-    assert store.place()[0].seq == 15
+    store.templates.add_many([batch(10)], MODEL)
+    assert store.templates.add_many([batch(15)], MODEL) == 5
+    assert store.templates.counts() == (5, 15)
+    assert store.changes.place()[0].seq == 15
 
 
 def test_names_are_cleaned_and_one_person_stays_one(store):
     part = replace(batch(3), names=["Rene\u0301", "Ren\u00e9 ", "Ren\u00e9"])
-    store.add_many([part], MODEL)
-    assert [(who.name, who.templates) for who in store.identities()] == [("Ren\u00e9", 3)]
+    store.templates.add_many([part], MODEL)
+    assert [(who.name, who.templates) for who in store.templates.identities()] == [("Ren\u00e9", 3)]
 
 
 @pytest.mark.parametrize(
@@ -80,13 +79,13 @@ def test_names_are_cleaned_and_one_person_stays_one(store):
     ids=["name", "nan", "infinite", "zero", "hash", "count"],
 )
 def test_one_bad_template_and_none_is_stored(store, spoil, error):
-    store.add_many([batch(5)], MODEL)
+    store.templates.add_many([batch(5)], MODEL)
     bad = batch(20, first=100)
     spoil(bad)
     with pytest.raises(error):
-        store.add_many([batch(30, first=50), bad], MODEL)
-    assert store.counts() == (2, 5)
-    assert store.place()[0].seq == 5
+        store.templates.add_many([batch(30, first=50), bad], MODEL)
+    assert store.templates.counts() == (2, 5)
+    assert store.changes.place()[0].seq == 5
 
 
 def test_parts_that_cannot_be_made_undo_those_before(store):
@@ -95,30 +94,30 @@ def test_parts_that_cannot_be_made_undo_those_before(store):
         raise RuntimeError("the file ends here")
 
     with pytest.raises(RuntimeError):
-        store.add_many(parts(), MODEL)
-    assert store.counts() == (0, 0)
-    assert store.model() is None
+        store.templates.add_many(parts(), MODEL)
+    assert store.templates.counts() == (0, 0)
+    assert store.templates.model() is None
 
 
 def test_another_model_or_length_is_refused(store):
-    store.add_many([batch(5)], MODEL)
-    other = Model("other", "b" * 64, "dlib-150-v1", 4, "cosine")
+    store.templates.add_many([batch(5)], MODEL)
+    other = ModelKey("other", "b" * 64, "dlib-150-v1", 4, "cosine")
     with pytest.raises(OtherModel):
-        store.add_many([batch(5, first=10)], other)
+        store.templates.add_many([batch(5, first=10)], other)
     part = batch(5, first=20)
     for wrong in (part.vectors[:, :3], part.vectors[0]):
         with pytest.raises(BadTemplate):
-            store.add_many([replace(part, vectors=wrong)], MODEL)
-    assert store.counts() == (2, 5)
+            store.templates.add_many([replace(part, vectors=wrong)], MODEL)
+    assert store.templates.counts() == (2, 5)
 
 
 def test_the_cache_is_given_back(store):
     def pages() -> int:
-        return store._session.query("PRAGMA cache_size")[0][0]
+        return store._connections._writer.execute("PRAGMA cache_size").fetchone()[0]
 
     before = pages()
-    with store.transaction():
-        store.add_many([batch(5)], MODEL)
+    with store.templates.transaction():
+        store.templates.add_many([batch(5)], MODEL)
         assert pages() != before
-        store.add_many([batch(5, first=10)], MODEL)
+        store.templates.add_many([batch(5, first=10)], MODEL)
     assert pages() == before

@@ -15,19 +15,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import enrollment_db.sqlite.bulk
-import enrollment_db.sqlite.store
+import enrollment_db.sqlite.templates
 from enrollment_db.errors import DiskFull, ReadOnly
-from enrollment_db.records import Model, NewTemplate
+from enrollment_db.records import ModelKey, NewTemplate, Part
+from enrollment_db.registry import open_sqlite
 from enrollment_db.search.index.flat import FlatIndex
 from enrollment_db.search.mirror import Mirror
 from enrollment_db.search.snapshot_directory import SnapshotDirectory
-from enrollment_db.sqlite.bulk import Part
-from enrollment_db.sqlite.session import Session
-from enrollment_db.sqlite.store import Store
+from enrollment_db.sqlite.connections import Connections
+from enrollment_db.sqlite.database import SqliteDatabase
 from faceid import cli
 
 DIM = 128
-MODEL = Model("net", "a" * 64, "five-points", DIM, "cosine")
+MODEL = ModelKey("net", "a" * 64, "five-points", DIM, "cosine")
 COUNT = 60
 VECTORS = np.random.default_rng(0).standard_normal((4000, DIM)).astype(np.float32)
 VECTORS /= np.linalg.norm(VECTORS, axis=1, keepdims=True)
@@ -48,10 +48,10 @@ def files(path: Path) -> list[Path]:
 
 def assert_holds(path: Path, photos: range, *, read_only: bool = False) -> None:
     """The database holds exactly these photos, and a mirror that may use snapshots finds exactly these."""
-    with Store.open(path, create=False, read_only=read_only) as store:
+    with open_sqlite(path, create=False, read_only=read_only) as store:
         assert store.check() == []
-        assert {one.name for one in store.identities()} == {f"person {number}" for number in photos}
-        mirror = Mirror(store, FlatIndex(DIM))
+        assert {one.name for one in store.templates.identities()} == {f"person {number}" for number in photos}
+        mirror = Mirror(store.changes, FlatIndex(DIM))
         cosines, ids = mirror.search(VECTORS[list(photos)], 2)
         assert len(mirror) == len(photos)
         assert len(set(ids[:, 0])) == len(photos)
@@ -62,8 +62,8 @@ def assert_holds(path: Path, photos: range, *, read_only: bool = False) -> None:
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     path = tmp_path / "gallery.db"
-    with Store.open(path) as store:
-        store.add_many([part(range(COUNT))], MODEL)
+    with open_sqlite(path) as store:
+        store.templates.add_many([part(range(COUNT))], MODEL)
     return path
 
 
@@ -97,32 +97,32 @@ class Killed(BaseException):
     pass
 
 
-def killed(_: Session) -> None:
+def killed(_: Connections) -> None:
     raise Killed
 
 
-def remove(store: Store, photos: range) -> None:
-    with store.transaction():
+def remove(store: SqliteDatabase, photos: range) -> None:
+    with store.templates.transaction():
         for number in photos:
-            store.remove(f"person {number}")
+            store.templates.remove(f"person {number}")
 
 
 @pytest.mark.parametrize("left", ["snapshot", "unfinished"])
 @pytest.mark.parametrize("remaining", [0, 1])
 def test_who_was_removed_just_before_a_crash_is_gone_from_the_disk(path, monkeypatch, left, remaining):
-    with Store.open(path) as store:
-        snapshot = Mirror(store, FlatIndex(DIM)).snapshot()
+    with open_sqlite(path) as store:
+        snapshot = Mirror(store.changes, FlatIndex(DIM)).snapshot()
         assert snapshot is not None
         if left == "unfinished":
             snapshot.rename(snapshot.with_name(f"{snapshot.stem}.{'0' * 32}.tmp"))
         with monkeypatch.context() as patch:
             # The removal is committed; what follows it never happens.
-            patch.setattr(Session, "_empty_log", killed)
+            patch.setattr(Connections, "_empty_log", killed)
             with pytest.raises(Killed):
                 remove(store, range(remaining, COUNT))
     assert len(files(path)) == 1
-    with Store.open(path) as store:
-        mirror = Mirror(store, FlatIndex(DIM))
+    with open_sqlite(path) as store:
+        mirror = Mirror(store.changes, FlatIndex(DIM))
         mirror.sync()
         assert len(mirror) == remaining
     left_over = b"".join(file.read_bytes() for file in files(path))
@@ -134,9 +134,9 @@ def test_who_was_removed_just_before_a_crash_is_gone_from_the_disk(path, monkeyp
 def test_enrolling_until_the_disk_is_full(small_disk):
     path = small_disk / "gallery.db"
     enrolled = 0
-    with Store.open(path) as store, pytest.raises(DiskFull):  # noqa: PT012
+    with open_sqlite(path) as store, pytest.raises(DiskFull):  # noqa: PT012
         while True:
-            store.add(f"person {enrolled}", [photo(enrolled)], MODEL)
+            store.templates.add(f"person {enrolled}", [photo(enrolled)], MODEL)
             enrolled += 1
     assert enrolled > 10
     assert_holds(path, range(enrolled))
@@ -145,48 +145,48 @@ def test_enrolling_until_the_disk_is_full(small_disk):
 @pytest.mark.parametrize("parts", [1, 40])
 def test_an_import_that_does_not_fit_changes_nothing(small_disk, parts):
     path = small_disk / "gallery.db"
-    with Store.open(path) as store:
-        store.add_many([part(range(COUNT))], MODEL)
+    with open_sqlite(path) as store:
+        store.templates.add_many([part(range(COUNT))], MODEL)
         each = 4000 // parts
         with pytest.raises(DiskFull):
-            store.add_many((part(range(n, n + each)) for n in range(0, 4000, each)), MODEL)
+            store.templates.add_many((part(range(n, n + each)) for n in range(0, 4000, each)), MODEL)
     assert_holds(path, range(COUNT))
-    with Store.open(path) as store:
-        store.add_many([part(range(COUNT, COUNT + 100))], MODEL)
+    with open_sqlite(path) as store:
+        store.templates.add_many([part(range(COUNT, COUNT + 100))], MODEL)
     assert_holds(path, range(COUNT + 100))
 
 
 def test_a_removal_needs_room_too(small_disk):
     path = small_disk / "gallery.db"
-    with Store.open(path) as store:
-        store.add_many([part(range(COUNT))], MODEL)
-        store.remove(f"person {COUNT - 1}")
+    with open_sqlite(path) as store:
+        store.templates.add_many([part(range(COUNT))], MODEL)
+        store.templates.remove(f"person {COUNT - 1}")
         # A removal is written to the log first, which is empty after the one before.
         ballast = fill(small_disk)
         with pytest.raises(DiskFull):
-            store.remove(f"person {COUNT - 2}")
+            store.templates.remove(f"person {COUNT - 2}")
     assert_holds(path, range(COUNT - 1))
     ballast.unlink()
     fill(small_disk, leave=256 * 1024)
-    with Store.open(path) as store:
-        store.remove(f"person {COUNT - 2}")
+    with open_sqlite(path) as store:
+        store.templates.remove(f"person {COUNT - 2}")
     assert_holds(path, range(COUNT - 2))
 
 
 def test_a_full_disk_leaves_no_half_snapshot(small_disk):
     path = small_disk / "gallery.db"
-    with Store.open(path) as store:
-        store.add_many([part(range(COUNT))], MODEL)
-        mirror = Mirror(store, FlatIndex(DIM))
+    with open_sqlite(path) as store:
+        store.templates.add_many([part(range(COUNT))], MODEL)
+        mirror = Mirror(store.changes, FlatIndex(DIM))
         good = mirror.snapshot()
-        store.add_many([part(range(COUNT, 2 * COUNT))], MODEL)
+        store.templates.add_many([part(range(COUNT, 2 * COUNT))], MODEL)
         for room in (0, 4096, 40_000):
             ballast = fill(small_disk, leave=room)
             with pytest.raises(DiskFull, match="no snapshot could be written"):
                 mirror.snapshot()
             assert files(path) == [good]
             # On opening it is not even an error; what is added to the mapped snapshot takes no room on the disk.
-            assert Mirror(store, FlatIndex(DIM), snapshot_from=COUNT).sync() == 2 * COUNT
+            assert Mirror(store.changes, FlatIndex(DIM), snapshot_from=COUNT).sync() == 2 * COUNT
             assert files(path) == [good]
             ballast.unlink()
         assert mirror.snapshot() is not None
@@ -209,18 +209,18 @@ def test_the_command_line_says_in_one_line_that_the_disk_is_full(small_disk, tmp
 
 def test_a_read_only_file_system(small_disk, caplog):
     path = small_disk / "gallery.db"
-    with Store.open(path) as store:
-        store.add_many([part(range(COUNT))], MODEL)
-        good = Mirror(store, FlatIndex(DIM)).snapshot()
+    with open_sqlite(path) as store:
+        store.templates.add_many([part(range(COUNT))], MODEL)
+        good = Mirror(store.changes, FlatIndex(DIM)).snapshot()
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
     assert_holds(path, range(COUNT), read_only=True)
-    with Store.open(path, read_only=True) as store:
-        mirror = Mirror(store, FlatIndex(DIM), snapshot_from=1)
+    with open_sqlite(path, read_only=True) as store:
+        mirror = Mirror(store.changes, FlatIndex(DIM), snapshot_from=1)
         assert mirror.sync() == COUNT
         with pytest.raises(ReadOnly, match="no snapshot could be written"):
             mirror.snapshot()
     with pytest.raises(ReadOnly):
-        Store.open(path)
+        open_sqlite(path)
     assert files(path) == [good]
     assert caplog.records == []
 
@@ -229,10 +229,10 @@ def test_a_read_only_file_system(small_disk, caplog):
 def snapshotted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A gallery of which the newest 10 templates are not in the snapshot."""
     path = tmp_path_factory.mktemp("snapshotted") / "gallery.db"
-    with Store.open(path) as store:
-        store.add_many([part(range(COUNT - 10))], MODEL)
-        assert Mirror(store, FlatIndex(DIM)).snapshot() is not None
-        store.add_many([part(range(COUNT - 10, COUNT))], MODEL)
+    with open_sqlite(path) as store:
+        store.templates.add_many([part(range(COUNT - 10))], MODEL)
+        assert Mirror(store.changes, FlatIndex(DIM)).snapshot() is not None
+        store.templates.add_many([part(range(COUNT - 10, COUNT))], MODEL)
     return path
 
 
@@ -274,35 +274,35 @@ def test_a_snapshot_with_another_header(snapshotted, tmp_path_factory, header, a
 
 
 def test_a_clock_that_jumps_back(path, monkeypatch):
-    for module in (enrollment_db.sqlite.store, enrollment_db.sqlite.bulk):
+    for module in (enrollment_db.sqlite.templates, enrollment_db.sqlite.bulk):
         clock = cycle(["2030-01-01T00:00:00.000Z", "1970-01-01T00:00:00.000Z"])
         monkeypatch.setattr(module, "now", lambda clock=clock: next(clock))
-    with Store.open(path) as store:
-        long_lived = Mirror(store, FlatIndex(DIM))
+    with open_sqlite(path) as store:
+        long_lived = Mirror(store.changes, FlatIndex(DIM))
         for number in range(COUNT, COUNT + 8):
-            store.add(f"person {number}", [photo(number)], MODEL)
+            store.templates.add(f"person {number}", [photo(number)], MODEL)
             snapshot = long_lived.snapshot()
             assert files(path) == [snapshot]
             os.utime(snapshot, (0, 0) if number % 2 else (2**31, 2**31))
             assert_holds(path, range(number + 1))
             assert len(long_lived) == number + 1
-        assert [template.id for template in store.templates(f"person {COUNT}")] == [COUNT + 1]
-        store.remove(f"person {COUNT + 7}")
+        assert [template.id for template in store.templates.of(f"person {COUNT}")] == [COUNT + 1]
+        store.templates.remove(f"person {COUNT + 7}")
         assert photo(COUNT + 7).vector.tobytes() not in snapshot.read_bytes()
     assert_holds(path, range(COUNT + 7))
 
 
 def test_a_clock_that_stands_while_a_backup_is_restored(path, tmp_path, monkeypatch):
-    monkeypatch.setattr(enrollment_db.sqlite.store, "now", lambda: "1970-01-01T00:00:00.000Z")
-    with Store.open(path) as store, Store.open(tmp_path / "backup.db") as backup:
-        store._session._connection.backup(backup._session._connection)
-        store.add("lost", [photo(COUNT + 1)], MODEL)
-        store.add("newest", [photo(COUNT + 2)], MODEL)
-        assert Mirror(store, FlatIndex(DIM)).snapshot() is not None
-        backup._session._connection.backup(store._session._connection)
-        store.add(f"person {COUNT}", [photo(COUNT)], MODEL)
-        store.add("newest", [photo(COUNT + 2)], MODEL)
-        cosines, _ = Mirror(store, FlatIndex(DIM)).search(VECTORS[[COUNT, COUNT + 1]], 1)
+    monkeypatch.setattr(enrollment_db.sqlite.templates, "now", lambda: "1970-01-01T00:00:00.000Z")
+    with open_sqlite(path) as store, open_sqlite(tmp_path / "backup.db") as backup:
+        store._connections._writer.backup(backup._connections._writer)
+        store.templates.add("lost", [photo(COUNT + 1)], MODEL)
+        store.templates.add("newest", [photo(COUNT + 2)], MODEL)
+        assert Mirror(store.changes, FlatIndex(DIM)).snapshot() is not None
+        backup._connections._writer.backup(store._connections._writer)
+        store.templates.add(f"person {COUNT}", [photo(COUNT)], MODEL)
+        store.templates.add("newest", [photo(COUNT + 2)], MODEL)
+        cosines, _ = Mirror(store.changes, FlatIndex(DIM)).search(VECTORS[[COUNT, COUNT + 1]], 1)
         assert cosines[0, 0] > 0.9999
         assert cosines[1, 0] < 0.9
     assert files(path) == []
@@ -310,14 +310,14 @@ def test_a_clock_that_stands_while_a_backup_is_restored(path, tmp_path, monkeypa
 
 @pytest.mark.parametrize("more", [0, 1])
 def test_a_log_that_overtakes_a_mirror_that_lives_on(path, tmp_path, more):
-    with Store.open(path) as store, Store.open(tmp_path / "backup.db") as backup:
-        store._session._connection.backup(backup._session._connection)
-        store.add("lost", [photo(COUNT + 1)], MODEL)
-        mirror = Mirror(store, FlatIndex(DIM))
+    with open_sqlite(path) as store, open_sqlite(tmp_path / "backup.db") as backup:
+        store._connections._writer.backup(backup._connections._writer)
+        store.templates.add("lost", [photo(COUNT + 1)], MODEL)
+        mirror = Mirror(store.changes, FlatIndex(DIM))
         mirror.sync()
-        backup._session._connection.backup(store._session._connection)
+        backup._connections._writer.backup(store._connections._writer)
         for number in (COUNT, COUNT + 2)[: 1 + more]:
-            store.add(f"person {number}", [photo(number)], MODEL)
+            store.templates.add(f"person {number}", [photo(number)], MODEL)
         cosines, _ = mirror.search(VECTORS[[COUNT, COUNT + 1]], 1)
         assert cosines[0, 0] > 0.9999
         assert cosines[1, 0] < 0.9

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from enrollment_db.errors import Corrupt
-from enrollment_db.records import Model, NewTemplate
-from enrollment_db.sqlite.store import Store
+from enrollment_db.records import ModelKey, NewTemplate
+from enrollment_db.registry import open_sqlite
 
-MODEL = Model("net", "a" * 64, "five-points", 4, "cosine")
+MODEL = ModelKey("net", "a" * 64, "five-points", 4, "cosine")
 
 
 def photos(*numbers: int) -> list[NewTemplate]:
@@ -26,18 +26,18 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def store(path: Path):
-    with Store.open(path) as store:
+    with open_sqlite(path) as store:
         yield store
 
 
 def test_every_insert_and_delete_is_logged_cascades_too(store):
-    assert store.place()[0].seq == 0
-    store.add("Ann", photos(0, 1), MODEL)
-    store.remove_template(1)
-    store.add("Bob", photos(2, 3), MODEL)
-    store.remove("Bob")
-    assert store.place()[0].seq == 7
-    (changes,) = store.changes(0)
+    assert store.changes.place()[0].seq == 0
+    store.templates.add("Ann", photos(0, 1), MODEL)
+    store.templates.remove_template(1)
+    store.templates.add("Bob", photos(2, 3), MODEL)
+    store.templates.remove("Bob")
+    assert store.changes.place()[0].seq == 7
+    (changes,) = store.changes.since(0)
     assert changes.place.seq == 7
     assert changes.added.model == MODEL
     assert changes.added.template_ids.tolist() == [2]
@@ -47,29 +47,29 @@ def test_every_insert_and_delete_is_logged_cascades_too(store):
 
 
 def test_nothing_new_is_nothing(store):
-    assert list(store.changes(0)) == []
-    store.add("Ann", photos(0), MODEL)
-    assert list(store.changes(store.place()[0].seq)) == []
+    assert list(store.changes.since(0)) == []
+    store.templates.add("Ann", photos(0), MODEL)
+    assert list(store.changes.since(store.changes.place()[0].seq)) == []
 
 
 def test_neither_duplicates_nor_renames_nor_failures_are_changes(store):
-    store.add("Ann", photos(0), MODEL)
-    store.add("Ann", photos(0), MODEL)
-    store.rename("Ann", "Anna")
+    store.templates.add("Ann", photos(0), MODEL)
+    store.templates.add("Ann", photos(0), MODEL)
+    store.templates.rename("Ann", "Anna")
 
     def fail() -> None:
-        with store.transaction():
-            store.add("Bob", photos(1), MODEL)
+        with store.templates.transaction():
+            store.templates.add("Bob", photos(1), MODEL)
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
         fail()
-    assert store.place()[0].seq == 1
+    assert store.changes.place()[0].seq == 1
 
 
 def test_the_log_comes_in_stretches(store):
-    store.add("Ann", photos(0, 1, 2, 3, 4), MODEL)
-    stretches = list(store.changes(1, batch_size=2))
+    store.templates.add("Ann", photos(0, 1, 2, 3, 4), MODEL)
+    stretches = list(store.changes.since(1, batch_size=2))
     assert [(changes.place.seq, changes.added.template_ids.tolist()) for changes in stretches] == [
         (3, [2, 3]),
         (5, [4, 5]),
@@ -77,24 +77,24 @@ def test_the_log_comes_in_stretches(store):
 
 
 def test_a_replaced_row_is_logged_as_removed_and_added(store, path):
-    store.add("Ann", photos(0), MODEL)
-    with store.transaction():
+    store.templates.add("Ann", photos(0), MODEL)
+    with store.templates.transaction():
         # Behind the store's back, as a person with the sqlite3 shell would.
-        store._session._connection.execute(
+        store._connections._writer.execute(
             "REPLACE INTO templates SELECT 5, identity_id, model_id, vector, source, sha256, box, landmarks,"
             " quality, created_at FROM templates WHERE id = 1"
         )
-    (changes,) = store.changes(1)
+    (changes,) = store.changes.since(1)
     assert changes.removed.tolist() == [1]
     assert changes.added.template_ids.tolist() == [5]
 
 
 def test_load_all_is_of_one_moment(store):
-    store.add("Ann", photos(0, 1, 2), MODEL)
-    parts = store.load_all(batch_size=2)
+    store.templates.add("Ann", photos(0, 1, 2), MODEL)
+    parts = store.changes.load_all(batch_size=2)
     first = next(parts)
-    store.remove_template(3)
-    store.add("Bob", photos(3), MODEL)
+    store.templates.remove_template(3)
+    store.templates.add("Bob", photos(3), MODEL)
     second, *rest = parts
     assert (first.place.seq, second.place.seq, rest) == (3, 3, [])
     assert first.batch.template_ids.tolist() == [1, 2]
@@ -104,23 +104,23 @@ def test_load_all_is_of_one_moment(store):
 
 
 def test_load_all_of_nothing_has_a_place_in_the_log(store):
-    store.add("Ann", photos(0), MODEL)
-    store.remove("Ann")
-    (part,) = store.load_all()
+    store.templates.add("Ann", photos(0), MODEL)
+    store.templates.remove("Ann")
+    (part,) = store.changes.load_all()
     assert (part.place.seq, len(part.batch), part.batch.model) == (2, 0, None)
 
 
 def test_a_vector_of_another_length_is_corruption_not_nonsense(store, path):
-    store.add("Ann", photos(0), MODEL)
+    store.templates.add("Ann", photos(0), MODEL)
     connection = sqlite3.connect(path)
     connection.execute("UPDATE templates SET vector = zeroblob(12)")
     connection.commit()
     connection.close()
     for read in (
-        lambda: list(store.load_all()),
-        lambda: list(store.changes(0)),
-        lambda: store.vectors_of([1]),
-        lambda: store.enrolled([1], MODEL),
+        lambda: list(store.changes.load_all()),
+        lambda: list(store.changes.since(0)),
+        lambda: store.templates.vectors_of([1]),
+        lambda: store.templates.enrolled([1], MODEL),
     ):
         with pytest.raises(Corrupt, match="wrong length"):
             read()

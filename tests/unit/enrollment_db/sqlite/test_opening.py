@@ -22,23 +22,25 @@ from enrollment_db.errors import (
     NewerSchema,
     NotAGallery,
     ReadOnly,
+    Unusable,
 )
-from enrollment_db.records import Model, NewTemplate
-from enrollment_db.sqlite.store import Store
+from enrollment_db.records import ModelKey, NewTemplate
+from enrollment_db.registry import open_sqlite
 from enrollment_db.sqlite.translate import translated
+from faceid.cli.messages import hint_for
 
-MODEL = Model("net", "a" * 64, "five-points", 4, "cosine")
+MODEL = ModelKey("net", "a" * 64, "five-points", 4, "cosine")
 PHOTO = NewTemplate(np.eye(4, dtype=np.float32)[0], "0" * 64)
 
 
 def raises(kind: type[DatabaseError], code: str, path: Path, **options: object) -> DatabaseError:
     """The error of opening `path`: of this very kind and code, one line, with a hint and the path."""
     with pytest.raises(DatabaseError) as caught:
-        Store.open(path, **options).close()
+        open_sqlite(path, **options).close()
     error = caught.value
     assert type(error) is kind
     assert error.code == code
-    assert error.hint
+    assert hint_for(error)
     assert error.path == str(path)
     assert "\n" not in str(error)
     return error
@@ -47,8 +49,8 @@ def raises(kind: type[DatabaseError], code: str, path: Path, **options: object) 
 @pytest.fixture
 def gallery(tmp_path: Path) -> Path:
     path = tmp_path / "home" / "gallery.db"
-    with Store.open(path) as store:
-        store.add("Ann", [PHOTO], MODEL)
+    with open_sqlite(path) as store:
+        store.templates.add("Ann", [PHOTO], MODEL)
     return path
 
 
@@ -82,26 +84,26 @@ def locked_away(gallery: Path):
 
 def test_a_new_gallery_and_its_directory_are_made_for_the_owner_alone(tmp_path):
     path = tmp_path / "new" / "home" / "gallery.db"
-    with Store.open(path) as store:
-        assert store.counts() == (0, 0)
-        assert len(store.database_id) == 32
+    with open_sqlite(path) as store:
+        assert store.templates.counts() == (0, 0)
+        assert len(store.changes.database_id) == 32
     if sys.platform != "win32":
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
 def test_a_gallery_keeps_its_id(gallery):
-    with Store.open(gallery) as one:
-        first = one.database_id
-    with Store.open(gallery, create=False) as again, Store.open(gallery, read_only=True) as reader:
-        assert again.database_id == reader.database_id == first
-        assert reader.counts() == (1, 1)
+    with open_sqlite(gallery) as one:
+        first = one.changes.database_id
+    with open_sqlite(gallery, create=False) as again, open_sqlite(gallery, read_only=True) as reader:
+        assert again.changes.database_id == reader.changes.database_id == first
+        assert reader.templates.counts() == (1, 1)
 
 
 def test_odd_characters_in_the_path(tmp_path):
     path = tmp_path / "a b?c#d%20é.db"
-    with Store.open(path) as store:
-        store.add("Ann", [PHOTO], MODEL)
+    with open_sqlite(path) as store:
+        store.templates.add("Ann", [PHOTO], MODEL)
     assert path.exists()
 
 
@@ -109,7 +111,7 @@ def test_odd_characters_in_the_path(tmp_path):
 def test_a_gallery_that_is_not_there_is_not_made(tmp_path, options):
     for path in (tmp_path / "gallery.db", tmp_path / "nowhere" / "gallery.db"):
         error = raises(Missing, "database_missing", path, **options)
-        assert "faceid enroll" in error.hint
+        assert "faceid enroll" in hint_for(error)
         assert not path.exists()
     empty = tmp_path / "empty.db"
     empty.touch()
@@ -120,22 +122,22 @@ def test_a_gallery_that_is_not_there_is_not_made(tmp_path, options):
 def test_an_empty_file_becomes_a_gallery(tmp_path):
     path = tmp_path / "empty.db"
     path.touch()
-    with Store.open(path) as store:
-        assert store.counts() == (0, 0)
+    with open_sqlite(path) as store:
+        assert store.templates.counts() == (0, 0)
 
 
 def test_a_directory(tmp_path):
-    raises(DatabaseError, "database", tmp_path)
+    raises(Unusable, "database", tmp_path)
 
 
 def test_a_directory_that_is_a_file(tmp_path):
     (tmp_path / "file").touch()
-    raises(DatabaseError, "database", tmp_path / "file" / "gallery.db")
+    raises(Unusable, "database", tmp_path / "file" / "gallery.db")
     raises(Missing, "database_missing", tmp_path / "file" / "gallery.db", create=False)
 
 
 def test_a_name_too_long_for_the_file_system(tmp_path):
-    raises(DatabaseError, "database", tmp_path / ("x" * 300))
+    raises(Unusable, "database", tmp_path / ("x" * 300))
 
 
 @pytest.mark.parametrize("read_only", [False, True])
@@ -159,8 +161,8 @@ def test_a_gallery_with_a_damaged_page_is_found_out(gallery):
     content = bytearray(gallery.read_bytes())
     content[4096:] = bytes(len(content) - 4096)
     gallery.write_bytes(content)
-    with pytest.raises(Corrupt), Store.open(gallery) as store:
-        store.identities()
+    with pytest.raises(Corrupt), open_sqlite(gallery) as store:
+        store.templates.identities()
 
 
 def test_a_database_of_another_program_is_left_alone(tmp_path):
@@ -176,14 +178,14 @@ def test_a_newer_schema(gallery):
     with closing(sqlite3.connect(gallery)) as connection:
         connection.execute("PRAGMA user_version = 99")
     for options in ({}, {"read_only": True}):
-        assert "upgrade" in raises(NewerSchema, "database_newer", gallery, **options).hint
+        assert "upgrade" in hint_for(raises(NewerSchema, "database_newer", gallery, **options))
 
 
 def test_a_gallery_without_a_table(gallery):
     with closing(sqlite3.connect(gallery)) as connection:
         connection.execute("DROP TABLE settings")
-    with Store.open(gallery) as store, pytest.raises(Corrupt, match="settings"):
-        store.model()
+    with open_sqlite(gallery) as store, pytest.raises(Corrupt, match="settings"):
+        store.templates.model()
 
 
 @pytest.fixture
@@ -195,12 +197,12 @@ def held(gallery: Path):
 
 
 def test_a_locked_gallery_can_be_read_but_not_written(held):
-    with Store.open(held, timeout_s=0.05) as store:
-        assert store.counts() == (1, 1)
+    with open_sqlite(held, timeout_s=0.05) as store:
+        assert store.templates.counts() == (1, 1)
         with pytest.raises(Locked) as caught:
-            store.remove("Ann")
+            store.templates.remove("Ann")
         assert caught.value.code == "database_locked"
-        assert store.counts() == (1, 1)
+        assert store.templates.counts() == (1, 1)
 
 
 def test_a_gallery_that_is_being_made_by_somebody_else(tmp_path):
@@ -209,32 +211,32 @@ def test_a_gallery_that_is_being_made_by_somebody_else(tmp_path):
         connection.execute("BEGIN EXCLUSIVE")
         raises(Locked, "database_locked", path, timeout_s=0.05)
         connection.execute("ROLLBACK")
-    Store.open(path).close()
+    open_sqlite(path).close()
 
 
 def test_a_reader_refuses_to_write(gallery):
-    with Store.open(gallery, read_only=True) as store:
+    with open_sqlite(gallery, read_only=True) as store:
         with pytest.raises(ReadOnly) as caught:
-            store.remove("Ann")
+            store.templates.remove("Ann")
         assert caught.value.code == "database_read_only"
-        assert store.counts() == (1, 1)
+        assert store.templates.counts() == (1, 1)
 
 
 def test_a_gallery_in_a_read_only_place_can_be_read(locked_away):
     with as_nobody():
-        with Store.open(locked_away, read_only=True) as store:
-            assert store.counts() == (1, 1)
-            assert [len(part.batch) for part in store.load_all()] == [1]
+        with open_sqlite(locked_away, read_only=True) as store:
+            assert store.templates.counts() == (1, 1)
+            assert [len(part.batch) for part in store.changes.load_all()] == [1]
             with pytest.raises(ReadOnly):
-                store.remove("Ann")
+                store.templates.remove("Ann")
         raises(ReadOnly, "database_read_only", locked_away)
 
 
 def test_a_gallery_in_a_read_only_place_with_commits_in_its_log_is_not_half_read(gallery, locked_away):
     log = locked_away.with_name("gallery.db-wal")
     locked_away.parent.chmod(0o755)
-    with Store.open(gallery) as writer:
-        writer.add("Bob", [PHOTO], MODEL)
+    with open_sqlite(gallery) as writer:
+        writer.templates.add("Bob", [PHOTO], MODEL)
         shutil.copy(gallery.with_name("gallery.db-wal"), log)
     log.chmod(0o444)
     locked_away.parent.chmod(0o555)
@@ -251,9 +253,9 @@ def test_an_old_gallery_in_a_read_only_place_cannot_be_brought_up_to_date(locked
 
 
 def test_a_second_opening_keeps_the_locks_of_the_first(gallery):
-    with Store.open(gallery) as first:
-        first.add("Bob", [PHOTO], MODEL)
-        Store.open(gallery).close()
+    with open_sqlite(gallery) as first:
+        first.templates.add("Bob", [PHOTO], MODEL)
+        open_sqlite(gallery).close()
         # Were the first's locks gone, this one would take itself for the last, and delete the log at its end.
         other = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT * FROM models'); c.close()"
         subprocess.run([sys.executable, "-c", other, str(gallery)], check=True)
@@ -276,18 +278,18 @@ def test_a_full_disk_changes_nothing(gallery):
     photos = [
         NewTemplate(PHOTO.vector, f"{number:064x}", source="a long name " * 50) for number in range(1, 500)
     ]
-    with Store.open(gallery) as store:
-        (pages,) = store._session.query("PRAGMA page_count")[0]
-        store._session.query(f"PRAGMA max_page_count = {pages + 2}")
+    with open_sqlite(gallery) as store:
+        (pages,) = store._connections._writer.execute("PRAGMA page_count").fetchone()
+        store._connections._writer.execute(f"PRAGMA max_page_count = {pages + 2}")
         with pytest.raises(DiskFull) as caught:
-            store.add("Bob", photos, MODEL)
+            store.templates.add("Bob", photos, MODEL)
         assert caught.value.code == "disk_full"
-        with pytest.raises(DiskFull), store.transaction():
-            store.add("Bob", photos, MODEL)
-        assert store.counts() == (1, 1)
+        with pytest.raises(DiskFull), store.templates.transaction():
+            store.templates.add("Bob", photos, MODEL)
+        assert store.templates.counts() == (1, 1)
         assert store.check() == []
-        store._session.query("PRAGMA max_page_count = 100000")
-        assert len(store.add("Bob", photos, MODEL)) == len(photos)
+        store._connections._writer.execute("PRAGMA max_page_count = 100000")
+        assert len(store.templates.add("Bob", photos, MODEL)) == len(photos)
 
 
 @pytest.mark.parametrize(
@@ -300,7 +302,7 @@ def test_a_full_disk_changes_nothing(gallery):
         ("file is not a database", Corrupt),
         ("database or disk is full", DiskFull),
         ("no such table: templates", Corrupt),
-        ("disk I/O error", DatabaseError),
+        ("disk I/O error", Unusable),
     ],
 )
 def test_errors_are_told_apart_by_their_text_where_python_gives_no_code(text, kind):
@@ -310,8 +312,8 @@ def test_errors_are_told_apart_by_their_text_where_python_gives_no_code(text, ki
 
 
 def test_our_own_mistakes_are_not_blamed_on_the_file(gallery):
-    store = Store.open(gallery)
+    store = open_sqlite(gallery)
     store.close()
     store.close()
     with pytest.raises(sqlite3.ProgrammingError):
-        store.counts()
+        store.templates.counts()

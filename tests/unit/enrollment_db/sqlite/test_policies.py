@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from enrollment_db.errors import UnknownPolicy
-from enrollment_db.records import Model, NewPolicy
-from enrollment_db.sqlite.store import Store
+from enrollment_db.records import ModelKey, NewPolicy
+from enrollment_db.registry import open_sqlite
 
-MODEL = Model("net", "a" * 64, "five-points", 4, "cosine")
+MODEL = ModelKey("net", "a" * 64, "five-points", 4, "cosine")
 POLICY = NewPolicy(
     model=MODEL,
     kind="fmr",
@@ -24,19 +24,19 @@ POLICY = NewPolicy(
 
 @pytest.fixture
 def store(tmp_path):
-    with Store.open(tmp_path / "gallery.db") as store:
+    with open_sqlite(tmp_path / "gallery.db") as store:
         yield store
         assert store.check() == []
 
 
 def test_there_is_none_at_first(store):
-    assert store.active_policy(MODEL, "fmr") is None
-    assert store.policies() == []
+    assert store.policies.active(MODEL, "fmr") is None
+    assert store.policies.all() == []
 
 
 def test_a_policy_keeps_all_that_answers_for_it(store):
-    id_ = store.put_policy(POLICY)
-    policy = store.active_policy(MODEL, "fmr")
+    id_ = store.policies.put(POLICY)
+    policy = store.policies.active(MODEL, "fmr")
     assert policy.id == id_
     assert policy.active
     assert policy.created_at.endswith("Z")
@@ -45,66 +45,66 @@ def test_a_policy_keeps_all_that_answers_for_it(store):
 
 
 def test_a_new_policy_takes_the_place_of_its_like_only(store):
-    store.put_policy(POLICY)
-    store.put_policy(replace(POLICY, kind="fpir", target=0.01))
-    store.put_policy(replace(POLICY, model=replace(MODEL, name="other")))
-    newest = store.put_policy(replace(POLICY, threshold=0.5))
-    assert [(policy.id, policy.active) for policy in store.policies()] == [
+    store.policies.put(POLICY)
+    store.policies.put(replace(POLICY, kind="fpir", target=0.01))
+    store.policies.put(replace(POLICY, model=replace(MODEL, name="other")))
+    newest = store.policies.put(replace(POLICY, threshold=0.5))
+    assert [(policy.id, policy.active) for policy in store.policies.all()] == [
         (1, False),
         (2, True),
         (3, True),
         (newest, True),
     ]
-    assert store.active_policy(MODEL, "fmr").threshold == 0.5
-    assert store.active_policy(MODEL, "fpir").target == 0.01
+    assert store.policies.active(MODEL, "fmr").threshold == 0.5
+    assert store.policies.active(MODEL, "fpir").target == 0.01
 
 
 def test_a_policy_does_not_pin_the_gallery(store):
-    store.put_policy(POLICY)
-    assert store.model() is None
+    store.policies.put(POLICY)
+    assert store.templates.model() is None
 
 
 def in_force(store):
-    policy = store.active_policy(MODEL, "fmr")
+    policy = store.policies.active(MODEL, "fmr")
     return None if policy is None else policy.id
 
 
 def test_a_policy_may_carry_its_calibration(store):
-    id_ = store.put_policy(replace(POLICY, calibration='{"points": []}', by_hand=True))
-    policy = store.active_policy(MODEL, "fmr")
+    id_ = store.policies.put(replace(POLICY, calibration='{"points": []}', by_hand=True))
+    policy = store.policies.active(MODEL, "fmr")
     assert (policy.id, policy.calibration, policy.by_hand) == (id_, '{"points": []}', True)
 
 
 def test_withdrawing_goes_back_the_way_it_came(store):
-    first, second = store.put_policy(POLICY), store.put_policy(POLICY)
-    store.withdraw_policy(second)
+    first, second = store.policies.put(POLICY), store.policies.put(POLICY)
+    store.policies.withdraw(second)
     assert in_force(store) == first
     # What follows the first now goes back to it, not to the second.
-    third = store.put_policy(POLICY)
-    store.withdraw_policy(third)
+    third = store.policies.put(POLICY)
+    store.policies.withdraw(third)
     assert in_force(store) == first
-    store.withdraw_policy(first)
+    store.policies.withdraw(first)
     assert in_force(store) is None
-    assert len(store.policies()) == 3
+    assert len(store.policies.all()) == 3
 
 
 def test_any_policy_can_be_put_in_force_again(store):
-    first, second = store.put_policy(POLICY), store.put_policy(POLICY)
-    other = store.put_policy(replace(POLICY, kind="fpir"))
-    store.put_policy(POLICY)
-    store.restore_policy(second)
+    first, second = store.policies.put(POLICY), store.policies.put(POLICY)
+    other = store.policies.put(replace(POLICY, kind="fpir"))
+    store.policies.put(POLICY)
+    store.policies.restore(second)
     assert in_force(store) == second
-    assert store.active_policy(MODEL, "fpir").id == other
-    store.withdraw_policy(second)
+    assert store.policies.active(MODEL, "fpir").id == other
+    store.policies.withdraw(second)
     assert in_force(store) == first
 
 
 def test_what_is_not_in_force_cannot_be_withdrawn(store):
-    first = store.put_policy(POLICY)
-    store.put_policy(POLICY)
+    first = store.policies.put(POLICY)
+    store.policies.put(POLICY)
     for wrong in (first, 99):
         with pytest.raises(UnknownPolicy):
-            store.withdraw_policy(wrong)
+            store.policies.withdraw(wrong)
     with pytest.raises(UnknownPolicy):
-        store.restore_policy(99)
+        store.policies.restore(99)
     assert in_force(store) == 2

@@ -9,30 +9,31 @@ from pathlib import Path
 
 import numpy as np
 
-from enrollment_db.records import Model, NewTemplate
-from enrollment_db.sqlite.store import Store
+from enrollment_db.records import ModelKey, NewTemplate
+from enrollment_db.registry import open_sqlite
 
 WRITER = """
 import hashlib, sys
 from pathlib import Path
 import numpy as np
-from enrollment_db.records import Model, NewTemplate
-from enrollment_db.sqlite.store import Store
+from enrollment_db.records import ModelKey, NewTemplate
+from enrollment_db.registry import open_sqlite
+from enrollment_db.sqlite.database import SqliteDatabase
 
 path, me, count = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-model = Model("net", "a" * 64, "five-points", 4, "cosine")
+model = ModelKey("net", "a" * 64, "five-points", 4, "cosine")
 vector = np.eye(4, dtype=np.float32)[0]
 print("ready", flush=True)
 sys.stdin.read()
-with Store.open(path, timeout_s=30) as store:
+with open_sqlite(path, timeout_s=30) as store:
     for number in range(count):
         def photo(text):
             return NewTemplate(vector, hashlib.sha256(text.encode()).hexdigest())
-        own, shared = store.add("everybody", [photo(f"{me} {number}"), photo(f"shared {number}")], model)
+        own, shared = store.templates.add("everybody", [photo(f"{me} {number}"), photo(f"shared {number}")], model)
         print(own.template_id, int(own.duplicate), int(shared.duplicate))
-        store.add(f"{me} {number}", [photo(f"{me} {number}")], model)
+        store.templates.add(f"{me} {number}", [photo(f"{me} {number}")], model)
         if number % 10 == 9:
-            store.remove(f"{me} {number}")
+            store.templates.remove(f"{me} {number}")
 """
 
 
@@ -64,44 +65,46 @@ def test_writers_that_also_create_the_gallery_at_once(tmp_path: Path):
     # Each shared photo was new to exactly one of them.
     assert sum(not duplicate for _, _, duplicate in acknowledged) == count
     kept = writers * count * 9 // 10
-    with Store.open(path) as store:
-        assert store.identity("everybody").templates == (writers + 1) * count
-        assert store.counts() == (1 + kept, (writers + 1) * count + kept)
-        assert store.place()[0].seq == (writers + 1) * count + writers * count + (writers * count - kept)
+    with open_sqlite(path) as store:
+        assert store.templates.identity("everybody").templates == (writers + 1) * count
+        assert store.templates.counts() == (1 + kept, (writers + 1) * count + kept)
+        assert store.changes.place()[0].seq == (writers + 1) * count + writers * count + (
+            writers * count - kept
+        )
         assert store.check() == []
 
 
 def test_threads_share_a_store(tmp_path: Path):
-    model = Model("net", "a" * 64, "five-points", 4, "cosine")
+    model = ModelKey("net", "a" * 64, "five-points", 4, "cosine")
     vector = np.eye(4, dtype=np.float32)[0]
-    with Store.open(tmp_path / "gallery.db") as store, ThreadPoolExecutor() as pool:
+    with open_sqlite(tmp_path / "gallery.db") as store, ThreadPoolExecutor() as pool:
 
         def write(me: int) -> None:
             for number in range(25):
-                store.add(f"thread {me}", [NewTemplate(vector, f"{me:032x}{number:032x}")], model)
-                assert store.identity(f"thread {me}").templates == number + 1
+                store.templates.add(f"thread {me}", [NewTemplate(vector, f"{me:032x}{number:032x}")], model)
+                assert store.templates.identity(f"thread {me}").templates == number + 1
 
         for done in [pool.submit(write, me) for me in range(4)]:
             done.result()
-        assert store.counts() == (4, 100)
+        assert store.templates.counts() == (4, 100)
 
 
 def test_a_writer_waits_for_another(tmp_path: Path):
     path = tmp_path / "gallery.db"
-    model = Model("net", "a" * 64, "five-points", 4, "cosine")
+    model = ModelKey("net", "a" * 64, "five-points", 4, "cosine")
     photo = NewTemplate(np.eye(4, dtype=np.float32)[0], "0" * 64)
     begun = threading.Event()
-    with Store.open(path) as first, Store.open(path) as second:
+    with open_sqlite(path) as first, open_sqlite(path) as second:
 
         def hold() -> None:
-            with first.transaction():
+            with first.templates.transaction():
                 begun.set()
-                first.add("Ann", [photo], model)
+                first.templates.add("Ann", [photo], model)
                 time.sleep(0.2)
 
         thread = threading.Thread(target=hold)
         thread.start()
         begun.wait()
-        second.add("Bob", [photo], model)
+        second.templates.add("Bob", [photo], model)
         thread.join()
-        assert second.counts() == (2, 2)
+        assert second.templates.counts() == (2, 2)

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import sqlite_utils
 
-from enrollment_db.records import Model, NewPolicy, NewTemplate
+from enrollment_db.records import ModelKey, NewPolicy, NewTemplate
+from enrollment_db.registry import open_sqlite
 from enrollment_db.sqlite import schema
-from enrollment_db.sqlite.store import Store
 from places import OWN_DATA
 
 V1 = OWN_DATA / "gallery_v1.sql"
-MODEL = Model("net", "a" * 64, "five-points", 4, "cosine")
+MODEL = ModelKey("net", "a" * 64, "five-points", 4, "cosine")
 
 
 def version(path: Path) -> int:
@@ -40,25 +40,28 @@ def old(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("options", [{}, {"create": False}, {"read_only": True}])
 def test_an_old_gallery_is_brought_up_to_date(old, options):
     assert version(old) == 1
-    with Store.open(old, **options) as store:
+    with open_sqlite(old, **options) as store:
         assert store.check() == []
-        assert store.database_id == "0123456789abcdef0123456789abcdef"
-        assert store.model() == MODEL
-        assert [(one.name, one.templates) for one in store.identities()] == [("Ann", 1), ("José", 1)]
-        (template,) = store.templates("Ann")
+        assert store.changes.database_id == "0123456789abcdef0123456789abcdef"
+        assert store.templates.model() == MODEL
+        assert [(one.name, one.templates) for one in store.templates.identities()] == [
+            ("Ann", 1),
+            ("José", 1),
+        ]
+        (template,) = store.templates.of("Ann")
         assert (template.id, template.source, template.quality) == (2, "ann-2.jpg", 0.75)
-        np.testing.assert_array_equal(store.vectors_of([2])[2], np.eye(4)[2:3])
-        assert store.place()[0].seq == 4
-        assert store.policies() == []
+        np.testing.assert_array_equal(store.templates.vectors_of([2])[2], np.eye(4)[2:3])
+        assert store.changes.place()[0].seq == 4
+        assert store.policies.all() == []
     assert version(old) == schema.SCHEMA_VERSION
 
 
 def test_an_old_gallery_can_be_written_to(old):
-    with Store.open(old) as store:
-        added = store.add("Ann", [NewTemplate(np.eye(4, dtype=np.float32)[3], "0" * 64)], MODEL)
+    with open_sqlite(old) as store:
+        added = store.templates.add("Ann", [NewTemplate(np.eye(4, dtype=np.float32)[3], "0" * 64)], MODEL)
         assert added[0].template_id == 4
-        store.put_policy(NewPolicy(MODEL, "fmr", 1e-4, 0.5, "LFW", 1, 1, 0.0, 1.0))
-        assert store.remove("José") == 1
+        store.policies.put(NewPolicy(MODEL, "fmr", 1e-4, 0.5, "LFW", 1, 1, 0.0, 1.0))
+        assert store.templates.remove("José") == 1
         assert store.check() == []
 
 
@@ -78,25 +81,25 @@ def test_policies_of_an_old_gallery_know_what_they_followed(old):
                 (kind, active),
             )
         connection.commit()
-    with Store.open(old) as store:
-        assert [policy.follows for policy in store.policies()] == [None, None, 1]
-        newest = store.active_policy(MODEL, "fmr")
+    with open_sqlite(old) as store:
+        assert [policy.follows for policy in store.policies.all()] == [None, None, 1]
+        newest = store.policies.active(MODEL, "fmr")
         assert (newest.id, newest.since, newest.calibration, newest.by_hand) == (3, "2025-01-02", None, False)
-        store.withdraw_policy(3)
-        assert store.active_policy(MODEL, "fmr").id == 1
+        store.policies.withdraw(3)
+        assert store.policies.active(MODEL, "fmr").id == 1
         assert store.check() == []
 
 
 def test_old_and_new_galleries_have_the_same_tables(old, tmp_path):
     new = tmp_path / "new.db"
-    Store.open(old).close()
-    Store.open(new).close()
+    open_sqlite(old).close()
+    open_sqlite(new).close()
     assert definitions(old) == definitions(new)
 
 
 def test_migrations_are_recorded_in_order_and_applied_once(old):
     for _ in range(2):
-        Store.open(old).close()
+        open_sqlite(old).close()
         with closing(sqlite3.connect(old)) as connection:
             rows = connection.execute(
                 "SELECT name, applied_at FROM _sqlite_migrations ORDER BY id"
@@ -119,18 +122,19 @@ def test_a_migration_that_fails_leaves_the_gallery_as_it_was(old, monkeypatch):
     monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, m004_broken))
     before = definitions(old)
     with pytest.raises(RuntimeError):
-        Store.open(old)
+        open_sqlite(old)
     assert version(old) == 1
     assert definitions(old) == before
 
 
 def test_reading_imports_neither_sqlite_utils_nor_faiss(tmp_path):
     path = tmp_path / "gallery.db"
-    Store.open(path).close()
+    open_sqlite(path).close()
     code = (
-        "import sys; from enrollment_db.sqlite.store import Store; from enrollment_db.search.mirror import Mirror\n"
+        "import sys; from enrollment_db.registry import open_sqlite; from enrollment_db.search.mirror import Mirror\n"
         "from enrollment_db.search.index import open_index\n"
-        f"store = Store.open({str(path)!r}, read_only=True); Mirror(store, open_index(4)).sync(); store.close()\n"
+        f"store = open_sqlite({str(path)!r}, read_only=True)\n"
+        "Mirror(store.changes, open_index(4)).sync(); store.close()\n"
         "print(sorted({'sqlite_utils', 'faiss', 'torch'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

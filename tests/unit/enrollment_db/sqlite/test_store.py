@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from enrollment_db.errors import BadName, BadTemplate, NameTaken, OtherModel, UnknownIdentity, UnknownTemplate
-from enrollment_db.records import Added, Model, NewTemplate
-from enrollment_db.sqlite.store import Store
+from enrollment_db.records import Added, ModelKey, NewTemplate
+from enrollment_db.registry import open_sqlite
+from faceid.cli.messages import hint_for
 
 DIM = 16
-MODEL = Model("net", "a" * 64, "five-points", DIM, "cosine")
-OTHER = Model("better-net", "b" * 64, "five-points", DIM, "cosine")
+MODEL = ModelKey("net", "a" * 64, "five-points", DIM, "cosine")
+OTHER = ModelKey("better-net", "b" * 64, "five-points", DIM, "cosine")
 
 
 def photo(seed: int, **fields: object) -> NewTemplate:
@@ -27,7 +28,7 @@ def photo(seed: int, **fields: object) -> NewTemplate:
 
 @pytest.fixture
 def store(tmp_path: Path):
-    with Store.open(tmp_path / "gallery.db") as store:
+    with open_sqlite(tmp_path / "gallery.db") as store:
         yield store
         assert store.check() == []
 
@@ -35,81 +36,88 @@ def store(tmp_path: Path):
 def test_what_was_enrolled_is_there(store):
     landmarks = np.arange(10, dtype=np.float32).reshape(5, 2)
     new = photo(1, source="ann.jpg", box=(1.0, 2.5, 30.0, 40.126), landmarks=landmarks, quality=0.8)
-    assert store.add("Ann", [new], MODEL) == [Added(1, False)]
+    assert store.templates.add("Ann", [new], MODEL) == [Added(1, False)]
 
-    identity = store.identity("Ann")
+    identity = store.templates.identity("Ann")
     assert (identity.name, identity.templates) == ("Ann", 1)
     assert identity.created_at.endswith("Z")
-    (template,) = store.templates("Ann")
+    (template,) = store.templates.of("Ann")
     assert (template.id, template.name, template.source) == (1, "Ann", "ann.jpg")
     assert (template.sha256, template.quality, template.model) == (new.sha256, 0.8, MODEL)
     assert template.box == (1.0, 2.5, 30.0, 40.13)
     np.testing.assert_array_equal(template.landmarks, landmarks)
-    np.testing.assert_array_equal(store.vectors_of([identity.id])[identity.id], [new.vector])
+    np.testing.assert_array_equal(store.templates.vectors_of([identity.id])[identity.id], [new.vector])
 
 
 def test_what_is_not_known_of_a_template_stays_unknown(store):
-    store.add("Ann", [photo(1)], MODEL)
-    (template,) = store.templates("Ann")
+    store.templates.add("Ann", [photo(1)], MODEL)
+    (template,) = store.templates.of("Ann")
     assert (template.source, template.box, template.landmarks, template.quality) == (None,) * 4
 
 
 def test_the_same_photo_again_is_a_duplicate(store):
-    store.add("Ann", [photo(1), photo(2)], MODEL)
-    added = store.add("Ann", [photo(2), photo(3), photo(3)], MODEL)
+    store.templates.add("Ann", [photo(1), photo(2)], MODEL)
+    added = store.templates.add("Ann", [photo(2), photo(3), photo(3)], MODEL)
     assert added == [Added(2, True), Added(3, False), Added(3, True)]
-    assert store.counts() == (1, 3)
+    assert store.templates.counts() == (1, 3)
 
 
 def test_the_same_photo_under_another_name_is_stored_and_all_its_holders_known(store):
-    store.add("Ann", [photo(1)], MODEL)
-    assert store.holders_of(photo(1).sha256, MODEL) == {"Ann": 1}
-    assert store.holders_of(photo(2).sha256, MODEL) == {}
-    assert store.holders_of(photo(1).sha256, OTHER) == {}
-    assert store.add("Bob", [photo(1)], MODEL) == [Added(2, False)]
-    assert list(store.holders_of(photo(1).sha256.upper(), MODEL).items()) == [("Ann", 1), ("Bob", 2)]
+    store.templates.add("Ann", [photo(1)], MODEL)
+    assert store.templates.holders_of(photo(1).sha256, MODEL) == {"Ann": 1}
+    assert store.templates.holders_of(photo(2).sha256, MODEL) == {}
+    assert store.templates.holders_of(photo(1).sha256, OTHER) == {}
+    assert store.templates.add("Bob", [photo(1)], MODEL) == [Added(2, False)]
+    assert list(store.templates.holders_of(photo(1).sha256.upper(), MODEL).items()) == [
+        ("Ann", 1),
+        ("Bob", 2),
+    ]
 
 
 def test_identities_are_listed_by_name(store):
-    store.add("Bob", [photo(1)], MODEL)
-    store.add("Ann", [photo(2), photo(3)], MODEL)
-    assert [(one.name, one.templates) for one in store.identities()] == [("Ann", 2), ("Bob", 1)]
+    store.templates.add("Bob", [photo(1)], MODEL)
+    store.templates.add("Ann", [photo(2), photo(3)], MODEL)
+    assert [(one.name, one.templates) for one in store.templates.identities()] == [("Ann", 2), ("Bob", 1)]
 
 
 def test_adding_nothing_creates_nobody(store):
-    assert store.add("Ann", [], MODEL) == []
-    assert store.counts() == (0, 0)
-    assert store.model() is None
+    assert store.templates.add("Ann", [], MODEL) == []
+    assert store.templates.counts() == (0, 0)
+    assert store.templates.model() is None
 
 
 def test_several_people_are_read_at_once(store):
-    store.add("Ann", [photo(1, quality=0.8), photo(2)], MODEL)
-    store.add("Bob", [photo(3)], MODEL)
-    store.add("Cyd", [photo(4)], MODEL)
-    store.rename("Bob", "Rob")
-    found = store.enrolled(np.array([2, 1, 9]), MODEL)
+    store.templates.add("Ann", [photo(1, quality=0.8), photo(2)], MODEL)
+    store.templates.add("Bob", [photo(3)], MODEL)
+    store.templates.add("Cyd", [photo(4)], MODEL)
+    store.templates.rename("Bob", "Rob")
+    found = store.templates.enrolled(np.array([2, 1, 9]), MODEL)
     assert {id_: own.name for id_, own in found.items()} == {1: "Ann", 2: "Rob"}
     ann = found[1]
     assert (ann.template_ids.dtype, ann.template_ids.tolist()) == (np.int64, [1, 2])
     np.testing.assert_array_equal(ann.vectors, [photo(1).vector, photo(2).vector])
     assert ann.qualities == (0.8, None)
-    assert ann.created_at == tuple(template.created_at for template in store.templates("Ann"))
-    assert store.enrolled([], MODEL) == store.enrolled([1], OTHER) == {}
+    assert ann.created_at == tuple(template.created_at for template in store.templates.of("Ann"))
+    assert store.templates.enrolled([], MODEL) == store.templates.enrolled([1], OTHER) == {}
 
 
 def test_ids_lead_to_identities_and_names(store):
-    store.add("Ann", [photo(1), photo(2)], MODEL)
-    store.add("Bob", [photo(3)], MODEL)
-    owners = store.identity_ids_of([3, 99, 1, 3])
+    store.templates.add("Ann", [photo(1), photo(2)], MODEL)
+    store.templates.add("Bob", [photo(3)], MODEL)
+    owners = store.templates.identity_ids_of([3, 99, 1, 3])
     assert owners.dtype == np.int64
     assert owners.tolist() == [2, -1, 1, 2]
-    assert store.names_of(owners) == {1: "Ann", 2: "Bob"}
-    assert {id_: len(vectors) for id_, vectors in store.vectors_of(np.array([2, 1, 9])).items()} == {
+    assert {
+        id_: owner.name for id_, owner in store.templates.owners_of([[3, 99, 1, 3]], MODEL, 9).owners.items()
+    } == {1: "Ann", 2: "Bob"}
+    assert {
+        id_: len(vectors) for id_, vectors in store.templates.vectors_of(np.array([2, 1, 9])).items()
+    } == {
         1: 2,
         2: 1,
     }
-    assert store.identity_ids_of([]).tolist() == []
-    assert store.vectors_of([]) == store.names_of([]) == {}
+    assert store.templates.identity_ids_of([]).tolist() == []
+    assert store.templates.vectors_of([]) == store.templates.owners_of([[]], MODEL, 9).owners == {}
 
 
 @pytest.mark.parametrize(
@@ -123,9 +131,9 @@ def test_ids_lead_to_identities_and_names(store):
     ],
 )
 def test_names_are_stored_in_one_form(store, given, stored):
-    store.add(given, [photo(1)], MODEL)
-    assert store.identities()[0].name == stored
-    assert store.identity(given).name == stored
+    store.templates.add(given, [photo(1)], MODEL)
+    assert store.templates.identities()[0].name == stored
+    assert store.templates.identity(given).name == stored
 
 
 @pytest.mark.parametrize(
@@ -134,12 +142,12 @@ def test_names_are_stored_in_one_form(store, given, stored):
 )
 def test_names_that_cannot_be(store, name):
     with pytest.raises(BadName) as caught:
-        store.add(name, [photo(1)], MODEL)
+        store.templates.add(name, [photo(1)], MODEL)
     assert caught.value.code == "bad_name"
-    assert caught.value.hint
+    assert hint_for(caught.value)
     assert len(str(caught.value)) < 100
     assert str(caught.value).isprintable()
-    assert store.counts() == (0, 0)
+    assert store.templates.counts() == (0, 0)
 
 
 @pytest.mark.parametrize(
@@ -155,113 +163,115 @@ def test_names_that_cannot_be(store, name):
 )
 def test_a_bad_vector_stores_none_of_its_batch(store, vector):
     with pytest.raises(BadTemplate):
-        store.add("Ann", [photo(1), NewTemplate(vector, "0" * 64)], MODEL)
-    assert store.counts() == (0, 0)
+        store.templates.add("Ann", [photo(1), NewTemplate(vector, "0" * 64)], MODEL)
+    assert store.templates.counts() == (0, 0)
 
 
 @pytest.mark.parametrize("sha256", ["", "0" * 63, "0" * 66, "z" * 64])
 def test_a_bad_hash_is_refused(store, sha256):
     with pytest.raises(BadTemplate):
-        store.add("Ann", [NewTemplate(photo(1).vector, sha256)], MODEL)
+        store.templates.add("Ann", [NewTemplate(photo(1).vector, sha256)], MODEL)
 
 
 def test_a_gallery_belongs_to_the_model_of_its_first_template(store):
-    assert store.model() is None
-    store.add("Ann", [photo(1)], MODEL)
-    assert store.model() == MODEL
+    assert store.templates.model() is None
+    store.templates.add("Ann", [photo(1)], MODEL)
+    assert store.templates.model() == MODEL
     with pytest.raises(OtherModel) as caught:
-        store.add("Bob", [photo(2)], OTHER)
+        store.templates.add("Bob", [photo(2)], OTHER)
     assert caught.value.code == "model_mismatch"
     assert "net (aaaaaaaa, five-points)" in str(caught.value)
     assert "better-net (bbbbbbbb, five-points)" in str(caught.value)
-    assert "--model net" in caught.value.hint
-    assert store.counts() == (1, 1)
+    assert "--model net" in hint_for(caught.value)
+    assert store.templates.counts() == (1, 1)
 
 
 def test_the_same_network_with_other_weights_is_another_model(store):
-    store.add("Ann", [photo(1)], MODEL)
+    store.templates.add("Ann", [photo(1)], MODEL)
     with pytest.raises(OtherModel) as caught:
-        store.add("Ann", [photo(2)], Model("net", "c" * 64, "five-points", DIM, "cosine"))
-    assert "--model" not in caught.value.hint
+        store.templates.add("Ann", [photo(2)], ModelKey("net", "c" * 64, "five-points", DIM, "cosine"))
+    assert "--model" not in hint_for(caught.value)
 
 
-@pytest.mark.parametrize("empty", [lambda store: store.remove("Ann"), lambda store: store.remove_template(1)])
+@pytest.mark.parametrize(
+    "empty", [lambda store: store.templates.remove("Ann"), lambda store: store.templates.remove_template(1)]
+)
 def test_an_empty_gallery_may_take_another_model(store, empty):
-    store.add("Ann", [photo(1)], MODEL)
+    store.templates.add("Ann", [photo(1)], MODEL)
     empty(store)
-    assert store.model() is None
-    store.add("Ann", [photo(1)], OTHER)
-    assert store.model() == OTHER
+    assert store.templates.model() is None
+    store.templates.add("Ann", [photo(1)], OTHER)
+    assert store.templates.model() == OTHER
 
 
 def test_rename(store):
-    store.add("Ann", [photo(1)], MODEL)
-    store.add("Bob", [photo(2)], MODEL)
-    store.rename("Ann", " Anna ")
-    assert [one.name for one in store.identities()] == ["Anna", "Bob"]
-    store.rename("Anna", "Anna")
+    store.templates.add("Ann", [photo(1)], MODEL)
+    store.templates.add("Bob", [photo(2)], MODEL)
+    store.templates.rename("Ann", " Anna ")
+    assert [one.name for one in store.templates.identities()] == ["Anna", "Bob"]
+    store.templates.rename("Anna", "Anna")
     with pytest.raises(NameTaken):
-        store.rename("Anna", "Bob")
+        store.templates.rename("Anna", "Bob")
     with pytest.raises(UnknownIdentity):
-        store.rename("Ann", "Carl")
+        store.templates.rename("Ann", "Carl")
     with pytest.raises(BadName):
-        store.rename("Bob", "")
+        store.templates.rename("Bob", "")
 
 
 def test_remove(store):
-    store.add("Ann", [photo(1), photo(2)], MODEL)
-    store.add("Bob", [photo(3)], MODEL)
-    assert store.remove("Ann") == 2
-    assert store.counts() == (1, 1)
-    assert store.identity_ids_of([1, 2, 3]).tolist() == [-1, -1, 2]
-    for ask in (store.remove, store.identity, store.templates):
+    store.templates.add("Ann", [photo(1), photo(2)], MODEL)
+    store.templates.add("Bob", [photo(3)], MODEL)
+    assert store.templates.remove("Ann") == 2
+    assert store.templates.counts() == (1, 1)
+    assert store.templates.identity_ids_of([1, 2, 3]).tolist() == [-1, -1, 2]
+    for ask in (store.templates.remove, store.templates.identity, store.templates.of):
         with pytest.raises(UnknownIdentity, match="Ann"):
             ask("Ann")
 
 
 def test_removing_the_last_template_removes_the_identity(store):
-    store.add("Ann", [photo(1), photo(2)], MODEL)
-    assert store.remove_template(1) == "Ann"
-    assert store.counts() == (1, 1)
-    assert store.remove_template(2) == "Ann"
-    assert store.counts() == (0, 0)
+    store.templates.add("Ann", [photo(1), photo(2)], MODEL)
+    assert store.templates.remove_template(1) == "Ann"
+    assert store.templates.counts() == (1, 1)
+    assert store.templates.remove_template(2) == "Ann"
+    assert store.templates.counts() == (0, 0)
     with pytest.raises(UnknownTemplate):
-        store.remove_template(2)
+        store.templates.remove_template(2)
 
 
 def test_ids_are_never_used_again(store):
-    store.add("Ann", [photo(1), photo(2)], MODEL)
-    ann = store.identity("Ann").id
-    store.remove("Ann")
-    assert store.add("Ann", [photo(1)], MODEL) == [Added(3, False)]
-    assert store.identity("Ann").id > ann
+    store.templates.add("Ann", [photo(1), photo(2)], MODEL)
+    ann = store.templates.identity("Ann").id
+    store.templates.remove("Ann")
+    assert store.templates.add("Ann", [photo(1)], MODEL) == [Added(3, False)]
+    assert store.templates.identity("Ann").id > ann
 
 
 def test_a_transaction_is_whole_and_its_parts_can_fail_alone(store):
     def fail() -> None:
-        with store.transaction():
-            store.add("Ann", [photo(1)], MODEL)
+        with store.templates.transaction():
+            store.templates.add("Ann", [photo(1)], MODEL)
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
         fail()
-    assert store.counts() == (0, 0)
-    assert store.model() is None
+    assert store.templates.counts() == (0, 0)
+    assert store.templates.model() is None
 
-    with store.transaction():
-        store.add("Ann", [photo(1)], MODEL)
+    with store.templates.transaction():
+        store.templates.add("Ann", [photo(1)], MODEL)
         with pytest.raises(OtherModel):
-            store.add("Bob", [photo(2)], OTHER)
-        store.remove("Ann")
-        store.add("Carl", [photo(3)], MODEL)
-    assert [one.name for one in store.identities()] == ["Carl"]
+            store.templates.add("Bob", [photo(2)], OTHER)
+        store.templates.remove("Ann")
+        store.templates.add("Carl", [photo(3)], MODEL)
+    assert [one.name for one in store.templates.identities()] == ["Carl"]
 
 
 def test_a_removed_template_leaves_no_trace_in_the_files(tmp_path):
     path = tmp_path / "gallery.db"
-    with Store.open(path) as store:
-        store.add("Bob", [photo(2)], MODEL)
-        store.add("Ann", [photo(1, source="ann-secret.jpg")], MODEL)
+    with open_sqlite(path) as store:
+        store.templates.add("Bob", [photo(2)], MODEL)
+        store.templates.add("Ann", [photo(1, source="ann-secret.jpg")], MODEL)
         needles = [photo(1).vector.tobytes(), bytes.fromhex(photo(1).sha256), b"ann-secret.jpg"]
 
         def found() -> list[bool]:
@@ -269,30 +279,30 @@ def test_a_removed_template_leaves_no_trace_in_the_files(tmp_path):
             return [needle in content for needle in needles]
 
         assert found() == [True, True, True]
-        store.remove("Ann")
+        store.templates.remove("Ann")
         assert found() == [False, False, False]
 
 
 def test_a_reader_in_the_way_delays_the_purge_but_not_the_removal(tmp_path):
     path = tmp_path / "gallery.db"
-    with Store.open(path) as store, Store.open(path, read_only=True) as reader:
-        store.add("Ann", [photo(1)], MODEL)
-        parts = reader.load_all()
+    with open_sqlite(path) as store, open_sqlite(path, read_only=True) as reader:
+        store.templates.add("Ann", [photo(1)], MODEL)
+        parts = reader.changes.load_all()
         assert len(next(parts).batch) == 1
-        store.remove("Ann")
-        assert store.counts() == (0, 0)
+        store.templates.remove("Ann")
+        assert store.templates.counts() == (0, 0)
         parts.close()
-        store.add("Bob", [photo(2)], MODEL)
-        store.remove("Bob")
+        store.templates.add("Bob", [photo(2)], MODEL)
+        store.templates.remove("Bob")
         content = b"".join(file.read_bytes() for file in tmp_path.iterdir())
         assert photo(1).vector.tobytes() not in content
 
 
 def test_check_names_what_is_wrong(tmp_path):
     path = tmp_path / "gallery.db"
-    with Store.open(path) as store:
-        store.add("Ann", [photo(1)], MODEL)
-        store.add("Bob", [photo(2)], MODEL)
+    with open_sqlite(path) as store:
+        store.templates.add("Ann", [photo(1)], MODEL)
+        store.templates.add("Bob", [photo(2)], MODEL)
     connection = sqlite3.connect(path)
     connection.execute("UPDATE templates SET vector = x'00' WHERE id = 1")
     connection.execute("DELETE FROM templates WHERE id = 2")
@@ -304,7 +314,7 @@ def test_check_names_what_is_wrong(tmp_path):
     connection.execute("UPDATE settings SET pinned_model_id = NULL")
     connection.commit()
     connection.close()
-    with Store.open(path) as store:
+    with open_sqlite(path) as store:
         problems = store.check()
     assert len(problems) == 5, problems
     assert any("template 1 has 1 bytes, not 64" in problem for problem in problems)

@@ -17,7 +17,8 @@ from faceid.evaluation.data import people as people_module
 from faceid.evaluation.findings import Health
 from faceid.evaluation.protocols.health import Examination, Worst
 from faceid.evaluation.statistics.outliers import ENOUGH, far_from, from_the_rest, peel
-from faceid.gallery.gallery import Gallery, record_of
+from faceid.gallery.gallery import Gallery
+from faceid.gallery.opening import open_gallery
 from faceid.networks.registry import Calibration, CalibrationPoint
 from faceid.types import ModelKey
 
@@ -39,7 +40,7 @@ CALIBRATION = Calibration(
 
 @pytest.fixture
 def gallery(tmp_path: Path) -> Iterator[Gallery]:
-    opened = Gallery.open(tmp_path / "gallery.db", create=True)
+    opened = open_gallery(tmp_path / "gallery.db", create=True)
     yield opened
     opened.close()
 
@@ -64,10 +65,10 @@ _SERIAL = iter(range(1, 1_000_000))
 
 
 def add(gallery: Gallery, name: str, *vectors: np.ndarray, quality: float | None = 0.9) -> list[int]:
-    added = gallery.store.add(
+    added = gallery._database.templates.add(
         name,
         [NewTemplate(vector, f"{next(_SERIAL):064x}", quality=quality) for vector in vectors],
-        record_of(MODEL),
+        MODEL,
     )
     return [one.template_id for one in added]
 
@@ -100,13 +101,13 @@ def test_a_group_of_people_is_one_question_to_the_database(
     in_order(gallery, photo, count=10, each=1)
     monkeypatch.setattr(people_module, "GROUP", 4)
     asked: list[str] = []
-    query = type(gallery.store._session).query
+    query = type(gallery._database._connections).query
 
     def counted(session, sql, *parameters):
         asked.append(sql)
         return query(session, sql, *parameters)
 
-    monkeypatch.setattr(type(gallery.store._session), "query", counted)
+    monkeypatch.setattr(type(gallery._database._connections), "query", counted)
     assert {item.kind for item in examined(gallery, None)} == {"single_template"}
     assert sum("t.vector" in sql for sql in asked) == 3
     assert len(asked) <= 3 + 4
@@ -157,7 +158,7 @@ def test_photos_as_far_as_is_usual_here_are_no_outliers(gallery: Gallery) -> Non
 
 @pytest.mark.parametrize("index", ["numpy", "faiss", "rabitq"])
 def test_one_person_under_two_names(tmp_path: Path, photo: Callable, index: str) -> None:
-    gallery = Gallery.open(tmp_path / "gallery.db", create=True, index_kind=index)
+    gallery = open_gallery(tmp_path / "gallery.db", create=True, index_kind=index)
     in_order(gallery, photo)
     ids = add(gallery, "alias", photo(people(12)[5]), photo(people(12)[5]))
     found = examined(gallery)
@@ -229,7 +230,7 @@ def test_templates_of_another_model_are_left_out(gallery: Gallery, photo: Callab
     in_order(gallery, photo)
     (lonely,) = add(gallery, "lonely", photo(people(40)[39]))
     other = replace(MODEL, name="other")
-    twin = gallery.store.changeover(record_of(other))
+    twin = gallery._database.migration.changeover(other)
     from enrollment_db.records import Twin
 
     twin.stage([Twin(lonely, people(1)[0].astype(np.float32))])
@@ -248,13 +249,13 @@ def test_progress_ends_with_all(gallery: Gallery, photo: Callable) -> None:
 
 
 def test_euclidean_distances(tmp_path: Path, photo: Callable) -> None:
-    gallery = Gallery.open(tmp_path / "gallery.db", create=True)
+    gallery = open_gallery(tmp_path / "gallery.db", create=True)
     model = replace(MODEL, metric="euclidean")
     for number, person in enumerate([*people(8), people(8)[0]]):
-        gallery.store.add(
+        gallery._database.templates.add(
             f"person {number}",
             [NewTemplate(photo(person), f"{next(_SERIAL):064x}") for _ in range(2)],
-            record_of(model),
+            model,
         )
     wider = replace(
         CALIBRATION,

@@ -31,7 +31,7 @@ from faceid.evaluation.protocols import evaluation, experiments, goals
 from faceid.evaluation.protocols.health import Examination
 from faceid.evaluation.report.health_report import with_health
 from faceid.evaluation.report.render import to_json
-from faceid.gallery.gallery import Gallery, record_of
+from faceid.gallery.opening import open_gallery
 from faceid.networks.registry import Calibration, CalibrationPoint
 from report_checks import (
     MODEL,
@@ -143,12 +143,12 @@ def test_health(tmp_path: Path) -> None:
     rng = np.random.default_rng(4)
     vectors, owners = slow.unit_vectors(rng, 15, 0.1)
     now = datetime.now(timezone.utc) + timedelta(days=2000)
-    with closing(Gallery.open(tmp_path / "gallery.db", create=True)) as gallery:
+    with closing(open_gallery(tmp_path / "gallery.db", create=True)) as gallery:
 
         def add(name: str, vector: np.ndarray, quality: float) -> int:
             digest = hashlib.sha256(f"{name} {vector.tolist()}".encode()).hexdigest()
-            (added,) = gallery.store.add(
-                name, [NewTemplate(vector, digest, quality=quality)], record_of(MODEL)
+            (added,) = gallery._database.templates.add(
+                name, [NewTemplate(vector, digest, quality=quality)], MODEL
             )
             return added.template_id
 

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from enrollment_db.registry import open_sqlite
 from enrollment_db.search.index.flat import FlatIndex
 from enrollment_db.search.mirror import Mirror
-from enrollment_db.sqlite.store import Store
+from enrollment_db.sqlite.database import SqliteDatabase
 from snapshots import COUNT, DIM, MODEL, photo
 
 
@@ -17,15 +18,15 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def store(path: Path):
-    with Store.open(path) as store:
-        with store.transaction():
+    with open_sqlite(path) as store:
+        with store.templates.transaction():
             for number in range(COUNT):
-                store.add(f"person {number}", [photo(number)], MODEL)
+                store.templates.add(f"person {number}", [photo(number)], MODEL)
         yield store
 
 
 @pytest.fixture
-def good(store: Store) -> Path:
-    path = Mirror(store, FlatIndex(DIM)).snapshot()
+def good(store: SqliteDatabase) -> Path:
+    path = Mirror(store.changes, FlatIndex(DIM)).snapshot()
     assert path is not None
     return path

@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 
 from enrollment_db.errors import UnknownIdentity
+from enrollment_db.registry import open_sqlite
 from enrollment_db.search import snapshot
 from enrollment_db.search.index.flat import FlatIndex
 from enrollment_db.search.index.kept import blanked, find
 from enrollment_db.search.mirror import Mirror
 from enrollment_db.search.snapshot_directory import SnapshotDirectory
-from enrollment_db.sqlite.store import Store
+from enrollment_db.sqlite.database import SqliteDatabase
 from snapshots import (
     COUNT,
     DIM,
@@ -42,7 +43,7 @@ def assert_erased(path: Path, *ids: int) -> None:
 
 @pytest.mark.parametrize("kind", ["numpy", "rabitq", "ivf"])
 def test_who_is_removed_is_gone_from_the_disk(store, monkeypatch, kind):
-    reader = Mirror(store, KINDS[kind]())
+    reader = Mirror(store.changes, KINDS[kind]())
     good = reader.snapshot()
     mapped, _ = opened(store, monkeypatch, KINDS[kind]())
     before = content(good)
@@ -50,7 +51,7 @@ def test_who_is_removed_is_gone_from_the_disk(store, monkeypatch, kind):
     assert good.read_bytes().count(vector) == 1
     half_written = good.parent / f"{COUNT:020d}.{'0' * 32}.tmp"
     half_written.write_bytes(vector)
-    store.remove("person 7")
+    store.templates.remove("person 7")
     assert files(store) == [good.name]
     assert vector not in good.read_bytes()
     assert_erased(good, 8)
@@ -72,11 +73,11 @@ def test_who_is_removed_is_gone_from_the_disk(store, monkeypatch, kind):
 @pytest.mark.parametrize("kind", ["numpy", "rabitq"])
 def test_killed_between_the_commit_and_the_erasure(store, monkeypatch, kind):
     """Whoever opens the gallery next finds the removal in the log, and erases what still lies there."""
-    good = Mirror(store, KINDS[kind]()).snapshot()
+    good = Mirror(store.changes, KINDS[kind]()).snapshot()
     with monkeypatch.context() as patch:
         patch.setattr(SnapshotDirectory, "erase", lambda *_, **__: None)
-        store.remove("person 7")
-        store.remove_template(20)
+        store.templates.remove("person 7")
+        store.templates.remove_template(20)
     assert blanked(content(good)).tolist() == []
     with monkeypatch.context() as patch:
         patch.setattr(SnapshotDirectory, "erase", lambda *_, **__: None)
@@ -93,7 +94,8 @@ def test_killed_between_the_commit_and_the_erasure(store, monkeypatch, kind):
 ERASER = """
 import os, sys
 from enrollment_db.search import snapshot
-from enrollment_db.sqlite.store import Store
+from enrollment_db.registry import open_sqlite
+from enrollment_db.sqlite.database import SqliteDatabase
 
 crc_of, seen = snapshot._crc_of, {}
 
@@ -105,17 +107,17 @@ def dying(content, chunk):
 
 if sys.argv[2] == "dies":
     snapshot._crc_of = dying
-with Store.open(sys.argv[1]) as store:
+with open_sqlite(sys.argv[1]) as store:
     print("ready", flush=True)
     sys.stdin.read()
     for name in sys.argv[3:]:
-        store.remove(name)
+        store.templates.remove(name)
 """
 
 
-def eraser(store: Store, *names: str, dies: bool = False) -> subprocess.Popen:
+def eraser(store: SqliteDatabase, *names: str, dies: bool = False) -> subprocess.Popen:
     return subprocess.Popen(
-        [sys.executable, "-c", ERASER, store.path, "dies" if dies else "lives", *names],
+        [sys.executable, "-c", ERASER, store.location, "dies" if dies else "lives", *names],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -130,13 +132,13 @@ def test_killed_while_erasing(store, good, caplog, monkeypatch):
 
 def test_what_somebody_was_killed_at_gets_no_right_checksum_from_another(store, good):
     assert finish([eraser(store, "person 7", dies=True)]) == [-signal.SIGKILL]
-    store.remove("person 8")
+    store.templates.remove("person 8")
     assert files(store) == []
 
 
 def test_processes_that_erase_at_once(store, good, caplog, monkeypatch):
     gone = [[f"person {number}" for number in range(first, 30, 3)] for first in range(3)]
-    mapped = Mirror(store, FlatIndex(DIM))
+    mapped = Mirror(store.changes, FlatIndex(DIM))
     mapped.sync()
     assert finish([eraser(store, *names) for names in gone]) == [0, 0, 0]
     assert_erased(good, *range(1, 31))
@@ -150,7 +152,7 @@ def test_damaged_ids_are_not_searched_for_whom_to_erase(store, good):
     damaged = bytearray(good.read_bytes())
     damaged[places(good)["first id"] + 8 * 7] = 0
     good.write_bytes(damaged)
-    store.remove("person 7")
+    store.templates.remove("person 7")
     assert files(store) == []
 
 
@@ -159,24 +161,24 @@ def test_a_removal_that_is_undone_erases_nothing(store, good, monkeypatch):
     (good.parent / f"{COUNT:020d}.{'0' * 32}.tmp").write_bytes(b"")
 
     def remove_both() -> None:
-        with store.transaction():
-            store.remove("person 7")
-            store.remove("nobody")
+        with store.templates.transaction():
+            store.templates.remove("person 7")
+            store.templates.remove("nobody")
 
     with pytest.raises(UnknownIdentity):
         remove_both()
-    store.add("Ann", [photo(100)], MODEL)
+    store.templates.add("Ann", [photo(100)], MODEL)
     assert good.read_bytes() == before
     assert len(files(store)) == 2
     assert not opened(store, monkeypatch)[1]
 
 
 def test_removals_of_one_transaction_are_erased_together(store, good, monkeypatch):
-    with store.transaction():
-        store.remove("person 7")
-        store.add("Ann", [photo(100)], MODEL)
-        store.remove_template(21)
-        store.remove("Ann")
+    with store.templates.transaction():
+        store.templates.remove("person 7")
+        store.templates.add("Ann", [photo(100)], MODEL)
+        store.templates.remove_template(21)
+        store.templates.remove("Ann")
         assert blanked(content(good)).tolist() == []
     assert_erased(good, 8, 21)
     assert not opened(store, monkeypatch)[1]
@@ -184,13 +186,13 @@ def test_removals_of_one_transaction_are_erased_together(store, good, monkeypatc
 
 def test_so_many_removed_that_the_file_goes(store, good, monkeypatch):
     monkeypatch.setattr("enrollment_db.search.index.kept._MOST_ERASED", 3)
-    with store.transaction():
+    with store.templates.transaction():
         for number in range(3):
-            store.remove(f"person {number}")
+            store.templates.remove(f"person {number}")
     assert files(store) == [good.name]
-    with store.transaction():
+    with store.templates.transaction():
         for number in range(3, 7):
-            store.remove(f"person {number}")
+            store.templates.remove(f"person {number}")
     assert files(store) == []
 
 
@@ -212,13 +214,13 @@ def not_permitted(monkeypatch: pytest.MonkeyPatch, *methods: str) -> Iterator[No
 
 def test_a_file_that_may_not_be_written_is_removed(store, good, monkeypatch):
     with not_permitted(monkeypatch, "open"):
-        store.remove("person 7")
+        store.templates.remove("person 7")
     assert files(store) == []
 
 
 def test_where_nothing_may_be_changed_the_next_who_may_erases(store, good, caplog, monkeypatch):
     with not_permitted(monkeypatch, "open", "unlink"):
-        store.remove("person 7")
+        store.templates.remove("person 7")
         mirror, loaded = opened(store, monkeypatch)
         assert not loaded
         assert 8 not in mirror.search(photo(7).vector[None], COUNT)[1]
@@ -231,10 +233,10 @@ def test_where_nothing_may_be_changed_the_next_who_may_erases(store, good, caplo
 
 def test_a_backup_that_brings_back_who_was_erased(store, tmp_path, good, caplog, monkeypatch):
     """The snapshot is of that very history, and the log no longer says that anybody was removed."""
-    with Store.open(tmp_path / "backup.db") as backup:
-        store._session._connection.backup(backup._session._connection)
-        store.remove("person 7")
-        backup._session._connection.backup(store._session._connection)
+    with open_sqlite(tmp_path / "backup.db") as backup:
+        store._connections._writer.backup(backup._connections._writer)
+        store.templates.remove("person 7")
+        backup._connections._writer.backup(store._connections._writer)
     assert_refused(store, caplog, monkeypatch, "templates that the gallery holds were erased")
 
 
@@ -269,7 +271,7 @@ def test_erased_by_somebody_while_it_is_written_to_another_file(store, good, mon
 
 
 def test_a_snapshot_whose_newest_template_was_removed_stays(store, good, caplog, monkeypatch):
-    store.remove_template(COUNT)
+    store.templates.remove_template(COUNT)
     assert photo(COUNT).vector.tobytes() not in good.read_bytes()
     assert not opened(store, monkeypatch)[1]
     assert caplog.records == []
@@ -277,12 +279,12 @@ def test_a_snapshot_whose_newest_template_was_removed_stays(store, good, caplog,
 
 
 def test_a_removal_takes_the_snapshot_from_whoever_is_writing_it(store, monkeypatch):
-    mirror = Mirror(store, FlatIndex(DIM))
+    mirror = Mirror(store.changes, FlatIndex(DIM))
     write = snapshot.write
 
     def interrupted(*arguments) -> None:
         write(*arguments)
-        store.remove("person 1")
+        store.templates.remove("person 1")
 
     monkeypatch.setattr("enrollment_db.search.snapshot_directory.write", interrupted)
     assert mirror.snapshot() is None

@@ -9,21 +9,22 @@ import numpy as np
 import pytest
 
 from enrollment_db.errors import DatabaseError
+from enrollment_db.registry import open_sqlite
 from enrollment_db.search.index.faiss import FaissFlatIndex
 from enrollment_db.search.index.flat import FlatIndex
 from enrollment_db.search.mirror import Mirror
 from enrollment_db.search.snapshot_directory import SnapshotDirectory
-from enrollment_db.sqlite.store import Store
+from enrollment_db.sqlite.database import SqliteDatabase
 from snapshots import COUNT, DIM, KINDS, MODEL, files, finish, opened, photo
 
 
 @pytest.mark.parametrize("index_type", [FlatIndex, FaissFlatIndex])
 def test_opening_maps_the_snapshot_and_replays_the_rest(store, good, monkeypatch, index_type):
-    store.add("Ann", [photo(100), photo(101)], MODEL)
+    store.templates.add("Ann", [photo(100), photo(101)], MODEL)
     mirror, loaded = opened(store, monkeypatch, index_type(DIM))
     assert not loaded
     assert (mirror.seq, mirror.model) == (COUNT + 2, MODEL)
-    assert Mirror(store, FlatIndex(DIM)).sync() == COUNT + 2
+    assert Mirror(store.changes, FlatIndex(DIM)).sync() == COUNT + 2
 
 
 def test_a_snapshot_is_for_its_owners_eyes_only(store, good):
@@ -32,15 +33,15 @@ def test_a_snapshot_is_for_its_owners_eyes_only(store, good):
 
 
 def test_more_can_be_added_and_removed_than_there_is_room_for(store, good, monkeypatch):
-    store.add("many", [photo(1000 + number) for number in range(1500)], MODEL)
+    store.templates.add("many", [photo(1000 + number) for number in range(1500)], MODEL)
     mirror, loaded = opened(store, monkeypatch)
     assert not loaded
-    with store.transaction():
+    with store.templates.transaction():
         for number in range(0, COUNT, 3):
-            store.remove(f"person {number}")
-        store.remove("many")
+            store.templates.remove(f"person {number}")
+        store.templates.remove("many")
     mirror.sync()
-    assert len(mirror) == store.counts()[1]
+    assert len(mirror) == store.templates.counts()[1]
     again = mirror.snapshot()
     assert again is not None
     assert not opened(store, monkeypatch)[1]
@@ -52,12 +53,12 @@ EXACT = ("numpy", "faiss")
 @pytest.mark.parametrize("reading", KINDS)
 @pytest.mark.parametrize("writing", KINDS)
 def test_every_index_goes_on_where_another_stopped(store, monkeypatch, writing, reading):
-    mirror = Mirror(store, KINDS[writing]())
+    mirror = Mirror(store.changes, KINDS[writing]())
     mirror.sync()
-    store.remove("person 3")
+    store.templates.remove("person 3")
     assert mirror.snapshot() is not None
-    store.remove("person 5")
-    store.add("Ann", [photo(100), photo(101)], MODEL)
+    store.templates.remove("person 5")
+    store.templates.add("Ann", [photo(100), photo(101)], MODEL)
     again, loaded = opened(store, monkeypatch, KINDS[reading]())
     compressed = writing in ("rabitq", "ivf", "hnsw")
     # The graph cannot be erased from, and was removed. An exact index does not take what was rounded.
@@ -70,24 +71,24 @@ def test_every_index_goes_on_where_another_stopped(store, monkeypatch, writing, 
 
 
 def test_a_file_in_place_of_the_directory(store):
-    SnapshotDirectory(store.path).path.write_bytes(b"")
+    SnapshotDirectory(store.location).path.write_bytes(b"")
     with pytest.raises(DatabaseError, match="no snapshot could be written"):
-        Mirror(store, FlatIndex(DIM)).snapshot()
+        Mirror(store.changes, FlatIndex(DIM)).snapshot()
 
 
 def test_opening_leaves_a_snapshot_where_it_had_to_read_much(store):
-    Mirror(store, FlatIndex(DIM), snapshot_from=COUNT + 1).sync()
+    Mirror(store.changes, FlatIndex(DIM), snapshot_from=COUNT + 1).sync()
     assert files(store) == []
-    Mirror(store, FlatIndex(DIM), snapshot_from=COUNT).sync()
+    Mirror(store.changes, FlatIndex(DIM), snapshot_from=COUNT).sync()
     assert files(store) == [f"{COUNT:020d}.snapshot"]
-    store.add("Ann", [photo(500 + number) for number in range(COUNT)], MODEL)
-    Mirror(store, FlatIndex(DIM), snapshot_from=COUNT).sync()
+    store.templates.add("Ann", [photo(500 + number) for number in range(COUNT)], MODEL)
+    Mirror(store.changes, FlatIndex(DIM), snapshot_from=COUNT).sync()
     assert files(store) == [f"{2 * COUNT:020d}.snapshot"]
 
 
 def test_an_empty_gallery_has_none(path):
-    with Store.open(path) as store:
-        assert Mirror(store, FlatIndex(DIM), snapshot_from=0).snapshot() is None
+    with open_sqlite(path) as store:
+        assert Mirror(store.changes, FlatIndex(DIM), snapshot_from=0).snapshot() is None
         assert files(store) == []
 
 
@@ -96,7 +97,8 @@ import os, sys
 import enrollment_db.search.snapshot_directory as directory
 from enrollment_db.search.index.flat import FlatIndex
 from enrollment_db.search.mirror import Mirror
-from enrollment_db.sqlite.store import Store
+from enrollment_db.registry import open_sqlite
+from enrollment_db.sqlite.database import SqliteDatabase
 
 class Dying:
     def __init__(self, file, left):
@@ -112,8 +114,8 @@ class Dying:
 write, left = directory.write, int(sys.argv[2])
 if left >= 0:
     directory.write = lambda file, *rest: write(Dying(file, left), *rest)
-with Store.open(sys.argv[1]) as store:
-    mirror = Mirror(store, FlatIndex(8))
+with open_sqlite(sys.argv[1]) as store:
+    mirror = Mirror(store.changes, FlatIndex(8))
     mirror.sync()
     print("ready", flush=True)
     sys.stdin.read()
@@ -122,9 +124,9 @@ with Store.open(sys.argv[1]) as store:
 """
 
 
-def snapshotter(store: Store, calls_until_death: int) -> subprocess.Popen:
+def snapshotter(store: SqliteDatabase, calls_until_death: int) -> subprocess.Popen:
     return subprocess.Popen(
-        [sys.executable, "-c", SNAPSHOTTER, store.path, str(calls_until_death)],
+        [sys.executable, "-c", SNAPSHOTTER, store.location, str(calls_until_death)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -132,7 +134,7 @@ def snapshotter(store: Store, calls_until_death: int) -> subprocess.Popen:
 
 
 def test_killed_while_writing(store, good, caplog, monkeypatch):
-    store.add("Ann", [photo(100)], MODEL)
+    store.templates.add("Ann", [photo(100)], MODEL)
     assert finish([snapshotter(store, calls) for calls in (0, 1, 3, 5, 8)]) == [-signal.SIGKILL] * 5
     assert len(files(store)) == 6
     mirror, loaded = opened(store, monkeypatch)

@@ -13,9 +13,9 @@ import pytest
 
 from enrollment_db.errors import DiskFull, ReadOnly
 from enrollment_db.records import Place
+from enrollment_db.registry import open_sqlite
 from enrollment_db.search.index.flat import FlatIndex
 from enrollment_db.search.mirror import Mirror
-from enrollment_db.sqlite.store import Store
 from snapshots import (
     COUNT,
     DIM,
@@ -64,7 +64,7 @@ def test_one_byte_short_or_long(store, good, caplog, monkeypatch):
         size = good.stat().st_size
         os.truncate(good, size + change)
         assert_refused(store, caplog, monkeypatch, f"it has {size + change} bytes, not {size}")
-        Mirror(store, FlatIndex(DIM)).snapshot()
+        Mirror(store.changes, FlatIndex(DIM)).snapshot()
 
 
 @pytest.mark.parametrize(
@@ -143,30 +143,30 @@ def test_where_the_newest_is_bad_the_one_before_it_serves(store, good, caplog, m
 
 
 def test_a_backup_that_was_restored_and_went_on(store, path, tmp_path, caplog, monkeypatch):
-    long_lived = Mirror(store, FlatIndex(DIM))
-    with Store.open(tmp_path / "backup.db") as backup:
-        store._session._connection.backup(backup._session._connection)
-        store.add("lost", [photo(200 + number) for number in range(5)], MODEL)
+    long_lived = Mirror(store.changes, FlatIndex(DIM))
+    with open_sqlite(tmp_path / "backup.db") as backup:
+        store._connections._writer.backup(backup._connections._writer)
+        store.templates.add("lost", [photo(200 + number) for number in range(5)], MODEL)
         assert long_lived.snapshot() is not None
-        backup._session._connection.backup(store._session._connection)
+        backup._connections._writer.backup(store._connections._writer)
     assert long_lived.sync() == COUNT
     assert "restored from a backup" in caplog.text
     assert files(store) == []
     np.testing.assert_array_equal(long_lived.search(photo(3).vector[None], 1)[1], [[4]])
 
     # The log overtakes the snapshot, under the same numbers.
-    with Store.open(tmp_path / "backup.db") as backup:
-        store.add("lost", [photo(200 + number) for number in range(5)], MODEL)
+    with open_sqlite(tmp_path / "backup.db") as backup:
+        store.templates.add("lost", [photo(200 + number) for number in range(5)], MODEL)
         assert long_lived.snapshot() is not None
-        backup._session._connection.backup(store._session._connection)
-    store.add("kept", [photo(300 + number) for number in range(9)], MODEL)
+        backup._connections._writer.backup(store._connections._writer)
+    store.templates.add("kept", [photo(300 + number) for number in range(9)], MODEL)
     caplog.clear()
     assert_refused(store, caplog, monkeypatch, "history")
 
 
 def test_where_nothing_may_be_written_opening_is_silent(store, monkeypatch, caplog):
     monkeypatch.setattr(Path, "mkdir", lambda *_, **__: (_ for _ in ()).throw(PermissionError(13, "no")))
-    mirror = Mirror(store, FlatIndex(DIM), snapshot_from=1)
+    mirror = Mirror(store.changes, FlatIndex(DIM), snapshot_from=1)
     assert mirror.sync() == COUNT
     assert caplog.records == []
     with pytest.raises(ReadOnly, match="no snapshot could be written"):
@@ -174,8 +174,8 @@ def test_where_nothing_may_be_written_opening_is_silent(store, monkeypatch, capl
 
 
 def test_a_full_disk_leaves_the_old_one(store, good, monkeypatch):
-    store.add("Ann", [photo(100)], MODEL)
-    mirror = Mirror(store, FlatIndex(DIM), snapshot_from=1)
+    store.templates.add("Ann", [photo(100)], MODEL)
+    mirror = Mirror(store.changes, FlatIndex(DIM), snapshot_from=1)
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
         with pytest.raises(DiskFull, match="no snapshot could be written"):

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Generator, Iterator
 from contextlib import closing
 
-from enrollment_db.records import NOWHERE, Changes, Loaded, Model, Place
-from enrollment_db.sqlite.rows import MODEL_COLUMNS, model_parameters, to_batch, to_ids, to_model
-from enrollment_db.sqlite.session import Session
+import numpy as np
+from numpy.typing import NDArray
 
-_ACTIVE = f"SELECT {MODEL_COLUMNS} FROM settings s JOIN models m ON m.id = s.pinned_model_id"
-# Whoever prunes the log one day must leave its last entry.
+from enrollment_db.records import NOWHERE, Changes, Loaded, ModelKey, Place
+from enrollment_db.sqlite import models
+from enrollment_db.sqlite.connections import Connections
+from enrollment_db.sqlite.rows import MODEL_COLUMNS, to_batch, to_ids, to_model
+
+# A log that is pruned one day must keep its last entry.
 _PLACE = f"""
     SELECT c.seq, c.mark, {MODEL_COLUMNS}
     FROM settings s
@@ -19,34 +23,38 @@ _PLACE = f"""
 """
 
 
-class Log:
+class ChangeLog:
     """The change log with what it is the log of. Every method raises DatabaseErrors where the file fails it.
 
     The *active* model is the one that the gallery is pinned to. Templates of other models are staged for a
-    change of the model, or left from one: they are in the log, but nobody finds them.
+    change of the model, or left from one: they are in the log, but no search finds them.
     """
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
 
     @property
-    def path(self) -> str:
+    def location(self) -> str:
         """The database file, as it was given."""
-        return self._session.path
+        return self._connections.path
+
+    @property
+    def file(self) -> str | None:
+        """The database file: an index may leave snapshots beside it."""
+        return self._connections.path
 
     @property
     def database_id(self) -> str:
         """32 hex digits by which this gallery is told from every other."""
-        return str(self._session.query("SELECT database_id FROM settings")[0][0])
+        return str(self._connections.query("SELECT database_id FROM settings")[0][0])
 
-    def model(self) -> Model | None:
+    def model(self) -> ModelKey | None:
         """The active model: that of the templates that can be found; None while the gallery is empty."""
-        rows = self._session.query(_ACTIVE)
-        return to_model(rows[0]) if rows else None
+        return models.active_model(self._connections)
 
-    def place(self) -> tuple[Place, Model | None]:
+    def place(self) -> tuple[Place, ModelKey | None]:
         """How far the change log has come, and `model`, as of one moment, in one short query."""
-        ((seq, mark, *model),) = self._session.query(_PLACE)
+        ((seq, mark, *model),) = self._connections.query(_PLACE)
         return Place(seq or 0, mark or 0), None if model[0] is None else to_model(model)
 
     def has(self, place: Place) -> bool:
@@ -54,19 +62,29 @@ class Log:
         if place == NOWHERE:
             return True
         return bool(
-            self._session.query("SELECT 1 FROM changes WHERE (seq, mark) = (?, ?)", (place.seq, place.mark))
+            self._connections.query(
+                "SELECT 1 FROM changes WHERE (seq, mark) = (?, ?)", (place.seq, place.mark)
+            )
         )
 
     def last_removal(self, after_seq: int) -> int | None:
         """The place in the change log of the last removal after `after_seq`; None if there is none."""
-        rows = self._session.query(
+        rows = self._connections.query(
             "SELECT max(seq) FROM changes WHERE seq > ? AND op = 'remove'", (after_seq,)
         )
         found: int | None = rows[0][0]
         return found
 
-    def changes(
-        self, after_seq: int, model: Model | None = None, batch_size: int = 16_384
+    def holds_any(self, template_ids: NDArray[np.int64]) -> bool:
+        """Whether one of (n,) template ids is stored now, under any model."""
+        rows = self._connections.query(
+            "SELECT EXISTS (SELECT 1 FROM templates WHERE id IN (SELECT value FROM json_each(?)))",
+            (json.dumps(template_ids.tolist()),),
+        )
+        return bool(rows[0][0])
+
+    def since(
+        self, after_seq: int, model: ModelKey | None = None, batch_size: int = 16_384
     ) -> Iterator[Changes]:
         """What the change log after `after_seq` says of one model, in stretches of at most `batch_size` entries.
 
@@ -74,11 +92,11 @@ class Log:
         empty, and moves the place in the log all the same.
 
         Each stretch is consistent in itself. Between two of them others may write: what they do comes later
-        in the log, so that whoever applies all of it ends up with what the gallery holds.
+        in the log, so that who applies all of it ends up with what the gallery holds.
         """
         wanted = model or self.model()
-        model_id = None if wanted is None else self._model_id(wanted)
-        while rows := self._session.query(
+        model_id = None if wanted is None else models.row_of(self._connections, wanted)
+        while rows := self._connections.query(
             """
             SELECT c.seq, c.op, c.template_id, t.identity_id, t.vector, c.model_id IS ?, c.mark
             FROM changes c
@@ -91,7 +109,7 @@ class Log:
             alive = [row[2:5] for row in rows if row[4] is not None]
             yield Changes(
                 place=Place(after_seq, rows[-1][6]),
-                added=to_batch(alive, wanted if alive else None, self.path),
+                added=to_batch(alive, wanted if alive else None, self.location),
                 removed=to_ids([row[2] for row in rows if row[1] == "remove" and row[5]]),
             )
 
@@ -102,7 +120,7 @@ class Log:
         gallery has a place in its log. Close the iterator (or exhaust it) to give back the connection that it
         holds.
         """
-        with self._session.snapshot() as connection, closing(connection.cursor()) as cursor:
+        with self._connections.snapshot() as connection, closing(connection.cursor()) as cursor:
             seq, mark, *columns = cursor.execute(_PLACE).fetchone()
             place = Place(seq or 0, mark or 0)
             model = None if columns[0] is None else to_model(columns)
@@ -114,13 +132,6 @@ class Log:
                 """
             )
             rows = cursor.fetchmany(batch_size)
-            yield Loaded(place, to_batch(rows, model, self.path))
+            yield Loaded(place, to_batch(rows, model, self.location))
             while rows := cursor.fetchmany(batch_size):
-                yield Loaded(place, to_batch(rows, model, self.path))
-
-    def _model_id(self, model: Model) -> int | None:
-        """The model's row id; None if this gallery never held a template of it."""
-        rows = self._session.query(
-            f"SELECT m.id FROM models m WHERE ({MODEL_COLUMNS}) = (?, ?, ?, ?, ?)", model_parameters(model)
-        )
-        return int(rows[0][0]) if rows else None
+                yield Loaded(place, to_batch(rows, model, self.location))

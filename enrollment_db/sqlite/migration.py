@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from enrollment_db.records import FaceCrop, Model, Pending, Twin
-from enrollment_db.sqlite.reader import ACTIVE, SHOWN
+from enrollment_db.records import FaceCrop, ModelKey, Pending, Start, Twin, now
+from enrollment_db.sqlite.connections import Connections
+from enrollment_db.sqlite.models import ACTIVE, SHOWN, made_row_of
 from enrollment_db.sqlite.rows import to_blob, to_box, to_json, to_landmarks
-from enrollment_db.sqlite.schema import now
-from enrollment_db.sqlite.session import Session
 
 DROPPED_AT_ONCE = 4096
 """Templates that are removed in one transaction: others may write in between."""
@@ -28,48 +26,52 @@ _PENDING = f"""
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
-    """From where a pass over the templates began: the active model's row, and the place in the change log."""
+class Migration:
+    """Moves of the gallery to other models."""
 
-    model_id: int | None
-    seq: int
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    def changeover(self, model: ModelKey) -> Changeover:
+        """The gallery's way to another model. Raises Locked, ReadOnly or DiskFull."""
+        with self._connections.write() as connection:
+            return Changeover(self._connections, made_row_of(connection, model), model)
 
 
 class Changeover:
-    """One gallery's way to one model, `Store.changeover`.
+    """One gallery's way to one model, `Migration.changeover`.
 
     A *twin* is the template of the same photo of the same identity under another model. Twins under the new model
     are staged beside the old templates, a group at a time; each group is on the disk when `stage` returns, so that
-    whoever comes after an interruption finds it. Nobody finds them in a search until `switch`.
+    a run after an interruption finds it. No search finds them until `switch`.
 
     The way is: `start`; `pending` and `stage` until nothing is pending; `switch`, which says whether it could, and
-    is followed by another round where somebody enrolled or removed something meanwhile.
+    is followed by another round where a template was enrolled or removed meanwhile.
     """
 
-    def __init__(self, session: Session, model_id: int, model: Model) -> None:
+    def __init__(self, connections: Connections, model_id: int, model: ModelKey) -> None:
         """`model_id` is the row of `model`, which is the new one."""
-        self._session = session
+        self._connections = connections
         self._model_id = model_id
         self._model = model
 
     def start(self) -> Start:
         """To be called before the first `pending` of a pass."""
-        ((model_id, seq),) = self._session.query(
+        ((model_id, seq),) = self._connections.query(
             f"SELECT {ACTIVE}, (SELECT seq FROM sqlite_sequence WHERE name = 'changes')"
         )
         return Start(model_id, int(seq or 0))
 
     def staged(self) -> int:
         """How many templates of the new model there are."""
-        ((count,),) = self._session.query(
+        ((count,),) = self._connections.query(
             "SELECT count(*) FROM templates WHERE model_id = ?", (self._model_id,)
         )
         return int(count)
 
     def shown(self) -> int:
-        """How many photos, of all identities, there are under any model: as many as `faceid show` lists."""
-        ((count,),) = self._session.query(f"SELECT count(*) FROM templates t WHERE {SHOWN}")
+        """How many photos, of all identities, there are under any model: one a photo and identity."""
+        ((count,),) = self._connections.query(f"SELECT count(*) FROM templates t WHERE {SHOWN}")
         return int(count)
 
     def pending(self, after_id: int, limit: int) -> list[Pending]:
@@ -77,7 +79,7 @@ class Changeover:
 
         Each photo of an identity is there once: with its template of the active model, or its newest one.
         """
-        rows = self._session.query(_PENDING, (after_id, self._model_id, self._model_id, limit))
+        rows = self._connections.query(_PENDING, (after_id, self._model_id, self._model_id, limit))
         return [
             Pending(
                 template_id=id_,
@@ -110,9 +112,9 @@ class Changeover:
             )
             for twin in twins
         ]
-        with self._session.write() as connection:
+        with self._connections.write() as connection:
             time = now()
-            # The hash and all else are copied here, where nobody can remove the template in between.
+            # The hash and all else are copied here, where no other writer can remove the template in between.
             return connection.executemany(
                 f"""
                 INSERT INTO templates
@@ -131,7 +133,7 @@ class Changeover:
         changed, or where nothing is left: then nothing is changed, and False is returned. What the pass has left
         pending gets no twin by this, and stays. Takes one short transaction.
         """
-        with self._session.write() as connection:
+        with self._connections.write() as connection:
             active = self.start().model_id
             if (
                 active is None
@@ -142,17 +144,17 @@ class Changeover:
                 return False
             connection.execute("UPDATE settings SET pinned_model_id = ?", (self._model_id,))
             # An index that was kept on disk is of the old model.
-            self._session.purge_on_commit()
+            self._connections.purge_on_commit()
         return True
 
     def drop_others(self) -> int:
         """Remove the templates of other models that have a twin of the active one; returns how many.
 
-        Those without stay: nothing else is left of them. What was stored is overwritten, as by `Store.remove`.
+        Those without stay: nothing else is left of them. What was stored is overwritten, as by `Templates.remove`.
         """
         dropped, after_id = 0, 0
         while True:
-            with self._session.write() as connection:
+            with self._connections.write() as connection:
                 ids = connection.execute(
                     f"""
                     SELECT t.id FROM templates t NOT INDEXED WHERE t.id > ? AND t.model_id <> {ACTIVE}
@@ -163,13 +165,13 @@ class Changeover:
                 connection.executemany("DELETE FROM templates WHERE id = ?", ids)
                 if not ids:
                     # Once for all: it waits for the disk.
-                    self._session.purge_on_commit()
+                    self._connections.purge_on_commit()
                     return dropped
             dropped, after_id = dropped + len(ids), ids[-1][0]
 
     def unfindable(self) -> list[str]:
         """The names of the identities that have no template of the active model."""
-        rows = self._session.query(
+        rows = self._connections.query(
             f"""
             SELECT name FROM identities i WHERE NOT EXISTS (
                 SELECT 1 FROM templates t WHERE t.identity_id = i.id AND t.model_id = {ACTIVE}

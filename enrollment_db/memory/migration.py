@@ -1,0 +1,128 @@
+"""Moving a database in memory to another model: see `enrollment_db.ports.Changeover`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from enrollment_db.memory.state import Cell, Row, State
+from enrollment_db.records import ModelKey, Pending, Start, Twin, now
+from enrollment_db.sqlite.rows import to_blob
+
+
+class Migration:
+    """A `ModelMigration`."""
+
+    def __init__(self, cell: Cell) -> None:
+        self._cell = cell
+
+    def changeover(self, model: ModelKey) -> MemoryChangeover:
+        """The way to `model`."""
+        return MemoryChangeover(self._cell, model)
+
+
+class MemoryChangeover:
+    """A `Changeover`."""
+
+    def __init__(self, cell: Cell, model: ModelKey) -> None:
+        self._cell = cell
+        self._model = model
+
+    def start(self) -> Start:
+        """From where a pass begins."""
+        state = self._cell.read()
+        return Start(None if state.pinned is None else hash(state.pinned), len(state.log))
+
+    def staged(self) -> int:
+        """How many templates of the new model there are."""
+        return sum(row.model == self._model for row in self._cell.read().rows.values())
+
+    def shown(self) -> int:
+        """How many photos, of all identities, there are under any model."""
+        return len(self._cell.read().shown())
+
+    def pending(self, after_id: int, limit: int) -> list[Pending]:
+        """The first templates that have no twin under the new model."""
+        state = self._cell.read()
+        return [
+            Pending(
+                template_id=row.id,
+                name=state.people[row.person].name,
+                source=row.source,
+                sha256=row.sha256,
+                box=row.box,
+                landmarks=row.landmarks,
+                active=row.model == state.pinned,
+                crop=state.crops.get((row.sha256, row.person)),
+            )
+            for row in self._without_twin(state, after_id)[:limit]
+        ]
+
+    def stage(self, twins: Sequence[Twin]) -> int:
+        """Store twins under the new model."""
+        for twin in twins:
+            to_blob(twin.vector, self._model.dim, f"the new template for {twin.template_id}")
+        count = 0
+        with self._cell.write() as state:
+            for twin in twins:
+                row = state.rows.get(twin.template_id)
+                if row is None or state.found(row.sha256, row.person, self._model) is not None:
+                    continue
+                count += 1
+                state.insert(
+                    replace(
+                        row,
+                        id=state.last_template + 1,
+                        model=self._model,
+                        vector=np.array(twin.vector, np.float32),
+                        box=row.box if row.box is not None else twin.box,
+                        landmarks=row.landmarks if row.landmarks is not None else twin.landmarks,
+                        created_at=now(),
+                    )
+                )
+        return count
+
+    def switch(self, start: Start, after_id: int) -> bool:
+        """Make the new model the active one, if the pass still holds."""
+        with self._cell.write() as state:
+            lost = any(
+                change.op == "remove" and change.model == self._model for change in state.log[start.seq :]
+            )
+            if (
+                state.pinned is None
+                or hash(state.pinned) != start.model_id
+                or lost
+                or self._without_twin(state, after_id)
+            ):
+                return False
+            state.pinned = self._model
+        return True
+
+    def drop_others(self) -> int:
+        """Remove the templates of other models that have a twin of the active one."""
+        with self._cell.write() as state:
+            active = {(row.sha256, row.person) for row in state.active()}
+            dropped = [
+                row
+                for row in state.rows.values()
+                if row.model != state.pinned and (row.sha256, row.person) in active
+            ]
+            state.delete(dropped)
+        return len(dropped)
+
+    def unfindable(self) -> list[str]:
+        """The names of the identities that have no template of the active model."""
+        state = self._cell.read()
+        findable = {row.person for row in state.active()}
+        return sorted(person.name for person in state.people.values() if person.id not in findable)
+
+    def _without_twin(self, state: State, after_id: int) -> list[Row]:
+        return [
+            row
+            for row in state.shown()
+            if row.id > after_id
+            and row.model != self._model
+            and state.found(row.sha256, row.person, self._model) is None
+        ]

@@ -1,0 +1,236 @@
+"""The connections to one file: one that writes, a few that read, with their transactions and errors."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from enrollment_db.sqlite.opening import Address, open_file
+from enrollment_db.sqlite.translate import translated
+
+OnRemoval: TypeAlias = Callable[[NDArray[np.int64], int], None]
+"""Called after the commit of a removal with the removed template ids (n,) and the place in the change log after it."""
+
+MOST_READERS = 16
+"""Connections that read at once, at most; a further thread waits for one of them."""
+
+_CACHE_SIZE = -2000
+"""SQLite's default, KiB when negative."""
+
+
+class Connections:
+    """Connections that threads may share: reads run side by side, write transactions one after the other.
+
+    A thread inside a write transaction reads what it has written. All others read what is committed, and wait
+    neither for the writer nor for each other. Every method raises DatabaseErrors where sqlite3 would raise its own.
+    """
+
+    def __init__(
+        self, address: Address, writer: sqlite3.Connection, on_removal: Sequence[OnRemoval] = ()
+    ) -> None:
+        self._address = address
+        self._writer = writer
+        self._readers = _Readers(address, MOST_READERS)
+        self._on_removal = tuple(on_removal)
+        self._lock = threading.RLock()
+        self._writing_thread: int | None = None
+        self._purge = False
+        self._cache_raised = False
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        *,
+        create: bool,
+        read_only: bool,
+        timeout_s: float,
+        on_removal: Sequence[OnRemoval] = (),
+    ) -> Connections:
+        """As `open_file`."""
+        return cls(*open_file(path, create=create, read_only=read_only, timeout_s=timeout_s), on_removal)
+
+    @property
+    def path(self) -> str:
+        """The database file, as it was given."""
+        return self._address.path
+
+    def close(self) -> None:
+        """Close the file; more than once does no harm. A read that still runs is finished first."""
+        self._readers.close()
+        with self._lock:
+            # The last: it moves the write-ahead log into the file.
+            self._writer.close()
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """All rows of one SELECT."""
+        with translated(self.path), self._reader() as connection:
+            return connection.execute(sql, parameters).fetchall()
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A read transaction for a few short queries: they all see one state."""
+        with translated(self.path), self._reader() as connection:
+            if connection.in_transaction:
+                yield connection
+                return
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+
+    @contextmanager
+    def write(self, *, cache_kib: int | None = None) -> Iterator[sqlite3.Connection]:
+        """One write transaction: all of it is committed on leaving, or none on an exception.
+
+        Inside another one it is a part of that one, and an exception undoes this part only. `cache_kib` is how
+        many pages are held meanwhile, from now on until the outermost transaction ends.
+        """
+        with self._lock, translated(self.path):
+            connection = self._writer
+            nested = connection.in_transaction
+            if cache_kib is not None and not self._cache_raised:
+                connection.execute(f"PRAGMA cache_size = {-cache_kib}")
+                self._cache_raised = True
+            # IMMEDIATE takes the write lock now, where waiting for it is still possible.
+            connection.execute("SAVEPOINT part" if nested else "BEGIN IMMEDIATE")
+            self._writing_thread = threading.get_ident()
+            try:
+                began_at = 0 if nested else _last_seq(connection)
+                yield connection
+                purge = self._purge and not nested
+                removed = _removed_since(connection, began_at) if purge else []
+                ends_at = _last_seq(connection) if purge else 0
+                connection.execute("RELEASE part" if nested else "COMMIT")
+            except BaseException:
+                # A full disk can have undone the whole transaction already.
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK TO part" if nested else "ROLLBACK")
+                if connection.in_transaction:
+                    connection.execute("RELEASE part")
+                self._purge = self._purge and nested
+                raise
+            finally:
+                if not nested:
+                    self._writing_thread = None
+                if self._cache_raised and not connection.in_transaction:
+                    connection.execute(f"PRAGMA cache_size = {_CACHE_SIZE}")
+                    self._cache_raised = False
+            if purge:
+                self._purge = False
+                self._empty_log()
+                for listener in self._on_removal:
+                    listener(np.array(removed, np.int64), ends_at)
+
+    def purge_on_commit(self) -> None:
+        """After this transaction, empty the write-ahead log and call those who keep copies of what it removed.
+
+        Both still hold that.
+        """
+        self._purge = True
+
+    @contextmanager
+    def snapshot(self) -> Iterator[sqlite3.Connection]:
+        """A connection for a long read, inside a read transaction: it sees one state and makes no other read wait."""
+        with translated(self.path):
+            connection = self._address.connect()
+            try:
+                connection.execute("BEGIN")
+                yield connection
+            finally:
+                connection.close()
+
+    @contextmanager
+    def _reader(self) -> Iterator[sqlite3.Connection]:
+        if self._writing_thread == threading.get_ident():
+            yield self._writer
+            return
+        connection = self._readers.take()
+        try:
+            yield connection
+        finally:
+            self._readers.give_back(connection)
+
+    def _empty_log(self) -> None:
+        """Move the log into the file and truncate it, as far as that is possible now.
+
+        Where a process still reads from it, or the disk is full, a later removal or the last process to close
+        the file does the work. The transaction is committed: this must not make it look as if it had failed.
+        """
+        connection = self._writer
+        connection.execute("PRAGMA busy_timeout = 0")
+        with suppress(sqlite3.OperationalError):
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        connection.execute(f"PRAGMA busy_timeout = {round(self._address.timeout_s * 1000)}")
+
+
+class _Readers:
+    """At most `most` connections that only read, opened when they are first needed."""
+
+    def __init__(self, address: Address, most: int) -> None:
+        self._address = address
+        self._most = most
+        self._idle: list[sqlite3.Connection] = []
+        self._opened = 0
+        self._closed = False
+        self._condition = threading.Condition()
+
+    def take(self) -> sqlite3.Connection:
+        """A connection for this thread alone, until it is given back."""
+        with self._condition:
+            self._condition.wait_for(lambda: self._closed or self._idle or self._opened < self._most)
+            if self._closed:
+                raise sqlite3.ProgrammingError("Cannot operate on a closed database.")
+            if self._idle:
+                return self._idle.pop()
+            self._opened += 1
+        try:
+            connection = self._address.connect()
+            connection.execute("PRAGMA query_only = ON")
+        except BaseException:
+            with self._condition:
+                self._opened -= 1
+                self._condition.notify()
+            raise
+        return connection
+
+    def give_back(self, connection: sqlite3.Connection) -> None:
+        """Let another thread have the connection."""
+        with self._condition:
+            if self._closed:
+                connection.close()
+                self._opened -= 1
+                self._condition.notify_all()
+                return
+            self._idle.append(connection)
+            self._condition.notify()
+
+    def close(self) -> None:
+        """Close all of them; waits for those that are taken."""
+        with self._condition:
+            self._closed = True
+            self._opened -= len(self._idle)
+            while self._idle:
+                self._idle.pop().close()
+            self._condition.notify_all()
+            self._condition.wait_for(lambda: self._opened == 0)
+
+
+def _last_seq(connection: sqlite3.Connection) -> int:
+    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'changes'").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _removed_since(connection: sqlite3.Connection, seq: int) -> list[int]:
+    """The templates that were removed after a place in the change log."""
+    removed = connection.execute("SELECT template_id FROM changes WHERE seq > ? AND op = 'remove'", (seq,))
+    return [id_ for (id_,) in removed]

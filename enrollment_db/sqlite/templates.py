@@ -1,0 +1,394 @@
+"""Who is enrolled: identities and their templates."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from enrollment_db.errors import NameTaken, UnknownIdentity, UnknownTemplate
+from enrollment_db.names import clean_name
+from enrollment_db.records import (
+    Added,
+    Enrolled,
+    GallerySize,
+    Identity,
+    Listed,
+    ModelKey,
+    NewTemplate,
+    Owner,
+    Owners,
+    Part,
+    Template,
+    now,
+)
+from enrollment_db.sqlite import gallery_size, insertion, journal, models
+from enrollment_db.sqlite.bulk import CACHE_KIB, insert_part, logged_together
+from enrollment_db.sqlite.connections import Connections
+from enrollment_db.sqlite.models import ACTIVE, SHOWN
+from enrollment_db.sqlite.rows import (
+    MODEL_COLUMNS,
+    model_parameters,
+    to_blob,
+    to_digest,
+    to_identity,
+    to_ids,
+    to_json,
+    to_model,
+    to_template,
+    to_vectors,
+)
+
+_IDENTITIES = f"""
+    SELECT i.id, i.name,
+           (SELECT count(*) FROM templates t WHERE t.identity_id = i.id AND t.model_id = {ACTIVE}),
+           i.created_at, i.attributes
+    FROM identities i
+"""
+
+
+class Templates:
+    """The identities and their templates. Every method raises DatabaseErrors where the file fails it.
+
+    Where nothing else is said, questions are about the templates of the active model, to which the gallery is pinned.
+
+    Each write is one transaction, which is on the disk when the method returns. Three things always hold: what
+    is enrolled is of the pinned model, and only a changeover adds templates of another; an identity has at least
+    one template, of whatever model; a gallery without templates is pinned to no model, so that it can start again
+    with another.
+    """
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """A unit of work: all writes inside are committed together, faster than one by one, or not at all.
+
+        This thread reads what it has written; other writers wait meanwhile. Raises Locked, ReadOnly or DiskFull.
+        """
+        with self._connections.write():
+            yield
+
+    def model(self) -> ModelKey | None:
+        """The active model: that of the templates that can be found; None while the gallery is empty."""
+        return models.active_model(self._connections)
+
+    def counts(self) -> tuple[int, int]:
+        """How many identities and templates can be found: those of the active model. Counts all of them."""
+        ((identities, templates),) = self._connections.query(
+            f"SELECT count(DISTINCT identity_id), count(*) FROM templates WHERE model_id = {ACTIVE}"
+        )
+        return identities, templates
+
+    def stored(self) -> int:
+        """How many templates there are of all models: no more can be found. Cheap, unlike `counts`."""
+        ((rows,),) = self._connections.query("SELECT count(*) FROM templates")
+        return int(rows)
+
+    def gallery_size(self, before: GallerySize | None = None) -> GallerySize:
+        """How many identities can be found now.
+
+        Given the size of some time before, it looks only at what the change log says has happened since.
+        """
+        return gallery_size.size_now(self._connections, before)
+
+    def identities(self) -> list[Identity]:
+        """Everybody, by name; an identity whose templates are all of other models has none to be found."""
+        return [to_identity(row) for row in self._connections.query(f"{_IDENTITIES} ORDER BY i.name")]
+
+    def identity(self, name: str) -> Identity:
+        """The identity of this name. Raises UnknownIdentity or BadName."""
+        cleaned = clean_name(name)
+        rows = self._connections.query(f"{_IDENTITIES} WHERE i.name = ?", (cleaned,))
+        if not rows:
+            raise UnknownIdentity(f"nobody is enrolled as {cleaned}", path=self._connections.path)
+        return to_identity(rows[0])
+
+    def of(self, name: str) -> list[Template]:
+        """The templates of an identity, one a photo, by id. Raises UnknownIdentity or BadName.
+
+        A photo that has no template of the active model is there with its newest one of another.
+        """
+        rows = self._connections.query(
+            f"""
+            SELECT t.id, i.name, t.source, t.sha256, t.quality, t.box, t.landmarks, t.created_at,
+                   {MODEL_COLUMNS}
+            FROM templates t JOIN identities i ON i.id = t.identity_id JOIN models m ON m.id = t.model_id
+            WHERE i.id = ? AND {SHOWN} ORDER BY t.id
+            """,
+            (self.identity(name).id,),
+        )
+        return [to_template(row) for row in rows]
+
+    def holders_of(self, sha256: str, model: ModelKey) -> dict[str, int]:
+        """Whose photo this is: the ids of its templates of this model by name, in the order of enrolment.
+
+        Raises BadTemplate for what is no hash.
+        """
+        rows = self._connections.query(
+            f"""
+            SELECT i.name, t.id FROM templates t
+            JOIN identities i ON i.id = t.identity_id JOIN models m ON m.id = t.model_id
+            WHERE t.sha256 = ? AND {models.SAME_MODEL} ORDER BY t.id
+            """,
+            (to_digest(sha256), *model_parameters(model)),
+        )
+        return {str(name): int(id_) for name, id_ in rows}
+
+    def identity_ids_of(self, template_ids: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
+        """(n,) int64: whose each of n templates, of any model, is; -1 for an id that is not there."""
+        wanted = [int(id_) for id_ in template_ids]
+        found = dict(
+            self._connections.query(
+                "SELECT id, identity_id FROM templates WHERE id IN (SELECT value FROM json_each(?))",
+                (json.dumps(wanted),),
+            )
+        )
+        return to_ids([found.get(id_, -1) for id_ in wanted])
+
+    def owners_of(
+        self, template_ids: Sequence[Sequence[int]] | NDArray[np.int64], model: ModelKey, most: int
+    ) -> Owners:
+        """Whose templates these are, and those identities' templates of `model`, as of one moment.
+
+        `template_ids` (m, k) are the nearest of m probes, nearest first; ids that are not stored, -1 too, are passed
+        over. Of each probe the first `most` identities are given. Takes two queries, however many probes there are.
+        """
+        rows = np.asarray(template_ids, np.int64)
+        with self._connections.reading() as connection:
+            whose = dict(
+                connection.execute(
+                    "SELECT id, identity_id FROM templates WHERE id IN (SELECT value FROM json_each(?))",
+                    (json.dumps(np.unique(rows).tolist()),),
+                )
+            )
+            of_probe = [
+                list(dict.fromkeys(whose[id_] for id_ in row if id_ in whose))[:most] for row in rows.tolist()
+            ]
+            wanted = sorted({identity for row in of_probe for identity in row})
+            found = connection.execute(
+                f"""
+                SELECT i.id, i.name, t.vector FROM templates t JOIN identities i ON i.id = t.identity_id
+                WHERE t.identity_id IN (SELECT value FROM json_each(?))
+                AND t.model_id = (SELECT m.id FROM models m WHERE {models.SAME_MODEL}) ORDER BY t.id
+                """,
+                (json.dumps(wanted), *model_parameters(model)),
+            ).fetchall()
+        names: dict[int, str] = {}
+        blobs: dict[int, list[bytes]] = {}
+        for identity, name, blob in found:
+            names[identity] = name
+            blobs.setdefault(identity, []).append(blob)
+        return Owners(
+            of_probe,
+            {
+                identity: Owner(names[identity], to_vectors(own, model.dim, self._connections.path))
+                for identity, own in blobs.items()
+            },
+        )
+
+    def vectors_of(
+        self, identity_ids: Sequence[int] | NDArray[np.int64], model: ModelKey | None = None
+    ) -> dict[int, NDArray[np.float32]]:
+        """(n, d) float32 by identity id, by template id; an identity that has none is left out.
+
+        They are of `model`, or of the active model where none is given.
+        """
+        wanted = model or self.model()
+        if wanted is None:
+            return {}
+        rows = self._connections.query(
+            """
+            SELECT identity_id, vector FROM templates
+            WHERE identity_id IN (SELECT value FROM json_each(?)) AND model_id = ? ORDER BY id
+            """,
+            (json.dumps([int(id_) for id_ in identity_ids]), models.row_of(self._connections, wanted)),
+        )
+        blobs: dict[int, list[bytes]] = {}
+        for identity_id, blob in rows:
+            blobs.setdefault(identity_id, []).append(blob)
+        return {id_: to_vectors(own, wanted.dim, self._connections.path) for id_, own in blobs.items()}
+
+    def enrolled(
+        self, identity_ids: Sequence[int] | NDArray[np.int64], model: ModelKey
+    ) -> dict[int, Enrolled]:
+        """All that is known of some identities' templates of `model`, in one query; who has none is left out."""
+        rows = self._connections.query(
+            """
+            SELECT i.id, i.name, t.id, t.vector, t.quality, t.created_at
+            FROM templates t JOIN identities i ON i.id = t.identity_id
+            WHERE t.identity_id IN (SELECT value FROM json_each(?)) AND t.model_id = ? ORDER BY t.id
+            """,
+            (json.dumps([int(id_) for id_ in identity_ids]), models.row_of(self._connections, model)),
+        )
+        own: dict[int, list[tuple[Any, ...]]] = {}
+        for row in rows:
+            own.setdefault(row[0], []).append(row)
+        found = {}
+        for id_, templates in own.items():
+            _, names, ids, blobs, qualities, times = zip(*templates, strict=True)
+            found[id_] = Enrolled(
+                names[0], to_ids(ids), to_vectors(blobs, model.dim, self._connections.path), qualities, times
+            )
+        return found
+
+    def list_all(self, batch_size: int = 16_384) -> Generator[Listed, None, None]:
+        """All templates that can be found, by id, with whose they are, as of one moment.
+
+        They come in parts of at most `batch_size`; nothing is yielded where there are none. Close the iterator (or
+        exhaust it) as that of `load_all`.
+        """
+        with self._connections.snapshot() as connection, closing(connection.cursor()) as cursor:
+            (total,) = cursor.execute(f"SELECT count(*) FROM templates WHERE model_id = {ACTIVE}").fetchone()
+            row = cursor.execute(f"SELECT {MODEL_COLUMNS} FROM models m WHERE m.id = {ACTIVE}").fetchone()
+            if row is None:
+                return
+            model = to_model(row)
+            # CROSS JOIN: as they lie in the file, without sorting.
+            cursor.execute(
+                f"""
+                SELECT i.name, t.vector, t.source, t.sha256
+                FROM templates t NOT INDEXED CROSS JOIN identities i ON i.id = t.identity_id
+                WHERE t.model_id = {ACTIVE} ORDER BY t.id
+                """
+            )
+            while rows := cursor.fetchmany(batch_size):
+                names, blobs, sources, digests = (list(column) for column in zip(*rows, strict=True))
+                yield Listed(
+                    model,
+                    total,
+                    names,
+                    to_vectors(blobs, model.dim, self._connections.path),
+                    sources,
+                    [digest.hex() for digest in digests],
+                )
+
+    def add(self, name: str, templates: Sequence[NewTemplate], model: ModelKey) -> list[Added]:
+        """Enrol templates under `name`, one result each in their order; all are stored or none.
+
+        The identity is created if it is new, and the first templates of a gallery pin it to their model. A
+        photo that this identity has already is a duplicate: the old template stays, as does a crop.
+
+        Raises OtherModel, BadName, BadTemplate, Locked, ReadOnly or DiskFull.
+        """
+        cleaned = clean_name(name)
+        rows = [
+            (
+                to_blob(
+                    template.vector, model.dim, f"the template of {template.source or template.sha256[:12]}"
+                ),
+                template.source,
+                to_digest(template.sha256),
+                to_json(template.box),
+                to_json(template.landmarks),
+                template.quality,
+            )
+            for template in templates
+        ]
+        if not rows:
+            return []
+        with self._connections.write() as connection:
+            model_id = models.pin(self._connections, connection, model)
+            time = now()
+            identity_id = insertion.identity_id(connection, cleaned, time)
+            added = [insertion.add_template(connection, (identity_id, model_id, *row, time)) for row in rows]
+            for template, (_, _, digest, *_) in zip(templates, rows, strict=True):
+                if template.crop is not None:
+                    insertion.keep_crop(connection, identity_id, digest, template.crop)
+            return added
+
+    def add_many(self, parts: Iterable[Part], model: ModelKey) -> int:
+        """Enrol the templates of all parts, all of them or none; returns how many were new.
+
+        Several times as fast as `add`, and no slower for a million. What making the parts raises undoes all.
+        Raises as `add` does.
+        """
+        with self._connections.write(cache_kib=CACHE_KIB) as connection:
+            model_id = models.pin(self._connections, connection, model)
+            with logged_together(connection):
+                return sum(insert_part(connection, model_id, model.dim, part) for part in parts)
+
+    def rename(self, old: str, new: str) -> None:
+        """Give an identity another name. Raises UnknownIdentity, NameTaken or BadName."""
+        cleaned = clean_name(new)
+        with self._connections.write() as connection:
+            identity = self.identity(old)
+            taken = connection.execute("SELECT id FROM identities WHERE name = ?", (cleaned,)).fetchone()
+            if taken is not None and taken[0] != identity.id:
+                raise NameTaken(
+                    f"somebody else is enrolled as {cleaned}",
+                    path=self._connections.path,
+                )
+            connection.execute("UPDATE identities SET name = ? WHERE id = ?", (cleaned, identity.id))
+
+    def remove(self, name: str) -> int:
+        """Forget an identity and all its templates, of all models; returns of how many photos they were.
+
+        What was stored is overwritten, in the write-ahead log too as soon as nobody reads from it. Snapshots of
+        the index are removed.
+
+        Raises UnknownIdentity or BadName.
+        """
+        with self._connections.write() as connection:
+            identity = self.identity(name)
+            (photos,) = connection.execute(
+                "SELECT count(DISTINCT sha256) FROM templates WHERE identity_id = ?", (identity.id,)
+            ).fetchone()
+            connection.execute("DELETE FROM identities WHERE id = ?", (identity.id,))
+            journal.forget_person(connection, identity.name)
+            self._after_removal(connection)
+        return int(photos)
+
+    def remove_template(self, template_id: int) -> str:
+        """Forget one template, and its identity with it if it was the last; returns the identity's name.
+
+        The same photo's templates of other models go with it: it must not come back when the model changes.
+        Raises UnknownTemplate.
+        """
+        with self._connections.write() as connection:
+            row = connection.execute(
+                """
+                SELECT i.id, i.name, t.sha256 FROM templates t JOIN identities i ON i.id = t.identity_id
+                WHERE t.id = ?
+                """,
+                (template_id,),
+            ).fetchone()
+            if row is None:
+                raise UnknownTemplate(
+                    f"there is no template {template_id}",
+                    path=self._connections.path,
+                )
+            identity_id, name, digest = row
+            connection.execute(
+                "DELETE FROM templates WHERE (sha256, identity_id) = (?, ?)", (digest, identity_id)
+            )
+            connection.execute(
+                """
+                DELETE FROM identities
+                WHERE id = ? AND NOT EXISTS (SELECT 1 FROM templates WHERE identity_id = identities.id)
+                """,
+                (identity_id,),
+            )
+            self._after_removal(connection)
+        return str(name)
+
+    def set_attributes(self, name: str, attributes: Mapping[str, str]) -> None:
+        """Say what is known of a person, in place of what was. Raises UnknownIdentity or BadName."""
+        with self._connections.write() as connection:
+            connection.execute(
+                "UPDATE identities SET attributes = ? WHERE id = ?",
+                (
+                    json.dumps(dict(attributes), ensure_ascii=False) if attributes else None,
+                    self.identity(name).id,
+                ),
+            )
+
+    def _after_removal(self, connection: sqlite3.Connection) -> None:
+        models.unpin_if_empty(connection)
+        self._connections.purge_on_commit()

@@ -1,0 +1,140 @@
+"""Search through an index on this machine, which mirrors the database."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from enrollment_db.search.index import GPU_FROM, gpu_count, open_index, reason_for
+from faceid.decision.scores import distance_from_similarity, identity_similarity
+from faceid.errors import DeviceError
+from faceid.types import Candidate, ModelKey
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from enrollment_db.records import Owner
+    from enrollment_db.search.index import Kind
+    from enrollment_db.search.mirror import Mirror
+    from faceid.ports.storage import ChangeFeed, TemplateRepository
+
+
+class MirrorSearch:
+    """`IdentitySearch` by a `Mirror`: the index proposes, the database says whose the templates are, and scores.
+
+    The index is opened at the first search. Where the gallery has gone over to another model, another one is opened;
+    searches that still run keep the old one, which is not changed any more. Threads may share a MirrorSearch.
+    """
+
+    def __init__(
+        self,
+        templates: TemplateRepository,
+        changes: ChangeFeed,
+        *,
+        index_kind: Kind = "auto",
+        device: Callable[[], str] = lambda: "cpu",
+    ) -> None:
+        """`index_kind` is as for `enrollment_db.search.index.open_index`; `device` says where its GPU is, or cpu."""
+        self.templates = templates
+        self.changes = changes
+        self.index_kind = index_kind
+        self._device = device
+        self._mirror: Mirror | None = None
+        self._mirrored: ModelKey | None = None
+        self._lock = threading.Lock()
+
+    def search(self, probes: NDArray[np.float32], model: ModelKey, top: int) -> list[tuple[Candidate, ...]]:
+        """See `IdentitySearch.search`."""
+        mirror = self.mirror(model)
+        mirror.sync()
+        size = len(mirror)
+        found: list[tuple[Candidate, ...]] = [() for _ in probes]
+        # The score over all templates reorders identities a little, so some more than `top` are scored.
+        wanted = 2 * top + 8
+        k = 4 * wanted
+        unfinished = list(range(len(probes))) if size else []
+        while unfinished:
+            k = min(size, k)
+            _, ids = mirror.search(probes[unfinished], k)
+            owners = self.templates.owners_of(ids, model, wanted)
+            crowded = []
+            for place, near in zip(unfinished, owners.of_probe, strict=True):
+                if len(near) >= wanted or k >= size:
+                    found[place] = _scored(probes[place], near, owners.owners, model, top)
+                else:
+                    # A few identities with many templates crowd the others out: look farther.
+                    crowded.append(place)
+            unfinished, k = crowded, 4 * k
+        return found
+
+    def neighbours(
+        self, probes: NDArray[np.float32], model: ModelKey, k: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """See `IdentitySearch.neighbours`. Leaves no snapshot behind."""
+        return self.mirror(model, leave_snapshot=False).search(probes, k)
+
+    def count(self, model: ModelKey) -> int:
+        """See `IdentitySearch.count`."""
+        mirror = self.mirror(model)
+        mirror.sync()
+        return len(mirror)
+
+    def reason(self) -> str:
+        """Which index a gallery of this size gets, and why, in words. Opens none."""
+        model = self.templates.model()
+        templates = self.templates.stored()
+        return reason_for(
+            0 if model is None else model.dim,
+            self.index_kind,
+            expected=templates,
+            device=self._index_device(templates),
+        )
+
+    def mirror(self, model: ModelKey, *, leave_snapshot: bool = True) -> Mirror:
+        """The index for `model`, not yet caught up with the database.
+
+        Where it is opened by this call, and much has to be read for it, a snapshot is left behind, or not.
+        """
+        with self._lock:
+            if self._mirror is None or self._mirrored != model:
+                from enrollment_db.search.mirror import Mirror
+
+                templates = self.templates.stored()
+                device = self._index_device(templates)
+                index = open_index(model.dim, self.index_kind, expected=templates, device=device)
+                self._mirror = Mirror(self.changes, index, leave_snapshots=leave_snapshot)
+                self._mirrored = model
+            return self._mirror
+
+    def _index_device(self, templates: int) -> str:
+        """Where the index is. Raises DeviceError where it was asked for on a GPU and there is none."""
+        wants_gpu = self.index_kind.startswith("gpu")
+        # Faiss is asked first: a small gallery has no use for torch, whose import takes longer than a search.
+        device = self._device() if (wants_gpu or templates >= GPU_FROM) and gpu_count() else "cpu"
+        if wants_gpu and device == "cpu":
+            raise DeviceError(f"the index {self.index_kind} needs a GPU", remedy="index_needs_gpu")
+        return device
+
+
+def _scored(
+    probe: NDArray[np.float32],
+    identities: Sequence[int],
+    owners: Mapping[int, Owner],
+    model: ModelKey,
+    top: int,
+) -> tuple[Candidate, ...]:
+    scored = sorted(
+        (
+            (identity_similarity(probe, owners[identity].vectors), identity)
+            for identity in identities
+            if identity in owners
+        ),
+        key=lambda pair: (-pair[0], pair[1]),
+    )
+    return tuple(
+        Candidate(owners[identity].name, distance_from_similarity(similarity, model.metric), similarity)
+        for similarity, identity in scored[:top]
+    )
