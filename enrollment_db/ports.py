@@ -30,8 +30,8 @@ from enrollment_db.records import (
     Part,
     Pending,
     Place,
-    Policy,
     Start,
+    StoredPolicy,
     TargetKind,
     Template,
     Twin,
@@ -153,11 +153,11 @@ class TemplateRepository(Protocol):
 class PolicyRepository(Protocol):
     """Thresholds with their provenance; at most one of a model and kind is active."""
 
-    def all(self) -> list[Policy]:
+    def all(self) -> list[StoredPolicy]:
         """All policies that were ever put, oldest first."""
         ...
 
-    def active(self, model: ModelKey, kind: TargetKind) -> Policy | None:
+    def active(self, model: ModelKey, kind: TargetKind) -> StoredPolicy | None:
         """The active policy of this model and kind; None before there is one."""
         ...
 

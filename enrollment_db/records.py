@@ -287,7 +287,7 @@ class NewPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Policy(NewPolicy):
+class StoredPolicy(NewPolicy):
     """A stored policy. At most one of a model and kind is `active` at a time.
 
     `follows` is the id of the one that was in force before this was put, None where there was none; `since` is when

@@ -23,7 +23,7 @@ from enrollment_db.records import (
     ModelKey,
     NewPolicy,
     Place,
-    Policy,
+    StoredPolicy,
     TargetKind,
     now,
 )
@@ -65,11 +65,11 @@ class Policies:
     def __init__(self, cell: Cell) -> None:
         self._cell = cell
 
-    def all(self) -> list[Policy]:
+    def all(self) -> list[StoredPolicy]:
         """All policies that were ever put, oldest first."""
         return list(self._cell.read().policies.values())
 
-    def active(self, model: ModelKey, kind: TargetKind) -> Policy | None:
+    def active(self, model: ModelKey, kind: TargetKind) -> StoredPolicy | None:
         """The active policy of this model and kind."""
         return _active(self._cell.read(), model, kind)
 
@@ -82,7 +82,7 @@ class Policies:
             id_, time = len(state.policies) + 1, now()
             values = {field.name: getattr(policy, field.name) for field in fields(NewPolicy)}
             follows = None if before is None else before.id
-            state.policies[id_] = Policy(
+            state.policies[id_] = StoredPolicy(
                 **values, id=id_, created_at=time, active=True, follows=follows, since=time
             )
         return id_
@@ -200,14 +200,14 @@ class ChangeLog:
             )
 
 
-def _active(state: State, model: ModelKey, kind: TargetKind) -> Policy | None:
+def _active(state: State, model: ModelKey, kind: TargetKind) -> StoredPolicy | None:
     found = (one for one in state.policies.values() if one.active and (one.model, one.kind) == (model, kind))
     return next(found, None)
 
 
-def _set(state: State, policy: Policy, **changed: object) -> None:
-    values = {field.name: getattr(policy, field.name) for field in fields(Policy)}
-    state.policies[policy.id] = Policy(**{**values, **changed})
+def _set(state: State, policy: StoredPolicy, **changed: object) -> None:
+    values = {field.name: getattr(policy, field.name) for field in fields(StoredPolicy)}
+    state.policies[policy.id] = StoredPolicy(**{**values, **changed})
 
 
 def _place(state: State, seq: int) -> Place:

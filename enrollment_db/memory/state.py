@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from enrollment_db.errors import OtherModel
-from enrollment_db.records import FaceCrop, ModelKey, Policy
+from enrollment_db.records import FaceCrop, ModelKey, StoredPolicy
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,7 +62,7 @@ class State:
     people: dict[int, Person] = field(default_factory=dict)
     rows: dict[int, Row] = field(default_factory=dict)
     crops: dict[tuple[str, int], FaceCrop] = field(default_factory=dict)
-    policies: dict[int, Policy] = field(default_factory=dict)
+    policies: dict[int, StoredPolicy] = field(default_factory=dict)
     outcomes: dict[tuple[str, str, str], str] = field(default_factory=dict)
     log: list[Change] = field(default_factory=list)
     pinned: ModelKey | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from enrollment_db.errors import UnknownPolicy
-from enrollment_db.records import ModelKey, NewPolicy, Policy, TargetKind, now
+from enrollment_db.records import ModelKey, NewPolicy, StoredPolicy, TargetKind, now
 from enrollment_db.sqlite import models
 from enrollment_db.sqlite.connections import Connections
 from enrollment_db.sqlite.rows import MODEL_COLUMNS, POLICY_COLUMNS, model_parameters, to_policy
@@ -22,11 +22,11 @@ class Policies:
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
 
-    def all(self) -> list[Policy]:
+    def all(self) -> list[StoredPolicy]:
         """All policies that were ever put, oldest first."""
         return [to_policy(row) for row in self._connections.query(f"{_POLICIES} ORDER BY p.id")]
 
-    def active(self, model: ModelKey, kind: TargetKind) -> Policy | None:
+    def active(self, model: ModelKey, kind: TargetKind) -> StoredPolicy | None:
         """The active policy of this model and kind of target; None before there is one."""
         rows = self._connections.query(
             f"{_POLICIES} WHERE p.active AND p.kind = ? AND {models.SAME_MODEL}",

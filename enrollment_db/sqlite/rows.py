@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from enrollment_db.errors import BadTemplate, Corrupt
-from enrollment_db.records import Batch, Box, Identity, ModelKey, Policy, Template
+from enrollment_db.records import Batch, Box, Identity, ModelKey, StoredPolicy, Template
 
 MODEL_COLUMNS = "m.name, m.weights_sha256, m.aligner, m.dim, m.metric"
 
@@ -156,8 +156,8 @@ def to_template(row: Sequence[Any]) -> Template:
     )
 
 
-def to_policy(row: Sequence[Any]) -> Policy:
+def to_policy(row: Sequence[Any]) -> StoredPolicy:
     """A Policy of POLICY_COLUMNS, then MODEL_COLUMNS."""
     fields = dict(zip(_POLICY_FIELDS, row, strict=False))
     fields["by_hand"], fields["active"] = bool(fields["by_hand"]), bool(fields["active"])
-    return Policy(model=to_model(row[len(_POLICY_FIELDS) :]), **fields)
+    return StoredPolicy(model=to_model(row[len(_POLICY_FIELDS) :]), **fields)

@@ -16,7 +16,7 @@ from faceid.errors import not_one_face
 from faceid.gallery.gallery import clean_name
 from faceid.imaging import fetch, from_array
 from faceid.policies.stored import state_of
-from faceid.recognition.pipeline import Look, Observation, Source
+from faceid.recognition.pipeline import Analysis, Observation, Source
 from faceid.results import CompareResult, FaceResult, IdentifyResult, Problem, VerifyResult
 from faceid.types import Decision, Embedding
 
@@ -36,7 +36,7 @@ def source_of(image: ImageLike) -> Source:
 
 def search(
     services: Services, images: Iterable[ImageLike], target: Target | None = None, *, top: int = 5
-) -> Iterator[tuple[Look[Source], IdentifyResult]]:
+) -> Iterator[tuple[Analysis[Source], IdentifyResult]]:
     """What was seen in each image and who that is, in order, each as soon as it is known.
 
     Images that are ready at the same time are searched for in one call. Raises as `FaceID.identify` does.
@@ -98,22 +98,22 @@ def _verify(request: Request, name: str, image: ImageLike, target: Target | None
 
 def _one_face(model: ModelServices, image: ImageLike) -> tuple[str, Embedding]:
     """What the image is called and its only face. Raises InputError."""
-    (look,) = model.pipeline.look([source_of(image)])
-    if look.error is not None:
-        raise look.error
-    if len(look.observations) != 1:
-        raise not_one_face(len(look.observations), look.source)
-    return look.source, look.embeddings[0]
+    (analysis,) = model.pipeline.analyse([source_of(image)])
+    if analysis.error is not None:
+        raise analysis.error
+    if len(analysis.observations) != 1:
+        raise not_one_face(len(analysis.observations), analysis.source)
+    return analysis.source, analysis.embeddings[0]
 
 
 def _search(
     services: Services, request: Request, sources: Iterator[Source], target: Target | None, top: int
-) -> Iterator[tuple[Look[Source], IdentifyResult]]:
+) -> Iterator[tuple[Analysis[Source], IdentifyResult]]:
     # Before the first image is read: the user has to change a target that cannot be met.
     request.policies.for_search(target)
     request.guard()
-    for looks in request.model.pipeline.look_in_groups(sources):
-        waiting = deque(looks)
+    for analyses in request.model.pipeline.analyse_in_groups(sources):
+        waiting = deque(analyses)
         while waiting:
             # Read before the search, so that no removal is missed.
             edition = services.edition
@@ -125,39 +125,41 @@ def _search(
 
 
 def _searched(
-    request: Request, looks: Collection[Look[Source]], target: Target | None, top: int
+    request: Request, analyses: Collection[Analysis[Source]], target: Target | None, top: int
 ) -> list[IdentifyResult]:
     """The results of looks that are searched for in one call. They share its time evenly."""
     started = time.perf_counter()
     policy = request.policies.for_search(target)
-    probes = [embedding for look in looks for embedding in look.embeddings]
+    probes = [embedding for analysis in analyses for embedding in analysis.embeddings]
     found = deque(request.gallery.search(probes, max(2, top)))
-    decided = [[decide_identity(found.popleft(), policy) for _ in look.embeddings] for look in looks]
-    search_ms = (time.perf_counter() - started) * 1e3 / len(looks)
+    decided = [
+        [decide_identity(found.popleft(), policy) for _ in analysis.embeddings] for analysis in analyses
+    ]
+    search_ms = (time.perf_counter() - started) * 1e3 / len(analyses)
     return [
-        _identified(look, decisions, policy, search_ms, top)
-        for look, decisions in zip(looks, decided, strict=True)
+        _identified(analysis, decisions, policy, search_ms, top)
+        for analysis, decisions in zip(analyses, decided, strict=True)
     ]
 
 
 def _identified(
-    look: Look[Source], decisions: Sequence[Decision], policy: Policy, search_ms: float, top: int
+    analysis: Analysis[Source], decisions: Sequence[Decision], policy: Policy, search_ms: float, top: int
 ) -> IdentifyResult:
-    timing = {**look.timing_ms, "search": search_ms}
+    timing = {**analysis.timing_ms, "search": search_ms}
     timing["total"] = sum(timing.values())
     state = state_of(policy)
-    if look.error is not None:
-        problem = Problem.of(look.error)
-        return IdentifyResult(look.source, "unreadable", (), timing, problem, state)
-    if not look.observations:
-        error = not_one_face(0, look.source)
+    if analysis.error is not None:
+        problem = Problem.of(analysis.error)
+        return IdentifyResult(analysis.source, "unreadable", (), timing, problem, state)
+    if not analysis.observations:
+        error = not_one_face(0, analysis.source)
         problem = Problem.of(error)
-        return IdentifyResult(look.source, "no_face", (), timing, problem, state)
+        return IdentifyResult(analysis.source, "no_face", (), timing, problem, state)
     faces = tuple(
         _face_result(observation, decision, top)
-        for observation, decision in zip(look.observations, decisions, strict=True)
+        for observation, decision in zip(analysis.observations, decisions, strict=True)
     )
-    return IdentifyResult(look.source, "ok", faces, timing, policy=state)
+    return IdentifyResult(analysis.source, "ok", faces, timing, policy=state)
 
 
 def _face_result(observation: Observation, decision: Decision, top: int) -> FaceResult:

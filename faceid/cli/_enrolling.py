@@ -94,9 +94,9 @@ class Tally:
 
 
 @contextmanager
-def watched(output: Output, total: int | None) -> Iterator[Watch]:
+def watched(output: Output, total: int | None) -> Iterator[EnrolmentProgress]:
     """Progress on stderr: a bar on a terminal, else a line now and then."""
-    watch = Watch(output, total)
+    watch = EnrolmentProgress(output, total)
     with ExitStack() as stack:
         if not output.quiet and sys.stderr.isatty():
             watch.bar = stack.enter_context(output.bar())
@@ -105,7 +105,7 @@ def watched(output: Output, total: int | None) -> Iterator[Watch]:
 
 
 @dataclass(slots=True, eq=False)
-class Watch:
+class EnrolmentProgress:
     """Counts results and prints progress on stderr."""
 
     output: Output
@@ -183,7 +183,12 @@ class Report:
 
 
 def told(
-    output: Output, results: Iterable[EnrollResult], watch: Watch, report: Report | None, *, named: bool
+    output: Output,
+    results: Iterable[EnrollResult],
+    watch: EnrolmentProgress,
+    report: Report | None,
+    *,
+    named: bool,
 ) -> None:
     """Print each result as it comes."""
     for result in results:

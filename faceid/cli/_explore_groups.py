@@ -173,14 +173,14 @@ def duplicates(
     with session.open(min_face=min_face) as system:
         from faceid.errors import InputError
         from faceid.explore.bounds import copy_bound
-        from faceid.explore.duplicates import groups_of, look_at
+        from faceid.explore.duplicates import groups_of, hash_photos
         from faceid.explore.photos import of_paths
         from faceid.results import Problem
 
         photos = of_paths(paths)
         seen = []
         pipeline = None if no_faces else system.services.current().pipeline
-        for found in out.follow(look_at(photos, pipeline), "looking", photos.total):
+        for found in out.follow(hash_photos(photos, pipeline), "looking", photos.total):
             if isinstance(found, InputError):
                 out.problem(Problem.of(found), found.path)
                 out.count(3)

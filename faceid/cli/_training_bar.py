@@ -12,7 +12,7 @@ from faceid.networks.training.events import Advised, Began, Event, Stepped, Vali
 
 
 class TrainingBar:
-    """Watches a training (`faceid.networks.training.events.Watch`), in whichever process that is."""
+    """Watches a training (`faceid.networks.training.events.TrainingObserver`), in whichever process that is."""
 
     def __init__(self, *, json: bool, quiet: bool) -> None:
         self._output = Output(json=json, quiet=quiet)

@@ -35,7 +35,7 @@ class SeenFace:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Seen:
+class SeenPhoto:
     """What was found on a photo, without its pixels: memory holds a whole group of these.
 
     `found` counts the detected faces; `faces` are those that the rules do not exclude at once. `sha256` is None where
@@ -60,7 +60,7 @@ class Case:
     `copy_of` is an earlier photo of the group with the same bytes; its decision holds for both.
     """
 
-    seen: Seen
+    seen: SeenPhoto
     candidates: list[SeenFace] = field(default_factory=list)
     vouched: bool = False
     face: SeenFace | None = None

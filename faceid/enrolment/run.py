@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from faceid.enrolment.admission import Admission, Case, Seen, SeenFace
+from faceid.enrolment.admission import Admission, Case, SeenFace, SeenPhoto
 from faceid.enrolment.checks.group import scene_similarity
 from faceid.enrolment.checks.selection import select
 from faceid.enrolment.rules import EnrolmentRules, in_question
 from faceid.errors import InputError, UnreadableImage, UsageError
 from faceid.gallery.gallery import Gallery, clean_name
-from faceid.recognition.pipeline import Look, LookCloser, Pipeline
+from faceid.recognition.pipeline import Analysis, LookCloser, Pipeline
 from faceid.recognition.stored_crop import make_stored_crop
 from faceid.results import AlreadyEnrolled, EnrollResult, Problem
 from faceid.sources import Photo
@@ -79,8 +79,8 @@ class Enrolment:
             return (name, sha256) not in before and name not in self.gallery.holders_of(sha256, model)
 
         pick = partial(in_question, multi_face=self.rules.multi_face)
-        looks = self.pipeline.look(photos, wanted=is_new, closer=self.look_closer, pick=pick)
-        for name, group in self._groups(looks):
+        analyses = self.pipeline.analyse(photos, wanted=is_new, closer=self.look_closer, pick=pick)
+        for name, group in self._groups(analyses):
             cases = [Case(seen, result=_again(before.get((name, seen.sha256 or "")), seen)) for seen in group]
             open_cases = [case for case in cases if case.is_open]
             if duplicate := admission.decide(name, cases):
@@ -106,12 +106,12 @@ class Enrolment:
         what = [asdict(self.rules), asdict(self.pipeline.embedder.model), self.min_face]
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
-    def _groups(self, looks: Iterable[Look[Photo]]) -> Iterator[tuple[str, Sequence[Seen]]]:
+    def _groups(self, analyses: Iterable[Analysis[Photo]]) -> Iterator[tuple[str, Sequence[SeenPhoto]]]:
         """Consecutive photos of one person, at most GROUP of them. Photos without a valid name have the name ""."""
-        group: list[Seen] = []
-        for name, looks_of_one in groupby(looks, key=lambda look: _cleaned(look.origin.name)):
-            for look in looks_of_one:
-                group.append(self._without_pixels(look))
+        group: list[SeenPhoto] = []
+        for name, looks_of_one in groupby(analyses, key=lambda analysis: _cleaned(analysis.origin.name)):
+            for analysis in looks_of_one:
+                group.append(self._without_pixels(analysis))
                 if len(group) == GROUP:
                     yield name, group
                     group = []
@@ -119,21 +119,23 @@ class Enrolment:
                 yield name, group
                 group = []
 
-    def _without_pixels(self, look: Look[Photo]) -> Seen:
+    def _without_pixels(self, analysis: Analysis[Photo]) -> SeenPhoto:
         faces = tuple(
             SeenFace(
                 observation.face,
                 observation.quality,
                 embedding,
-                make_stored_crop(look.image, observation.face)
-                if self.store_crops and look.image is not None
+                make_stored_crop(analysis.image, observation.face)
+                if self.store_crops and analysis.image is not None
                 else None,
             )
-            for observation, embedding in zip(look.observations, look.embeddings, strict=True)
+            for observation, embedding in zip(analysis.observations, analysis.embeddings, strict=True)
         )
-        error = look.error or _bad_name(look.origin)
-        looked = look.image is not None or error is not None
-        return Seen(look.source, look.sha256, error, look.found, faces, look.too_small, looked)
+        error = analysis.error or _bad_name(analysis.origin)
+        looked = analysis.image is not None or error is not None
+        return SeenPhoto(
+            analysis.source, analysis.sha256, error, analysis.found, faces, analysis.too_small, looked
+        )
 
     def _keep_few(self, name: str, cases: Sequence[Case]) -> set[int]:
         """Choose as many templates as the rules allow, among the stored and the new ones.
@@ -266,7 +268,7 @@ def _already_enrolled(name: str, duplicate: DuplicateEnrolment, cases: Sequence[
     )
 
 
-def _again(outcome: EnrollResult | None, seen: Seen) -> EnrollResult | None:
+def _again(outcome: EnrollResult | None, seen: SeenPhoto) -> EnrollResult | None:
     """The outcome of the same bytes from before the run was interrupted, if there is one."""
     return None if outcome is None or seen.looked else replace(outcome, path=seen.source)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from faceid.errors import InputError, UsageError
 from faceid.explore.archive import read_archive
-from faceid.explore.embedding import EmbedResult, look_at
+from faceid.explore.embedding import EmbedResult, embed_photos
 from faceid.explore.faces import Faces
 from faceid.explore.photos import of_paths
 from faceid.gallery.gallery import Gallery
@@ -58,7 +58,7 @@ def _load(
     if path.suffix.lower() == ".npz":
         return read_archive(path)
     photos = of_paths([what])
-    return look_at(pipeline(), photos, what, lambda result: report(result, photos.total))
+    return embed_photos(pipeline(), photos, what, lambda result: report(result, photos.total))
 
 
 def of_gallery(gallery: Gallery) -> Faces:

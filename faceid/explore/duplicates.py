@@ -43,7 +43,7 @@ _ROWS = 256
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Seen:
+class HashedPhoto:
     """A photo: the SHA-256 of its bytes, its hash (BITS,), its size in pixels, and the embeddings (f, d) of its faces.
 
     `faces` is None where they were not looked for.
@@ -80,7 +80,7 @@ class Duplicates:
     photos: tuple[Copy, ...]
 
 
-def look_at(photos: Iterable[Photo], pipeline: Pipeline | None) -> Iterator[Seen | InputError]:
+def hash_photos(photos: Iterable[Photo], pipeline: Pipeline | None) -> Iterator[HashedPhoto | InputError]:
     """Each photo, or why it cannot be read; with the faces that `pipeline` finds, or without any.
 
     A file that is named twice, or by a link as well, is no copy of itself, and looked at once.
@@ -96,13 +96,13 @@ def look_at(photos: Iterable[Photo], pipeline: Pipeline | None) -> Iterator[Seen
             else:
                 yield _seen(image, photo.source, picture.sha256, None)
         return
-    for look in pipeline.look(photos):
-        if look.error is not None:
-            yield look.error
-        elif look.image is not None:
-            vectors = [embedding.vector for embedding in look.embeddings]
+    for analysis in pipeline.analyse(photos):
+        if analysis.error is not None:
+            yield analysis.error
+        elif analysis.image is not None:
+            vectors = [embedding.vector for embedding in analysis.embeddings]
             faces = np.stack(vectors) if vectors else np.empty((0, pipeline.embedder.model.dim), np.float32)
-            yield _seen(look.image, look.source, look.sha256 or look.image.sha256, faces)
+            yield _seen(analysis.image, analysis.source, analysis.sha256 or analysis.image.sha256, faces)
 
 
 def _once(photos: Iterable[Photo]) -> Iterator[Photo]:
@@ -114,7 +114,7 @@ def _once(photos: Iterable[Photo]) -> Iterator[Photo]:
             yield photo
 
 
-def groups_of(photos: Sequence[Seen], least_cosine: float) -> Iterator[Duplicates]:
+def groups_of(photos: Sequence[HashedPhoto], least_cosine: float) -> Iterator[Duplicates]:
     """The groups of two photos or more, largest first. A copy of a copy is in its group.
 
     Faces agree where each has a cosine of `least_cosine` with one of the other photo.
@@ -137,11 +137,11 @@ def groups_of(photos: Sequence[Seen], least_cosine: float) -> Iterator[Duplicate
         )
 
 
-def _seen(image: Image, path: str, sha256: str, faces: NDArray[np.float32] | None) -> Seen:
-    return Seen(path, sha256, perceptual_hash(image), image.width, image.height, faces)
+def _seen(image: Image, path: str, sha256: str, faces: NDArray[np.float32] | None) -> HashedPhoto:
+    return HashedPhoto(path, sha256, perceptual_hash(image), image.width, image.height, faces)
 
 
-def _pairs(photos: Sequence[Seen], least_cosine: float) -> Iterator[tuple[int, int]]:
+def _pairs(photos: Sequence[HashedPhoto], least_cosine: float) -> Iterator[tuple[int, int]]:
     first_with: dict[str, int] = {}
     for row, photo in enumerate(photos):
         same = first_with.setdefault(photo.sha256, row)
@@ -161,7 +161,7 @@ def _pairs(photos: Sequence[Seen], least_cosine: float) -> Iterator[tuple[int, i
                     yield pair
 
 
-def _faces_agree(one: Seen, other: Seen, least_cosine: float) -> bool:
+def _faces_agree(one: HashedPhoto, other: HashedPhoto, least_cosine: float) -> bool:
     cosine = face_agreement(one.faces, other.faces)
     return cosine is not None and cosine >= least_cosine
 
@@ -177,7 +177,7 @@ def face_agreement(one: NDArray[np.float32] | None, other: NDArray[np.float32] |
     return float(min(cosines.max(axis=0).min(), cosines.max(axis=1).min()))
 
 
-def _compared(first: Seen, other: Seen) -> Copy:
+def _compared(first: HashedPhoto, other: HashedPhoto) -> Copy:
     straight = int((first.bits != other.bits).sum())
     flipped = int((mirrored(first.bits) != other.bits).sum())
     kind: Kind = "exact" if first.sha256 == other.sha256 else "mirrored" if flipped < straight else "near"

@@ -13,7 +13,7 @@ import numpy as np
 from faceid.errors import InputError, not_one_face
 from faceid.explore.faces import FaceRow, Faces, face_thumbnail
 from faceid.explore.photos import NOBODY
-from faceid.recognition.pipeline import Look, Pipeline
+from faceid.recognition.pipeline import Analysis, Pipeline
 from faceid.results import Problem
 from faceid.sources import Photo
 from faceid.types import Box, Image
@@ -75,17 +75,17 @@ def embedded(
     pictured: bool = False,
 ) -> Iterator[EmbedResult]:
     """Embed each photo, pass its faces to `keep` (`pictured`: with thumbnails), and yield its result."""
-    for look in pipeline.look(photos):
+    for analysis in pipeline.analyse(photos):
         tally.photos += 1
-        if look.error is not None:
-            yield _lost(look, "unreadable", look.error, tally)
-        elif not look.observations:
-            yield _lost(look, "no_face", not_one_face(0, look.source), tally)
+        if analysis.error is not None:
+            yield _lost(analysis, "unreadable", analysis.error, tally)
+        elif not analysis.observations:
+            yield _lost(analysis, "no_face", not_one_face(0, analysis.source), tally)
         else:
-            yield _taken_up(look, keep, tally, pictured)
+            yield _taken_up(analysis, keep, tally, pictured)
 
 
-def look_at(
+def embed_photos(
     pipeline: Pipeline,
     photos: Iterable[Photo],
     source: str,
@@ -129,28 +129,30 @@ def share_outside(box: Box, image: Image) -> float:
 
 
 def _taken_up(
-    look: Look[Photo], keep: Callable[[FaceRow], None], tally: Tally, pictured: bool
+    analysis: Analysis[Photo], keep: Callable[[FaceRow], None], tally: Tally, pictured: bool
 ) -> EmbedResult:
-    name = look.origin.name or NOBODY
-    if name and len(look.observations) > 1:
+    name = analysis.origin.name or NOBODY
+    if name and len(analysis.observations) > 1:
         tally.crowds += 1
         name = NOBODY
     found = []
-    for observation, embedding in zip(look.observations, look.embeddings, strict=True):
+    for observation, embedding in zip(analysis.observations, analysis.embeddings, strict=True):
         face, quality = observation.face, observation.quality.score
         found.append(EmbeddedFace(tally.faces, face.box, face.score, quality))
-        picture = face_thumbnail(look.image, face.box) if pictured and look.image is not None else None
-        outside = nan if look.image is None else share_outside(face.box, look.image)
-        sha256 = look.sha256 or ""
-        keep(FaceRow(embedding.vector, name, look.source, sha256, face.box, quality, outside, picture))
+        picture = (
+            face_thumbnail(analysis.image, face.box) if pictured and analysis.image is not None else None
+        )
+        outside = nan if analysis.image is None else share_outside(face.box, analysis.image)
+        sha256 = analysis.sha256 or ""
+        keep(FaceRow(embedding.vector, name, analysis.source, sha256, face.box, quality, outside, picture))
         tally.faces += 1
         tally.named += name != NOBODY
-    return EmbedResult(look.source, "ok", name or None, tuple(found))
+    return EmbedResult(analysis.source, "ok", name or None, tuple(found))
 
 
 def _lost(
-    look: Look[Photo], status: Literal["no_face", "unreadable"], error: InputError, tally: Tally
+    analysis: Analysis[Photo], status: Literal["no_face", "unreadable"], error: InputError, tally: Tally
 ) -> EmbedResult:
     tally.lost[error.code] += 1
     problem = Problem.of(error)
-    return EmbedResult(look.source, status, look.origin.name or None, (), problem)
+    return EmbedResult(analysis.source, status, analysis.origin.name or None, (), problem)

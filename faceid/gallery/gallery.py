@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         Listed,
         NewPolicy,
         Part,
-        Policy,
+        StoredPolicy,
         TargetKind,
     )
     from faceid.ports.search import IdentitySearch, IndexMaintenance
@@ -290,11 +290,11 @@ class Gallery:
         """Store the templates of all parts, all or none; returns how many were new. Raises GalleryError."""
         return self._templates.add_many(parts, model)
 
-    def policies(self) -> list[Policy]:
+    def policies(self) -> list[StoredPolicy]:
         """All policies that were ever put, of all models, oldest first."""
         return self._database.policies.all()
 
-    def active_policy(self, model: ModelKey, kind: TargetKind) -> Policy | None:
+    def active_policy(self, model: ModelKey, kind: TargetKind) -> StoredPolicy | None:
         """The active policy of this model and kind of target; None before there is one."""
         return self._database.policies.active(model, kind)
 

@@ -16,8 +16,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 
-from enrollment_db.records import Policy as Stored
-from enrollment_db.records import TargetKind
+from enrollment_db.records import StoredPolicy, TargetKind
 from faceid.decision.decide import IDENTIFY_FPIR, VERIFY_FMR, Policy, Target, policy_for
 from faceid.decision.thresholds import fmr_interval_at_distance
 from faceid.errors import UsageError
@@ -131,7 +130,7 @@ class Policies:
             policy = policy_for(Target(fpir=stored.target), calibration, identities=identities)
         return replace(policy, source="gallery", policy_id=stored.id)
 
-    def _calibration(self, kind: TargetKind, stored: Stored | None) -> tuple[Calibration | None, bool]:
+    def _calibration(self, kind: TargetKind, stored: StoredPolicy | None) -> tuple[Calibration | None, bool]:
         """What rates of this kind are read from, and whether it is of the gallery's own.
 
         That is the policy's own calibration, else the card's, else the own one of the other kind's policy.
@@ -141,7 +140,7 @@ class Policies:
             own = calibration_of(self._stored("fpir" if kind == "fmr" else "fmr"))
         return (self._card, False) if own is None else (own, True)
 
-    def _stored(self, kind: TargetKind) -> Stored | None:
+    def _stored(self, kind: TargetKind) -> StoredPolicy | None:
         if self._gallery is None or self._model is None:
             return None
         return self._gallery.active_policy(self._model, kind)

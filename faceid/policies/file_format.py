@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from enrollment_db.records import Metric, NewPolicy, Policy, TargetKind, now
+from enrollment_db.records import Metric, NewPolicy, StoredPolicy, TargetKind, now
 from faceid.distribution import VERSION
 from faceid.documents import Amount, BadDocument, Count, Positive, Text, as_type, parse_json, read_text
 from faceid.errors import GalleryError, InputError, Refused
@@ -117,7 +117,7 @@ def import_policies(gallery: Gallery, model: ModelKey, path: Path) -> PolicyTran
     return PolicyTransfer("imported", str(path), len(document.policies), model.name)
 
 
-def _to_dict(policy: Policy) -> dict[str, object]:
+def _to_dict(policy: StoredPolicy) -> dict[str, object]:
     values: dict[str, object] = {name: getattr(policy, name) for name in _FIELDS}
     if policy.calibration is not None:
         values["calibration"] = json.loads(policy.calibration)

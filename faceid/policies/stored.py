@@ -8,8 +8,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Literal, TypeAlias
 
-from enrollment_db.records import NewPolicy, TargetKind
-from enrollment_db.records import Policy as Stored
+from enrollment_db.records import NewPolicy, StoredPolicy, TargetKind
 from faceid.decision.decide import Policy, Target, policy_for
 from faceid.decision.thresholds import fmr_interval_at_distance, fpir_of
 from faceid.errors import GalleryError, Refused, UsageError
@@ -154,7 +153,7 @@ def put_all(gallery: Gallery, policies: list[NewPolicy]) -> list[int]:
     return gallery.put_policies(policies)
 
 
-def _rows(gallery: Gallery) -> list[Stored]:
+def _rows(gallery: Gallery) -> list[StoredPolicy]:
     return gallery.policies()
 
 
@@ -165,7 +164,7 @@ def check_model(gallery: Gallery, model: ModelKey) -> None:
         raise other_model(pinned, str(model))
 
 
-def calibration_of(stored: Stored | None) -> Calibration | None:
+def calibration_of(stored: StoredPolicy | None) -> Calibration | None:
     """The calibration that a policy carries. Raises GalleryError where it cannot be read."""
     if stored is None or stored.calibration is None:
         return None

@@ -58,7 +58,7 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Look(Generic[O]):
+class Analysis(Generic[O]):
     """What one origin shows: an image with its faces from left to right, or the reason why there is none.
 
     Where `image` is None there is an `error`, or `wanted` declined the picture. `sha256` is None where the picture
@@ -98,13 +98,13 @@ class Pipeline:
         self.embedder = embedder
         self._crew = Crew() if crew is None else crew
 
-    def look(
+    def analyse(
         self,
         origins: Iterable[O],
         wanted: Callable[[O, str], bool] | None = None,
         closer: LookCloser | None = None,
         pick: ChooseFaces | None = None,
-    ) -> Iterator[Look[O]]:
+    ) -> Iterator[Analysis[O]]:
         """What each origin shows, in order, each as soon as it is known (see `runtime.ordered_map.in_order`).
 
         `wanted` tells from an origin and the SHA-256 of its picture whether to process it (default: always). `closer`
@@ -115,8 +115,8 @@ class Pipeline:
 
         return in_order(origins, self._stages(wanted, closer, pick), self._crew)
 
-    def look_in_groups(self, origins: Iterable[O]) -> Iterator[list[Look[O]]]:
-        """As `look`, but what is known at the same time comes together, so that it can be searched for together."""
+    def analyse_in_groups(self, origins: Iterable[O]) -> Iterator[list[Analysis[O]]]:
+        """As `analyse`, but what is known at the same time comes together, so that it can be searched for together."""
         return in_groups(origins, self._stages(), self._crew)
 
     def _stages(
@@ -124,25 +124,25 @@ class Pipeline:
         wanted: Callable[[O, str], bool] | None = None,
         closer: LookCloser | None = None,
         pick: ChooseFaces | None = None,
-    ) -> Stages[O, _Fetched, Look[O]]:
-        def settle(origin: O, fetched: _Fetched) -> Look[O] | None:
+    ) -> Stages[O, _Fetched, Analysis[O]]:
+        def settle(origin: O, fetched: _Fetched) -> Analysis[O] | None:
             timing_ms = _timing(read=fetched.read_ms)
             if fetched.picture is None:
-                return Look(origin, error=fetched.error, timing_ms=timing_ms)
+                return Analysis(origin, error=fetched.error, timing_ms=timing_ms)
             sha256 = fetched.picture.sha256
             if wanted is None or wanted(origin, sha256):
                 return None
-            return Look(origin, sha256, timing_ms=timing_ms)
+            return Analysis(origin, sha256, timing_ms=timing_ms)
 
         return Stages(
-            fetch=_fetch, settle=settle, weigh=_weigh, work=lambda batch: self._look_at(batch, closer, pick)
+            fetch=_fetch, settle=settle, weigh=_weigh, work=lambda batch: self._analysed(batch, closer, pick)
         )
 
-    def _look_at(
+    def _analysed(
         self, batch: Sequence[tuple[O, _Fetched]], closer: LookCloser | None, pick: ChooseFaces | None
-    ) -> list[Look[O]]:
-        looks = [_decoded(origin, fetched) for origin, fetched in batch]
-        images = [look.image for look in looks if look.image is not None]
+    ) -> list[Analysis[O]]:
+        analyses = [_decoded(origin, fetched) for origin, fetched in batch]
+        images = [analysis.image for analysis in analyses if analysis.image is not None]
         started = time.perf_counter()
         detected = self.detector.detect(images) if images else []
         observed = [
@@ -158,18 +158,18 @@ class Pipeline:
 
         found = iter(zip(detected, observed, strict=True))
         seen = []
-        for look in looks:
-            if look.image is not None:
+        for analysis in analyses:
+            if analysis.image is not None:
                 faces, observations = next(found)
-                look = replace(
-                    look,
+                analysis = replace(
+                    analysis,
                     found=len(faces),
                     observations=observations,
                     embeddings=tuple(Embedding(next(vectors), self.embedder.model) for _ in observations),
-                    too_small=not faces and closer is not None and closer(look.image),
-                    timing_ms=_timing(look.timing_ms["read"], detect_ms, embed_ms),
+                    too_small=not faces and closer is not None and closer(analysis.image),
+                    timing_ms=_timing(analysis.timing_ms["read"], detect_ms, embed_ms),
                 )
-            seen.append(look)
+            seen.append(analysis)
         return seen
 
     def _observation(self, image: Image, face: Face) -> Observation:
@@ -194,7 +194,7 @@ def _weigh(fetched: _Fetched) -> int:
     return 0 if picture is None else pixel_count(picture)
 
 
-def _decoded(origin: O, fetched: _Fetched) -> Look[O]:
+def _decoded(origin: O, fetched: _Fetched) -> Analysis[O]:
     picture = fetched.picture
     assert picture is not None
     started = time.perf_counter()
@@ -204,7 +204,7 @@ def _decoded(origin: O, fetched: _Fetched) -> Look[O]:
     except InputError as problem:
         error = problem
     timing_ms = _timing(read=fetched.read_ms + _share_ms(started, 1))
-    return Look(origin, picture.sha256, image, error, timing_ms=timing_ms)
+    return Analysis(origin, picture.sha256, image, error, timing_ms=timing_ms)
 
 
 def _timing(read: float, detect: float = 0.0, embed: float = 0.0) -> dict[str, float]:

@@ -21,7 +21,7 @@ import numpy as np
 
 from faceid.enrolment.rules import MultiFace, in_question
 from faceid.networks.files import write_whole
-from faceid.recognition.pipeline import Look, Pipeline
+from faceid.recognition.pipeline import Analysis, Pipeline
 from faceid.sources import Photo, Photos
 from faceid.types import Crop, ModelKey
 
@@ -130,28 +130,28 @@ def portraits(
     seen: list[tuple[str, str]] = []
     lost: Counter[str] = Counter()
     done = 0
-    looks = pipeline.look(
+    analyses = pipeline.analyse(
         photos,
         wanted=lambda photo, sha256: sha256 not in cache,
         pick=partial(in_question, multi_face=multi_face),
     )
-    for done, look in enumerate(looks, start=1):
-        name, digest = look.origin.name, look.sha256
-        if name is None or digest is None or look.error is not None:
-            lost["unreadable" if look.error is None else look.error.code] += 1
+    for done, analysis in enumerate(analyses, start=1):
+        name, digest = analysis.origin.name, analysis.sha256
+        if name is None or digest is None or analysis.error is not None:
+            lost["unreadable" if analysis.error is None else analysis.error.code] += 1
         else:
-            if look.image is not None:
-                cache.add(digest, _crop_of(look))
+            if analysis.image is not None:
+                cache.add(digest, _crop_of(analysis))
             seen.append((name, digest))
         progress(done, photos.total)
     cache.flush()
     return _portraits(seen, cache, done, lost)
 
 
-def _crop_of(look: Look[Photo]) -> Pixels | str:
-    if len(look.observations) == 1:
-        return look.observations[0].crop.pixels
-    return "multiple_faces" if look.found else "no_face"
+def _crop_of(analysis: Analysis[Photo]) -> Pixels | str:
+    if len(analysis.observations) == 1:
+        return analysis.observations[0].crop.pixels
+    return "multiple_faces" if analysis.found else "no_face"
 
 
 def _portraits(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from faceid.enrolment.rules import MultiFace
 from faceid.errors import InputError, ModelError, UsageError
 from faceid.evaluation.data.photos import digest_of
-from faceid.networks.training.events import Watch
+from faceid.networks.training.events import TrainingObserver
 from faceid.networks.training.settings import TrainSettings
 from faceid.networks.training.starts import FORMS, Form, Scratch, Start
 from faceid.ports.networks import Detector
@@ -101,7 +101,7 @@ def prepare(
     return Ready(order, found, people)
 
 
-def train(ready: Ready, watch: Watch) -> TrainResult:
+def train(ready: Ready, watch: TrainingObserver) -> TrainResult:
     """Train, or continue the run of the same folder; a finished run returns its result again.
 
     Raises ModelError where a training fails, UsageError for settings that do not fit these people.
@@ -191,7 +191,7 @@ def _tell(found: Portraits, people: People, note: Callable[[str], None]) -> None
         note(f"{people.alone:,} people have one photo only, from which nothing can be learnt about them")
 
 
-def _trained(order: Order, people: People, watch: Watch) -> Outcome:
+def _trained(order: Order, people: People, watch: TrainingObserver) -> Outcome:
     from faceid.networks.training.trainer import Job, run
 
     job = Job(

@@ -44,7 +44,7 @@ DRAWN_A_PERSON = 4
 
 
 @dataclass
-class Watch:
+class ProcessMonitor:
     """A process seen from outside: seconds and resident bytes over time.
 
     `first` and `last` are the seconds and CPU seconds at its first and last result, `peak` the most bytes so far.
@@ -132,7 +132,7 @@ def enrol(root: Path, db: Path, model: str, count: int) -> dict[str, Any]:
             env=machine.environment(),
             text=True,
         )
-        watch = Watch(process.pid)
+        watch = ProcessMonitor(process.pid)
         assert process.stdout is not None
         for line in process.stdout:
             told = json.loads(line)

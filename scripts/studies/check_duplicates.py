@@ -18,7 +18,7 @@ from faceid.app.faceid import FaceID
 from faceid.errors import InputError
 from faceid.evaluation.statistics.intervals import wilson
 from faceid.explore.bounds import copy_bound
-from faceid.explore.duplicates import NEAR_BITS, RATHER_NEAR_BITS, Seen, face_agreement, look_at
+from faceid.explore.duplicates import NEAR_BITS, RATHER_NEAR_BITS, HashedPhoto, face_agreement, hash_photos
 from faceid.explore.perceptual import hamming, mirrored
 from faceid.imaging import SUFFIXES, from_array
 from faceid.sources import Photo
@@ -70,12 +70,12 @@ def photos_of(pictures: Sequence[Pillow.Image]) -> list[Photo]:
     ]
 
 
-def looked_at(system: FaceID, pictures: Sequence[Pillow.Image]) -> list[Seen]:
-    seen = list(look_at(photos_of(pictures), system.services.current().pipeline))
+def looked_at(system: FaceID, pictures: Sequence[Pillow.Image]) -> list[HashedPhoto]:
+    seen = list(hash_photos(photos_of(pictures), system.services.current().pipeline))
     return [each for each in seen if not isinstance(each, InputError)]
 
 
-def found(one: Seen, other: Seen, least_cosine: float) -> tuple[bool, bool]:
+def found(one: HashedPhoto, other: HashedPhoto, least_cosine: float) -> tuple[bool, bool]:
     """Whether the hash alone says that it is one photo, and whether the hash or both witnesses do."""
     bits = min(int((one.bits != other.bits).sum()), int((mirrored(one.bits) != other.bits).sum()))
     agreement = face_agreement(one.faces, other.faces)

@@ -65,7 +65,7 @@ class Clip:
 
 
 @dataclass
-class Seen:
+class WatchedClips:
     """What a stream showed and what was told of it."""
 
     file: str
@@ -231,10 +231,10 @@ class Watcher:
         (found,) = self._gallery.search([Embedding(vector, self._model)], 10)
         return found
 
-    def watch(self, parts: list[Clip]) -> Seen:
+    def watch(self, parts: list[Clip]) -> WatchedClips:
         persons = tuple(person for clip in parts for person in clip.persons)
         known = tuple(person for person in persons if person in self._enrolled)
-        seen = Seen(" + ".join(clip.file for clip in parts), persons, known)
+        seen = WatchedClips(" + ".join(clip.file for clip in parts), persons, known)
         joined = Joined(parts, self._most)
         watch = Watch(
             self._pipeline.detector,
@@ -250,7 +250,9 @@ class Watcher:
         self._judge(seen, events, parts, joined.starts)
         return seen
 
-    def _judge(self, seen: Seen, events: list[LiveEvent], parts: list[Clip], starts: list[float]) -> None:
+    def _judge(
+        self, seen: WatchedClips, events: list[LiveEvent], parts: list[Clip], starts: list[float]
+    ) -> None:
         names: dict[int, str] = {}
         began: dict[int, LiveEvent] = {}
         for event in events:
@@ -276,7 +278,9 @@ class Watcher:
                 names[event.track] = event.name
         self._compare(seen, events, parts, starts)
 
-    def _compare(self, seen: Seen, events: list[LiveEvent], parts: list[Clip], starts: list[float]) -> None:
+    def _compare(
+        self, seen: WatchedClips, events: list[LiveEvent], parts: list[Clip], starts: list[float]
+    ) -> None:
         """Labelled events against those that were told."""
         fps = parts[0].fps
         wanted = [("appeared", ENTERS[clip.file] / fps, "enters") for clip in parts if clip.file in ENTERS]
@@ -304,7 +308,7 @@ HEADINGS = (
 )
 
 
-def cells(row: Seen) -> list[str]:
+def cells(row: WatchedClips) -> list[str]:
     people = "+".join(person if person in row.known else f"({person})" for person in row.persons)
     first = "-" if row.first_s is None else f"{row.first_s:.2f} s, {row.first_frames} frames"
     told = f"{len(row.expected) - len(row.missed)} of {len(row.expected)}" if row.expected else "-"
@@ -313,19 +317,19 @@ def cells(row: Seen) -> list[str]:
     return [str(value) for value in values]
 
 
-def show(rows: list[Seen]) -> None:
+def show(rows: list[WatchedClips]) -> None:
     table = Table(*HEADINGS)
     for row in rows:
         table.add_row(*cells(row))
     Console(width=200).print(table)
 
 
-def markdown(rows: list[Seen]) -> str:
+def markdown(rows: list[WatchedClips]) -> str:
     lines = [HEADINGS, ("---",) * len(HEADINGS), *(cells(row) for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def tell(rows: list[Seen], homes: dict[str, str], policy: Policy) -> None:
+def tell(rows: list[WatchedClips], homes: dict[str, str], policy: Policy) -> None:
     firsts = [row.first_s for row in rows if row.first_s is not None]
     missing = [row.file for row in rows if row.known and not row.right]
     print(f"enrolled: {homes}")

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PilImage
 
-from faceid.explore.duplicates import NEAR_BITS, RATHER_NEAR_BITS, Seen, face_agreement, groups_of
+from faceid.explore.duplicates import NEAR_BITS, RATHER_NEAR_BITS, HashedPhoto, face_agreement, groups_of
 from faceid.explore.perceptual import BITS, hamming, mirrored, perceptual_hash
 from faceid.types import Image
 from places import OWN_DATA
@@ -79,8 +79,8 @@ def test_a_photo_is_known_again() -> None:
 
 def seen(
     path: str, bits: np.ndarray, faces: np.ndarray | None = None, sha256: str = "", size: int = 9
-) -> Seen:
-    return Seen(path, sha256 or path, bits, size, size, faces)
+) -> HashedPhoto:
+    return HashedPhoto(path, sha256 or path, bits, size, size, faces)
 
 
 def turned(bits: np.ndarray, count: int) -> np.ndarray:

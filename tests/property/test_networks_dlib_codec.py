@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from faceid.networks.backbones.dlib_codec import Reader
+from faceid.networks.backbones.dlib_codec import DlibReader
 from faceid.networks.backbones.dlib_format import parse
 from faceid.networks.errors import WeightsFormat
 
@@ -23,7 +23,7 @@ def integer(value: int) -> bytes:
 
 @given(st.lists(st.integers(-(2**64) + 1, 2**64 - 1), max_size=5))
 def test_integers(values: list[int]) -> None:
-    reader = Reader(b"".join(integer(value) for value in values))
+    reader = DlibReader(b"".join(integer(value) for value in values))
     assert [reader.integer() for _ in values] == values
     reader.expect_end()
 
@@ -32,23 +32,23 @@ def test_integers(values: list[int]) -> None:
 def test_reals(value: float) -> None:
     mantissa, exponent = math.frexp(value)
     content = integer(int(mantissa * 2**53)) + integer(exponent - 53)
-    assert Reader(content).real() == value
+    assert DlibReader(content).real() == value
 
 
 @given(st.booleans())
 def test_booleans(value: bool) -> None:
-    assert Reader(b"1" if value else b"0").boolean() is value
+    assert DlibReader(b"1" if value else b"0").boolean() is value
 
 
 @given(st.text(st.characters(max_codepoint=127), max_size=200))
 def test_strings(value: str) -> None:
-    assert Reader(integer(len(value)) + value.encode("ascii")).string() == value
+    assert DlibReader(integer(len(value)) + value.encode("ascii")).string() == value
 
 
 @given(arrays(np.float32, st.tuples(*[st.integers(0, 3)] * 4), elements=st.floats(width=32)))
 def test_tensors(values: np.ndarray) -> None:
     header = b"".join(integer(number) for number in (2, *values.shape))
-    reader = Reader(header + values.astype("<f4").tobytes())
+    reader = DlibReader(header + values.astype("<f4").tobytes())
     np.testing.assert_array_equal(reader.tensor(), values)
     reader.expect_end()
 
@@ -57,7 +57,7 @@ def test_tensors(values: np.ndarray) -> None:
 def test_truncated_integers(value: int, data: st.DataObject) -> None:
     content = integer(value)
     with pytest.raises(WeightsFormat):
-        Reader(content[: data.draw(st.integers(0, len(content) - 1))]).integer()
+        DlibReader(content[: data.draw(st.integers(0, len(content) - 1))]).integer()
 
 
 @given(st.binary(max_size=200))

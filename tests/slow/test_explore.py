@@ -75,7 +75,7 @@ def test_edited_photos_are_known_again_and_others_are_not(tmp_path: Path) -> Non
     with FaceID(db=tmp_path / "gallery.db", device="cpu") as system:
         seen = [
             found
-            for found in duplicates.look_at(of_paths([str(edited)]), system.services.current().pipeline)
+            for found in duplicates.hash_photos(of_paths([str(edited)]), system.services.current().pipeline)
             if not isinstance(found, InputError)
         ]
         model = system.services.current().pipeline.embedder.model

@@ -48,7 +48,7 @@ def pipeline() -> Pipeline:
 
 def faces(pipeline: Pipeline, photos: list[Path]) -> list[Array]:
     """The faces (k, d) of each photo, left to right."""
-    looks = pipeline.look(Source(str(path), partial(fetch, str(path))) for path in photos)
+    looks = pipeline.analyse(Source(str(path), partial(fetch, str(path))) for path in photos)
     return [
         np.stack([embedding.vector for embedding in look.embeddings]) if look.embeddings else NOBODY
         for look in looks
@@ -90,7 +90,9 @@ def test_a_burst_of_a_stranger_does_not_take_a_folder_over(pipeline: Pipeline) -
         replace(picture, pixels=np.ascontiguousarray(np.roll(picture.pixels, step, axis=1)))
         for step in range(6)
     ]
-    looks = pipeline.look(Source(f"{step}", lambda image=image: image) for step, image in enumerate(frames))
+    looks = pipeline.analyse(
+        Source(f"{step}", lambda image=image: image) for step, image in enumerate(frames)
+    )
     burst = [look.embeddings[0].vector[None, :] for look in looks]
     assert refusals([*own, *burst]) == [None] * 3 + ["outlier"] * 6
 
@@ -110,7 +112,7 @@ def test_the_person_is_found_among_several_faces_and_not_where_absent(pipeline: 
 def test_the_largest_face_is_taken_where_it_is_the_main_one(pipeline: Pipeline) -> None:
     clear, unclear = (
         [observation.face.size for observation in look.observations]
-        for look in pipeline.look(
+        for look in pipeline.analyse(
             Source(str(path), partial(fetch, str(path)))
             for path in (
                 LFW / "Alex_Barros" / "Alex_Barros_0001.jpg",
@@ -156,7 +158,7 @@ def test_what_each_level_lets_in(pipeline: Pipeline) -> None:
     dark = replace(sharp, pixels=np.ascontiguousarray(sharp.pixels // 7))
     good, bad = (
         look.observations[0].quality.score
-        for look in pipeline.look([Source("sharp", lambda: sharp), Source("dark", lambda: dark)])
+        for look in pipeline.analyse([Source("sharp", lambda: sharp), Source("dark", lambda: dark)])
     )
     assert good >= QUALITY_LEVELS["strict"]
     assert QUALITY_LEVELS["off"] <= bad < QUALITY_LEVELS["standard"]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from faceid.errors import UnreadableImage
-from faceid.evaluation.data.photos import Progress, Seen
+from faceid.evaluation.data.photos import EvaluatedPhoto, Progress
 from faceid.imaging import decode, fetch
 from faceid.ports.networks import Embedder
 from faceid.types import Crop, Encoded, Image
@@ -17,12 +17,13 @@ _BATCH = 32
 
 def look_at_whole(
     embedder: Embedder, paths: Sequence[str], progress: Progress | None = None
-) -> dict[str, Seen]:
+) -> dict[str, EvaluatedPhoto]:
     """The template of each picture, resized to the crop size of the network.
 
-    `Seen.reason` is None, or `unreadable` for a picture without a template. A picture that is not square is stretched.
+    `EvaluatedPhoto.reason` is None, or `unreadable` for a picture without a template. A
+    picture that is not square is stretched.
     """
-    found: dict[str, Seen] = {}
+    found: dict[str, EvaluatedPhoto] = {}
     for part in _parts(paths):
         images: list[Image] = []
         for path in part:
@@ -31,10 +32,10 @@ def look_at_whole(
                 encoded = fetch(path)
                 images.append(decode(encoded, path))
             except UnreadableImage as error:
-                found[path] = Seen(None, error.code, None if encoded is None else encoded.sha256)
+                found[path] = EvaluatedPhoto(None, error.code, None if encoded is None else encoded.sha256)
         vectors = embedder.embed([whole(image, embedder) for image in images])
         for image, vector in zip(images, vectors, strict=True):
-            found[image.source] = Seen(vector, None, image.sha256)
+            found[image.source] = EvaluatedPhoto(vector, None, image.sha256)
         if progress is not None:
             progress(len(found), len(paths))
     return found

@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 from faceid.errors import InputError, UsageError
 from faceid.evaluation.data.crops import look_at_whole
 from faceid.evaluation.data.pair_files import PairSet, from_pairs
-from faceid.evaluation.data.photos import Collection, Progress, digest_of, from_folders, from_gallery, look_at
+from faceid.evaluation.data.photos import (
+    Collection,
+    Progress,
+    analyse_photos,
+    digest_of,
+    from_folders,
+    from_gallery,
+)
 from faceid.evaluation.data.score_files import ScoreSet, has_scores, read_scores
 from faceid.evaluation.findings import Data
 from faceid.evaluation.statistics.caveats import Caveat
@@ -104,7 +111,7 @@ def _load(
         look = (
             partial(look_at_whole, pipeline.embedder, progress=progress)
             if whole
-            else partial(look_at, pipeline, progress=progress)
+            else partial(analyse_photos, pipeline, progress=progress)
         )
         return of_collection(from_folders(path, pipeline.embedder.model, look), rng)
     if not path.exists():

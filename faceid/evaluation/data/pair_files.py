@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceid.errors import InputError
-from faceid.evaluation.data.photos import Progress, look_at
+from faceid.evaluation.data.photos import Progress, analyse_photos
 from faceid.recognition.pipeline import Pipeline
 from faceid.types import ModelKey
 
@@ -80,7 +80,7 @@ def from_pairs(path: Path, images: Path, pipeline: Pipeline, progress: Progress 
             remedy="photos_of_pairs_not_found",
             path=str(path),
         )
-    seen = look_at(pipeline, photos, progress)
+    seen = analyse_photos(pipeline, photos, progress)
     vectors = {photo: one.vector for photo, one in seen.items() if one.vector is not None}
     compared = [pair for pair in pairs if {pair.first, pair.second} <= vectors.keys()]
     lost: dict[str, int] = {}

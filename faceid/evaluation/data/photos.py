@@ -27,7 +27,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class EvaluatedPhoto:
     """One photo: its template, or why there is none (a reason code), and the hash of its bytes where it was read."""
 
     vector: Vector | None
@@ -58,18 +58,22 @@ class Collection:
     repeated: int
 
 
-def look_at(pipeline: Pipeline, paths: Sequence[str], progress: Progress | None = None) -> dict[str, Seen]:
+def analyse_photos(
+    pipeline: Pipeline, paths: Sequence[str], progress: Progress | None = None
+) -> dict[str, EvaluatedPhoto]:
     """The template of each photo, or the reason why it has none. A photo with several faces has none."""
     found = {}
     sources = (Source(path, partial(fetch, path)) for path in paths)
-    for done, look in enumerate(pipeline.look(sources), start=1):
-        digest = look.sha256
-        if look.error is not None:
-            found[look.source] = Seen(None, look.error.code, digest)
-        elif len(look.embeddings) != 1:
-            found[look.source] = Seen(None, "multiple_faces" if look.embeddings else "no_face", digest)
+    for done, analysis in enumerate(pipeline.analyse(sources), start=1):
+        digest = analysis.sha256
+        if analysis.error is not None:
+            found[analysis.source] = EvaluatedPhoto(None, analysis.error.code, digest)
+        elif len(analysis.embeddings) != 1:
+            found[analysis.source] = EvaluatedPhoto(
+                None, "multiple_faces" if analysis.embeddings else "no_face", digest
+            )
         else:
-            found[look.source] = Seen(look.embeddings[0].vector, None, digest)
+            found[analysis.source] = EvaluatedPhoto(analysis.embeddings[0].vector, None, digest)
         if progress is not None:
             progress(done, len(paths))
     return found
@@ -78,7 +82,7 @@ def look_at(pipeline: Pipeline, paths: Sequence[str], progress: Progress | None 
 def from_folders(
     root: Path,
     model: ModelKey,
-    look: Callable[[Sequence[str]], dict[str, Seen]],
+    analysis: Callable[[Sequence[str]], dict[str, EvaluatedPhoto]],
 ) -> Collection:
     """A folder an identity, named as it is; `look` makes templates of `model`. InputError where it makes none."""
     folders = sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
@@ -87,18 +91,21 @@ def from_folders(
     whose = {path: folder.name for folder in folders for path in walk([str(folder)]) if Path(path) != folder}
     if not whose:
         raise InputError(f"{root} holds no pictures", code="no_images", path=str(root))
-    seen = look(list(whose))
+    seen = analysis(list(whose))
     rows = [(name, path, seen[path]) for path, name in whose.items()]
     return _collected("folders", str(root), model, rows)
 
 
 def from_gallery(gallery: Gallery, source: str) -> Collection:
     """The templates of a gallery. InputError where nothing is enrolled."""
-    rows: list[tuple[str, str | None, Seen]] = []
+    rows: list[tuple[str, str | None, EvaluatedPhoto]] = []
     model = None
     for part in gallery.all_templates():
         model = part.model
-        seen = [Seen(vector, None, digest) for vector, digest in zip(part.vectors, part.digests, strict=True)]
+        seen = [
+            EvaluatedPhoto(vector, None, digest)
+            for vector, digest in zip(part.vectors, part.digests, strict=True)
+        ]
         rows += zip(part.names, part.sources, seen, strict=True)
     if model is None:
         raise InputError("nothing is enrolled, so there is nothing to evaluate", code="empty")
@@ -113,14 +120,14 @@ def digest_of(rows: Iterable[tuple[str, str]]) -> str:
 
 
 def _collected(
-    kind: str, source: str, model: ModelKey, rows: Sequence[tuple[str, str | None, Seen]]
+    kind: str, source: str, model: ModelKey, rows: Sequence[tuple[str, str | None, EvaluatedPhoto]]
 ) -> Collection:
     owners: dict[str, set[str]] = {}
     for name, _, seen in rows:
         if seen.sha256 is not None:
             owners.setdefault(seen.sha256, set()).add(name)
     shared = {digest: sorted(names) for digest, names in owners.items() if len(names) > 1}
-    kept: list[tuple[str, str | None, Seen]] = []
+    kept: list[tuple[str, str | None, EvaluatedPhoto]] = []
     there: set[str] = set()
     lost = Counter(seen.reason for _, _, seen in rows if seen.reason is not None)
     lost_of = Counter(name for name, _, seen in rows if seen.reason is not None)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class Reader:
+class DlibReader:
     """A place in `content`, and the codec of what stands there. Every method raises WeightsFormat."""
 
     def __init__(self, content: bytes) -> None:

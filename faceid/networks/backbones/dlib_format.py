@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, TypeAlias
 
-from faceid.networks.backbones.dlib_codec import Reader
+from faceid.networks.backbones.dlib_codec import DlibReader
 
 if TYPE_CHECKING:
     import numpy as np
@@ -97,7 +97,7 @@ class Network:
 
 def parse(content: bytes) -> Network:
     """The network that `content` holds. Raises WeightsFormat for anything unexpected, trailing bytes too."""
-    reader = Reader(content)
+    reader = DlibReader(content)
     reader.expect_integer(1, "the version of the loss layer")
     reader.expect_string("loss_metric_2")
     reader.real()  # margin of the loss
@@ -114,7 +114,7 @@ def parse(content: bytes) -> Network:
     return Network(mean, size, layers)
 
 
-def _read_versions(reader: Reader) -> list[int]:
+def _read_versions(reader: DlibReader) -> list[int]:
     """The chain of versions, outermost first, down to the layer on the input."""
     versions: list[int] = []
     while not versions or versions[-1] != _FIRST_LAYER:
@@ -124,7 +124,7 @@ def _read_versions(reader: Reader) -> list[int]:
     return versions
 
 
-def _read_layer(reader: Reader, *, first: bool) -> Layer:
+def _read_layer(reader: DlibReader, *, first: bool) -> Layer:
     layer = _read_details(reader)
     # Whether the layer was set up, its gradient is stale, its outputs are kept: all about training.
     for _ in range(3):
@@ -137,7 +137,7 @@ def _read_layer(reader: Reader, *, first: bool) -> Layer:
     return layer
 
 
-def _read_details(reader: Reader) -> Layer:
+def _read_details(reader: DlibReader) -> Layer:
     match kind := reader.string():
         case "con_4":
             return _read_convolution(reader)
@@ -157,7 +157,7 @@ def _read_details(reader: Reader) -> Layer:
             raise reader.bad(f"{kind!r} is a layer that faceid does not know")
 
 
-def _read_convolution(reader: Reader) -> Convolution:
+def _read_convolution(reader: DlibReader) -> Convolution:
     params = reader.tensor()
     filters, height, width = reader.integer(), reader.integer(), reader.integer()
     stride, padding = _pair(reader), _pair(reader)
@@ -171,7 +171,7 @@ def _read_convolution(reader: Reader) -> Convolution:
     return Convolution(weight.reshape(shape), bias, stride, padding)
 
 
-def _read_affine(reader: Reader) -> Affine:
+def _read_affine(reader: DlibReader) -> Affine:
     params = reader.tensor()
     gamma_shape, beta_shape = reader.alias(), reader.alias()
     reader.expect_integer(0, "the mode of an affine layer")
@@ -184,7 +184,7 @@ def _read_affine(reader: Reader) -> Affine:
     return Affine(gamma, beta)
 
 
-def _read_dense(reader: Reader) -> Dense:
+def _read_dense(reader: DlibReader) -> Dense:
     outputs, inputs = reader.integer(), reader.integer()
     params = reader.tensor()
     shape, bias_shape = reader.alias(), reader.alias()
@@ -196,7 +196,7 @@ def _read_dense(reader: Reader) -> Dense:
 
 
 def _split(
-    reader: Reader, params: NDArray[np.float32], count: int
+    reader: DlibReader, params: NDArray[np.float32], count: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """The first `count` numbers, and the rest."""
     flat = params.reshape(-1)
@@ -205,11 +205,11 @@ def _split(
     return flat[:count], flat[count:]
 
 
-def _skip_multipliers(reader: Reader) -> None:
+def _skip_multipliers(reader: DlibReader) -> None:
     """Learning rate and weight decay of weights and of biases: all about training."""
     for _ in range(4):
         reader.real()
 
 
-def _pair(reader: Reader) -> tuple[int, int]:
+def _pair(reader: DlibReader) -> tuple[int, int]:
     return reader.integer(), reader.integer()

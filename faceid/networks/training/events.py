@@ -45,7 +45,7 @@ class Advised:
 Event: TypeAlias = Began | Stepped | Validated | Advised
 
 
-class Watch(Protocol):
+class TrainingObserver(Protocol):
     """Is told what happens, in between being entered and left; pickled where there are several processes."""
 
     def __enter__(self) -> object: ...

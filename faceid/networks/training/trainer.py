@@ -26,7 +26,7 @@ from faceid.networks.training import checkpoints
 from faceid.networks.training.batches import Batches
 from faceid.networks.training.checkpoints import Standing, best_path
 from faceid.networks.training.embedding import as_input, embed
-from faceid.networks.training.events import Advised, Began, Nobody, Stepped, Validated, Watch
+from faceid.networks.training.events import Advised, Began, Nobody, Stepped, TrainingObserver, Validated
 from faceid.networks.training.health import (
     IDLE_ADVICE,
     Record,
@@ -91,7 +91,7 @@ class Outcome:
     ended: str
 
 
-def run(job: Job, watch: Watch) -> Outcome:
+def run(job: Job, watch: TrainingObserver) -> Outcome:
     """Train, from the last checkpoint where there is one; after the end, tell it again.
 
     On a CPU, a run that was interrupted and goes on makes the same weights, bit by bit, as one that was not, if the
@@ -123,7 +123,7 @@ class _Result:
         self.value = value
 
 
-def _run(fabric: Fabric, job: Job, watch: Watch) -> _Result:
+def _run(fabric: Fabric, job: Job, watch: TrainingObserver) -> _Result:
     cudnn: Any = torch.backends.cudnn
     listener = watch if fabric.is_global_zero else Nobody()
     try:
@@ -139,7 +139,7 @@ def _run(fabric: Fabric, job: Job, watch: Watch) -> _Result:
 class _Run:
     """A run in one of its processes. What is decided here is decided alike in all."""
 
-    def __init__(self, fabric: Fabric, job: Job, watch: Watch) -> None:
+    def __init__(self, fabric: Fabric, job: Job, watch: TrainingObserver) -> None:
         self._fabric, self._job, self._watch = fabric, job, watch
         self._batches = Batches(job.training, job.settings, job.landmarks)
         self._learner = Learner(fabric, job.settings, job.start, job.training)

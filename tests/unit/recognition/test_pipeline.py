@@ -54,7 +54,7 @@ def test_each_source_comes_out_once_in_order_with_its_own_faces(pipeline: Pipeli
     pictures = [picture(RED), picture(), picture(GREEN, RED), picture(GREEN)]
     sources = [source(str(index), image) for index, image in enumerate(pictures)]
     sources.insert(2, broken("broken"))
-    looks = list(pipeline.look(sources))
+    looks = list(pipeline.analyse(sources))
     assert [look.source for look in looks] == ["0", "1", "broken", "2", "3"]
     assert [len(look.observations) for look in looks] == [1, 0, 0, 2, 1]
     assert [len(look.embeddings) for look in looks] == [1, 0, 0, 2, 1]
@@ -69,13 +69,13 @@ def test_batched_and_one_by_one_give_the_same(pipeline: Pipeline) -> None:
     pictures = [picture(RED, GREEN), picture(), picture(GREEN), picture(RED)]
     together = [
         embedding.vector
-        for look in pipeline.look(source(str(index), image) for index, image in enumerate(pictures))
+        for look in pipeline.analyse(source(str(index), image) for index, image in enumerate(pictures))
         for embedding in look.embeddings
     ]
     alone = [
         embedding.vector
         for image in pictures
-        for look in pipeline.look([source("x", image)])
+        for look in pipeline.analyse([source("x", image)])
         for embedding in look.embeddings
     ]
     np.testing.assert_array_equal(together, alone)
@@ -83,7 +83,7 @@ def test_batched_and_one_by_one_give_the_same(pipeline: Pipeline) -> None:
 
 def test_one_picture_given_twice_is_two_sources(pipeline: Pipeline) -> None:
     image = picture(RED)
-    looks = list(pipeline.look([source("a", image), source("b", image), source("c", image)]))
+    looks = list(pipeline.analyse([source("a", image), source("b", image), source("c", image)]))
     assert [(look.source, len(look.embeddings)) for look in looks] == [("a", 1), ("b", 1), ("c", 1)]
 
 
@@ -95,7 +95,7 @@ def test_unwanted_pictures_are_not_looked_at(pipeline: Pipeline) -> None:
         return origin.source == "b"
 
     red, green = picture(RED), picture(GREEN)
-    looks = list(pipeline.look([source("a", red), source("b", green)], wanted))
+    looks = list(pipeline.analyse([source("a", red), source("b", green)], wanted))
     assert asked == [("a", red.sha256), ("b", green.sha256)]
     assert [(look.sha256, look.image, len(look.observations)) for look in looks] == [
         (red.sha256, None, 0),
@@ -111,14 +111,14 @@ def test_a_closer_look_is_for_images_without_a_face(pipeline: Pipeline) -> None:
         asked.append(image.source)
         return True
 
-    looks = list(pipeline.look([source("a", picture(RED)), source("b", picture())], closer=closer))
+    looks = list(pipeline.analyse([source("a", picture(RED)), source("b", picture())], closer=closer))
     assert [look.too_small for look in looks] == [False, True]
     assert len(asked) == 1
 
 
 def test_only_picked_faces_are_embedded(pipeline: Pipeline) -> None:
     pictures = [source("both", picture(RED, GREEN)), source("none", picture()), source("one", picture(RED))]
-    looks = list(pipeline.look(pictures, closer=lambda image: True, pick=lambda faces: faces[1:]))
+    looks = list(pipeline.analyse(pictures, closer=lambda image: True, pick=lambda faces: faces[1:]))
     assert [look.found for look in looks] == [2, 0, 1]
     assert [len(look.observations) for look in looks] == [len(look.embeddings) for look in looks] == [1, 0, 0]
     assert looks[0].observations[0].face.box[0] > 160
@@ -130,7 +130,7 @@ def test_files_are_decoded_on_the_way() -> None:
     Pillow.fromarray(picture(RED).pixels).save(buffer, "PNG")
     good, cut = Encoded.of(buffer.getvalue()), Encoded.of(buffer.getvalue()[:200])
     pipeline = Pipeline(CountingDetector(), FakeEmbedder())
-    looks = list(pipeline.look([Source("good", lambda: good), Source("cut", lambda: cut)]))
+    looks = list(pipeline.analyse([Source("good", lambda: good), Source("cut", lambda: cut)]))
     assert [look.sha256 for look in looks] == [good.sha256, cut.sha256]
     assert len(looks[0].observations) == 1
     assert isinstance(looks[1].error, UnreadableImage)
@@ -138,4 +138,4 @@ def test_files_are_decoded_on_the_way() -> None:
 
 
 def test_nothing_in_nothing_out(pipeline: Pipeline) -> None:
-    assert list(pipeline.look([])) == []
+    assert list(pipeline.analyse([])) == []

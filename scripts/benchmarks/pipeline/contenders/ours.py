@@ -30,7 +30,7 @@ class Ours:
         self.system = FaceID(settings=replace(settings, runtime=runtime))
 
     def look(self, paths: Sequence[str]) -> list[list[Found]]:
-        looks = self.system.services.current().pipeline.look(
+        looks = self.system.services.current().pipeline.analyse(
             Source(path, partial(fetch, path)) for path in paths
         )
         return [
