@@ -9,7 +9,6 @@ from faceid.distribution import install_command
 
 HINTS: Final[Mapping[str, str]] = {
     # Choices and options
-    "choose": "choose {choices}",
     "confirm_removal": "add --yes",
     "size_without_network": "a trained network keeps the size of its templates",
     "usage_help": "see `faceid --help`",

@@ -162,7 +162,7 @@ class Policies:
         for other in others:
             self._notify(
                 f"policy {other.id} is for {other.model} and does not count for {self._model}:"
-                f" the default does (see `faceid policy set`)"
+                " the default decides until a policy for this model is set"
             )
 
     def _watch(self, policy: Policy) -> None:

@@ -19,7 +19,8 @@ class Problem:
     """Why something could not be done.
 
     `code` is a stable word for programs, `message` one sentence, `remedy` the key under which an interface finds what
-    to do. `facts` and `path` are the values that its words may quote.
+    to do. `facts` and `path` are the values that its words may quote. The JSON of the command line has `code`,
+    `message` and `hint`: it puts the rest into words.
     """
 
     code: str
