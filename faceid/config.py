@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
+from enrollment_db.address import DatabaseAddress
 from enrollment_db.files import EVERYONE, write_atomically
 from faceid.errors import UsageError
 
@@ -30,7 +31,7 @@ class Settings:
     """
 
     data_dir: Path
-    db: Path
+    db: DatabaseAddress
     model: str | None = None
     default_model: str = DEFAULT_MODEL
     device: str = "auto"
@@ -65,15 +66,18 @@ class Settings:
         """From arguments, then `$FACEID_DB` and `$FACEID_HOME`, then the platform's user data directory.
 
         `$FACEID_INDEX` is the kind of index (`enrollment_db.search.index.open_index`), `$FACEID_RUNTIME` the runtime if
-        `runtime` is None. Raises UsageError for a database URL of another scheme than sqlite, an unknown kind or
-        runtime, or a config file that cannot be used.
+        `runtime` is None. A database is named by the path of a SQLite file or by a URL: `sqlite:///path`, or one of a
+        scheme that an installed package adds (`enrollment_db.registry`).
+
+        Raises UsageError for a database URL of an unknown scheme (`unknown_database`), an unknown kind or runtime, or a
+        config file that cannot be used.
         """
         env = os.environ if environ is None else environ
         data_dir = Path(home).expanduser() if (home := env.get("FACEID_HOME")) else _user_data_dir()
         location = db if db is not None else env.get("FACEID_DB")
         settings = cls(
             data_dir=data_dir,
-            db=data_dir / "gallery.db" if location in (None, "") else _database_path(str(location)),
+            db=_address(location or data_dir / "gallery.db"),
             model=model,
             device=device,
             index=_index_kind(env.get("FACEID_INDEX") or "auto"),
@@ -113,11 +117,14 @@ def _runtime(asked: str) -> Runtime:
     raise UsageError(f"unknown runtime {asked!r}", remedy="one_of", known=", ".join(runtimes))
 
 
-def _database_path(location: str) -> Path:
-    from enrollment_db.registry import check_scheme, sqlite_path
+def _address(location: str | Path) -> DatabaseAddress:
+    address = DatabaseAddress.of(location)
+    if address.file is None:
+        # To look for packages takes longer than all else here.
+        from enrollment_db.registry import check_scheme
 
-    check_scheme(location)
-    return sqlite_path(location)
+        check_scheme(address)
+    return address
 
 
 @dataclass(frozen=True, slots=True)

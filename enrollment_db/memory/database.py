@@ -27,7 +27,7 @@ from enrollment_db.records import (
     TargetKind,
     now,
 )
-from enrollment_db.sqlite.rows import to_digest
+from enrollment_db.vectors import to_digest
 
 
 class MemoryDatabase:

@@ -9,7 +9,7 @@ import numpy as np
 
 from enrollment_db.memory.state import Cell, Row, State
 from enrollment_db.records import ModelKey, Pending, Start, Twin, now
-from enrollment_db.sqlite.rows import to_blob
+from enrollment_db.vectors import check_vector
 
 
 class Migration:
@@ -63,7 +63,7 @@ class MemoryChangeover:
     def stage(self, twins: Sequence[Twin]) -> int:
         """Store twins under the new model."""
         for twin in twins:
-            to_blob(twin.vector, self._model.dim, f"the new template for {twin.template_id}")
+            check_vector(twin.vector, self._model.dim, f"the new template for {twin.template_id}")
         count = 0
         with self._cell.write() as state:
             for twin in twins:

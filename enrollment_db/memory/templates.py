@@ -27,7 +27,7 @@ from enrollment_db.records import (
     Template,
     now,
 )
-from enrollment_db.sqlite.rows import to_blob, to_blobs, to_digest
+from enrollment_db.vectors import check_vector, check_vectors, to_digest
 
 
 class Templates:
@@ -165,7 +165,7 @@ class Templates:
         """Enrol templates under `name`."""
         cleaned = clean_name(name)
         for new in templates:
-            to_blob(new.vector, model.dim, f"the template of {new.source or new.sha256[:12]}")
+            check_vector(new.vector, model.dim, f"the template of {new.source or new.sha256[:12]}")
             to_digest(new.sha256)
         if not templates:
             return []
@@ -203,7 +203,7 @@ class Templates:
                     raise BadTemplate(
                         "names, vectors, hashes and sources differ in number", remedy="one_of_each"
                     )
-                to_blobs(part.vectors)
+                check_vectors(part.vectors)
                 for name, vector, digest, source in zip(
                     part.names, part.vectors, part.digests, part.sources, strict=True
                 ):

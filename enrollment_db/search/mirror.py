@@ -46,17 +46,21 @@ class Mirror:
         feed: ChangeFeed,
         index: VectorIndex,
         *,
+        model: ModelKey | None = None,
         snapshot_from: int = SNAPSHOT_FROM,
         leave_snapshots: bool = True,
     ) -> None:
-        """`snapshot_from` is the number of changes or templates read on opening that leaves a snapshot; None: never."""
+        """`model` is the network of the vectors; None takes that of the first vector that is read.
+
+        `snapshot_from` is the number of changes or templates read on opening that leaves a snapshot; None: never.
+        """
         self._feed = feed
         self._index = index
         self._snapshot_from = snapshot_from
         self._leave_snapshots = leave_snapshots
         self._snapshots = None if feed.file is None else SnapshotDirectory(feed.file)
         self._place: Place | None = None
-        self._model: ModelKey | None = None
+        self._model = model
         self._lock = threading.RLock()
 
     def __len__(self) -> int:
@@ -75,7 +79,7 @@ class Mirror:
 
     @property
     def model(self) -> ModelKey | None:
-        """The network of the vectors; None until the first vector is read, then always the same."""
+        """The network of the vectors; without a requested one, None until the first vector is read."""
         return self._model
 
     def sync(self) -> int:

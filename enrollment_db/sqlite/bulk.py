@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from enrollment_db.errors import BadTemplate
 from enrollment_db.names import clean_name
 from enrollment_db.records import Part, now
-from enrollment_db.sqlite.rows import to_blobs, to_digest
+from enrollment_db.sqlite.rows import to_blobs
+from enrollment_db.vectors import to_digest
 
 CACHE_KIB = 256 * 1024
 """KiB of cached pages while many rows are written. Writes to the index of hashes are at random places: with SQLite's

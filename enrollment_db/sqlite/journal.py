@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from enrollment_db.names import clean_name
 from enrollment_db.records import now
 from enrollment_db.sqlite.connections import Connections
-from enrollment_db.sqlite.rows import to_digest
+from enrollment_db.vectors import to_digest
 
 KEPT_DAYS = 30
 """Days after which an interrupted run is no longer continued."""

@@ -124,7 +124,7 @@ def _open(address: Address, *, create: bool, read_only: bool) -> sqlite3.Connect
         try:
             version = _version(connection, address.path)
             if version == 0 and not create:
-                raise _missing(Path(address.path))
+                raise _missing(Path(address.path), empty_file=True)
             if version < SCHEMA_VERSION:
                 _upgrade(connection, address)
             if read_only:
@@ -193,8 +193,5 @@ def _has_log(path: Path) -> bool:
         return False
 
 
-def _missing(path: Path) -> Missing:
-    return Missing(
-        f"there is no gallery at {path}",
-        path=str(path),
-    )
+def _missing(path: Path, *, empty_file: bool = False) -> Missing:
+    return Missing(f"there is no gallery at {path}", path=str(path), empty_file=empty_file)

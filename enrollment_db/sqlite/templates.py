@@ -33,9 +33,9 @@ from enrollment_db.sqlite.connections import Connections
 from enrollment_db.sqlite.models import ACTIVE, SHOWN
 from enrollment_db.sqlite.rows import (
     MODEL_COLUMNS,
+    by_identity,
     model_parameters,
     to_blob,
-    to_digest,
     to_identity,
     to_ids,
     to_json,
@@ -43,6 +43,7 @@ from enrollment_db.sqlite.rows import (
     to_template,
     to_vectors,
 )
+from enrollment_db.vectors import to_digest
 
 _IDENTITIES = f"""
     SELECT i.id, i.name,
@@ -173,24 +174,15 @@ class Templates:
             wanted = sorted({identity for row in of_probe for identity in row})
             found = connection.execute(
                 f"""
-                SELECT i.id, i.name, t.vector FROM templates t JOIN identities i ON i.id = t.identity_id
+                SELECT i.id, t.id, t.vector, i.name FROM templates t JOIN identities i ON i.id = t.identity_id
                 WHERE t.identity_id IN (SELECT value FROM json_each(?))
                 AND t.model_id = (SELECT m.id FROM models m WHERE {models.SAME_MODEL}) ORDER BY t.id
                 """,
                 (json.dumps(wanted), *model_parameters(model)),
             ).fetchall()
-        names: dict[int, str] = {}
-        blobs: dict[int, list[bytes]] = {}
-        for identity, name, blob in found:
-            names[identity] = name
-            blobs.setdefault(identity, []).append(blob)
-        return Owners(
-            of_probe,
-            {
-                identity: Owner(names[identity], to_vectors(own, model.dim, self._connections.path))
-                for identity, own in blobs.items()
-            },
-        )
+        names = {row[0]: row[3] for row in found}
+        vectors = by_identity(found, model.dim, self._connections.path)
+        return Owners(of_probe, {identity: Owner(names[identity], own) for identity, own in vectors.items()})
 
     def vectors_of(
         self, identity_ids: Sequence[int] | NDArray[np.int64], model: ModelKey | None = None
@@ -204,15 +196,12 @@ class Templates:
             return {}
         rows = self._connections.query(
             """
-            SELECT identity_id, vector FROM templates
+            SELECT identity_id, id, vector FROM templates
             WHERE identity_id IN (SELECT value FROM json_each(?)) AND model_id = ? ORDER BY id
             """,
             (json.dumps([int(id_) for id_ in identity_ids]), models.row_of(self._connections, wanted)),
         )
-        blobs: dict[int, list[bytes]] = {}
-        for identity_id, blob in rows:
-            blobs.setdefault(identity_id, []).append(blob)
-        return {id_: to_vectors(own, wanted.dim, self._connections.path) for id_, own in blobs.items()}
+        return by_identity(rows, wanted.dim, self._connections.path)
 
     def enrolled(
         self, identity_ids: Sequence[int] | NDArray[np.int64], model: ModelKey
@@ -232,9 +221,8 @@ class Templates:
         found = {}
         for id_, templates in own.items():
             _, names, ids, blobs, qualities, times = zip(*templates, strict=True)
-            found[id_] = Enrolled(
-                names[0], to_ids(ids), to_vectors(blobs, model.dim, self._connections.path), qualities, times
-            )
+            vectors = to_vectors(blobs, ids, model.dim, self._connections.path)
+            found[id_] = Enrolled(names[0], to_ids(ids), vectors, qualities, times)
         return found
 
     def list_all(self, batch_size: int = 16_384) -> Generator[Listed, None, None]:
@@ -252,18 +240,18 @@ class Templates:
             # CROSS JOIN: reads in the order of the file, without sorting.
             cursor.execute(
                 f"""
-                SELECT i.name, t.vector, t.source, t.sha256
+                SELECT t.id, i.name, t.vector, t.source, t.sha256
                 FROM templates t NOT INDEXED CROSS JOIN identities i ON i.id = t.identity_id
                 WHERE t.model_id = {ACTIVE} ORDER BY t.id
                 """
             )
             while rows := cursor.fetchmany(batch_size):
-                names, blobs, sources, digests = (list(column) for column in zip(*rows, strict=True))
+                ids, names, blobs, sources, digests = (list(column) for column in zip(*rows, strict=True))
                 yield Listed(
                     model,
                     total,
                     names,
-                    to_vectors(blobs, model.dim, self._connections.path),
+                    to_vectors(blobs, ids, model.dim, self._connections.path),
                     sources,
                     [digest.hex() for digest in digests],
                 )

@@ -15,7 +15,7 @@ from faceid.config import Settings
 from faceid.distribution import VERSION
 from faceid.errors import FaceIDError, GalleryError, ModelError
 from faceid.gallery.gallery import Gallery
-from faceid.gallery.opening import open_gallery
+from faceid.gallery.opening import is_absent, open_gallery
 from faceid.networks import registry
 from faceid.results import CheckResult, Problem
 from faceid.runtime import devices
@@ -53,7 +53,7 @@ def examine(settings: Settings) -> Iterator[tuple[Area, CheckResult]]:
     yield "model", _check("detector", _detector)
     yield "gallery", CheckResult("sqlite", *_sqlite())
     yield from _gallery(settings)
-    yield "gallery", _check("disk", partial(_disk, settings.db))
+    yield "gallery", _check("disk", partial(_disk, settings.db.file or settings.config_file))
 
 
 def _check(name: str, look: Callable[[], str]) -> CheckResult:
@@ -107,17 +107,16 @@ def _sqlite() -> tuple[bool, str]:
 
 
 def _gallery(settings: Settings) -> Iterator[tuple[Area, CheckResult]]:
-    path = settings.db
-    if not path.exists():
-        yield "gallery", _to_do("gallery", Problem("not_enrolled", f"{path}: not there yet"))
-        return
     try:
-        gallery = open_gallery(path, read_only=True)
+        gallery = open_gallery(settings.db, read_only=True)
     except GalleryError as error:
-        yield "gallery", CheckResult("gallery", False, str(error), Problem.of(error))
+        if is_absent(error):
+            yield "gallery", _to_do("gallery", Problem("not_enrolled", f"{settings.db}: not there yet"))
+        else:
+            yield "gallery", CheckResult("gallery", False, str(error), Problem.of(error))
         return
     try:
-        yield "gallery", _check("gallery", partial(_contents, gallery, path))
+        yield "gallery", _check("gallery", partial(_contents, gallery))
         yield "gallery", _check("integrity", partial(_integrity, gallery))
         yield "gallery", _check("index", partial(_index, gallery))
         if gallery.model is not None:
@@ -126,9 +125,9 @@ def _gallery(settings: Settings) -> Iterator[tuple[Area, CheckResult]]:
         gallery.close()
 
 
-def _contents(gallery: Gallery, path: Path) -> str:
+def _contents(gallery: Gallery) -> str:
     identities, templates = gallery.counts()
-    return f"{path}: {identities} identities, {templates} templates"
+    return f"{gallery.location}: {identities} identities, {templates} templates"
 
 
 def _integrity(gallery: Gallery) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
@@ -14,7 +14,7 @@ from faceid.app.model_services import ModelServices, Once
 from faceid.config import Settings
 from faceid.errors import GalleryError
 from faceid.gallery.gallery import Gallery, other_model
-from faceid.gallery.opening import open_gallery
+from faceid.gallery.opening import is_absent, open_gallery
 from faceid.runtime import devices
 from faceid.types import ModelKey
 
@@ -111,11 +111,14 @@ class Services:
     @contextmanager
     def existing_gallery(self) -> Iterator[Gallery | None]:
         """As `borrowed_gallery`; None if there is no gallery. Raises GalleryError."""
-        if self._open is None and not self.settings.db.exists():
-            yield None
-        else:
-            with self.borrowed_gallery() as gallery:
-                yield gallery
+        with ExitStack() as stack:
+            try:
+                gallery = stack.enter_context(self.borrowed_gallery())
+            except GalleryError as error:
+                if not is_absent(error):
+                    raise
+                gallery = None
+            yield gallery
 
     def close(self) -> None:
         """Close the gallery now, or when the last request that uses it ends. May be called again."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from enrollment_db.search.index import GPU_FROM, gpu_count, open_index, reason_for
 from faceid.decision.scores import distance_from_similarity, identity_similarity
 from faceid.errors import DeviceError
+from faceid.gallery.gallery import other_model
 from faceid.types import Candidate, ModelKey
 
 if TYPE_CHECKING:
@@ -96,16 +97,20 @@ class MirrorSearch:
     def mirror(self, model: ModelKey, *, leave_snapshot: bool = True) -> Mirror:
         """The index for `model`, not yet caught up with the database.
 
-        If this call opens it and reads many templates, `leave` decides whether a snapshot is left.
+        If this call opens it and reads many templates, `leave_snapshot` decides whether a snapshot is left. Raises
+        GalleryError (`model_mismatch`).
         """
         with self._lock:
             if self._mirror is None or self._mirrored != model:
+                pinned = self.templates.model()
+                if pinned is not None and pinned != model:
+                    raise other_model(pinned, str(model))
                 from enrollment_db.search.mirror import Mirror
 
                 templates = self.templates.stored()
                 device = self._index_device(templates)
                 index = open_index(model.dim, self.index_kind, expected=templates, device=device)
-                self._mirror = Mirror(self.changes, index, leave_snapshots=leave_snapshot)
+                self._mirror = Mirror(self.changes, index, model=model, leave_snapshots=leave_snapshot)
                 self._mirrored = model
             return self._mirror
 

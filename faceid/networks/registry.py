@@ -39,6 +39,7 @@ __all__ = [
     "liveness_names",
     "names",
     "status",
+    "weighted_card",
     "write_calibration",
 ]
 
@@ -94,8 +95,11 @@ def card(name: str, own: Path | None = None) -> Card:
 
     Raises UnknownModel, BadCard, and for `onnx:FILE` WeightsMissing and WeightsAltered.
     """
-    if name == FAKE:
-        return fake_card()
+    return fake_card() if name == FAKE else weighted_card(name, own)
+
+
+def weighted_card(name: str, own: Path | None = None) -> Card:
+    """`card` for what needs weights: `fake` is unknown here. Raises as `card` does."""
     return _onnx_card(Path(name.removeprefix(ONNX))) if name.startswith(ONNX) else _named_card(name, own)
 
 
@@ -120,7 +124,7 @@ def liveness_card(name: str) -> LivenessCard:
 
 def any_card(name: str, own: Path | None = None) -> AnyCard:
     """The card of a network for templates or for liveness. Raises as `card` does."""
-    return liveness_card(name) if name in liveness_names() else card(name, own)
+    return liveness_card(name) if name in liveness_names() else weighted_card(name, own)
 
 
 def card_path(name: str, own: Path | None = None) -> Path:

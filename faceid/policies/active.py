@@ -160,7 +160,8 @@ class Policies:
         others = [one for one in self._gallery.policies() if one.active and one.kind == kind]
         for other in others:
             self._notify(
-                f"policy {other.id} is for {other.model} and does not count for {self._model}: the default does"
+                f"policy {other.id} is for {other.model} and does not count for {self._model}:"
+                " the default decides until a policy for this model is set"
             )
 
     def _watch(self, policy: Policy) -> None:

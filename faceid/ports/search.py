@@ -1,4 +1,8 @@
-"""The ports of a search for the identities nearest to a probe: implementations need not import this file."""
+"""The ports of a search for the identities nearest to a probe: implementations need not import this file.
+
+`tests/contract/test_searches.py` has a suite for each, which every implementation passes: `faceid.gallery.search` (an
+index on this machine) and `faceid.gallery.exact_search` (brute force, a fake for tests).
+"""
 
 from __future__ import annotations
 
@@ -36,7 +40,7 @@ class IdentitySearch(Protocol):
         ...
 
     def count(self, model: ModelKey) -> int:
-        """The number of templates of `model` that a search covers now."""
+        """The number of templates of `model` that a search covers now. Raises GalleryError (`model_mismatch`)."""
         ...
 
 
@@ -56,5 +60,5 @@ class IndexMaintenance(Protocol):
         ...
 
     def verify(self) -> IndexVerification:
-        """Compare the index with the database, template by template. Writes nothing."""
+        """Compare the index, as the next search uses it, with the database, template by template. Writes nothing."""
         ...

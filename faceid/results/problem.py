@@ -19,7 +19,8 @@ class Problem:
     """The reason for a failure.
 
     `code` is a stable word for programs, `message` one sentence, `remedy` the key under which an interface finds its
-    advice. `facts` and `path` are the values that the advice may quote.
+    advice. `facts` and `path` are the values that the advice may quote. The JSON of the command line has `code`,
+    `message` and `hint`: the command line puts the other fields into words.
     """
 
     code: str

@@ -33,7 +33,7 @@ def open_index(dim: int, kind: Kind = "auto", *, expected: int = 0, device: str 
         raise ValueError(f"an index is {', '.join(KINDS)}, not {kind!r}")
     if kind.startswith("gpu") and device == "cpu":
         raise ValueError(f"the index {kind} needs a CUDA device")
-    # NumPy is imported only when an index is opened: `faceid --help` needs the kinds alone.
+    # NumPy is imported only when an index is opened: listing the kinds needs none of it.
     from enrollment_db.search.index.choice import chosen
 
     return chosen(dim, kind, expected=expected, device=device)

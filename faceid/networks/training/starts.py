@@ -39,7 +39,7 @@ def trainable(name: str) -> str:
         if backbone == name:
             return backbone
     raise BadSettings(
-        f"there is no network {name!r} to train from scratch", remedy="choose", choices=", ".join(FORMS)
+        f"there is no network {name!r} to train from scratch", remedy="one_of", known=", ".join(FORMS)
     )
 
 
@@ -59,7 +59,7 @@ class Scratch:
             if side not in light.SIDES:
                 sides = ", ".join(map(str, light.SIDES))
                 raise BadSettings(
-                    f"the light network has no side of {side} pixels", remedy="choose", choices=sides
+                    f"the light network has no side of {side} pixels", remedy="one_of", known=sides
                 )
             network: nn.Module = with_norms(light.LightNet(dim, side))
         elif self.backbone == "mobilefacenet":
