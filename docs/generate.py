@@ -338,18 +338,32 @@ def json_page() -> str:
         "[errors](errors.md).\n",
     ]
     for name, kind in sorted(result_classes().items()):
-        hints = typing.get_type_hints(kind)
         lines += [
             f"## {name}\n",
             *(f"{_paragraph(part)}\n" for part in (inspect.getdoc(kind) or "").split("\n\n")),
         ]
         lines += ["| field | type |", "| --- | --- |"]
         lines += [
-            f"| `{field.name}` | {_type(hints[field.name]).replace('|', chr(92) + '|')} |"
-            for field in dataclasses.fields(kind)
+            f"| `{field}` | {shown.replace('|', chr(92) + '|')} |"
+            for field, shown in json_fields(kind).items()
         ]
         lines.append("")
     return "\n".join(lines).rstrip() + "\n"
+
+
+def json_fields(kind: type) -> dict[str, str]:
+    """The fields that an object of this class has in JSON, and their types."""
+    from faceid.results import CheckResult, Problem
+
+    # The command line puts the remedy and the facts of these two into words.
+    if kind is Problem:
+        return {"code": "string", "message": "string", "hint": "string or null"}
+    hints = typing.get_type_hints(kind)
+    return {
+        field.name: _type(hints[field.name])
+        for field in dataclasses.fields(kind)
+        if not (kind is CheckResult and field.name == "problem")
+    }
 
 
 def result_classes() -> dict[str, type]:

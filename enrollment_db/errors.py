@@ -1,29 +1,29 @@
 """The errors of faceid and enrollment_db: one base class, a code for programs, and facts.
 
 FaceIDError                       base of all
-├── Refused                       valid, but what is in the gallery stands against it
+├── Refused                       a valid request that the content of the gallery does not allow
 ├── UsageError                    the request makes no sense, whatever the data
 ├── GalleryError                  the database cannot be used as asked
-└── DatabaseError                 all that enrollment_db raises; each is one of the three above as well
+└── DatabaseError                 every error of enrollment_db; each is one of the three above as well
     ├── Unusable                  the file system or SQLite failed in a way that has no class of its own
     ├── Missing                   there is no gallery at the path
-    ├── Corrupt                   damaged, or no SQLite file at all
+    ├── Corrupt                   damaged, or not a SQLite file
     │   └── NotAGallery           a SQLite file of another program
-    ├── Locked                    another process holds it longer than the timeout
-    ├── ReadOnly                  a write, or an opening, that permissions do not allow
+    ├── Locked                    another process locks it for longer than the timeout
+    ├── ReadOnly                  permissions do not allow to write to it, or to open it
     ├── NewerSchema               written by a newer version
-    ├── DiskFull                  no room; the transaction was rolled back
-    ├── OtherModel                templates of one network offered to, or found in, a gallery of another
+    ├── DiskFull                  the disk is full; the transaction was rolled back
+    ├── OtherModel                templates of one network meet a gallery of another
     ├── UnknownIdentity           no such name (Refused)
     ├── UnknownTemplate           no such template id (Refused)
-    ├── UnknownPolicy             no such policy id, or none that is active (Refused)
-    ├── NameTaken                 a rename onto another identity (Refused)
+    ├── UnknownPolicy             no policy has this id, or the policy is not active (Refused)
+    ├── NameTaken                 another identity has the new name already (Refused)
     ├── BadName                   a name that cannot be stored (UsageError)
-    └── BadTemplate               a vector or a hash that is not what it must be
+    └── BadTemplate               a vector or a hash that cannot be stored
 
-`faceid.errors` adds the errors about input and models. `str(error)` is one line that says what is wrong. What to do
-about it is said by the command line and the service, each in its own words: they look up the error's `remedy`.
-Whatever is raised, nothing was half-written.
+`faceid.errors` adds the errors about input and models. `str(error)` is one line that names the problem. The command
+line and the service look up the error's `remedy` and give advice in their own words. An error never leaves a write half
+done.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from typing import ClassVar
 class FaceIDError(Exception):
     """Base of all.
 
-    `code` is a stable word for programs. `path` names the input or file at fault, where there is one. `facts` are
-    the values that a message or a hint may quote. `remedy` is the key under which an interface finds what to do; it
-    is the code where one code has one way out.
+    `code` is a stable word for programs. `path` names the input or file at fault, if there is one. `facts` are the
+    values that a message or advice may quote. `remedy` is the key under which an interface finds its advice. It
+    defaults to `code`.
     """
 
     default_code: ClassVar[str] = "error"
@@ -58,7 +58,7 @@ class FaceIDError(Exception):
 
 
 class Refused(FaceIDError):
-    """Valid, but what is in the gallery stands against it."""
+    """The request is valid, but the content of the gallery does not allow it."""
 
     default_code = "refused"
 
@@ -70,13 +70,13 @@ class UsageError(FaceIDError):
 
 
 class GalleryError(FaceIDError):
-    """The database cannot be used as asked; nothing was half-written."""
+    """The database cannot be used as requested; no write is left half done."""
 
     default_code = "gallery"
 
 
 class DatabaseError(FaceIDError):
-    """Base of all that enrollment_db raises."""
+    """Base of all errors of enrollment_db."""
 
     default_code = "database"
 
@@ -86,29 +86,29 @@ class Unusable(DatabaseError, GalleryError):
 
 
 class Missing(DatabaseError, GalleryError):
-    """There is no gallery at the path, and none was to be created."""
+    """There is no gallery at the path, and the call does not create one."""
 
     default_code = "database_missing"
 
 
 class Corrupt(DatabaseError, GalleryError):
-    """The file is damaged, or is no SQLite database."""
+    """The file is damaged, or is not a SQLite database."""
 
     default_code = "database_corrupt"
 
 
 class NotAGallery(Corrupt):
-    """A sound SQLite database that belongs to another program."""
+    """The file is an intact SQLite database of another program."""
 
 
 class Locked(DatabaseError, GalleryError):
-    """Another process holds the database longer than the timeout."""
+    """Another process locks the database for longer than the timeout."""
 
     default_code = "database_locked"
 
 
 class ReadOnly(DatabaseError, GalleryError):
-    """Permissions do not allow what was asked."""
+    """Permissions do not allow the operation."""
 
     default_code = "database_read_only"
 
@@ -120,13 +120,13 @@ class NewerSchema(DatabaseError, GalleryError):
 
 
 class DiskFull(DatabaseError, GalleryError):
-    """There was no room for the write; it was rolled back whole."""
+    """The disk is full; the whole write was rolled back."""
 
     default_code = "disk_full"
 
 
 class OtherModel(DatabaseError, GalleryError):
-    """Vectors of two networks would have met."""
+    """The operation would mix vectors of two networks."""
 
     default_code = "model_mismatch"
 
@@ -144,7 +144,7 @@ class UnknownTemplate(DatabaseError, Refused):
 
 
 class UnknownPolicy(DatabaseError, Refused):
-    """There is no policy with this id, or it is not in force."""
+    """There is no policy with this id, or it is not active."""
 
     default_code = "unknown_policy"
 
@@ -156,12 +156,12 @@ class NameTaken(DatabaseError, Refused):
 
 
 class BadName(DatabaseError, UsageError):
-    """A name that is empty, too long, or holds characters that no name has."""
+    """The name is empty, too long, or contains characters that are not allowed."""
 
     default_code = "bad_name"
 
 
 class BadTemplate(DatabaseError, GalleryError):
-    """A vector of the wrong shape, not finite or not of unit length, or a hash that is none."""
+    """The vector has a wrong shape, is not finite or not of unit length, or the hash is not a SHA-256."""
 
     default_code = "bad_template"

@@ -1,6 +1,6 @@
-"""Files that are there whole or not at all, even after a crash, and files that replace no other.
+"""Files that exist complete or not at all, even after a crash, and new files that never replace another.
 
-The only atomic writer of both packages. `enrollment_db` imports nothing from `faceid`, so it lies here.
+The only atomic writer of both packages. It is in this package because `enrollment_db` imports nothing from `faceid`.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ OWNER = 0o600
 """The mode of personal data: only the owner reads and writes it."""
 
 EVERYONE = 0o644
-"""The mode of what accounts may share, such as weights and model cards; the process's umask may take bits away."""
+"""The mode of files that accounts may share, such as weights and model cards, before the process's umask."""
 
 LONGEST_NAME = 255
-"""Bytes; what common file systems allow."""
+"""Bytes; the limit of common file systems."""
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
 
@@ -36,9 +36,9 @@ def open_atomically(path: Path, *, mode: int = OWNER, temporary: Path | None = N
     failure. If the block raises, or the process cannot finish the file, `path` stays as it was and the temporary
     file is removed. A killed process leaves the temporary file behind.
 
-    `mode` are the permissions of the new file, less the umask; those of a file that was there are not kept. A symbolic
-    link at `path` is replaced, and the file that it points to stays. Raises OSError, and ValueError for a path with a
-    null byte.
+    `mode` gives the permissions of the new file, less the umask. Permissions of a replaced file are not kept. A
+    symbolic link at `path` is replaced, and the file that it points to stays. Raises OSError, and ValueError for a path
+    with a null byte.
     """
     unfinished = temporary or _beside(path)
     descriptor = os.open(unfinished, _NEW, mode)
@@ -49,7 +49,7 @@ def open_atomically(path: Path, *, mode: int = OWNER, temporary: Path | None = N
             os.fsync(file.fileno())
         unfinished.replace(path)
     except BaseException:
-        # What went wrong first is the error to report.
+        # The first error is the one to report.
         with suppress(OSError):
             unfinished.unlink(missing_ok=True)
         raise
@@ -64,7 +64,7 @@ def write_atomically(path: Path, content: bytes | Iterable[bytes], *, mode: int 
 
 
 def create_new(directory: Path, stem: str, suffix: str, *, mode: int = OWNER) -> Path:
-    """An empty new file STEM.SUFFIX in `directory`; STEM-2.SUFFIX and so on where that name is taken.
+    """An empty new file STEM.SUFFIX in `directory`; STEM-2.SUFFIX and so on if that name is taken.
 
     It replaces no file and follows no symbolic link. Raises OSError and ValueError.
     """

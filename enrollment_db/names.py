@@ -1,4 +1,4 @@
-"""What a name may be."""
+"""The rules for names."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ MAX_LENGTH = 200
 
 # Controls, lone surrogates, line and paragraph separators.
 _FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
-# Marks that reorder the text around them: with them one name can be made to look like another.
+# Marks that reorder the text around them: they can make one name look like another.
 _FORBIDDEN_DIRECTIONS = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
 
 
 def clean_name(name: str) -> str:
     """The form under which a name is stored and looked up: NFC, without white space around it.
 
-    Raises BadName where nothing is left, more than 200 characters are, or one of them is a control character.
+    Raises BadName if the name is empty, longer than 200 characters, or contains a control character.
     """
     cleaned = unicodedata.normalize("NFC", name).strip()
     if not cleaned:

@@ -1,9 +1,9 @@
-"""What a database of people and vectors offers, as Protocols: implementations need not import this file.
+"""The ports of a database of people and vectors, as Protocols: implementations need not import this file.
 
-A database has five parts. `tests/contract` has a suite for each, which every implementation passes:
-`enrollment_db.sqlite` (the truth on one machine) and `enrollment_db.memory` (a fake for tests).
+A database has five parts. `tests/contract` has a suite for each part. Every implementation passes them:
+`enrollment_db.sqlite` (the store on one machine) and `enrollment_db.memory` (a fake for tests).
 
-Every method raises a `DatabaseError` where the database fails it; only the others are named.
+Every method raises a `DatabaseError` if the database fails. Docstrings name only further errors.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ Ids: TypeAlias = Sequence[int] | NDArray[np.int64]
 class TemplateRepository(Protocol):
     """The identities and their templates.
 
-    Where nothing else is said, questions are about the templates of the active model, to which the gallery is pinned.
-    Each write is one transaction, which is durable when the method returns.
+    Unless stated otherwise, methods read the templates of the active model, to which the gallery is pinned. Each write
+    is one transaction. It is durable when the method returns.
     """
 
     def transaction(self) -> AbstractContextManager[None]:
-        """A unit of work: all writes of this thread inside are committed together on leaving, or none on an exception.
+        """A unit of work: all writes of this thread inside are committed together, or none on an exception.
 
-        Inside another one it is a part of that one. The thread reads what it has written; no other thread does.
+        Inside another unit it is a part of that unit. Only this thread reads its own uncommitted writes.
         """
         ...
 
@@ -59,15 +59,15 @@ class TemplateRepository(Protocol):
         ...
 
     def counts(self) -> tuple[int, int]:
-        """How many identities and templates can be found. Counts all of them."""
+        """The number of identities and of templates that a search can find. Counts all of them."""
         ...
 
     def stored(self) -> int:
-        """How many templates there are of all models. Cheap."""
+        """The number of templates of all models. Fast."""
         ...
 
     def gallery_size(self, before: GallerySize | None = None) -> GallerySize:
-        """How many identities can be found; given an earlier size, only the changes since are looked at."""
+        """The number of identities that a search can find. With an earlier size, reads only the changes since."""
         ...
 
     def identities(self) -> list[Identity]:
@@ -79,7 +79,7 @@ class TemplateRepository(Protocol):
         ...
 
     def of(self, name: str) -> list[Template]:
-        """The templates of an identity, one a photo, by id. Raises UnknownIdentity or BadName."""
+        """The templates of an identity, one for each photo, by id. Raises UnknownIdentity or BadName."""
         ...
 
     def holders_of(self, sha256: str, model: ModelKey) -> dict[str, int]:
@@ -87,44 +87,44 @@ class TemplateRepository(Protocol):
         ...
 
     def identity_ids_of(self, template_ids: Ids) -> NDArray[np.int64]:
-        """(n,) int64: whose each of n templates, of any model, is; -1 for an id that is not stored."""
+        """(n,) int64: the identity id of each of n templates of any model; -1 for an id that is not stored."""
         ...
 
     def owners_of(
         self, template_ids: Sequence[Sequence[int]] | NDArray[np.int64], model: ModelKey, most: int
     ) -> Owners:
-        """Whose templates (m, k) these are, and the vectors of those identities, as of one moment.
+        """The identities of the templates (m, k), and all vectors of those identities, as of one moment.
 
-        The ids are the nearest of m probes, nearest first; -1 and ids that are not stored are passed over. Of each
-        probe the first `most` identities are given. Costs one round trip, however many probes there are.
+        The ids are the nearest templates of m probes, nearest first. -1 and ids that are not stored are ignored. For
+        each probe, returns the first `most` identities. Takes one round trip for any number of probes.
         """
         ...
 
     def vectors_of(self, identity_ids: Ids, model: ModelKey | None = None) -> dict[int, NDArray[np.float32]]:
-        """(n, d) float32 by identity id, of `model` or the active one; an identity without any is left out."""
+        """(n, d) float32 by identity id, of `model` or the active one; an identity without templates is left out."""
         ...
 
     def enrolled(self, identity_ids: Ids, model: ModelKey) -> dict[int, Enrolled]:
-        """The templates of some identities under `model`, with quality and time; one without any is left out."""
+        """The templates of some identities under `model`, with quality and time, for identities that have some."""
         ...
 
     def list_all(self, batch_size: int = 16_384) -> Generator[Listed, None, None]:
-        """All templates that can be found, by id, as of one moment; nothing is yielded where there are none.
+        """All templates that a search can find, by id, as of one moment; yields nothing if there are none.
 
         Close the iterator, or exhaust it.
         """
         ...
 
     def add(self, name: str, templates: Sequence[NewTemplate], model: ModelKey) -> list[Added]:
-        """Enrol templates under `name`, one result each; all are stored or none.
+        """Enrol templates under `name`, all or none; returns one result for each template.
 
-        A photo that this identity has already is a duplicate: the old template stays. The first templates of a gallery
-        pin it to their model. Raises OtherModel, BadName or BadTemplate.
+        A photo that this identity already has is a duplicate: the old template stays. The first templates of a gallery
+        pin the gallery to their model. Raises OtherModel, BadName or BadTemplate.
         """
         ...
 
     def add_many(self, parts: Iterable[Part], model: ModelKey) -> int:
-        """Enrol the templates of all parts, all or none; returns how many were new. Raises as `add` does."""
+        """Enrol the templates of all parts, all or none; returns the number of new templates. Raises as `add` does."""
         ...
 
     def rename(self, old: str, new: str) -> None:
@@ -132,37 +132,37 @@ class TemplateRepository(Protocol):
         ...
 
     def remove(self, name: str) -> int:
-        """Erase an identity with its templates of all models; returns of how many photos they were.
+        """Erase an identity with its templates of all models; returns the number of its photos.
 
         Raises UnknownIdentity or BadName.
         """
         ...
 
     def remove_template(self, template_id: int) -> str:
-        """Erase one template, and the same photo's of other models; returns the identity's name.
+        """Erase one template, and those of the same photo under other models; returns the identity's name.
 
-        The identity goes with its last template. Raises UnknownTemplate.
+        With its last template the identity is erased too. Raises UnknownTemplate.
         """
         ...
 
     def set_attributes(self, name: str, attributes: Mapping[str, str]) -> None:
-        """Replace what is known of a person. Raises UnknownIdentity or BadName."""
+        """Replace the attributes of a person. Raises UnknownIdentity or BadName."""
         ...
 
 
 class PolicyRepository(Protocol):
-    """Thresholds with their provenance; at most one of a model and kind is active."""
+    """Thresholds with their provenance. At most one policy of a model and kind is active."""
 
     def all(self) -> list[StoredPolicy]:
-        """All policies that were ever put, oldest first."""
+        """All policies that were ever stored, oldest first."""
         ...
 
     def active(self, model: ModelKey, kind: TargetKind) -> StoredPolicy | None:
-        """The active policy of this model and kind; None before there is one."""
+        """The active policy of this model and kind; None if there is none."""
         ...
 
-    def put(self, policy: NewPolicy) -> int:
-        """Make a new policy the active one; returns its id. The one before it is kept."""
+    def activate(self, policy: NewPolicy) -> int:
+        """Store a new policy and make it the active one; returns its id. The previous one stays stored."""
         ...
 
     def restore(self, policy_id: int) -> None:
@@ -170,42 +170,42 @@ class PolicyRepository(Protocol):
         ...
 
     def withdraw(self, policy_id: int) -> None:
-        """Make active again what was active before this policy: an older one, or none. Raises UnknownPolicy."""
+        """Deactivate this policy and activate the one before it, if there was one. Raises UnknownPolicy."""
         ...
 
 
 class EnrolmentJournal(Protocol):
-    """What unfinished enrolments decided about photos that they did not store."""
+    """The decisions of unfinished enrolments about photos that they did not store."""
 
     def outcomes(self, run: str) -> dict[tuple[str, str], str]:
         """The outcomes of a run by name and SHA-256 (hex)."""
         ...
 
     def keep(self, run: str, name: str, decided: Iterable[tuple[str, str]]) -> None:
-        """Keep what a run decided about photos of `name`: pairs of SHA-256 and outcome; a later one replaces."""
+        """Keep outcomes of a run for photos of `name`, pairs of SHA-256 and outcome; the last one counts."""
         ...
 
     def forget(self, run: str, names: Iterable[str]) -> None:
-        """Remove what a run that has ended decided about photos of `names`, and what is old of all runs."""
+        """Remove the outcomes of a finished run for photos of `names`, and the old outcomes of all runs."""
         ...
 
 
 class ChangeFeed(Protocol):
-    """What an index follows: the change log, numbered without gaps in the order of commits, and a load of all."""
+    """The input of an index: the change log, numbered without gaps in the order of commits, and all templates."""
 
     @property
     def location(self) -> str:
-        """The database as it was named, for messages."""
+        """The name of the database, for messages."""
         ...
 
     @property
     def file(self) -> str | None:
-        """The file beside which an index may leave snapshots; None where there is no such file on this machine."""
+        """The file beside which an index may write snapshots; None if there is no such file on this machine."""
         ...
 
     @property
     def database_id(self) -> str:
-        """What tells this gallery from every other, 32 hex digits."""
+        """The unique id of this gallery, 32 hex digits."""
         ...
 
     def model(self) -> ModelKey | None:
@@ -213,11 +213,11 @@ class ChangeFeed(Protocol):
         ...
 
     def place(self) -> tuple[Place, ModelKey | None]:
-        """How far the log has come, and the active model, as of one moment. One short query."""
+        """The newest entry of the log, and the active model, as of one moment. One short query."""
         ...
 
     def has(self, place: Place) -> bool:
-        """Whether the log went through `place`: not if a backup from before it was restored."""
+        """Whether the log contains `place`: not if a backup from before it was restored."""
         ...
 
     def last_removal(self, after_seq: int) -> int | None:
@@ -231,9 +231,9 @@ class ChangeFeed(Protocol):
     def since(
         self, after_seq: int, model: ModelKey | None = None, batch_size: int = 16_384
     ) -> Iterator[Changes]:
-        """What the log after `after_seq` says of one model, or of the active one, in stretches.
+        """The changes of one model, or of the active one, in the log after `after_seq`, in stretches.
 
-        Each stretch is consistent in itself, and moves the place even where it holds nothing of that model.
+        Each stretch is consistent in itself. It advances the place even if it holds no change of that model.
         """
         ...
 
@@ -246,18 +246,18 @@ class ChangeFeed(Protocol):
 
 
 class Changeover(Protocol):
-    """A gallery's way to one model; see `enrollment_db.sqlite.migration` for the order of the calls."""
+    """The move of a gallery to one model; see `enrollment_db.sqlite.migration` for the order of the calls."""
 
     def start(self) -> Start:
-        """To be called before the first `pending` of a pass."""
+        """Begin a pass; call it before the first `pending`."""
         ...
 
     def staged(self) -> int:
-        """How many templates of the new model there are."""
+        """The number of templates of the new model."""
         ...
 
     def shown(self) -> int:
-        """How many photos, of all identities, there are under any model."""
+        """The number of photos of all identities, with templates of any model."""
         ...
 
     def pending(self, after_id: int, limit: int) -> list[Pending]:
@@ -265,15 +265,15 @@ class Changeover(Protocol):
         ...
 
     def stage(self, twins: Sequence[Twin]) -> int:
-        """Store twins under the new model, all or none; returns how many were new. Raises BadTemplate."""
+        """Store twins under the new model, all or none; returns the number of new ones. Raises BadTemplate."""
         ...
 
     def switch(self, start: Start, after_id: int) -> bool:
-        """Make the new model the active one, if the pass that began at `start` and came to `after_id` still holds."""
+        """Make the new model the active one, if the pass from `start` to `after_id` is still valid."""
         ...
 
     def drop_others(self) -> int:
-        """Remove the templates of other models that have a twin of the active one; returns how many."""
+        """Remove the templates of other models that have a twin under the active one; returns their number."""
         ...
 
     def unfindable(self) -> list[str]:
@@ -285,47 +285,47 @@ class ModelMigration(Protocol):
     """Moves of a gallery to other models, while it is in use."""
 
     def changeover(self, model: ModelKey) -> Changeover:
-        """The way to `model`."""
+        """The changeover to `model`."""
         ...
 
 
 class Database(Protocol):
-    """An open database: its parts, which threads may share."""
+    """An open database and its parts. Threads may share it."""
 
     @property
     def location(self) -> str:
-        """The database as it was named, without a secret."""
+        """The name of the database, without a secret."""
         ...
 
     @property
     def templates(self) -> TemplateRepository:
-        """Who is enrolled."""
+        """The enrolled identities and their templates."""
         ...
 
     @property
     def policies(self) -> PolicyRepository:
-        """Which thresholds decide."""
+        """The stored thresholds."""
         ...
 
     @property
     def journal(self) -> EnrolmentJournal:
-        """What unfinished enrolments decided."""
+        """The decisions of unfinished enrolments."""
         ...
 
     @property
     def changes(self) -> ChangeFeed:
-        """What an index follows."""
+        """The input of an index."""
         ...
 
     @property
     def migration(self) -> ModelMigration:
-        """The way to another model."""
+        """The move to another model."""
         ...
 
     def check(self) -> list[str]:
-        """What is wrong with the database, one line each; empty if nothing is. Reads all of it."""
+        """The problems of the database, one line each; empty if there are none. Reads all of it."""
         ...
 
     def close(self) -> None:
-        """Give the database back; more than once does no harm."""
+        """Close the database. A second call does nothing."""
         ...

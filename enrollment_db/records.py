@@ -1,7 +1,7 @@
-"""What the store takes and gives: frozen rows, and batches of rows as arrays.
+"""The values that go into and out of the store: frozen rows, and batches of rows as arrays.
 
-Times are UTC, ISO 8601 with milliseconds and a Z. Vectors are float32 of unit length. Ids are positive and
-are never used twice, not even after a removal.
+Times are UTC, ISO 8601 with milliseconds and a Z. Vectors are float32 of unit length. Ids are positive. No id is used
+twice, not even after a removal.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ Metric: TypeAlias = Literal["cosine", "euclidean"]
 """How a model measures distance between unit vectors: 1 - cosine (0..2), or Euclidean (0..2)."""
 
 TargetKind: TypeAlias = Literal["fmr", "fpir"]
-"""What a policy promises: a false match rate (1:1) or a false positive identification rate (1:N)."""
+"""The rate that a policy promises: a false match rate (1:1) or a false positive identification rate (1:N)."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelKey:
-    """What two vectors must share to be compared: one network, one alignment, one metric."""
+    """The properties that two vectors must share to be compared: network, alignment and metric."""
 
     name: str
     weights_sha256: str
@@ -41,7 +41,7 @@ class ModelKey:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceCrop:
-    """What is kept of a photo to compute its template again: an encoded picture, which is not looked into.
+    """The part of a photo that is kept to compute its template again: an encoded picture, stored as it is.
 
     `box` and `landmarks`, (5, 2) float32, are in pixels of that picture.
     """
@@ -55,9 +55,9 @@ class FaceCrop:
 class NewTemplate:
     """A template to be stored: `vector` is (d,) float32 of unit length.
 
-    `sha256` is the photo's hash, 64 hex digits. `source` names the photo for people. `box`, `landmarks` ((5,
-    2) float32, pixels) and `quality` (0..1) are None where the template was computed elsewhere. `crop` is kept
-    where one is given.
+    `sha256` is the photo's hash, 64 hex digits. `source` names the photo for people. `box`, `landmarks` ((5, 2)
+    float32, pixels) and `quality` (0..1) are None if the template was computed elsewhere. `crop` is stored if it is
+    given.
     """
 
     vector: NDArray[np.float32]
@@ -71,7 +71,7 @@ class NewTemplate:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
-    """Some templates to be stored at once: whose each is, (n, d) unit vectors, photo hashes in hex, sources."""
+    """Templates to be stored at once: their names, (n, d) unit vectors, photo hashes in hex, and sources."""
 
     names: Sequence[str]
     vectors: NDArray[np.float32]
@@ -83,8 +83,8 @@ class Part:
 class Twin:
     """The template of a photo under a new model: `vector` is (d,) float32 of unit length.
 
-    `template_id` is the one that it stands beside, from which it takes all else. `box` and `landmarks` are given
-    where that has none.
+    `template_id` is the template of the same photo from which all other columns are copied. `box` and `landmarks` are
+    given if that template has none.
     """
 
     template_id: int
@@ -95,7 +95,7 @@ class Twin:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pending:
-    """A template that has no twin yet, and what one may be computed from; `active` as in Log."""
+    """A template without a twin, and the data to compute one from. `active`: it is of the active model."""
 
     template_id: int
     name: str
@@ -109,7 +109,7 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """From where a pass over the templates began: the active model's row, and the place in the change log."""
+    """The state in which a pass over the templates began: the active model's row, and the place in the change log."""
 
     model_id: int | None
     seq: int
@@ -117,7 +117,7 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """What became of one new template. A `duplicate` was there before, under the id that is given."""
+    """The result for one new template. A `duplicate` was stored before, under the returned id."""
 
     template_id: int
     duplicate: bool
@@ -125,9 +125,9 @@ class Added:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """An enrolled person; `templates` counts those of the active model, which may be none.
+    """An enrolled person; `templates` counts those of the active model, 0 or more.
 
-    `attributes` are what is known of the person beside the name.
+    `attributes` hold further facts about the person, by column name.
     """
 
     id: int
@@ -138,9 +138,9 @@ class Identity:
 
 
 class GallerySize(NamedTuple):
-    """How many `identities` had a template of the active model when the change log had come to `seq`.
+    """The number of `identities` that had a template of the active model at entry `seq` of the change log.
 
-    `newest_id` is the greatest template id ever given out until then, `model_id` the active model's row.
+    `newest_id` is the greatest template id given out until then, `model_id` the active model's row.
     """
 
     seq: int
@@ -168,7 +168,7 @@ class Template:
 class Enrolled:
     """An identity with its templates of one model, by id: `template_ids` (n,) int64, `vectors` (n, d) float32.
 
-    `qualities` (n,) are None where a template was computed elsewhere, `created_at` (n,) are times.
+    `qualities` (n,) are None for a template that was computed elsewhere. `created_at` (n,) are times.
     """
 
     name: str
@@ -188,10 +188,10 @@ class Owner:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Owners:
-    """Whose the nearest templates of m probes are, as of one moment.
+    """The identities of the templates nearest to m probes, as of one moment.
 
     `of_probe` has the identity ids of each probe, nearest first, each once. `owners` are those of all probes by
-    identity id; an identity that has no template of the model asked for is not among them.
+    identity id. An identity without a template of the requested model is not among them.
     """
 
     of_probe: list[list[int]]
@@ -202,7 +202,7 @@ class Owners:
 class Batch:
     """Templates of one model as arrays: ids (n,) int64, identity ids (n,) int64, vectors (n, d) float32.
 
-    `model` is None, and d is 0, where there are none.
+    `model` is None, and d is 0, if there are none.
     """
 
     model: ModelKey | None
@@ -216,7 +216,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """An entry of the change log: its number, and the number at random that it alone has, in every history."""
+    """An entry of the change log: its number, and a random mark that is unique across all histories."""
 
     seq: int
     mark: int
@@ -228,7 +228,7 @@ NOWHERE = Place(0, 0)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Loaded:
-    """A part of all templates as they were when the change log had reached `place`."""
+    """A part of all templates, as of entry `place` of the change log."""
 
     place: Place
     batch: Batch
@@ -236,9 +236,9 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Listed:
-    """A part of all `total` templates of `model` with what is known of each.
+    """A part of all `total` templates of `model`, with their data.
 
-    That is names, (n, d) vectors, sources and hashes in hex.
+    The data are names, (n, d) vectors, sources and hashes in hex.
     """
 
     model: ModelKey
@@ -253,8 +253,8 @@ class Listed:
 class Changes:
     """A stretch of the change log that ends at `place`.
 
-    `added` holds the templates that were added in it and are still there, `removed` (n,) int64 the ids that
-    were removed in it. Since an id is added once and removed once, the two may be applied in either order.
+    `added` holds the templates that were added in it and are still stored, `removed` (n,) int64 the ids that were
+    removed in it. An id is added once and removed once, so the two may be applied in either order.
     """
 
     place: Place
@@ -264,13 +264,13 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class NewPolicy:
-    """A threshold and all that answers for it.
+    """A threshold and its provenance.
 
-    `target` is the promised rate of `kind`, `threshold` the greatest distance that is a match, in the model's
-    metric. `data` says what it was measured on, with `mated` and `non_mated` comparisons; the rate lies
-    between `low` and `high` with 95 % confidence. `calibration`, which is not looked into, is what the threshold is
-    worked out from, where that is of the gallery's own. A `by_hand` threshold is a distance that somebody chose: it
-    promises nothing, and `target` is the rate that was expected of it then.
+    `target` is the promised rate of `kind`, `threshold` the greatest distance that is a match, in the model's metric.
+    `data` names the data that it was measured on, with `mated` and `non_mated` comparisons. `low`..`high` is the 95 %
+    interval of the rate. `calibration` is the gallery's own calibration that the threshold was computed from, stored as
+    it is; None for that of the model's card. A `by_hand` threshold is a distance that the user chose. It promises no
+    rate: `target` is the rate that was expected of it then.
     """
 
     model: ModelKey
@@ -288,10 +288,10 @@ class NewPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredPolicy(NewPolicy):
-    """A stored policy. At most one of a model and kind is `active` at a time.
+    """A stored policy. At most one policy of a model and kind is `active` at a time.
 
-    `follows` is the id of the one that was in force before this was put, None where there was none; `since` is when
-    this was last put in force.
+    `follows` is the id of the policy that was active before this one was stored, None if there was none. `since` is
+    when this one was last activated.
     """
 
     id: int
@@ -302,5 +302,5 @@ class StoredPolicy(NewPolicy):
 
 
 def now() -> str:
-    """The time as it is stored: UTC, milliseconds, Z."""
+    """The current time as it is stored: UTC, milliseconds, Z."""
     return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,6 +1,6 @@
 """From the URL of a database to the open database: one registry of schemes.
 
-`sqlite` is built in, and is what a plain path means. A package adds a scheme by an entry point of the group
+`sqlite` is built in. A plain path means a SQLite file. A package adds a scheme by an entry point of the group
 `faceid.databases`: its name is the scheme, its object an `Opener`.
 """
 
@@ -11,6 +11,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from enrollment_db.address import DatabaseAddress, sqlite_path
 from enrollment_db.errors import UsageError
 
 if TYPE_CHECKING:
@@ -27,27 +28,28 @@ class Opener(Protocol):
     """Opens the databases of one scheme."""
 
     def __call__(self, url: str, *, create: bool, read_only: bool, timeout_s: float) -> Database:
-        """Open the database at `url`, which starts with the scheme. Raises DatabaseError."""
+        """Open the database at `url`, which starts with the scheme.
+
+        Raises DatabaseError: Missing where there is no database and `create` is false.
+        """
         ...
 
 
 def open_database(
-    url: str | Path, *, create: bool = True, read_only: bool = False, timeout_s: float = 5.0
+    location: str | Path | DatabaseAddress,
+    *,
+    create: bool = True,
+    read_only: bool = False,
+    timeout_s: float = 5.0,
 ) -> Database:
-    """Open the database at `url`, or the SQLite file at a plain path; with `create`, make it where there is none.
+    """Open the database at a URL, or the SQLite file at a plain path; with `create`, create it if there is none.
 
-    Raises UsageError (`unknown_database`) for a scheme that no package offers, else what the opener raises.
+    Raises UsageError (`unknown_database`) for a scheme that no package offers, and the errors of the opener.
     """
-    scheme = scheme_of(url)
-    if scheme == "sqlite":
-        return open_sqlite(url, create=create, read_only=read_only, timeout_s=timeout_s)
-    return _opener(scheme)(str(url), create=create, read_only=read_only, timeout_s=timeout_s)
-
-
-def scheme_of(url: str | Path) -> str:
-    """The scheme of a URL; `sqlite` for a plain path."""
-    scheme, separator, _ = str(url).partition("://")
-    return scheme if separator and not isinstance(url, Path) else "sqlite"
+    address = DatabaseAddress.of(location)
+    if address.file is not None:
+        return open_sqlite(address.file, create=create, read_only=read_only, timeout_s=timeout_s)
+    return _opener(address.scheme)(address.url, create=create, read_only=read_only, timeout_s=timeout_s)
 
 
 def schemes() -> list[str]:
@@ -55,19 +57,11 @@ def schemes() -> list[str]:
     return sorted({"sqlite", *(point.name for point in entry_points(group=GROUP))})
 
 
-def check_scheme(url: str | Path) -> None:
+def check_scheme(location: str | Path | DatabaseAddress) -> None:
     """Raise UsageError (`unknown_database`) unless a database of this scheme can be opened."""
-    scheme = scheme_of(url)
+    scheme = DatabaseAddress.of(location).scheme
     if scheme != "sqlite" and scheme not in schemes():
         raise _unknown(scheme)
-
-
-def sqlite_path(url: str | Path) -> Path:
-    """The file of a SQLite URL or a plain path. As in SQLAlchemy: sqlite:///relative and sqlite:////absolute."""
-    _, separator, rest = str(url).partition("://")
-    if isinstance(url, Path) or not separator:
-        return Path(url).expanduser()
-    return Path(rest.removeprefix("/")).expanduser()
 
 
 def open_sqlite(
@@ -90,7 +84,7 @@ def open_sqlite(
 
 
 def _erase_from_snapshots(file: str, template_ids: NDArray[np.int64], before_seq: int) -> None:
-    # Whether an index is open or not: snapshots still hold the vectors of what was removed.
+    # Also without an open index: snapshots still hold the vectors of removed templates.
     from enrollment_db.search.snapshot_directory import SnapshotDirectory
 
     SnapshotDirectory(file).erase(template_ids, before_seq=before_seq)
@@ -108,7 +102,7 @@ def _unknown(scheme: str) -> UsageError:
     return UsageError(
         f"cannot open a {scheme}:// database; known are {', '.join(known)}",
         code="unknown_database",
-        remedy="sqlite_url",
+        remedy="url_of_known_scheme",
         scheme=scheme,
         schemes=known,
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
+from enrollment_db.address import DatabaseAddress
 from enrollment_db.files import EVERYONE, write_atomically
 from faceid.errors import UsageError
 
@@ -18,19 +19,19 @@ if TYPE_CHECKING:
 DEFAULT_MODEL = "dlib-resnet"
 
 Runtime: TypeAlias = Literal["auto", "torch", "openvino"]
-"""What runs networks on a CPU. `auto` is torch, and openvino in long runs where it is installed. A GPU runs torch."""
+"""The runtime of networks on a CPU. `auto` is torch, and openvino in long runs if it is installed. A GPU uses torch."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where files are and what the user asked for.
+    """The places of files and the choices of the user.
 
-    `model` is None where the user named no model: then the model of the gallery is used, or `default_model` for a
-    gallery without one.
+    `model` is None if the user named no model: then the gallery's model is used, or `default_model` for an empty
+    gallery.
     """
 
     data_dir: Path
-    db: Path
+    db: DatabaseAddress
     model: str | None = None
     default_model: str = DEFAULT_MODEL
     device: str = "auto"
@@ -39,12 +40,12 @@ class Settings:
 
     @property
     def weights_dir(self) -> Path:
-        """Where pulled and converted weights are kept."""
+        """The directory of pulled and converted weights."""
         return self.data_dir / "weights"
 
     @property
     def models_dir(self) -> Path:
-        """Where the networks of the user are: model cards with their weights beside them."""
+        """The directory of the user's networks: model cards with their weights beside them."""
         return self.data_dir / "models"
 
     @property
@@ -64,16 +65,19 @@ class Settings:
     ) -> Settings:
         """From arguments, then `$FACEID_DB` and `$FACEID_HOME`, then the platform's user data directory.
 
-        `$FACEID_INDEX` is the kind of index (`enrollment_db.search.index.open_index`), `$FACEID_RUNTIME` the runtime
-        where `runtime` is None. Raises UsageError for a database URL of another scheme than sqlite, an unknown kind or
-        runtime, or a config file that cannot be used.
+        `$FACEID_INDEX` is the kind of index (`enrollment_db.search.index.open_index`), `$FACEID_RUNTIME` the runtime if
+        `runtime` is None. A database is named by the path of a SQLite file or by a URL: `sqlite:///path`, or one of a
+        scheme that an installed package adds (`enrollment_db.registry`).
+
+        Raises UsageError for a database URL of an unknown scheme (`unknown_database`), an unknown kind or runtime, or a
+        config file that cannot be used.
         """
         env = os.environ if environ is None else environ
         data_dir = Path(home).expanduser() if (home := env.get("FACEID_HOME")) else _user_data_dir()
         location = db if db is not None else env.get("FACEID_DB")
         settings = cls(
             data_dir=data_dir,
-            db=data_dir / "gallery.db" if location in (None, "") else _database_path(str(location)),
+            db=_address(location or data_dir / "gallery.db"),
             model=model,
             device=device,
             index=_index_kind(env.get("FACEID_INDEX") or "auto"),
@@ -113,16 +117,19 @@ def _runtime(asked: str) -> Runtime:
     raise UsageError(f"unknown runtime {asked!r}", remedy="one_of", known=", ".join(runtimes))
 
 
-def _database_path(location: str) -> Path:
-    from enrollment_db.registry import check_scheme, sqlite_path
+def _address(location: str | Path) -> DatabaseAddress:
+    address = DatabaseAddress.of(location)
+    if address.file is None:
+        # To look for packages takes longer than all else here.
+        from enrollment_db.registry import check_scheme
 
-    check_scheme(location)
-    return sqlite_path(location)
+        check_scheme(address)
+    return address
 
 
 @dataclass(frozen=True, slots=True)
 class _Config:
-    """What `config.toml` may say."""
+    """The keys of `config.toml`."""
 
     default_model: str | None = None
 
@@ -130,7 +137,7 @@ class _Config:
 def _default_model(path: Path) -> str | None:
     if not path.exists():
         return None
-    # Most users have no such file, and need not wait for the library that reads it.
+    # Most users have no such file, and should not wait for the import of its parser.
     from faceid.documents import BadDocument, as_type, parse_toml, read_text
 
     try:

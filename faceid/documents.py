@@ -1,10 +1,10 @@
-"""TOML and JSON from files of other people, read into a type.
+"""TOML and JSON files from users and other programs, read into a type.
 
-msgspec checks the types; this module bounds the size and says in plain words what is wrong and where it stands, as in
-`card.toml: calibration.points[3].fmr must be a rate, 0 to 1`. A key that the type does not have is an error.
+msgspec checks the types; this module bounds the size and gives errors in plain words with the key, as in `card.toml:
+calibration.points[3].fmr must be a rate, 0 to 1`. A key that the type does not have is an error.
 
-Types are dataclasses or msgspec structs. A constraint carries its own words:
-`Annotated[float, Meta(ge=0, description="a number, 0 or more")]`.
+Types are dataclasses or msgspec structs. A constraint has its own description: `Annotated[float, Meta(ge=0,
+description="a number, 0 or more")]`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _T = TypeVar("_T")
 
 
 class BadDocument(ValueError):
-    """A document that cannot be used; the message names the document, the key and where the key stands."""
+    """The document cannot be used; the message names the document, the key and its place."""
 
 
 def read_text(path: Path) -> str:
@@ -68,7 +68,7 @@ def parse_toml(text: str, where: str) -> dict[str, Any]:
 
 
 def parse_json(text: str, where: str) -> dict[str, Any]:
-    """The object that is a JSON document; `where` names it in messages. Raises BadDocument."""
+    """The top object of a JSON document; `where` names it in messages. Raises BadDocument."""
     try:
         values = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -99,7 +99,7 @@ def _in_words(message: str, kind: Any) -> str:
 
 
 def _wanted(kind: Any, path: str) -> str:
-    """What the type says of the value at `path`, such as `points[3].fmr`."""
+    """The description of the type at `path`, such as `points[3].fmr`."""
     for name, index in re.findall(r"(\w+)|\[(\d+)\]", path):
         plain, _ = _unwrapped(kind)
         if name:
@@ -121,7 +121,7 @@ def _wanted(kind: Any, path: str) -> str:
 
 
 def _unwrapped(kind: Any) -> tuple[Any, str | None]:
-    """The type without `| None` and annotations, and the words of its constraint."""
+    """The type without `| None` and annotations, and the description of its constraint."""
     words = None
     while get_origin(kind) in (Annotated, Union, UnionType):
         if get_origin(kind) is Annotated:
@@ -131,7 +131,7 @@ def _unwrapped(kind: Any) -> tuple[Any, str | None]:
 
 
 def _unknown(given: object, known: object, path: str = "") -> Iterator[str]:
-    """Where keys stand that the type does not have: msgspec ignores them for dataclasses."""
+    """The places of keys that the type does not have: msgspec ignores them for dataclasses."""
     if isinstance(given, dict) and isinstance(known, dict):
         for key, value in given.items():
             place = f"{path}.{key}".removeprefix(".")

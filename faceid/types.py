@@ -1,4 +1,4 @@
-"""The values that flow through faceid, in the order in which they are made.
+"""The values of faceid's pipeline, in the order in which they are made.
 
 Encoded -> Image -> Face -> Crop -> Embedding -> Candidate -> Decision
 
@@ -29,7 +29,7 @@ Box: TypeAlias = tuple[float, float, float, float]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Encoded:
-    """A picture file, read and not yet decoded; `sha256` is the hex digest of `data`."""
+    """The bytes of a picture file, not yet decoded; `sha256` is the hex digest of `data`."""
 
     data: bytes
     sha256: str
@@ -44,8 +44,8 @@ class Encoded:
 class Image:
     """A decoded, upright picture: `pixels` is (H, W, 3) RGB uint8, C-contiguous.
 
-    `source` is the path as the user gave it, `-` for standard input or `array`; `sha256` is the hex digest of
-    the encoded bytes (of shape and pixels where there were none), by which a photo is known again.
+    `source` is the path as the user gave it, `-` for standard input or `array`; `sha256` is the hex digest of the
+    encoded bytes (of shape and pixels where there were none), by which a photo is recognised.
     """
 
     pixels: Pixels
@@ -67,8 +67,8 @@ class Image:
 class Face:
     """A detected face: `landmarks` is (5, 2) float32 x, y.
 
-    The landmarks are left eye, right eye, nose, left and right mouth corner, left and right as seen in the
-    image. `score` is the detector's confidence, 0..1.
+    The landmarks are left eye, right eye, nose, left and right mouth corner; left and right are those of the image.
+    `score` is the detector's confidence, 0..1.
     """
 
     box: Box
@@ -83,7 +83,7 @@ class Face:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Crop:
-    """An aligned face: `pixels` is (S, S, 3) RGB uint8, where S and the pose follow from `aligner`.
+    """An aligned face: `pixels` is (S, S, 3) RGB uint8, S and the pose depend on `aligner`.
 
     `scale` is crop pixels per image pixel: above 1 the crop was enlarged.
     """
@@ -95,20 +95,20 @@ class Crop:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """How well a face can be compared, 0..1, and the factors, each 0..1, that it is made of."""
+    """The quality of a face for comparison, 0..1, and its factors, each 0..1."""
 
     score: float
     factors: Mapping[str, float]
 
     @property
     def worst(self) -> str:
-        """The name of the lowest factor: what to change before taking the photo again."""
+        """The name of the lowest factor, which a new photo should improve."""
         return min(self.factors, key=lambda name: self.factors[name])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Embedding:
-    """A face as a point: `vector` is (d,) float32 of unit length, meaningful only under `model`."""
+    """The embedding of a face: `vector` is (d,) float32 of unit length, comparable only within `model`."""
 
     vector: Vector
     model: ModelKey
@@ -125,11 +125,11 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a one-to-many search decided about a probe, and all that is needed to answer for it.
+    """The decision of a one-to-many search about a probe, with its evidence.
 
-    `distance` and `similarity` are those of the nearest candidate, None where there was none to compare with.
-    `fmr` is the probability that a non-mated comparison is this close, and `llr` the evidence of the distance (log10 of
-    the likelihood ratio); both are None where the model is not calibrated.
+    `distance` and `similarity` are those of the nearest candidate, None if there was no candidate. `fmr` is the
+    probability that a non-mated comparison is this close, and `llr` the evidence of the distance (log10 of the
+    likelihood ratio); both are None if the model is not calibrated.
     """
 
     verdict: Literal["match", "unknown", "ambiguous"]
@@ -144,7 +144,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class ClaimDecision:
-    """What a one-to-one comparison decided. `fmr`, `llr` as in Decision; `verified` says the verdict in a bool."""
+    """The decision of a one-to-one comparison. `fmr`, `llr` as in Decision; `verified` is the decision as a bool."""
 
     verdict: Literal["match", "no_match"]
     verified: bool

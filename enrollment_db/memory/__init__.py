@@ -1,6 +1,6 @@
-"""A database in memory, for tests: it honours every port of `enrollment_db.ports`, and keeps nothing.
+"""A database in memory, for tests: it implements every port of `enrollment_db.ports`, and writes no file.
 
-`MemoryDatabase()` is empty. It is the plain oracle that the contract suites compare other databases with.
+`MemoryDatabase()` is empty. The contract suites compare other databases with it.
 """
 
 from enrollment_db.memory.database import MemoryDatabase

@@ -27,14 +27,14 @@ from enrollment_db.records import (
     TargetKind,
     now,
 )
-from enrollment_db.sqlite.rows import to_digest
+from enrollment_db.vectors import to_digest
 
 
 class MemoryDatabase:
-    """A `Database` that ends with the process: deterministic but for times, marks and its id."""
+    """A `Database` that ends with the process. Only its times, marks and id differ between runs."""
 
     def __init__(self, location: str = "memory") -> None:
-        """`location` is what messages call it."""
+        """`location` names the database in messages."""
         self.location = location
         cell = Cell(location)
         self.templates = Templates(cell)
@@ -44,7 +44,7 @@ class MemoryDatabase:
         self.migration = Migration(cell)
 
     def check(self) -> list[str]:
-        """What is wrong: nothing."""
+        """The problems of the database: none."""
         return []
 
     def close(self) -> None:
@@ -66,14 +66,14 @@ class Policies:
         self._cell = cell
 
     def all(self) -> list[StoredPolicy]:
-        """All policies that were ever put, oldest first."""
+        """All policies that were ever stored, oldest first."""
         return list(self._cell.read().policies.values())
 
     def active(self, model: ModelKey, kind: TargetKind) -> StoredPolicy | None:
         """The active policy of this model and kind."""
         return _active(self._cell.read(), model, kind)
 
-    def put(self, policy: NewPolicy) -> int:
+    def activate(self, policy: NewPolicy) -> int:
         """Make a new policy the active one."""
         with self._cell.write() as state:
             before = _active(state, policy.model, policy.kind)
@@ -99,11 +99,11 @@ class Policies:
             _set(state, policy, active=True, since=now())
 
     def withdraw(self, policy_id: int) -> None:
-        """Make active again what was active before this policy."""
+        """Deactivate this policy, and activate the one before it."""
         with self._cell.write() as state:
             policy = state.policies.get(policy_id)
             if policy is None or not policy.active:
-                raise UnknownPolicy(f"policy {policy_id} is not in force", path=self._cell.location)
+                raise UnknownPolicy(f"policy {policy_id} is not active", path=self._cell.location)
             if policy.follows is None:
                 _set(state, policy, active=False)
             else:
@@ -111,7 +111,7 @@ class Policies:
 
 
 class Journal:
-    """An `EnrolmentJournal`, which keeps outcomes however old they are."""
+    """An `EnrolmentJournal`, which keeps outcomes of any age."""
 
     def __init__(self, cell: Cell) -> None:
         self._cell = cell
@@ -151,12 +151,12 @@ class ChangeLog:
         return self._cell.read().pinned
 
     def place(self) -> tuple[Place, ModelKey | None]:
-        """How far the log has come, and the active model."""
+        """The newest entry of the log, and the active model."""
         state = self._cell.read()
         return _place(state, len(state.log)), state.pinned
 
     def has(self, place: Place) -> bool:
-        """Whether the log went through `place`."""
+        """Whether the log contains `place`."""
         state = self._cell.read()
         return place.seq <= len(state.log) and _place(state, place.seq) == place
 
@@ -174,7 +174,7 @@ class ChangeLog:
     def since(
         self, after_seq: int, model: ModelKey | None = None, batch_size: int = 16_384
     ) -> Iterator[Changes]:
-        """What the log after `after_seq` says of one model."""
+        """The changes of one model in the log after `after_seq`."""
         wanted = model or self.model()
         while True:
             state = self._cell.read()

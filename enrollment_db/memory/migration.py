@@ -9,7 +9,7 @@ import numpy as np
 
 from enrollment_db.memory.state import Cell, Row, State
 from enrollment_db.records import ModelKey, Pending, Start, Twin, now
-from enrollment_db.sqlite.rows import to_blob
+from enrollment_db.vectors import check_vector
 
 
 class Migration:
@@ -19,7 +19,7 @@ class Migration:
         self._cell = cell
 
     def changeover(self, model: ModelKey) -> MemoryChangeover:
-        """The way to `model`."""
+        """The changeover to `model`."""
         return MemoryChangeover(self._cell, model)
 
 
@@ -31,16 +31,16 @@ class MemoryChangeover:
         self._model = model
 
     def start(self) -> Start:
-        """From where a pass begins."""
+        """The state from which a pass begins."""
         state = self._cell.read()
         return Start(None if state.pinned is None else hash(state.pinned), len(state.log))
 
     def staged(self) -> int:
-        """How many templates of the new model there are."""
+        """The number of templates of the new model."""
         return sum(row.model == self._model for row in self._cell.read().rows.values())
 
     def shown(self) -> int:
-        """How many photos, of all identities, there are under any model."""
+        """The number of photos of all identities, with templates of any model."""
         return len(self._cell.read().shown())
 
     def pending(self, after_id: int, limit: int) -> list[Pending]:
@@ -63,7 +63,7 @@ class MemoryChangeover:
     def stage(self, twins: Sequence[Twin]) -> int:
         """Store twins under the new model."""
         for twin in twins:
-            to_blob(twin.vector, self._model.dim, f"the new template for {twin.template_id}")
+            check_vector(twin.vector, self._model.dim, f"the new template for {twin.template_id}")
         count = 0
         with self._cell.write() as state:
             for twin in twins:
@@ -85,7 +85,7 @@ class MemoryChangeover:
         return count
 
     def switch(self, start: Start, after_id: int) -> bool:
-        """Make the new model the active one, if the pass still holds."""
+        """Make the new model the active one, if the pass is still valid."""
         with self._cell.write() as state:
             lost = any(
                 change.op == "remove" and change.model == self._model for change in state.log[start.seq :]

@@ -57,7 +57,7 @@ class Change:
 
 @dataclass(slots=True)
 class State:
-    """All that is stored. Rows are never changed, only replaced."""
+    """All stored rows. A row is never changed, only replaced."""
 
     people: dict[int, Person] = field(default_factory=dict)
     rows: dict[int, Row] = field(default_factory=dict)
@@ -70,7 +70,7 @@ class State:
     last_template: int = 0
 
     def copy(self) -> State:
-        """One that can be changed without changing this."""
+        """An independent copy, which can be changed without changing this state."""
         return replace(
             self,
             people=dict(self.people),
@@ -82,7 +82,7 @@ class State:
         )
 
     def become(self, other: State) -> None:
-        """Hold what `other` holds."""
+        """Take over the rows of `other`."""
         for name in self.__slots__:
             setattr(self, name, getattr(other, name))
 
@@ -94,11 +94,11 @@ class State:
         return next(rows, None)
 
     def active(self) -> list[Row]:
-        """The templates that can be found, by id."""
+        """The templates that a search can find, by id."""
         return [row for row in self.rows.values() if row.model == self.pinned]
 
     def shown(self) -> list[Row]:
-        """One template a photo and person: that of the active model, or the newest of another, by id."""
+        """One template for each photo and person, by id: that of the active model, or the newest of another."""
         best: dict[tuple[str, int], Row] = {}
         for row in self.rows.values():
             key = row.sha256, row.person
@@ -125,7 +125,7 @@ class State:
         self.log.append(Change("add", row.id, row.model, random.getrandbits(63)))
 
     def delete(self, rows: list[Row]) -> None:
-        """Remove templates, with what is left of a photo or a person without one."""
+        """Remove templates, and photos and persons that are left without a template."""
         for row in rows:
             del self.rows[row.id]
             self.log.append(Change("remove", row.id, row.model, random.getrandbits(63)))
@@ -138,7 +138,7 @@ class State:
 
 
 class Cell:
-    """The committed state, and the one that a thread is changing."""
+    """The committed state, and the state that a thread is changing."""
 
     def __init__(self, location: str) -> None:
         self.location = location
@@ -148,13 +148,13 @@ class Cell:
         self._lock = threading.RLock()
 
     def read(self) -> State:
-        """What this thread sees: its own changes, or what is committed. Not to be changed."""
+        """The state that this thread sees: its own changes, or the committed state. Do not change it."""
         working = self._working
         return working if working is not None and self._owner == threading.get_ident() else self._committed
 
     @contextmanager
     def write(self) -> Iterator[State]:
-        """A unit of work: committed on leaving the outermost, undone on an exception."""
+        """A unit of work: committed when the outermost one ends, undone on an exception."""
         with self._lock:
             outer = self._working
             self._working, self._owner = (outer or self._committed).copy(), threading.get_ident()

@@ -1,4 +1,4 @@
-"""Identities and templates in memory: see `enrollment_db.ports.TemplateRepository` for what each method promises."""
+"""Identities and templates in memory: `enrollment_db.ports.TemplateRepository` describes each method."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from enrollment_db.records import (
     Template,
     now,
 )
-from enrollment_db.sqlite.rows import to_blob, to_blobs, to_digest
+from enrollment_db.vectors import check_vector, check_vectors, to_digest
 
 
 class Templates:
@@ -47,16 +47,16 @@ class Templates:
         return self._cell.read().pinned
 
     def counts(self) -> tuple[int, int]:
-        """How many identities and templates can be found."""
+        """The number of identities and of templates that a search can find."""
         rows = self._cell.read().active()
         return len({row.person for row in rows}), len(rows)
 
     def stored(self) -> int:
-        """How many templates there are of all models."""
+        """The number of templates of all models."""
         return len(self._cell.read().rows)
 
     def gallery_size(self, before: GallerySize | None = None) -> GallerySize:
-        """How many identities can be found."""
+        """The number of identities that a search can find."""
         state = self._cell.read()
         model_id = None if state.pinned is None else hash(state.pinned)
         return GallerySize(len(state.log), state.last_template, model_id, self.counts()[0])
@@ -74,7 +74,7 @@ class Templates:
         return _identity(state, self._person(state, name))
 
     def of(self, name: str) -> list[Template]:
-        """The templates of an identity, one a photo, by id."""
+        """The templates of an identity, one for each photo, by id."""
         state = self._cell.read()
         person = self._person(state, name)
         return [
@@ -103,14 +103,14 @@ class Templates:
         }
 
     def identity_ids_of(self, template_ids: Ids) -> NDArray[np.int64]:
-        """Whose each of n templates is."""
+        """The identity of each of n templates."""
         rows = self._cell.read().rows
         return np.array([rows[int(id_)].person if int(id_) in rows else -1 for id_ in template_ids], np.int64)
 
     def owners_of(
         self, template_ids: Sequence[Sequence[int]] | NDArray[np.int64], model: ModelKey, most: int
     ) -> Owners:
-        """Whose templates these are, and the vectors of those identities."""
+        """The identities of these templates, and all their vectors."""
         state = self._cell.read()
         of_probe = [
             list(dict.fromkeys(state.rows[int(id_)].person for id_ in row if int(id_) in state.rows))[:most]
@@ -147,7 +147,7 @@ class Templates:
         }
 
     def list_all(self, batch_size: int = 16_384) -> Generator[Listed, None, None]:
-        """All templates that can be found, by id."""
+        """All templates that a search can find, by id."""
         state = self._cell.read()
         active = state.active()
         for start in range(0, len(active), batch_size):
@@ -165,7 +165,7 @@ class Templates:
         """Enrol templates under `name`."""
         cleaned = clean_name(name)
         for new in templates:
-            to_blob(new.vector, model.dim, f"the template of {new.source or new.sha256[:12]}")
+            check_vector(new.vector, model.dim, f"the template of {new.source or new.sha256[:12]}")
             to_digest(new.sha256)
         if not templates:
             return []
@@ -203,7 +203,7 @@ class Templates:
                     raise BadTemplate(
                         "names, vectors, hashes and sources differ in number", remedy="one_of_each"
                     )
-                to_blobs(part.vectors)
+                check_vectors(part.vectors)
                 for name, vector, digest, source in zip(
                     part.names, part.vectors, part.digests, part.sources, strict=True
                 ):
@@ -240,7 +240,7 @@ class Templates:
         return name
 
     def set_attributes(self, name: str, attributes: Mapping[str, str]) -> None:
-        """Replace what is known of a person."""
+        """Replace the attributes of a person."""
         with self._cell.write() as state:
             person = self._person(state, name)
             state.people[person.id] = replace(person, attributes=dict(attributes))

@@ -1,4 +1,4 @@
-"""Whether an index holds what the database holds, template by template."""
+"""Comparison of an index with the database, template by template."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _ATTEMPTS = 100
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Comparison:
-    """What differs between the database and the index: ids (n,) int64, ascending.
+    """The differences between the database and the index: ids (n,) int64, ascending.
 
-    `missing` are in the database alone, `extra` in the index alone, `different` in both with other vectors, and
-    `unreachable` in both, but where no search could find them. `compared` counts those that are in both.
+    `missing` are in the database alone, `extra` in the index alone, `different` in both with different vectors, and
+    `unreachable` in both, but no search can find them. `compared` counts the ids that are in both.
     """
 
     compared: int
@@ -42,9 +42,9 @@ class Comparison:
 
 
 def compare(feed: ChangeFeed, index: VectorIndex, sync: Callable[[], int]) -> Comparison:
-    """Read all of the database, as of one moment, to which `sync` has brought the index.
+    """Compare the index with the whole database, both as of one moment. `sync` updates the index.
 
-    Raises Locked where others write so often that no such moment is found.
+    Raises Locked if other processes write so often that no such moment is found.
     """
     for _ in range(_ATTEMPTS):
         sync()

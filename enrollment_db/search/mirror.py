@@ -21,24 +21,24 @@ from enrollment_db.search.snapshot_directory import SnapshotDirectory
 _log = logging.getLogger("enrollment_db")
 
 SNAPSHOT_FROM = 20_000
-"""How much must have been read on opening for a snapshot to be left behind.
+"""The number of templates or changes read on opening from which a mirror leaves a snapshot.
 
-With 128 values, 20,000 templates are read in 0.1 s, written in 0.04 s and mapped in 0.01 s; a million in 4.4 s,
-2.2 s and 0.3 s. Below, there is nothing to gain, and no second copy of the vectors is made.
+With 128 values, 20,000 templates are read in 0.1 s, written in 0.04 s and mapped in 0.01 s; a million in 4.4 s, 2.2 s
+and 0.3 s. Below, a snapshot saves no time, and a second copy of the vectors is avoided.
 """
 
 
 class Mirror:
-    """Follows the change log of a gallery, whichever process writes to it, and searches what is there now.
+    """Follows the change log of a gallery, to which any process may write, and searches its present content.
 
-    The index starts empty and belongs to the mirror. It is filled from the newest snapshot on disk and the log
-    after it, or from the database where there is no snapshot to be used. Should the log be pruned, a mirror that is
-    further behind than its first entry must load anew.
+    The index starts empty and belongs to the mirror. It is filled from the newest snapshot on disk and the log after
+    it, or from the database if no snapshot can be used. If the log is pruned one day, a mirror that is behind its first
+    entry must load everything again.
 
-    A mirror that had to read much on opening leaves a snapshot behind, where it may write; later it writes one only
-    when it is asked. When it passes a removal it erases the template from the snapshots that still hold it.
+    A mirror that reads many templates on opening leaves a snapshot, if it may write. Later it writes one only on
+    request. When it finds a removal in the log, it erases the template from the snapshots that still hold it.
 
-    Threads may share a Mirror: its calls are taken in turn.
+    Threads may share a Mirror: its calls run one after the other.
     """
 
     def __init__(
@@ -46,44 +46,48 @@ class Mirror:
         feed: ChangeFeed,
         index: VectorIndex,
         *,
+        model: ModelKey | None = None,
         snapshot_from: int = SNAPSHOT_FROM,
         leave_snapshots: bool = True,
     ) -> None:
-        """`snapshot_from` is how many changes, or templates, must be read on opening to leave a snapshot, if at all."""
+        """`model` is the network of the vectors; None takes that of the first vector that is read.
+
+        `snapshot_from` is the number of changes or templates read on opening that leaves a snapshot; None: never.
+        """
         self._feed = feed
         self._index = index
         self._snapshot_from = snapshot_from
         self._leave_snapshots = leave_snapshots
         self._snapshots = None if feed.file is None else SnapshotDirectory(feed.file)
         self._place: Place | None = None
-        self._model: ModelKey | None = None
+        self._model = model
         self._lock = threading.RLock()
 
     def __len__(self) -> int:
-        """How many templates could be found at the last `sync`."""
+        """The number of templates that a search could find at the last `sync`."""
         return len(self._index)
 
     @property
     def seq(self) -> int | None:
-        """How far in the change log the index is true; None before the first `sync`."""
+        """The last entry of the change log that the index contains; None before the first `sync`."""
         return None if self._place is None else self._place.seq
 
     @property
     def reason(self) -> str:
-        """What the index is, and why, in words."""
+        """A description of the index, with the reason for it."""
         return self._index.reason
 
     @property
     def model(self) -> ModelKey | None:
-        """The network of the vectors; None until the first of them is seen, then always the same."""
+        """The network of the vectors; without a requested one, None until the first vector is read."""
         return self._model
 
     def sync(self) -> int:
-        """Bring the index up to what is committed now; returns how many templates were added and removed.
+        """Bring the index to the committed state; returns how many templates were added and removed.
 
-        Costs one short query when there is nothing to do. If the log has not been where the index is, a backup has been
-        restored, and all is loaded anew. Raises OtherModel if the gallery has gone over to another network, or is
-        of another dimension than the index: then open another mirror.
+        Takes one short query if nothing changed. If the log does not contain the index's last entry, a backup was
+        restored, and everything is loaded again. Raises OtherModel if the gallery has moved to another network, or has
+        another dimension than the index: then open another mirror.
         """
         with self._lock:
             if self._place is None:
@@ -110,10 +114,10 @@ class Mirror:
             return self._index.search(probes, k)
 
     def snapshot(self) -> Path | None:
-        """`sync`, then write the index to disk, so that the next opening need not read the database.
+        """`sync`, then write the index to disk, so that the next opening does not read the database.
 
-        None if there is nothing to write, an empty gallery, or another process took the file away: because somebody was
-        removed, or with a newer one. Raises ReadOnly, DiskFull or Unusable.
+        Returns None for an empty gallery, or if another process removed the file: because of a removed template, or for
+        a newer file. Raises ReadOnly, DiskFull or Unusable.
         """
         with self._lock:
             self.sync()
@@ -122,18 +126,18 @@ class Mirror:
                 return None
             stamp = Stamp(self._feed.database_id, model, place, self._index.reason)
             path = self._snapshots.write(stamp, kept)
-            # A removal that was committed before the file was there has not erased from it.
+            # A removal that was committed before the file existed has not erased from it.
             self.sync()
             return path if path is not None and path.exists() else None
 
     def leave_snapshot(self) -> Path | None:
-        """`snapshot`, where the gallery is large enough to gain by it; None where it is not."""
+        """`snapshot`, if the gallery is large enough to gain by it, else None."""
         with self._lock:
             self.sync()
             return self.snapshot() if len(self._index) >= self._snapshot_from else None
 
     def rebuild(self) -> int:
-        """Load everything anew from the database, whatever snapshots say; returns how many templates there are."""
+        """Load everything again from the database, without snapshots; returns the number of templates."""
         with self._lock:
             if self._snapshots is not None:
                 self._snapshots.discard()
@@ -141,7 +145,7 @@ class Mirror:
             return self._load()
 
     def compact(self) -> int:
-        """`sync`, then give back the room of removed templates; returns how many these were."""
+        """`sync`, then free the room of removed templates; returns their number."""
         with self._lock:
             self.sync()
             dead = self._index.dead
@@ -154,13 +158,13 @@ class Mirror:
             return compare(self._feed, self._index, self.sync)
 
     def _open(self) -> int:
-        """Fill the index, which is empty; leave a snapshot behind if that was much work."""
+        """Fill the empty index; leave a snapshot if many templates were read."""
         model = self._feed.model()
         place = None if model is None else self._load_snapshot(model)
         mapped = len(self._index)
         if place is None:
             if self._snapshots is not None:
-                # A process may have been killed between a removal and its erasure from what lies there.
+                # A process may have been killed between a removal and the erasure from the snapshots.
                 self._snapshots.discard_outlived(self._feed)
             read = self._load()
         else:
@@ -173,7 +177,7 @@ class Mirror:
         return mapped + read
 
     def _load_snapshot(self, model: ModelKey) -> Place | None:
-        """The place in the log at which the index is now; None if there is no snapshot to be used."""
+        """The place in the log that the loaded index has; None if no snapshot can be used."""
         if model.dim != self._index.dim or (self._model or model) != model:
             return None
         found = None if self._snapshots is None else self._snapshots.newest(self._feed, model)
@@ -190,13 +194,13 @@ class Mirror:
         return stamp.place
 
     def _load(self) -> int:
-        """Read all of the database; returns how many templates there are."""
+        """Read all of the database; returns the number of templates."""
         with closing(self._feed.load_all()) as parts:
             try:
                 for part in parts:
                     self._add(part.batch)
             except BaseException:
-                # What was loaded may be gone from the database by the next attempt.
+                # A loaded template may be removed from the database before the next attempt.
                 self._empty()
                 raise
         self._place = part.place

@@ -1,17 +1,17 @@
 """One file that holds an index: a header, the index's arrays, checksums.
 
     0      magic "FaIdSnap", format version, length and CRC-32 of the JSON   (8 bytes, 3 little-endian uint32)
-    20     JSON: what the snapshot is of, and where each array is
+    20     JSON: the stamp of the snapshot, and the place of each array
     ...    the arrays, little-endian, each from a multiple of 4096 on
-    ...    for each array in turn, the CRC-32 of each 64 KiB of what is used of it   (little-endian uint32)
+    ...    for each array in turn, the CRC-32 of each 64 KiB of its used part   (little-endian uint32)
 
-An array with one element a row has room for more rows than it holds, reserved on the disk: mapped privately, it is
-where an index puts what is added later without copying the rest.
+An array with one element a row has reserved room for more rows. An index maps it privately and puts later additions
+there without copying the rest.
 
-The checks find every truncation and every damage of up to 32 bits in a row, in header or arrays; of any other damage
-one in 2**32 escapes them. They guard against accidents, not against somebody who may write here.
+The checks find every truncation, and every damage of up to 32 consecutive bits in header or arrays. Of other damage,
+one case in 2**32 escapes them. They protect against accidents, not against an attacker who can write here.
 
-Templates can be erased from a finished file. Whoever is interrupted at that leaves a checksum that is wrong.
+Templates can be erased from a finished file. An interrupted erasure leaves a wrong checksum.
 """
 
 from __future__ import annotations
@@ -39,27 +39,27 @@ _PAGE = 4096
 _LONGEST_HEADER = 1 << 20
 _CHUNK = 1 << 16
 _CRC = np.dtype("<u4")
-# What is written at once.
+# Bytes written at once.
 _WRITTEN_AT_ONCE = 1 << 23
 
 
 class BadSnapshot(Exception):
-    """The file cannot be used; str() says why. Never leaves this package."""
+    """The file cannot be used; str() gives the reason. Never leaves this package."""
 
 
 class NewerFormat(BadSnapshot):
-    """Written by a newer version, for which it may be good."""
+    """The file was written by a newer version, which may be able to use it."""
 
 
 class Outlived(BadSnapshot):
-    """Nothing is wrong with it, but its time is over."""
+    """The file is intact, but out of date."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """What a snapshot is of: the templates of gallery `database_id` at some place of its change log.
+    """The content of a snapshot: the templates of gallery `database_id` at a place of its change log.
 
-    `index` says in words what wrote it.
+    `index` describes the index that wrote it.
     """
 
     database_id: str
@@ -70,7 +70,7 @@ class Stamp:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Where an array is: `used` elements along its first axis count, and the file has `room` for more or as many."""
+    """The place of an array: `used` elements along its first axis are valid, of `room` in the file."""
 
     name: str
     dtype: str
@@ -82,23 +82,23 @@ class Part:
 
     @property
     def size(self) -> int:
-        """How many bytes are used."""
+        """The number of bytes in use."""
         return self.used * self.element
 
     @property
     def element(self) -> int:
-        """How many bytes an element along the first axis has."""
+        """The number of bytes of an element along the first axis."""
         return int(np.dtype(self.dtype).itemsize * np.prod(self.tail, dtype=np.int64))
 
     @property
     def chunks(self) -> int:
-        """How many checksums it has."""
+        """The number of checksums."""
         return -(-self.size // _CHUNK)
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The stamp, and where everything is. All sizes are in bytes."""
+    """The stamp, and the places of all parts. All sizes are in bytes."""
 
     stamp: Stamp
     count: int
@@ -108,11 +108,11 @@ class Header:
 
 
 def write(file: BinaryIO, stamp: Stamp, kept: Kept) -> None:
-    """Write what an index has dumped to an empty file, and sync it.
+    """Write the dump of an index to an empty file, and sync it.
 
-    The header comes last: until then the file is none. Raises OSError.
+    The header is written last: until then the file is not a snapshot. Raises OSError.
     """
-    # A quarter more can be added after opening before the vectors have to be copied.
+    # After opening, a quarter more can be added before the vectors have to be copied.
     room = kept.count + kept.count // 4 + 1024
     arrays = {**kept.by_row, **kept.whole}
     parts = [
@@ -127,7 +127,7 @@ def write(file: BinaryIO, stamp: Stamp, kept: Kept) -> None:
         )
         for name, array in arrays.items()
     ]
-    # The numbers that are not known yet take as much room as those that will be there.
+    # The placeholders have the same length as the numbers that replace them.
     end = len(_encoded(Header(stamp, kept.count, tuple(parts), 2**62, 2**62)))
     placed = []
     for part in parts:
@@ -141,7 +141,7 @@ def write(file: BinaryIO, stamp: Stamp, kept: Kept) -> None:
     size = file.tell()
     file.flush()
     if sys.platform == "linux":
-        # On tmpfs a mapped hole takes room when it is first touched; where there is none left, SIGBUS ends the process.
+        # On tmpfs a mapped hole takes memory when it is first used; if none is left, SIGBUS ends the process.
         os.posix_fallocate(file.fileno(), 0, size)
     os.fsync(file.fileno())
     file.seek(0)
@@ -151,7 +151,7 @@ def write(file: BinaryIO, stamp: Stamp, kept: Kept) -> None:
 
 
 def read_header(file: BinaryIO) -> Header:
-    """What a file says that it is. Raises BadSnapshot, NewerFormat, Outlived or OSError."""
+    """The header of a file. Raises BadSnapshot, NewerFormat, Outlived or OSError."""
     prefix = file.read(_PREFIX.size)
     if len(prefix) < _PREFIX.size or not prefix.startswith(_MAGIC):
         raise BadSnapshot("it is no snapshot, or one that was not finished")
@@ -177,10 +177,10 @@ def read_header(file: BinaryIO) -> Header:
 
 
 def map_kept(file: BinaryIO, header: Header) -> Kept:
-    """The arrays of a file, checked; it may be closed, and removed, afterwards. Raises BadSnapshot or OSError.
+    """The checked arrays of a file, which may be closed and removed afterwards. Raises BadSnapshot or OSError.
 
-    What is written to them stays in this process. Reads all of the file once: 0.2 s for a million templates of 128
-    values, where it is in the page cache.
+    Changes to them stay in this process. Reads the whole file once: 0.2 s for a million templates of 128 values from
+    the page cache.
     """
     with _locked(file, exclusive=False):
         arrays = _mapped(file, header, "c")
@@ -191,10 +191,10 @@ def map_kept(file: BinaryIO, header: Header) -> Kept:
 
 
 def erase_from(file: BinaryIO, header: Header, ids: NDArray[np.int64]) -> None:
-    """Overwrite with zeros what a file, open for reading and writing, says of (n,) template ids, and sync it.
+    """Overwrite the data of (n,) template ids with zeros in a file open for reading and writing, and sync it.
 
-    Their ids stay: the change log after the snapshot's place says that they are gone. Whoever has the file mapped sees
-    zeros from now on. Raises BadSnapshot where that cannot be done or the place is damaged, or OSError.
+    Their ids stay: the change log after the snapshot's place records the removal. A process that has the file mapped
+    sees zeros from now on. Raises BadSnapshot if the data cannot be erased or are damaged, and OSError.
     """
     with _locked(file, exclusive=True):
         arrays = _mapped(file, header, "r+")
@@ -207,7 +207,7 @@ def erase_from(file: BinaryIO, header: Header, ids: NDArray[np.int64]) -> None:
             raise BadSnapshot(str(error)) from error
         signposts = {(name, chunk) for name, at in consulted for chunk in _chunks(parts[name], at)}
         if not certain:
-            # Whoever is not found may be hidden by damage.
+            # Damage may hide an id that is not found.
             signposts |= set(_every_chunk(part for part in header.parts if part.name in SIGNPOSTS))
         _check_chunks(arrays, parts, crcs, signposts)
         if not found:
@@ -215,14 +215,14 @@ def erase_from(file: BinaryIO, header: Header, ids: NDArray[np.int64]) -> None:
         touched = sorted(
             {(trace.array, chunk) for trace in found for chunk in _chunks(parts[trace.array], trace.element)}
         )
-        # What somebody before was interrupted at, or the disk lost, must not get a checksum that is right.
+        # Data of an interrupted erasure, or that the disk damaged, must not get a valid checksum.
         _check_chunks(arrays, parts, crcs, touched)
         for name, element, others in found:
             arrays[name][element] = 0 if others is None else arrays[name][element] & others
         for name, chunk in touched:
             crcs[name][chunk] = _crc_of(_bytes(arrays[name], parts[name]), chunk)
         if sys.platform != "linux":
-            # There, to sync the file may not write what was changed through a mapping.
+            # On that system, fsync does not always write changes made through a mapping.
             for array in (*(arrays[name] for name in {name for name, _ in touched}), *crcs.values()):
                 if isinstance(array.base, np.memmap):
                     array.base.flush()
@@ -256,12 +256,12 @@ def _kept(header: Header, arrays: Mapping[str, NDArray[Any]]) -> Kept:
 
 
 def _bytes(array: NDArray[Any], part: Part) -> memoryview:
-    """What is used of an array."""
+    """The used bytes of an array."""
     return array.data.cast("B")[: part.size] if part.size else memoryview(b"")
 
 
 def _chunks(part: Part, element: int) -> range:
-    """The chunks of an array in which an element lies."""
+    """The chunks of an array that contain an element."""
     start = element * part.element
     return range(start // _CHUNK, -(-(start + part.element) // _CHUNK))
 
@@ -292,7 +292,7 @@ def _append(file: BinaryIO, part: Part, array: NDArray[Any]) -> NDArray[np.uint3
     crcs: list[int] = []
     rest = b""
     for start in range(0, part.used, step):
-        # A copy: the array can be mapped from a snapshot in which somebody erases at this moment.
+        # A copy: the array can be mapped from a snapshot from which another process is erasing.
         content = np.asarray(array[start : start + step], part.dtype).tobytes()
         file.write(content)
         rest += content
@@ -306,7 +306,7 @@ def _append(file: BinaryIO, part: Part, array: NDArray[Any]) -> NDArray[np.uint3
 
 @contextmanager
 def _locked(file: BinaryIO, *, exclusive: bool) -> Iterator[None]:
-    """Keep those who erase from each other, and from those who check, as far as the system can."""
+    """Lock the file, if the system can: erasures exclude each other and checks."""
     if sys.platform == "win32":
         if exclusive:
             raise OSError("files cannot be locked here")

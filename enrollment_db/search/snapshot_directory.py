@@ -1,4 +1,4 @@
-"""The snapshots of a gallery: a directory beside the database, of which the newest file counts."""
+"""The snapshots of a gallery: a directory beside the database, whose newest file is the valid one."""
 
 from __future__ import annotations
 
@@ -36,36 +36,37 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("enrollment_db")
 
-# The place in the change log comes first. A file that is being written has a name that nobody else has.
+# The place in the change log comes first. A file that is being written has a unique name.
 _NAME = re.compile(r"(\d{20})(?:\.snapshot|\.[0-9a-f]{32}\.tmp)")
-# Each round removes what the one before it saw; another is needed where a file was renamed meanwhile.
+# Each round removes the files that it lists; another is needed if a file was renamed meanwhile.
 _ROUNDS = 3
 
 
 class SnapshotDirectory:
-    """`gallery.db-index/`, which may be removed at any time, by any process: what has been mapped stays usable.
+    """`gallery.db-index/`. Any process may remove it at any time: mapped files stay usable.
 
-    Whoever finds a removal in the change log, or makes one, erases the templates from all snapshots: they still hold
-    the vectors.
+    A process that removes templates, or finds a removal in the change log, erases them from all snapshots, which still
+    hold the vectors.
     """
 
     def __init__(self, file: str) -> None:
-        """`file` is the database file, which is not touched."""
-        # Resolved as SQLite does for its own files: one gallery has one directory, under whatever name.
+        """`file` is the database file; it is never changed."""
+        # Resolved as SQLite resolves its own files: one gallery has one directory, under any of its names.
         database = Path(file).resolve()
         self.path = database.with_name(f"{database.name}-index")
 
     def newest(self, feed: ChangeFeed, model: ModelKey) -> tuple[Stamp, Kept] | None:
-        """The newest snapshot that belongs to the history of `store`; None where there is none.
+        """The newest snapshot that belongs to the history of `store`; None if there is none.
 
-        A file that is damaged, of another gallery or of a history that was undone by restoring a backup is removed with
-        a warning, one of another model or an older format without; one of a newer format is left alone with a warning.
+        A file is removed with a warning if it is damaged, of another gallery, or of a history that a restored backup
+        undid. A file of another model or an older format is removed without a warning. A file of a newer format is kept
+        with a warning.
         """
         for path in sorted(self._files(), reverse=True):
             if path.suffix == ".tmp":
                 continue
             try:
-                # Asked first: to open a pipe would wait for a writer.
+                # Checked first: opening a pipe would wait for a writer.
                 if not stat.S_ISREG(path.stat().st_mode):
                     raise BadSnapshot("it is no file")
                 with path.open("rb") as file:
@@ -84,7 +85,7 @@ class SnapshotDirectory:
         return None
 
     def header(self) -> tuple[Path, Header] | None:
-        """The newest snapshot as it says of itself, not checked further; None where there is none to be read."""
+        """The header of the newest snapshot, without further checks; None if none can be read."""
         for path in sorted(self._files(), reverse=True):
             if path.suffix != ".tmp":
                 with suppress(BadSnapshot, OSError), path.open("rb") as file:
@@ -92,10 +93,10 @@ class SnapshotDirectory:
         return None
 
     def write(self, stamp: Stamp, kept: Kept) -> Path | None:
-        """Write what an index has dumped to a new file, and remove those before it.
+        """Write the dump of an index to a new file, and remove the older files.
 
-        The file is there whole or not at all, for its owner's eyes only. None if a removal, or another process
-        with as new a snapshot, took away what was being written. Raises ReadOnly, DiskFull or Unusable.
+        The file appears complete or not at all, and only its owner can read it. Returns None if a removal, or another
+        process with as new a snapshot, deleted the file during the write. Raises ReadOnly, DiskFull or Unusable.
         """
         path = self.path / f"{stamp.place.seq:020d}.snapshot"
         unfinished = self.path / f"{stamp.place.seq:020d}.{uuid.uuid4().hex}.tmp"
@@ -113,9 +114,9 @@ class SnapshotDirectory:
         return path
 
     def erase(self, ids: NDArray[np.int64], *, before_seq: int) -> None:
-        """Overwrite what snapshots from before a place in the change log say of (n,) templates, as far as permitted.
+        """Overwrite the data of (n,) templates in snapshots from before a place in the change log, if permitted.
 
-        A file in which that cannot be done is removed, and one that is being written is taken away from its writer.
+        A file from which the data cannot be erased is removed, and so is a file that is being written.
         """
         if not len(ids):
             return
@@ -131,7 +132,7 @@ class SnapshotDirectory:
                 return
 
     def discard(self) -> None:
-        """Remove all snapshots, as far as that is permitted; one that is being written, too."""
+        """Remove all snapshots, if permitted, and any that is being written."""
         for _ in range(_ROUNDS):
             found = self._files()
             for path in found:
@@ -172,7 +173,7 @@ class SnapshotDirectory:
 
 
 def _check(stamp: Stamp, feed: ChangeFeed, model: ModelKey) -> None:
-    """Raise BadSnapshot unless the snapshot is of a state that the store was in."""
+    """Raise BadSnapshot unless the snapshot is of a past or present state of the store."""
     if stamp.database_id != feed.database_id:
         raise BadSnapshot("it is of another gallery")
     if stamp.model != model:
@@ -182,7 +183,7 @@ def _check(stamp: Stamp, feed: ChangeFeed, model: ModelKey) -> None:
 
 
 def _check_erased(kept: Kept, feed: ChangeFeed) -> None:
-    """Raise BadSnapshot if templates were erased that the store holds: restoring a backup brought them back."""
+    """Raise BadSnapshot if erased templates are in the store again, from a restored backup."""
     ids = blanked(kept)
     if len(ids) and feed.holds_any(ids):
         raise BadSnapshot("templates that the gallery holds were erased from it: restored?")

@@ -1,1 +1,1 @@
-"""The truth on one machine: one SQLite file."""
+"""The store on one machine: one SQLite file."""

@@ -1,4 +1,4 @@
-"""Many templates in few statements: what makes an import fast."""
+"""Inserts many templates in few statements, which makes an import fast."""
 
 from __future__ import annotations
 
@@ -9,20 +9,22 @@ from contextlib import contextmanager
 from enrollment_db.errors import BadTemplate
 from enrollment_db.names import clean_name
 from enrollment_db.records import Part, now
-from enrollment_db.sqlite.rows import to_blobs, to_digest
+from enrollment_db.sqlite.rows import to_blobs
+from enrollment_db.vectors import to_digest
 
 CACHE_KIB = 256 * 1024
-"""Pages held while many rows are written. The index of hashes is written at random places: with SQLite's default of
-2 MiB nearly each of them is read and written again, and an import takes more than twice as long."""
+"""KiB of cached pages while many rows are written. Writes to the index of hashes are at random places: with SQLite's
+default of 2 MiB nearly every page is read and written again, and an import takes more than twice as long."""
 
 _NAMES_A_QUERY = 500
 
 
 @contextmanager
 def logged_together(connection: sqlite3.Connection) -> Iterator[None]:
-    """Write the change log of all templates that are inserted meanwhile in one statement, not by trigger one by one.
+    """Write the change log of all templates inserted inside in one statement, not by a trigger for each.
 
-    Inside a transaction, so that no other connection sees the gallery without its trigger. A fifth less work.
+    Use it inside a transaction, so that no other connection sees the gallery without its trigger. Saves a fifth of the
+    time.
     """
     (trigger,) = connection.execute(
         "SELECT sql FROM sqlite_master WHERE type = 'trigger' AND name = 'templates_log_insert'"
@@ -41,9 +43,9 @@ def logged_together(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def insert_part(connection: sqlite3.Connection, model_id: int, dim: int, part: Part) -> int:
-    """Insert the templates of one part, of `dim` numbers; those that are there stay. Returns how many were new.
+    """Insert the templates of one part, of `dim` numbers, unless stored already; returns the number of new ones.
 
-    Raises BadName and BadTemplate; then the caller undoes the transaction.
+    Raises BadName and BadTemplate; the caller then undoes the transaction.
     """
     if part.vectors.ndim != 2 or part.vectors.shape[1] != dim:
         raise BadTemplate(

@@ -1,4 +1,4 @@
-"""What an index follows: the gallery's model, its change log, and a load of all as of one moment."""
+"""The input of an index: the gallery's model, its change log, and all templates as of one moment."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from enrollment_db.sqlite import models
 from enrollment_db.sqlite.connections import Connections
 from enrollment_db.sqlite.rows import MODEL_COLUMNS, to_batch, to_ids, to_model
 
-# A log that is pruned one day must keep its last entry.
+# If the log is ever pruned, it must keep its last entry.
 _PLACE = f"""
     SELECT c.seq, c.mark, {MODEL_COLUMNS}
     FROM settings s
@@ -24,10 +24,10 @@ _PLACE = f"""
 
 
 class ChangeLog:
-    """The change log with what it is the log of. Every method raises DatabaseErrors where the file fails it.
+    """The change log and the templates that it records. Every method raises DatabaseErrors if the file fails.
 
-    The *active* model is the one that the gallery is pinned to. Templates of other models are staged for a
-    change of the model, or left from one: they are in the log, but no search finds them.
+    The *active* model is the one that the gallery is pinned to. Templates of other models are staged for a move to that
+    model, or remain after one: they are in the log, but no search finds them.
     """
 
     def __init__(self, connections: Connections) -> None:
@@ -35,7 +35,7 @@ class ChangeLog:
 
     @property
     def location(self) -> str:
-        """The database file, as it was given."""
+        """The path of the database file, as the caller gave it."""
         return self._connections.path
 
     @property
@@ -45,20 +45,20 @@ class ChangeLog:
 
     @property
     def database_id(self) -> str:
-        """32 hex digits by which this gallery is told from every other."""
+        """The unique id of this gallery, 32 hex digits."""
         return str(self._connections.query("SELECT database_id FROM settings")[0][0])
 
     def model(self) -> ModelKey | None:
-        """The active model: that of the templates that can be found; None while the gallery is empty."""
+        """The active model, of the templates that a search can find; None while the gallery is empty."""
         return models.active_model(self._connections)
 
     def place(self) -> tuple[Place, ModelKey | None]:
-        """How far the change log has come, and `model`, as of one moment, in one short query."""
+        """The newest entry of the change log, and `model`, as of one moment. One short query."""
         ((seq, mark, *model),) = self._connections.query(_PLACE)
         return Place(seq or 0, mark or 0), None if model[0] is None else to_model(model)
 
     def has(self, place: Place) -> bool:
-        """Whether the log went through `place`: not if a backup from before it was restored."""
+        """Whether the log contains `place`: not if a backup from before it was restored."""
         if place == NOWHERE:
             return True
         return bool(
@@ -86,13 +86,13 @@ class ChangeLog:
     def since(
         self, after_seq: int, model: ModelKey | None = None, batch_size: int = 16_384
     ) -> Iterator[Changes]:
-        """What the change log after `after_seq` says of one model, in stretches of at most `batch_size` entries.
+        """The changes of one model in the log after `after_seq`, in stretches of at most `batch_size` entries.
 
-        `model` is the active one where none is given. Entries of other models are passed over: a stretch may be
-        empty, and moves the place in the log all the same.
+        `model` defaults to the active one. Entries of other models are skipped: a stretch may be empty and still
+        advances the place in the log.
 
-        Each stretch is consistent in itself. Between two of them others may write: what they do comes later
-        in the log, so that who applies all of it ends up with what the gallery holds.
+        Each stretch is consistent in itself. Others may write between two stretches. Their changes come later in the
+        log, so an index that applies the whole log has the content of the gallery.
         """
         wanted = model or self.model()
         model_id = None if wanted is None else models.row_of(self._connections, wanted)
@@ -116,15 +116,14 @@ class ChangeLog:
     def load_all(self, batch_size: int = 16_384) -> Generator[Loaded, None, None]:
         """All templates of the active model by id, in parts of at most `batch_size`, as of one moment.
 
-        What others write meanwhile is not in it. There is always at least one part, since even an empty
-        gallery has a place in its log. Close the iterator (or exhaust it) to give back the connection that it
-        holds.
+        Later writes are not in it. There is always at least one part, since even an empty gallery has a place in its
+        log. Close the iterator, or exhaust it, to release its connection.
         """
         with self._connections.snapshot() as connection, closing(connection.cursor()) as cursor:
             seq, mark, *columns = cursor.execute(_PLACE).fetchone()
             place = Place(seq or 0, mark or 0)
             model = None if columns[0] is None else to_model(columns)
-            # Read as they lie in the file: by an index of models each row would be looked up on its own.
+            # Reads the table in order: with an index of models SQLite would look up each row by itself.
             cursor.execute(
                 """
                 SELECT id, identity_id, vector FROM templates NOT INDEXED

@@ -1,4 +1,4 @@
-"""The connections to one file: one that writes, a few that read, with their transactions and errors."""
+"""The connections to one file, one for writing and a few for reading, with their transactions and errors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OnRemoval: TypeAlias = Callable[[NDArray[np.int64], int], None]
 """Called after the commit of a removal with the removed template ids (n,) and the place in the change log after it."""
 
 MOST_READERS = 16
-"""Connections that read at once, at most; a further thread waits for one of them."""
+"""The most reading connections at once; a further thread waits for one of them."""
 
 _CACHE_SIZE = -2000
 """SQLite's default, KiB when negative."""
@@ -28,8 +28,8 @@ _CACHE_SIZE = -2000
 class Connections:
     """Connections that threads may share: reads run side by side, write transactions one after the other.
 
-    A thread inside a write transaction reads what it has written. All others read what is committed, and wait
-    neither for the writer nor for each other. Every method raises DatabaseErrors where sqlite3 would raise its own.
+    A thread inside a write transaction reads its own writes. All others read the committed state, and wait neither for
+    the writer nor for each other. Every method raises DatabaseErrors in place of the errors of sqlite3.
     """
 
     def __init__(
@@ -59,14 +59,14 @@ class Connections:
 
     @property
     def path(self) -> str:
-        """The database file, as it was given."""
+        """The path of the database file, as the caller gave it."""
         return self._address.path
 
     def close(self) -> None:
-        """Close the file; more than once does no harm. A read that still runs is finished first."""
+        """Close the file, after running reads have finished. A second call does nothing."""
         self._readers.close()
         with self._lock:
-            # The last: it moves the write-ahead log into the file.
+            # Closed last: the writer moves the write-ahead log into the file.
             self._writer.close()
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
@@ -90,10 +90,10 @@ class Connections:
 
     @contextmanager
     def write(self, *, cache_kib: int | None = None) -> Iterator[sqlite3.Connection]:
-        """One write transaction: all of it is committed on leaving, or none on an exception.
+        """One write transaction: all of it is committed at the end, or none on an exception.
 
-        Inside another one it is a part of that one, and an exception undoes this part only. `cache_kib` is how
-        many pages are held meanwhile, from now on until the outermost transaction ends.
+        Inside another transaction it is a part of that one, and an exception undoes this part only. `cache_kib` is the
+        size of the page cache, KiB, until the outermost transaction ends.
         """
         with self._lock, translated(self.path):
             connection = self._writer
@@ -112,7 +112,7 @@ class Connections:
                 ends_at = _last_seq(connection) if purge else 0
                 connection.execute("RELEASE part" if nested else "COMMIT")
             except BaseException:
-                # A full disk can have undone the whole transaction already.
+                # On a full disk SQLite may have undone the whole transaction already.
                 if connection.in_transaction:
                     connection.execute("ROLLBACK TO part" if nested else "ROLLBACK")
                 if connection.in_transaction:
@@ -132,15 +132,15 @@ class Connections:
                     listener(np.array(removed, np.int64), ends_at)
 
     def purge_on_commit(self) -> None:
-        """After this transaction, empty the write-ahead log and call those who keep copies of what it removed.
+        """After this transaction, empty the write-ahead log and call the listeners that keep copies of vectors.
 
-        Both still hold that.
+        The log and the copies still hold the removed templates.
         """
         self._purge = True
 
     @contextmanager
     def snapshot(self) -> Iterator[sqlite3.Connection]:
-        """A connection for a long read, inside a read transaction: it sees one state and makes no other read wait."""
+        """A connection for a long read, inside a read transaction: it sees one state and delays no other read."""
         with translated(self.path):
             connection = self._address.connect()
             try:
@@ -161,10 +161,10 @@ class Connections:
             self._readers.give_back(connection)
 
     def _empty_log(self) -> None:
-        """Move the log into the file and truncate it, as far as that is possible now.
+        """Move the log into the file and truncate it, if that is possible now.
 
-        Where a process still reads from it, or the disk is full, a later removal or the last process to close
-        the file does the work. The transaction is committed: this must not make it look as if it had failed.
+        If a process still reads from it, or the disk is full, a later removal or the last process to close the file
+        does the work. The transaction is committed already, so a failure here must not raise.
         """
         connection = self._writer
         connection.execute("PRAGMA busy_timeout = 0")
@@ -204,7 +204,7 @@ class _Readers:
         return connection
 
     def give_back(self, connection: sqlite3.Connection) -> None:
-        """Let another thread have the connection."""
+        """Return the connection for use by other threads."""
         with self._condition:
             if self._closed:
                 connection.close()
@@ -215,7 +215,7 @@ class _Readers:
             self._condition.notify()
 
     def close(self) -> None:
-        """Close all of them; waits for those that are taken."""
+        """Close all of them; waits for those in use."""
         with self._condition:
             self._closed = True
             self._opened -= len(self._idle)
@@ -231,6 +231,6 @@ def _last_seq(connection: sqlite3.Connection) -> int:
 
 
 def _removed_since(connection: sqlite3.Connection, seq: int) -> list[int]:
-    """The templates that were removed after a place in the change log."""
+    """The ids of the templates that were removed after a place in the change log."""
     removed = connection.execute("SELECT template_id FROM changes WHERE seq > ? AND op = 'remove'", (seq,))
     return [id_ for (id_,) in removed]

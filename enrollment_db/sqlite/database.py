@@ -1,4 +1,4 @@
-"""One gallery file: its connections, and the parts that share them."""
+"""One gallery file: the parts of a database, on shared connections."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from enrollment_db.sqlite.templates import Templates
 
 
 class SqliteDatabase:
-    """A gallery file that is open: `templates`, `policies`, `journal`, `changes` and `migration`.
+    """An open gallery file: `templates`, `policies`, `journal`, `changes` and `migration`.
 
     Several processes may read and write one file at once; a writer waits up to `timeout_s` for another. Threads may
-    share a database: reads wait for nothing, writes are made one after the other. After a fork, open another.
+    share a database: reads do not wait, writes run one after the other. After a fork, open another.
     """
 
     def __init__(self, connections: Connections) -> None:
@@ -40,13 +40,13 @@ class SqliteDatabase:
         timeout_s: float = 5.0,
         on_removal: Sequence[OnRemoval] = (),
     ) -> SqliteDatabase:
-        """Open the gallery at `path`; with `create`, make it and its directory where there is none.
+        """Open the gallery at `path`; with `create`, create it and its directory if there is none.
 
-        `read_only` makes nothing and refuses writes. It opens files that may not be written, too; where not
-        even the directory may be, it shows the gallery as it was on opening.
+        `read_only` creates nothing and refuses writes. It can open files without write permission. If the directory
+        cannot be written either, it shows the gallery as it was on opening.
 
-        `on_removal` are those who keep copies of vectors, such as snapshots of an index: each is called after the
-        commit of a removal. `enrollment_db.registry.open_database` fills them in.
+        `on_removal` are the listeners that keep copies of vectors, such as snapshots of an index: each is called after
+        the commit of a removal. `enrollment_db.registry.open_database` sets them.
 
         Raises Missing, Corrupt, NotAGallery, Locked, ReadOnly, NewerSchema, DiskFull or Unusable.
         """
@@ -62,15 +62,15 @@ class SqliteDatabase:
 
     @property
     def location(self) -> str:
-        """The database file, as it was given."""
+        """The path of the database file, as the caller gave it."""
         return self._connections.path
 
     def check(self) -> list[str]:
-        """What is wrong with the database, one line each; empty if nothing is. Reads all of it."""
+        """The problems of the database, one line each; empty if there are none. Reads all of it."""
         return problems_of(self._connections)
 
     def close(self) -> None:
-        """Close the file; more than once does no harm."""
+        """Close the file. A second call does nothing."""
         self._connections.close()
 
     def __enter__(self) -> SqliteDatabase:

@@ -1,4 +1,4 @@
-"""How many identities can be found, without counting all of them each time."""
+"""The number of identities that a search can find, without counting all of them each time."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _NOW = f"""
     {ACTIVE}
 """
 _COUNTED = f"SELECT {_NOW}, (SELECT count(DISTINCT identity_id) FROM templates WHERE model_id = {ACTIVE})"
-# Parameters: seq, newest_id and model_id of the gallery_size before. An identity in the log since then has a template
-# now, or has not; and had one before, or had not: one that is there still, or was removed meanwhile. Ids ascend, so
-# those from before are at most newest_id.
+# Parameters: seq, newest_id and model_id of the gallery_size before. For each identity in the log since then: whether
+# it has a template now, less whether it had one then, which is still stored or was removed since. Ids ascend, so
+# templates from before have at most newest_id.
 _GAINED = f"""
     SELECT {_NOW}, (
         SELECT coalesce(sum(
@@ -36,7 +36,7 @@ _GAINED = f"""
 
 
 def size_now(connections: Connections, before: GallerySize | None) -> GallerySize:
-    """The size now; with the size of some time `before`, only the changes since are looked at."""
+    """The size now; with an earlier size `before`, reads only the changes since."""
     if before is not None:
         ((seq, newest_id, model_id, gained),) = connections.query(_GAINED, before[:3])
         if model_id == before.model_id and 0 <= seq - before.seq <= _MOST_CHANGES:

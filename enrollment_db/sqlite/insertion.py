@@ -13,7 +13,7 @@ TemplateRow: TypeAlias = tuple[int, int, bytes, str | None, bytes, str | None, s
 
 
 def identity_id(connection: sqlite3.Connection, name: str, time: str) -> int:
-    """The identity's row id; the row is made if it is new."""
+    """The identity's row id; inserts the row of a new identity."""
     row = connection.execute("SELECT id FROM identities WHERE name = ?", (name,)).fetchone()
     if row is not None:
         return int(row[0])
@@ -23,7 +23,7 @@ def identity_id(connection: sqlite3.Connection, name: str, time: str) -> int:
 
 
 def add_template(connection: sqlite3.Connection, row: TemplateRow) -> Added:
-    """Insert a row of templates without its id, unless the identity has its photo already."""
+    """Insert a row of templates, given without its id, unless the identity has the photo already."""
     owner_id, model_id, _, _, digest, *_ = row
     found = connection.execute(
         "SELECT id FROM templates WHERE (sha256, identity_id, model_id) = (?, ?, ?)",
@@ -43,7 +43,7 @@ def add_template(connection: sqlite3.Connection, row: TemplateRow) -> Added:
 
 
 def keep_crop(connection: sqlite3.Connection, owner_id: int, digest: bytes, crop: FaceCrop) -> None:
-    """Store the crop of an identity's photo, unless it is there already."""
+    """Store the crop of an identity's photo, unless it is stored already."""
     connection.execute(
         """
         INSERT INTO crops (identity_id, sha256, picture, box, landmarks) VALUES (?, ?, ?, ?, ?)

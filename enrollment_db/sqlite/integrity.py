@@ -1,12 +1,20 @@
-"""Whether a gallery file is sound."""
+"""The check of a gallery file."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing
+
+import numpy as np
+
 from enrollment_db.sqlite.connections import Connections
+from enrollment_db.vectors import what_is_wrong, wrong_rows
+
+_BATCH = 16_384
 
 
 def problems_of(connections: Connections) -> list[str]:
-    """What is wrong with the database, one line each; empty if nothing is. Reads all of it."""
+    """The problems of the database, one line each; empty if there are none. Reads all of it."""
     problems = [str(row[0]) for row in connections.query("PRAGMA integrity_check") if row[0] != "ok"]
     problems += [
         f"row {row} of {table} refers to a row of {parent} that is not there"
@@ -21,6 +29,7 @@ def problems_of(connections: Connections) -> list[str]:
             """
         )
     ]
+    problems += _wrong_vectors(connections)
     problems += [
         f"the gallery has templates and no model: nobody finds {count} of them"
         for (count,) in connections.query(
@@ -45,3 +54,22 @@ def problems_of(connections: Connections) -> list[str]:
         )
     ]
     return problems
+
+
+def _wrong_vectors(connections: Connections) -> Iterator[str]:
+    """Stored vectors of the right length that are not finite or not of unit length, of all models."""
+    with connections.snapshot() as connection, closing(connection.cursor()) as cursor:
+        for dim, models in connection.execute(
+            "SELECT dim, json_group_array(id) FROM models GROUP BY dim"
+        ).fetchall():
+            cursor.execute(
+                """
+                SELECT id, vector FROM templates NOT INDEXED
+                WHERE model_id IN (SELECT value FROM json_each(?)) AND length(vector) = 4 * ? ORDER BY id
+                """,
+                (models, dim),
+            )
+            while rows := cursor.fetchmany(_BATCH):
+                vectors = np.frombuffer(b"".join(row[1] for row in rows), "<f4").reshape(len(rows), dim)
+                for row in wrong_rows(vectors).tolist():
+                    yield f"template {rows[row][0]} {what_is_wrong(vectors[row])}"

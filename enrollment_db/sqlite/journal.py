@@ -1,4 +1,4 @@
-"""What an unfinished enrolment decided about photos that it did not store."""
+"""The decisions of an unfinished enrolment about photos that it did not store."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from collections.abc import Iterable
 from enrollment_db.names import clean_name
 from enrollment_db.records import now
 from enrollment_db.sqlite.connections import Connections
-from enrollment_db.sqlite.rows import to_digest
+from enrollment_db.vectors import to_digest
 
 KEPT_DAYS = 30
-"""A run that was cut short longer ago is not continued."""
+"""Days after which an interrupted run is no longer continued."""
 
 
 class Journal:
-    """Outcomes by run, name and photo: a repeated run skips what is decided already.
+    """Outcomes by run, name and photo: a repeated run skips photos that are decided already.
 
-    Every method raises DatabaseErrors where the file fails it.
+    Every method raises DatabaseErrors if the file fails.
     """
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
 
     def outcomes(self, run: str) -> dict[tuple[str, str], str]:
-        """What is kept of the outcomes of an unfinished run, by name and SHA-256 (hex)."""
+        """The kept outcomes of an unfinished run, by name and SHA-256 (hex)."""
         rows = self._connections.query("SELECT name, sha256, outcome FROM outcomes WHERE run = ?", (run,))
         return {(name, digest.hex()): outcome for name, digest, outcome in rows}
 
     def keep(self, run: str, name: str, decided: Iterable[tuple[str, str]]) -> None:
-        """Keep what an unfinished `run` decided about photos of `name`: pairs of SHA-256 (hex) and outcome.
+        """Keep outcomes of an unfinished `run` for photos of `name`: pairs of SHA-256 (hex) and outcome.
 
-        A later outcome replaces an earlier one. Raises BadName, and BadTemplate for what is no SHA-256.
+        A later outcome replaces an earlier one. Raises BadName, and BadTemplate for a hash that is not a SHA-256.
         """
         with self._connections.write() as connection:
             cleaned, time = clean_name(name), now()
@@ -42,7 +42,7 @@ class Journal:
             )
 
     def forget(self, run: str, names: Iterable[str]) -> None:
-        """Remove what a run that has ended decided about photos of `names`, and what is old of all runs."""
+        """Remove the outcomes of a finished run for photos of `names`, and the old outcomes of all runs."""
         with self._connections.write() as connection:
             connection.execute(
                 "DELETE FROM outcomes WHERE run = ? AND name IN (SELECT value FROM json_each(?))",
@@ -54,5 +54,5 @@ class Journal:
 
 
 def forget_person(connection: sqlite3.Connection, name: str) -> None:
-    """Remove what is kept about photos of `name`; part of the removal of that person."""
+    """Remove the outcomes for photos of `name`, as a part of the removal of that person."""
     connection.execute("DELETE FROM outcomes WHERE name = ?", (name,))

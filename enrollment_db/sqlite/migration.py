@@ -11,10 +11,10 @@ from enrollment_db.sqlite.models import ACTIVE, SHOWN, made_row_of
 from enrollment_db.sqlite.rows import to_blob, to_box, to_json, to_landmarks
 
 DROPPED_AT_ONCE = 4096
-"""Templates that are removed in one transaction: others may write in between."""
+"""The number of templates removed in one transaction: others may write between transactions."""
 
 _TWIN_OF = "(n.sha256, n.identity_id, n.model_id) = (t.sha256, t.identity_id"
-# CROSS JOIN: by template id, as they lie in the file.
+# CROSS JOIN: reads by template id, in the order of the file.
 _PENDING = f"""
     SELECT t.id, i.name, t.source, lower(hex(t.sha256)), t.box, t.landmarks, t.model_id = {ACTIVE},
            c.picture, c.box, c.landmarks
@@ -33,51 +33,51 @@ class Migration:
         self._connections = connections
 
     def changeover(self, model: ModelKey) -> Changeover:
-        """The gallery's way to another model. Raises Locked, ReadOnly or DiskFull."""
+        """The gallery's move to another model. Raises Locked, ReadOnly or DiskFull."""
         with self._connections.write() as connection:
             return Changeover(self._connections, made_row_of(connection, model), model)
 
 
 class Changeover:
-    """One gallery's way to one model, `Migration.changeover`.
+    """The move of one gallery to one model; `Migration.changeover` returns it.
 
-    A *twin* is the template of the same photo of the same identity under another model. Twins under the new model
-    are staged beside the old templates, a group at a time; each group is on the disk when `stage` returns, so that
-    a run after an interruption finds it. No search finds them until `switch`.
+    A *twin* is the template of the same photo of the same identity under another model. Twins under the new model are
+    staged beside the old templates, one group at a time. Each group is on the disk when `stage` returns, so a run after
+    an interruption continues from it. No search finds twins before `switch`.
 
-    The way is: `start`; `pending` and `stage` until nothing is pending; `switch`, which says whether it could, and
-    is followed by another round where a template was enrolled or removed meanwhile.
+    The order of calls: `start`; `pending` and `stage` until nothing is pending; `switch`. It returns False if a
+    template was enrolled or removed meanwhile: then another round follows.
     """
 
     def __init__(self, connections: Connections, model_id: int, model: ModelKey) -> None:
-        """`model_id` is the row of `model`, which is the new one."""
+        """`model_id` is the row of `model`, the new model."""
         self._connections = connections
         self._model_id = model_id
         self._model = model
 
     def start(self) -> Start:
-        """To be called before the first `pending` of a pass."""
+        """Begin a pass; call it before the first `pending`."""
         ((model_id, seq),) = self._connections.query(
             f"SELECT {ACTIVE}, (SELECT seq FROM sqlite_sequence WHERE name = 'changes')"
         )
         return Start(model_id, int(seq or 0))
 
     def staged(self) -> int:
-        """How many templates of the new model there are."""
+        """The number of templates of the new model."""
         ((count,),) = self._connections.query(
             "SELECT count(*) FROM templates WHERE model_id = ?", (self._model_id,)
         )
         return int(count)
 
     def shown(self) -> int:
-        """How many photos, of all identities, there are under any model: one a photo and identity."""
+        """The number of photos of all identities, with templates of any model."""
         ((count,),) = self._connections.query(f"SELECT count(*) FROM templates t WHERE {SHOWN}")
         return int(count)
 
     def pending(self, after_id: int, limit: int) -> list[Pending]:
-        """The first templates after `after_id` without a twin under the new model, by id, at most `limit`.
+        """The first `limit` templates after `after_id` that have no twin under the new model, by id.
 
-        Each photo of an identity is there once: with its template of the active model, or its newest one.
+        Each photo of an identity occurs once: with its template of the active model, or its newest one.
         """
         rows = self._connections.query(_PENDING, (after_id, self._model_id, self._model_id, limit))
         return [
@@ -97,7 +97,7 @@ class Changeover:
         ]
 
     def stage(self, twins: Sequence[Twin]) -> int:
-        """Store twins under the new model, all or none; returns how many were new.
+        """Store twins under the new model, all or none; returns the number of new ones.
 
         A template that was removed meanwhile gets none. Raises BadTemplate for a vector that is not of the new
         model's dimension, Locked, ReadOnly or DiskFull.
@@ -114,7 +114,8 @@ class Changeover:
         ]
         with self._connections.write() as connection:
             time = now()
-            # The hash and all else are copied here, where no other writer can remove the template in between.
+            # The hash and the other columns are copied in this statement, so no writer can remove the template in
+            # between.
             return connection.executemany(
                 f"""
                 INSERT INTO templates
@@ -127,11 +128,11 @@ class Changeover:
             ).rowcount
 
     def switch(self, start: Start, after_id: int) -> bool:
-        """Make the new model the active one, if the pass that began at `start` and came to `after_id` still holds.
+        """Make the new model the active one, if the pass from `start` to `after_id` is still valid.
 
-        It does not where templates were added since, where staged ones were removed, where the active model has
-        changed, or where nothing is left: then nothing is changed, and False is returned. What the pass has left
-        pending gets no twin by this, and stays. Takes one short transaction.
+        The pass is not valid if templates were added or staged ones removed since, if the active model has changed, or
+        if no template is left. Then this returns False and changes nothing. Templates that the pass left pending stay
+        without a twin. Takes one short transaction.
         """
         with self._connections.write() as connection:
             active = self.start().model_id
@@ -143,14 +144,14 @@ class Changeover:
             ):
                 return False
             connection.execute("UPDATE settings SET pinned_model_id = ?", (self._model_id,))
-            # An index that was kept on disk is of the old model.
+            # Snapshots on disk are of the old model.
             self._connections.purge_on_commit()
         return True
 
     def drop_others(self) -> int:
-        """Remove the templates of other models that have a twin of the active one; returns how many.
+        """Remove the templates of other models that have a twin under the active one; returns their number.
 
-        Those without stay: nothing else is left of them. What was stored is overwritten, as by `Templates.remove`.
+        Templates without a twin stay. The removed data are overwritten, as by `Templates.remove`.
         """
         dropped, after_id = 0, 0
         while True:
@@ -164,7 +165,7 @@ class Changeover:
                 ).fetchall()
                 connection.executemany("DELETE FROM templates WHERE id = ?", ids)
                 if not ids:
-                    # Once for all: it waits for the disk.
+                    # Only once, since it waits for the disk.
                     self._connections.purge_on_commit()
                     return dropped
             dropped, after_id = dropped + len(ids), ids[-1][0]

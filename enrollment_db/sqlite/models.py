@@ -18,13 +18,13 @@ SHOWN = f"""
         WHERE (o.sha256, o.identity_id) = (t.sha256, t.identity_id) AND (o.model_id = {ACTIVE} OR o.id > t.id)
     ))
 """
-"""One template a photo and identity: that of the active model, or the newest of another where there is none."""
+"""One template for each photo and identity: that of the active model, else the newest of another."""
 
 SAME_MODEL = f"({MODEL_COLUMNS}) = (?, ?, ?, ?, ?)"
 
 
 def active_model(connections: Connections) -> ModelKey | None:
-    """The model of the templates that can be found; None while the gallery is empty."""
+    """The model of the templates that a search can find; None while the gallery is empty."""
     rows = connections.query(
         f"SELECT {MODEL_COLUMNS} FROM settings s JOIN models m ON m.id = s.pinned_model_id"
     )
@@ -32,13 +32,13 @@ def active_model(connections: Connections) -> ModelKey | None:
 
 
 def row_of(connections: Connections, model: ModelKey) -> int | None:
-    """The model's row id; None if this gallery never held a template of it."""
+    """The model's row id; None if the gallery never held a template of it."""
     rows = connections.query(f"SELECT m.id FROM models m WHERE {SAME_MODEL}", model_parameters(model))
     return int(rows[0][0]) if rows else None
 
 
 def made_row_of(connection: sqlite3.Connection, model: ModelKey) -> int:
-    """The model's row id; the row is made if it is new."""
+    """The model's row id; inserts the row of a new model."""
     columns = "(name, weights_sha256, aligner, dim, metric)"
     values = model_parameters(model)
     row = connection.execute(f"SELECT id FROM models WHERE {columns} = (?, ?, ?, ?, ?)", values).fetchone()
@@ -50,7 +50,7 @@ def made_row_of(connection: sqlite3.Connection, model: ModelKey) -> int:
 
 
 def pin(connections: Connections, connection: sqlite3.Connection, model: ModelKey) -> int:
-    """The model's row id, to which the gallery is pinned afterwards; inside a write. Raises OtherModel."""
+    """Pin the gallery to the model, inside a write; returns the model's row id. Raises OtherModel."""
     pinned = active_model(connections)
     if pinned is not None and pinned != model:
         raise OtherModel(
@@ -67,7 +67,7 @@ def pin(connections: Connections, connection: sqlite3.Connection, model: ModelKe
 
 
 def unpin_if_empty(connection: sqlite3.Connection) -> None:
-    """Let a gallery without templates start again with any model."""
+    """Unpin a gallery without templates, so that it can start with any model."""
     connection.execute(
         "UPDATE settings SET pinned_model_id = NULL WHERE NOT EXISTS (SELECT 1 FROM templates)"
     )

@@ -1,4 +1,4 @@
-"""From a path to a connection: what may go wrong before the first query, told apart."""
+"""From a path to a connection, with one error for each failure before the first query."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from enrollment_db.errors import Corrupt, Locked, Missing, NewerSchema, NotAGall
 from enrollment_db.sqlite.schema import APPLICATION_ID, SCHEMA_VERSION, migrate
 from enrollment_db.sqlite.translate import translated
 
-# foreign_keys: SQLite ignores them unless asked.
-# recursive_triggers: without it a REPLACE deletes rows behind the change log's back.
-# secure_delete: what is removed is overwritten, not only unlinked: templates are biometric data.
-# synchronous=FULL: in WAL mode NORMAL may lose the last commits in a power cut; an enrolment that
-# was acknowledged must outlive one. It costs an fsync a commit: 0.5 to 4 ms where NORMAL takes 0.2, next to the
-# tens of ms that a photo takes. fullfsync is what macOS needs to mean it, and nothing elsewhere.
+# foreign_keys: SQLite ignores them unless asked. recursive_triggers: without it a REPLACE deletes rows behind the
+# change log's back. secure_delete: removed data are overwritten, not only unlinked: templates are biometric data.
+# synchronous=FULL: in WAL mode NORMAL may lose the last commits in a power cut; an enrolment that was acknowledged must
+# outlive one. It costs an fsync a commit: 0.5 to 4 ms where NORMAL takes 0.2, next to the tens of ms that a photo
+# takes. macOS needs fullfsync for a real sync; other systems ignore it.
 _PRAGMAS = """
     PRAGMA foreign_keys = ON;
     PRAGMA recursive_triggers = ON;
@@ -38,9 +37,9 @@ class Address:
     timeout_s: float
 
     def connect(self) -> sqlite3.Connection:
-        """A configured connection in autocommit mode: transactions begin and end only where we say so.
+        """A configured connection in autocommit mode: transactions begin and end only by explicit statements.
 
-        Raises what sqlite3 raises; any thread may use the connection, one at a time.
+        Any thread may use the connection, one at a time. Raises the errors of sqlite3.
         """
         connection = sqlite3.connect(
             self.uri, uri=True, timeout=self.timeout_s, isolation_level=None, check_same_thread=False
@@ -56,10 +55,10 @@ class Address:
 def open_file(
     path: Path, *, create: bool, read_only: bool, timeout_s: float
 ) -> tuple[Address, sqlite3.Connection]:
-    """Connect to the gallery at `path`; with `create`, make it where there is none.
+    """Connect to the gallery at `path`; with `create`, create it if there is none.
 
-    An older schema is brought up to date, by a reader too. A reader of a file whose directory it may not
-    write falls back to SQLite's immutable mode and then sees the gallery as it was when it was opened.
+    An older schema is migrated, also by a reader. A reader without write permission for the directory uses SQLite's
+    immutable mode and sees the gallery as it was on opening.
 
     Raises Missing, Corrupt, NotAGallery, Locked, ReadOnly, NewerSchema, DiskFull or Unusable.
     """
@@ -73,17 +72,16 @@ def open_file(
     except ReadOnly:
         if not read_only or _has_log(path):
             raise
-        # The WAL's files cannot be made here. As there is no WAL, no process is writing, and the
-        # file is complete.
+        # The WAL's files cannot be created here. Without a WAL, no process is writing, and the file is complete.
         address = Address(str(path), f"{base}?mode=ro&immutable=1", timeout_s)
         return address, _open(address, create=False, read_only=True)
 
 
 def _find(path: Path, *, create: bool) -> bool:
-    """Whether there is a file at `path`, which could be a database; with `create`, its directory is made.
+    """Whether there is a file at `path` that can be a database; with `create`, creates its directory.
 
-    Only asks about the file: to open and close it would drop the locks that SQLite holds on it for other
-    connections of this process (POSIX).
+    Reads only metadata: opening and closing the file would drop the locks that SQLite holds on it for other connections
+    of this process (POSIX).
     """
     try:
         if create:
@@ -105,13 +103,13 @@ def _find(path: Path, *, create: bool) -> bool:
     if stat.S_ISDIR(status.st_mode):
         raise Unusable(f"{path} is a directory, not a gallery", remedy="path_of_a_file", path=str(path))
     if 0 < status.st_size < _SMALLEST_PAGE:
-        # SQLite would take it for an empty database, and write over it.
+        # SQLite would treat it as an empty database, and overwrite it.
         raise Corrupt(f"{path} is not a SQLite database", remedy="other_file", path=str(path))
     return True
 
 
 def _create(path: Path) -> None:
-    """Make an empty file for the owner's eyes only: templates are biometric data.
+    """Create an empty file that only the owner can read: templates are biometric data.
 
     SQLite gives its write-ahead log the same permissions.
     """
@@ -126,7 +124,7 @@ def _open(address: Address, *, create: bool, read_only: bool) -> sqlite3.Connect
         try:
             version = _version(connection, address.path)
             if version == 0 and not create:
-                raise _missing(Path(address.path))
+                raise _missing(Path(address.path), empty_file=True)
             if version < SCHEMA_VERSION:
                 _upgrade(connection, address)
             if read_only:
@@ -155,7 +153,7 @@ def _version(connection: sqlite3.Connection, path: str) -> int:
 
 
 def _upgrade(connection: sqlite3.Connection, address: Address) -> None:
-    """Create or migrate, in one transaction. The second of two processes finds the work done."""
+    """Create or migrate the tables, in one transaction. The second of two processes finds the work done."""
     _write_ahead(connection, address)
     connection.execute("BEGIN IMMEDIATE")
     try:
@@ -169,10 +167,10 @@ def _upgrade(connection: sqlite3.Connection, address: Address) -> None:
 
 
 def _write_ahead(connection: sqlite3.Connection, address: Address) -> None:
-    """Switch the file to WAL, by which readers and the writer do not wait for each other.
+    """Switch the file to WAL, so that readers and the writer do not wait for each other.
 
-    SQLite does not apply its own timeout to this switch, so two processes at it at once need ours. A file
-    system without shared memory keeps the rollback journal, with which all else works too.
+    SQLite does not apply its timeout to this switch, so two processes that switch at once need a timeout here. A file
+    system without shared memory keeps the rollback journal, which also works.
     """
     deadline = time.monotonic() + address.timeout_s
     while True:
@@ -188,15 +186,12 @@ def _write_ahead(connection: sqlite3.Connection, address: Address) -> None:
 
 
 def _has_log(path: Path) -> bool:
-    """Whether commits may wait in a WAL beside the file, which the immutable mode would not see."""
+    """Whether there is a WAL beside the file: the immutable mode would not see its commits."""
     try:
         return path.with_name(path.name + "-wal").stat().st_size > 0
     except OSError:
         return False
 
 
-def _missing(path: Path) -> Missing:
-    return Missing(
-        f"there is no gallery at {path}",
-        path=str(path),
-    )
+def _missing(path: Path, *, empty_file: bool = False) -> Missing:
+    return Missing(f"there is no gallery at {path}", path=str(path), empty_file=empty_file)

@@ -1,4 +1,4 @@
-"""Thresholds with their provenance, and which of them is active."""
+"""Thresholds with their provenance, and the active ones among them."""
 
 from __future__ import annotations
 
@@ -14,47 +14,47 @@ _POLICIES = f"SELECT {POLICY_COLUMNS}, {MODEL_COLUMNS} FROM policies p JOIN mode
 
 
 class Policies:
-    """All policies that were ever put; at most one of a model and kind is active.
+    """All policies that were ever stored. At most one policy of a model and kind is active.
 
-    Every method raises DatabaseErrors where the file fails it.
+    Every method raises DatabaseErrors if the file fails.
     """
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
 
     def all(self) -> list[StoredPolicy]:
-        """All policies that were ever put, oldest first."""
+        """All policies that were ever stored, oldest first."""
         return [to_policy(row) for row in self._connections.query(f"{_POLICIES} ORDER BY p.id")]
 
     def active(self, model: ModelKey, kind: TargetKind) -> StoredPolicy | None:
-        """The active policy of this model and kind of target; None before there is one."""
+        """The active policy of this model and kind of target; None if there is none."""
         rows = self._connections.query(
             f"{_POLICIES} WHERE p.active AND p.kind = ? AND {models.SAME_MODEL}",
             (kind, *model_parameters(model)),
         )
         return to_policy(rows[0]) if rows else None
 
-    def put(self, policy: NewPolicy) -> int:
-        """Make a new policy the active one; returns its id. The one of the same model and kind before it is kept."""
+    def activate(self, policy: NewPolicy) -> int:
+        """Store a new policy and make it the active one of its model and kind; returns its id."""
         with self._connections.write() as connection:
             return _insert(connection, models.made_row_of(connection, policy.model), policy)
 
     def restore(self, policy_id: int) -> None:
-        """Make a stored policy active again, in place of the one of its model and kind. Raises UnknownPolicy."""
+        """Make a stored policy the active one of its model and kind again. Raises UnknownPolicy."""
         with self._connections.write() as connection:
             _restore(connection, policy_id, self._connections.path)
 
     def withdraw(self, policy_id: int) -> None:
-        """Make active again what was active before this policy: an older policy, or none.
+        """Deactivate this policy and activate the one before it, if there was one.
 
-        Raises UnknownPolicy for one that is not active.
+        Raises UnknownPolicy for a policy that is not active.
         """
         with self._connections.write() as connection:
             _withdraw(connection, policy_id, self._connections.path)
 
 
 def _insert(connection: sqlite3.Connection, model_id: int, policy: NewPolicy) -> int:
-    """Insert a policy as the active one, after the one that was; returns its id."""
+    """Insert a policy as the active one, which follows the present one; returns its id."""
     before = connection.execute(
         "SELECT id FROM policies WHERE (model_id, kind) = (?, ?) AND active", (model_id, policy.kind)
     ).fetchone()
@@ -94,7 +94,7 @@ def _restore(connection: sqlite3.Connection, policy_id: int, path: str) -> None:
 def _withdraw(connection: sqlite3.Connection, policy_id: int, path: str) -> None:
     row = connection.execute("SELECT follows FROM policies WHERE id = ? AND active", (policy_id,)).fetchone()
     if row is None:
-        raise UnknownPolicy(f"policy {policy_id} is not in force", path=path)
+        raise UnknownPolicy(f"policy {policy_id} is not active", path=path)
     if row[0] is None:
         _deactivate(connection, policy_id)
     else:
@@ -102,7 +102,7 @@ def _withdraw(connection: sqlite3.Connection, policy_id: int, path: str) -> None
 
 
 def _deactivate(connection: sqlite3.Connection, policy_id: int, path: str | None = None) -> None:
-    """Make no policy of this policy's model and kind active. Raises UnknownPolicy."""
+    """Deactivate all policies of this policy's model and kind. Raises UnknownPolicy."""
     row = connection.execute("SELECT model_id, kind FROM policies WHERE id = ?", (policy_id,)).fetchone()
     if row is None:
         raise UnknownPolicy(f"there is no policy {policy_id}", path=path)

@@ -1,4 +1,4 @@
-"""Between Python values and the columns of a row."""
+"""Conversion between Python values and the columns of a row."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from enrollment_db.errors import BadTemplate, Corrupt
 from enrollment_db.records import Batch, Box, Identity, ModelKey, StoredPolicy, Template
+from enrollment_db.vectors import check_stored, check_vector, check_vectors, damaged
 
 MODEL_COLUMNS = "m.name, m.weights_sha256, m.aligner, m.dim, m.metric"
 
@@ -33,52 +33,22 @@ _POLICY_FIELDS = (
 POLICY_COLUMNS = ", ".join(f"p.{name}" for name in _POLICY_FIELDS)
 
 _STORED = np.dtype("<f4")
-# float32 rounding of a unit vector is below 1e-6; beyond this somebody forgot to normalise.
-_NORM_TOLERANCE = 1e-3
 
 
 def to_blob(vector: NDArray[np.float32], dim: int, what: str) -> bytes:
-    """The vector as stored, little-endian float32. Raises BadTemplate if it is no unit vector of `dim`.
+    """The vector as stored, little-endian float32. Raises BadTemplate if it is not a unit vector of `dim`.
 
     `what` names it in the error.
     """
-    values = np.asarray(vector)
-    if values.shape != (dim,):
-        raise BadTemplate(f"{what} has shape {values.shape}, not ({dim},)", remedy="one_model")
-    blob = values.astype(_STORED)
-    if not np.isfinite(blob).all():
-        raise BadTemplate(f"{what} has values that are not finite", remedy="compute_again")
-    norm = float(np.linalg.norm(blob))
-    if abs(norm - 1) > _NORM_TOLERANCE:
-        raise BadTemplate(f"{what} has length {norm:.4g}, not 1", remedy="normalise")
-    return blob.tobytes()
+    return check_vector(vector, dim, what).astype(_STORED, copy=False).tobytes()
 
 
 def to_blobs(vectors: NDArray[np.float32]) -> Iterator[bytes]:
-    """The rows of (n, d) vectors as stored. Raises BadTemplate before the first if one is no unit vector."""
-    stored = np.ascontiguousarray(vectors, dtype=_STORED)
-    if stored.ndim != 2:
-        raise BadTemplate(f"the templates have shape {stored.shape}, not (n, d)", remedy="one_row_each")
-    # NaN and infinity make a norm that is not near 1 either.
-    near = np.abs(np.linalg.norm(stored, axis=1) - 1) <= _NORM_TOLERANCE
-    if not near.all():
-        raise BadTemplate(
-            f"template {int(np.argmin(near))} is not finite and of length 1", remedy="normalise_all"
-        )
+    """The rows of (n, d) vectors as stored. Raises BadTemplate at once if any is not a unit vector."""
+    stored = check_vectors(vectors).astype(_STORED, copy=False)
     size = stored.shape[1] * _STORED.itemsize
     data = stored.tobytes()
     return (data[start : start + size] for start in range(0, len(data), size))
-
-
-def to_digest(sha256: str) -> bytes:
-    """The 32 bytes of a hash in hex. Raises BadTemplate for anything else."""
-    try:
-        digest = bytes.fromhex(sha256)
-    except ValueError:
-        digest = b""
-    if len(digest) != 32:
-        raise BadTemplate(f"{sha256[:80]!a} is no SHA-256", remedy="digits_of_hash")
-    return digest
 
 
 def to_identity(row: tuple[Any, ...]) -> Identity:
@@ -88,20 +58,34 @@ def to_identity(row: tuple[Any, ...]) -> Identity:
 
 
 def to_json(values: Sequence[float] | NDArray[np.float32] | None) -> str | None:
-    """Coordinates as people read them: to a hundredth of a pixel, which is finer than any detector."""
+    """Coordinates as JSON, to a hundredth of a pixel, which is finer than any detector."""
     return None if values is None else json.dumps(np.asarray(values, np.float64).round(2).tolist())
 
 
-def to_vectors(blobs: Sequence[bytes], dim: int, path: str) -> NDArray[np.float32]:
-    """(n, dim) float32 of n stored vectors. Raises Corrupt if one has another length."""
-    if any(len(blob) != dim * _STORED.itemsize for blob in blobs):
-        raise Corrupt(
-            f"the gallery {path} holds a template of the wrong length",
-            remedy="damaged_template",
-            path=path,
-        )
+def to_vectors(
+    blobs: Sequence[bytes], template_ids: Sequence[int], dim: int, path: str
+) -> NDArray[np.float32]:
+    """(n, dim) float32 of n stored vectors.
+
+    Raises Corrupt, which names the template, if one has another length or is no unit vector.
+    """
+    size = dim * _STORED.itemsize
+    if any(len(blob) != size for blob in blobs):
+        wrong = next(id_ for id_, blob in zip(template_ids, blobs, strict=True) if len(blob) != size)
+        raise damaged(wrong, "is a vector of the wrong length", path)
     stored = np.frombuffer(b"".join(blobs), _STORED).reshape(len(blobs), dim)
-    return stored.astype(np.float32, copy=False)
+    vectors = stored.astype(np.float32, copy=False)
+    check_stored(vectors, template_ids, path)
+    return vectors
+
+
+def by_identity(rows: Sequence[Sequence[Any]], dim: int, path: str) -> dict[int, NDArray[np.float32]]:
+    """(n, dim) vectors by identity id, of rows that begin with identity id, template id, vector. Raises Corrupt."""
+    vectors = to_vectors([row[2] for row in rows], [row[1] for row in rows], dim, path)
+    places: dict[int, list[int]] = {}
+    for place, row in enumerate(rows):
+        places.setdefault(row[0], []).append(place)
+    return {identity: vectors[own] for identity, own in places.items()}
 
 
 def to_ids(values: Sequence[int]) -> NDArray[np.int64]:
@@ -111,11 +95,12 @@ def to_ids(values: Sequence[int]) -> NDArray[np.int64]:
 
 def to_batch(rows: Sequence[Sequence[Any]], model: ModelKey | None, path: str) -> Batch:
     """A Batch of rows (template id, identity id, vector). Raises Corrupt."""
+    ids = [row[0] for row in rows]
     return Batch(
         model=model,
-        template_ids=to_ids([row[0] for row in rows]),
+        template_ids=to_ids(ids),
         identity_ids=to_ids([row[1] for row in rows]),
-        vectors=to_vectors([row[2] for row in rows], model.dim if model else 0, path),
+        vectors=to_vectors([row[2] for row in rows], ids, model.dim if model else 0, path),
     )
 
 

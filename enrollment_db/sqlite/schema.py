@@ -1,8 +1,8 @@
 """The tables, as numbered migrations.
 
-A database says that it is a gallery by its `application_id` and how far it has come by its `user_version`,
-the number of the last migration. sqlite-utils records each migration with its time in `_sqlite_migrations`. A
-migration, once released, is never edited: add the next one.
+The `application_id` of a database marks it as a gallery. Its `user_version` is the number of the last migration.
+sqlite-utils records each migration with its time in `_sqlite_migrations`. A released migration is never edited: add the
+next one.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from sqlite_utils import Database
 
 APPLICATION_ID = 0x46614964
-"""The letters "FaId": how a gallery is told from another program's SQLite file."""
+"""The letters "FaId", which distinguish a gallery from a SQLite file of another program."""
 
 
 def m001_gallery(db: Database) -> None:
-    """People, their templates, and the log by which an index follows them."""
+    """People, their templates, and the change log that an index follows."""
     db.executescript(
         """
         CREATE TABLE identities (
@@ -111,7 +111,7 @@ def m002_policies(db: Database) -> None:
 
 
 def m003_models_side_by_side(db: Database) -> None:
-    """Templates of another model beside those that are searched, and what they can be computed from."""
+    """Templates of another model beside those that are searched, and the crops to compute them from."""
     db.executescript(
         """
         -- The same index with the model: what is asked of a person, and counted, is about one model.
@@ -140,10 +140,10 @@ def m003_models_side_by_side(db: Database) -> None:
 
 
 def m004_marks(db: Database) -> None:
-    """A number at random for each change, by which two histories are told apart.
+    """A random mark for each change, which distinguishes two histories.
 
-    There are two where a backup was restored and written to: places in the log and template ids are given out
-    again then, and only by this can somebody who followed the first history know that he is in the second.
+    A restored backup that is written to has a second history: places in the log and template ids are used again. Only
+    the mark shows this to an index that followed the first history.
     """
     db.executescript(
         """
@@ -165,10 +165,10 @@ def m004_marks(db: Database) -> None:
 
 
 def m005_policies_follow(db: Database) -> None:
-    """What a policy's threshold is worked out from, and which one it took the place of.
+    """The calibration of a policy's threshold, and the policy that it replaced.
 
-    `calibration` is NULL where it is that of the model's card; `since` is when the policy was last put in force, and
-    `follows` the one that was in force before it was put.
+    `calibration` is NULL for that of the model's card. `since` is when the policy was last activated, and `follows` the
+    policy that was active before it was stored.
     """
     db.executescript(
         """
@@ -185,10 +185,9 @@ def m005_policies_follow(db: Database) -> None:
 
 
 def m006_unfinished_enrolment(db: Database) -> None:
-    """What an enrolment that has not come to its end decided about the photos that it did not store.
+    """The decisions of an unfinished enrolment about the photos that it did not store.
 
-    `run` says by which rules. Rows are of no use once a run has ended, or nobody will go on with it: then they are
-    removed.
+    `run` identifies the rules. Rows are removed when the run has ended, or is too old to be continued.
     """
     db.executescript(
         """
@@ -205,7 +204,7 @@ def m006_unfinished_enrolment(db: Database) -> None:
 
 
 def m007_attributes(db: Database) -> None:
-    """What is known of a person beside the name: a JSON object of strings, or NULL."""
+    """Further facts about a person: a JSON object of strings, or NULL."""
     db.executescript("ALTER TABLE identities ADD COLUMN attributes TEXT;")
 
 
@@ -225,9 +224,9 @@ SCHEMA_VERSION = len(MIGRATIONS)
 def migrate(connection: sqlite3.Connection) -> None:
     """Bring an empty database or an older gallery to `SCHEMA_VERSION`.
 
-    Must be called inside a write transaction: all migrations, their records and the version are one step.
+    Call it inside a write transaction: all migrations, their records and the version are one step.
     """
-    # Only here, since a reader of a gallery that is up to date must not pay for the import.
+    # Imported here, since a reader of an up-to-date gallery must not pay for the import.
     from sqlite_utils import Database
     from sqlite_utils.migrations import Migrations
 

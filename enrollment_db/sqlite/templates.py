@@ -1,4 +1,4 @@
-"""Who is enrolled: identities and their templates."""
+"""The enrolled identities and their templates."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ from enrollment_db.sqlite.connections import Connections
 from enrollment_db.sqlite.models import ACTIVE, SHOWN
 from enrollment_db.sqlite.rows import (
     MODEL_COLUMNS,
+    by_identity,
     model_parameters,
     to_blob,
-    to_digest,
     to_identity,
     to_ids,
     to_json,
@@ -43,6 +43,7 @@ from enrollment_db.sqlite.rows import (
     to_template,
     to_vectors,
 )
+from enrollment_db.vectors import to_digest
 
 _IDENTITIES = f"""
     SELECT i.id, i.name,
@@ -53,14 +54,13 @@ _IDENTITIES = f"""
 
 
 class Templates:
-    """The identities and their templates. Every method raises DatabaseErrors where the file fails it.
+    """The identities and their templates. Every method raises DatabaseErrors if the file fails.
 
-    Where nothing else is said, questions are about the templates of the active model, to which the gallery is pinned.
+    Unless stated otherwise, methods read the templates of the active model, to which the gallery is pinned.
 
-    Each write is one transaction, which is on the disk when the method returns. Three things always hold: what
-    is enrolled is of the pinned model, and only a changeover adds templates of another; an identity has at least
-    one template, of whatever model; a gallery without templates is pinned to no model, so that it can start again
-    with another.
+    Each write is one transaction, which is on the disk when the method returns. Three invariants hold: enrolment adds
+    templates of the pinned model only, and a changeover those of another; an identity has at least one template, of any
+    model; a gallery without templates is not pinned, so that it can start with another model.
     """
 
     def __init__(self, connections: Connections) -> None:
@@ -68,38 +68,38 @@ class Templates:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """A unit of work: all writes inside are committed together, faster than one by one, or not at all.
+        """A unit of work: all writes inside are committed together, or none. Faster than one commit each.
 
-        This thread reads what it has written; other writers wait meanwhile. Raises Locked, ReadOnly or DiskFull.
+        This thread reads its own writes; other writers wait meanwhile. Raises Locked, ReadOnly or DiskFull.
         """
         with self._connections.write():
             yield
 
     def model(self) -> ModelKey | None:
-        """The active model: that of the templates that can be found; None while the gallery is empty."""
+        """The active model, of the templates that a search can find; None while the gallery is empty."""
         return models.active_model(self._connections)
 
     def counts(self) -> tuple[int, int]:
-        """How many identities and templates can be found: those of the active model. Counts all of them."""
+        """The number of identities and of templates of the active model. Counts all of them."""
         ((identities, templates),) = self._connections.query(
             f"SELECT count(DISTINCT identity_id), count(*) FROM templates WHERE model_id = {ACTIVE}"
         )
         return identities, templates
 
     def stored(self) -> int:
-        """How many templates there are of all models: no more can be found. Cheap, unlike `counts`."""
+        """The number of templates of all models, an upper bound of those of the active one. Fast, unlike `counts`."""
         ((rows,),) = self._connections.query("SELECT count(*) FROM templates")
         return int(rows)
 
     def gallery_size(self, before: GallerySize | None = None) -> GallerySize:
-        """How many identities can be found now.
+        """The number of identities that a search can find now.
 
-        Given the size of some time before, it looks only at what the change log says has happened since.
+        With an earlier size, it reads only the later entries of the change log.
         """
         return gallery_size.size_now(self._connections, before)
 
     def identities(self) -> list[Identity]:
-        """Everybody, by name; an identity whose templates are all of other models has none to be found."""
+        """All identities, by name. For an identity with templates of other models only, `templates` is 0."""
         return [to_identity(row) for row in self._connections.query(f"{_IDENTITIES} ORDER BY i.name")]
 
     def identity(self, name: str) -> Identity:
@@ -111,9 +111,9 @@ class Templates:
         return to_identity(rows[0])
 
     def of(self, name: str) -> list[Template]:
-        """The templates of an identity, one a photo, by id. Raises UnknownIdentity or BadName.
+        """The templates of an identity, one for each photo, by id. Raises UnknownIdentity or BadName.
 
-        A photo that has no template of the active model is there with its newest one of another.
+        A photo without a template of the active model is represented by its newest one of another.
         """
         rows = self._connections.query(
             f"""
@@ -127,9 +127,9 @@ class Templates:
         return [to_template(row) for row in rows]
 
     def holders_of(self, sha256: str, model: ModelKey) -> dict[str, int]:
-        """Whose photo this is: the ids of its templates of this model by name, in the order of enrolment.
+        """The ids of the photo's templates of this model by name, in the order of enrolment.
 
-        Raises BadTemplate for what is no hash.
+        Raises BadTemplate for an invalid hash.
         """
         rows = self._connections.query(
             f"""
@@ -142,7 +142,7 @@ class Templates:
         return {str(name): int(id_) for name, id_ in rows}
 
     def identity_ids_of(self, template_ids: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
-        """(n,) int64: whose each of n templates, of any model, is; -1 for an id that is not there."""
+        """(n,) int64: the identity id of each of n templates of any model; -1 for an id that is not stored."""
         wanted = [int(id_) for id_ in template_ids]
         found = dict(
             self._connections.query(
@@ -155,10 +155,10 @@ class Templates:
     def owners_of(
         self, template_ids: Sequence[Sequence[int]] | NDArray[np.int64], model: ModelKey, most: int
     ) -> Owners:
-        """Whose templates these are, and those identities' templates of `model`, as of one moment.
+        """The identities of these templates, and their templates of `model`, as of one moment.
 
-        `template_ids` (m, k) are the nearest of m probes, nearest first; ids that are not stored, -1 too, are passed
-        over. Of each probe the first `most` identities are given. Takes two queries, however many probes there are.
+        `template_ids` (m, k) are the nearest of m probes, nearest first; ids that are not stored, -1 too, are ignored.
+        For each probe, returns the first `most` identities. Takes two queries for any number of probes.
         """
         rows = np.asarray(template_ids, np.int64)
         with self._connections.reading() as connection:
@@ -174,51 +174,39 @@ class Templates:
             wanted = sorted({identity for row in of_probe for identity in row})
             found = connection.execute(
                 f"""
-                SELECT i.id, i.name, t.vector FROM templates t JOIN identities i ON i.id = t.identity_id
+                SELECT i.id, t.id, t.vector, i.name FROM templates t JOIN identities i ON i.id = t.identity_id
                 WHERE t.identity_id IN (SELECT value FROM json_each(?))
                 AND t.model_id = (SELECT m.id FROM models m WHERE {models.SAME_MODEL}) ORDER BY t.id
                 """,
                 (json.dumps(wanted), *model_parameters(model)),
             ).fetchall()
-        names: dict[int, str] = {}
-        blobs: dict[int, list[bytes]] = {}
-        for identity, name, blob in found:
-            names[identity] = name
-            blobs.setdefault(identity, []).append(blob)
-        return Owners(
-            of_probe,
-            {
-                identity: Owner(names[identity], to_vectors(own, model.dim, self._connections.path))
-                for identity, own in blobs.items()
-            },
-        )
+        names = {row[0]: row[3] for row in found}
+        vectors = by_identity(found, model.dim, self._connections.path)
+        return Owners(of_probe, {identity: Owner(names[identity], own) for identity, own in vectors.items()})
 
     def vectors_of(
         self, identity_ids: Sequence[int] | NDArray[np.int64], model: ModelKey | None = None
     ) -> dict[int, NDArray[np.float32]]:
-        """(n, d) float32 by identity id, by template id; an identity that has none is left out.
+        """(n, d) float32 by identity id, in the order of template ids; an identity that has none is left out.
 
-        They are of `model`, or of the active model where none is given.
+        `model` defaults to the active model.
         """
         wanted = model or self.model()
         if wanted is None:
             return {}
         rows = self._connections.query(
             """
-            SELECT identity_id, vector FROM templates
+            SELECT identity_id, id, vector FROM templates
             WHERE identity_id IN (SELECT value FROM json_each(?)) AND model_id = ? ORDER BY id
             """,
             (json.dumps([int(id_) for id_ in identity_ids]), models.row_of(self._connections, wanted)),
         )
-        blobs: dict[int, list[bytes]] = {}
-        for identity_id, blob in rows:
-            blobs.setdefault(identity_id, []).append(blob)
-        return {id_: to_vectors(own, wanted.dim, self._connections.path) for id_, own in blobs.items()}
+        return by_identity(rows, wanted.dim, self._connections.path)
 
     def enrolled(
         self, identity_ids: Sequence[int] | NDArray[np.int64], model: ModelKey
     ) -> dict[int, Enrolled]:
-        """All that is known of some identities' templates of `model`, in one query; who has none is left out."""
+        """The templates of some identities under `model`, in one query, for identities that have some."""
         rows = self._connections.query(
             """
             SELECT i.id, i.name, t.id, t.vector, t.quality, t.created_at
@@ -233,16 +221,15 @@ class Templates:
         found = {}
         for id_, templates in own.items():
             _, names, ids, blobs, qualities, times = zip(*templates, strict=True)
-            found[id_] = Enrolled(
-                names[0], to_ids(ids), to_vectors(blobs, model.dim, self._connections.path), qualities, times
-            )
+            vectors = to_vectors(blobs, ids, model.dim, self._connections.path)
+            found[id_] = Enrolled(names[0], to_ids(ids), vectors, qualities, times)
         return found
 
     def list_all(self, batch_size: int = 16_384) -> Generator[Listed, None, None]:
-        """All templates that can be found, by id, with whose they are, as of one moment.
+        """All templates that a search can find, by id, with their identities, as of one moment.
 
-        They come in parts of at most `batch_size`; nothing is yielded where there are none. Close the iterator (or
-        exhaust it) as that of `load_all`.
+        They come in parts of at most `batch_size`; yields nothing if there are none. Close the iterator, or exhaust it,
+        as that of `load_all`.
         """
         with self._connections.snapshot() as connection, closing(connection.cursor()) as cursor:
             (total,) = cursor.execute(f"SELECT count(*) FROM templates WHERE model_id = {ACTIVE}").fetchone()
@@ -250,30 +237,30 @@ class Templates:
             if row is None:
                 return
             model = to_model(row)
-            # CROSS JOIN: as they lie in the file, without sorting.
+            # CROSS JOIN: reads in the order of the file, without sorting.
             cursor.execute(
                 f"""
-                SELECT i.name, t.vector, t.source, t.sha256
+                SELECT t.id, i.name, t.vector, t.source, t.sha256
                 FROM templates t NOT INDEXED CROSS JOIN identities i ON i.id = t.identity_id
                 WHERE t.model_id = {ACTIVE} ORDER BY t.id
                 """
             )
             while rows := cursor.fetchmany(batch_size):
-                names, blobs, sources, digests = (list(column) for column in zip(*rows, strict=True))
+                ids, names, blobs, sources, digests = (list(column) for column in zip(*rows, strict=True))
                 yield Listed(
                     model,
                     total,
                     names,
-                    to_vectors(blobs, model.dim, self._connections.path),
+                    to_vectors(blobs, ids, model.dim, self._connections.path),
                     sources,
                     [digest.hex() for digest in digests],
                 )
 
     def add(self, name: str, templates: Sequence[NewTemplate], model: ModelKey) -> list[Added]:
-        """Enrol templates under `name`, one result each in their order; all are stored or none.
+        """Enrol templates under `name`, all or none; returns one result for each, in their order.
 
-        The identity is created if it is new, and the first templates of a gallery pin it to their model. A
-        photo that this identity has already is a duplicate: the old template stays, as does a crop.
+        A new identity is created. The first templates of a gallery pin the gallery to their model. A photo that this
+        identity already has is a duplicate: the old template stays, and so does its crop.
 
         Raises OtherModel, BadName, BadTemplate, Locked, ReadOnly or DiskFull.
         """
@@ -304,9 +291,9 @@ class Templates:
             return added
 
     def add_many(self, parts: Iterable[Part], model: ModelKey) -> int:
-        """Enrol the templates of all parts, all of them or none; returns how many were new.
+        """Enrol the templates of all parts, all or none; returns the number of new templates.
 
-        Several times as fast as `add`, and no slower for a million. What making the parts raises undoes all.
+        Several times as fast as `add`, also for a million. An exception from the iterator of parts undoes everything.
         Raises as `add` does.
         """
         with self._connections.write(cache_kib=CACHE_KIB) as connection:
@@ -322,16 +309,16 @@ class Templates:
             taken = connection.execute("SELECT id FROM identities WHERE name = ?", (cleaned,)).fetchone()
             if taken is not None and taken[0] != identity.id:
                 raise NameTaken(
-                    f"somebody else is enrolled as {cleaned}",
+                    f"another identity has the name {cleaned}",
                     path=self._connections.path,
                 )
             connection.execute("UPDATE identities SET name = ? WHERE id = ?", (cleaned, identity.id))
 
     def remove(self, name: str) -> int:
-        """Forget an identity and all its templates, of all models; returns of how many photos they were.
+        """Erase an identity with its templates of all models; returns the number of its photos.
 
-        What was stored is overwritten, in the write-ahead log too as soon as nobody reads from it. Snapshots of
-        the index are removed.
+        The stored data are overwritten, in the write-ahead log too as soon as no process reads from it. Listeners erase
+        them from snapshots of the index.
 
         Raises UnknownIdentity or BadName.
         """
@@ -346,9 +333,9 @@ class Templates:
         return int(photos)
 
     def remove_template(self, template_id: int) -> str:
-        """Forget one template, and its identity with it if it was the last; returns the identity's name.
+        """Erase one template, and its identity if it was the last one; returns the identity's name.
 
-        The same photo's templates of other models go with it: it must not come back when the model changes.
+        Templates of the same photo under other models are erased too: the photo must not return when the model changes.
         Raises UnknownTemplate.
         """
         with self._connections.write() as connection:
@@ -379,7 +366,7 @@ class Templates:
         return str(name)
 
     def set_attributes(self, name: str, attributes: Mapping[str, str]) -> None:
-        """Say what is known of a person, in place of what was. Raises UnknownIdentity or BadName."""
+        """Replace the attributes of a person. Raises UnknownIdentity or BadName."""
         with self._connections.write() as connection:
             connection.execute(
                 "UPDATE identities SET attributes = ? WHERE id = ?",

@@ -1,4 +1,4 @@
-"""Where sqlite3's errors become ours."""
+"""Conversion of sqlite3's errors into DatabaseErrors."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _CODE_OF_TEXT = {
 
 @contextmanager
 def translated(path: str) -> Iterator[None]:
-    """Raise what sqlite3 raises inside as DatabaseErrors about the database at `path`.
+    """Convert errors of sqlite3 inside into DatabaseErrors about the database at `path`.
 
-    A ProgrammingError is a mistake of ours, not a state of the file, and is left as it is.
+    A ProgrammingError is a defect of this program, not a state of the file, and passes unchanged.
     """
     try:
         yield
@@ -39,7 +39,7 @@ def translated(path: str) -> Iterator[None]:
 
 
 def _code(error: sqlite3.Error) -> int:
-    """SQLite's extended result code, guessed from the text where Python does not tell it; 0 if unknown."""
+    """SQLite's extended result code, derived from the text if Python does not give it; 0 if unknown."""
     code = getattr(error, "sqlite_errorcode", None)
     if isinstance(code, int):
         return code
@@ -49,7 +49,7 @@ def _code(error: sqlite3.Error) -> int:
 
 def _ours(error: sqlite3.Error, path: str) -> DatabaseError:
     code = _code(error)
-    # A WAL index that cannot grow reports an I/O error, though what is missing is room.
+    # A WAL index that cannot grow for lack of disk space reports an I/O error.
     primary = _FULL if code == _IOERR_SHMSIZE else code & 0xFF
     if primary in (_BUSY, _LOCKED):
         return Locked(
@@ -70,7 +70,7 @@ def _ours(error: sqlite3.Error, path: str) -> DatabaseError:
             path=path,
         )
     if primary == _ERROR:
-        # Our statements are fixed, so what they do not find another program has taken away.
+        # The statements here are fixed, so another program must have removed the missing table.
         return Corrupt(
             f"the gallery {path} lacks a part of its tables: {error}",
             path=path,

@@ -1,1 +1,1 @@
-"""The whole system put together: the FaceID class, its services, and the factories that open networks."""
+"""The composition of the whole system: the FaceID class, its services, and the factories that open networks."""

@@ -1,4 +1,4 @@
-"""Is this installation fit for use? One check after another, none of which stops the next."""
+"""The checks of an installation. A failed check does not stop the next one."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from faceid.config import Settings
 from faceid.distribution import VERSION
 from faceid.errors import FaceIDError, GalleryError, ModelError
 from faceid.gallery.gallery import Gallery
-from faceid.gallery.opening import open_gallery
+from faceid.gallery.opening import is_absent, open_gallery
 from faceid.networks import registry
 from faceid.results import CheckResult, Problem
 from faceid.runtime import devices
 
 LEAST_FREE_BYTES = 200 * 2**20
-"""Below this much free disk a model cannot be pulled and the database may soon not grow."""
+"""The least free disk space: below it a model cannot be pulled, and the database may soon fail to grow."""
 
 
 Area: TypeAlias = Literal["model", "gallery"]
@@ -30,7 +30,7 @@ _RUNTIMES = {"torch": "torch", "openvino": "openvino", "auto": "torch, in long r
 
 
 def examine(settings: Settings) -> Iterator[tuple[Area, CheckResult]]:
-    """Each check with the area that its failure is in; a device belongs to the area of models."""
+    """Each check with the area of its failure; devices belong to the area of models."""
     yield (
         "model",
         CheckResult(
@@ -53,7 +53,7 @@ def examine(settings: Settings) -> Iterator[tuple[Area, CheckResult]]:
     yield "model", _check("detector", _detector)
     yield "gallery", CheckResult("sqlite", *_sqlite())
     yield from _gallery(settings)
-    yield "gallery", _check("disk", partial(_disk, settings.db))
+    yield "gallery", _check("disk", partial(_disk, settings.db.file or settings.config_file))
 
 
 def _check(name: str, look: Callable[[], str]) -> CheckResult:
@@ -68,7 +68,7 @@ def _not_pulled(name: str) -> CheckResult:
 
 
 def _to_do(name: str, problem: Problem) -> CheckResult:
-    """A check without a fault, where a step is left to the user."""
+    """A check without a fault that leaves a step to the user."""
     return CheckResult(name, True, problem.message, problem)
 
 
@@ -107,17 +107,16 @@ def _sqlite() -> tuple[bool, str]:
 
 
 def _gallery(settings: Settings) -> Iterator[tuple[Area, CheckResult]]:
-    path = settings.db
-    if not path.exists():
-        yield "gallery", _to_do("gallery", Problem("not_enrolled", f"{path}: not there yet"))
-        return
     try:
-        gallery = open_gallery(path, read_only=True)
+        gallery = open_gallery(settings.db, read_only=True)
     except GalleryError as error:
-        yield "gallery", CheckResult("gallery", False, str(error), Problem.of(error))
+        if is_absent(error):
+            yield "gallery", _to_do("gallery", Problem("not_enrolled", f"{settings.db}: not there yet"))
+        else:
+            yield "gallery", CheckResult("gallery", False, str(error), Problem.of(error))
         return
     try:
-        yield "gallery", _check("gallery", partial(_contents, gallery, path))
+        yield "gallery", _check("gallery", partial(_contents, gallery))
         yield "gallery", _check("integrity", partial(_integrity, gallery))
         yield "gallery", _check("index", partial(_index, gallery))
         if gallery.model is not None:
@@ -126,9 +125,9 @@ def _gallery(settings: Settings) -> Iterator[tuple[Area, CheckResult]]:
         gallery.close()
 
 
-def _contents(gallery: Gallery, path: Path) -> str:
+def _contents(gallery: Gallery) -> str:
     identities, templates = gallery.counts()
-    return f"{path}: {identities} identities, {templates} templates"
+    return f"{gallery.location}: {identities} identities, {templates} templates"
 
 
 def _integrity(gallery: Gallery) -> str:

@@ -39,12 +39,12 @@ class FaceID:
     """Enrol, identify, verify and compare faces against one gallery.
 
     Eight methods do the daily work: enroll, enroll_each, identify, identify_each, verify, compare, watch and remove.
-    The rest is in parts: `people`, `policies`, `index` and `transfer`. `services` gives what they all work with, for
-    programs that need the network, the pipeline or the open gallery itself.
+    The other methods are in four parts: `people`, `policies`, `index` and `transfer`. `services` is for programs that
+    need the network, the pipeline or the open gallery itself.
 
-    Networks, the gallery and the index are loaded when they are first needed, once. Threads may share an object: many
-    may ask while one enrols, removes or moves the gallery to another model. Use it as a context manager. Methods raise
-    the errors of `faceid.errors`.
+    Networks, the gallery and the index are loaded once, when they are first needed. Threads may share an object: many
+    may search while one enrols, removes or moves the gallery to another model. Use it as a context manager. Methods
+    raise the errors of `faceid.errors`.
     """
 
     people: People
@@ -64,12 +64,12 @@ class FaceID:
         notify: Callable[[str], None] | None = None,
         settings: Settings | None = None,
     ) -> None:
-        """Open nothing yet. `Settings.load` says what `db`, `model` and `device` may be and which defaults they have.
+        """Open nothing yet. `Settings.load` describes `db`, `model` and `device` and their defaults.
 
-        `min_face` is the smallest face to look for, pixels (None: by the size of the image). `detector` is a name of
-        the detector registry (None: the one that goes with the model); a calibration holds for the detector that it was
-        made with. `notify` is called with one-line notes, such as the chosen device, from any thread. `settings` take
-        the place of `db`, `model` and `device`.
+        `min_face` is the smallest face to detect, pixels (None: by the size of the image). `detector` is a name of the
+        detector registry (None: the detector of the model). A calibration is valid for the detector that it was made
+        with. `notify` is called with one-line notes, such as the chosen device, from any thread. `settings` replace
+        `db`, `model` and `device`.
         """
         self.services = Services(
             Settings.load(db=db, model=model, device=device) if settings is None else settings,
@@ -91,7 +91,7 @@ class FaceID:
         self.close()
 
     def close(self) -> None:
-        """Close the gallery. Running requests finish first: the last of them closes it, and this does not wait.
+        """Close the gallery, without waiting: if requests are running, the last of them closes it.
 
         May be called again. A later request opens the gallery again.
         """
@@ -100,7 +100,7 @@ class FaceID:
     # -- decisions ---------------------------------------------------------------------------------------------
 
     def identify(self, image: ImageLike, target: Target | None = None, *, top: int = 5) -> IdentifyResult:
-        """Who is in this image? `top` candidates are listed for each face.
+        """Search the gallery for each face of the image; each result lists `top` candidates.
 
         `target` defaults to the gallery's policy for searches, else to FPIR 1 %.
         """
@@ -109,25 +109,25 @@ class FaceID:
     def identify_each(
         self, images: Iterable[ImageLike], target: Target | None = None, *, top: int = 5
     ) -> Iterator[IdentifyResult]:
-        """`identify` for many images, in order, each as soon as it is known.
+        """`identify` for many images, in order; yields each result as soon as it is ready.
 
-        Images are embedded in batches, and those that are ready at the same time are searched for in one call.
+        Images are embedded in batches. Those that are ready at the same time are searched in one call.
         """
         return (result for _, result in matching.search(self.services, images, target, top=top))
 
     def verify(self, name: str, image: ImageLike, target: Target | None = None) -> VerifyResult:
-        """Does this image show the enrolled person `name`?
+        """Compare the only face of the image with the enrolled person `name`.
 
         `target` defaults to the gallery's policy for comparisons, else to FMR 1e-4.
 
-        Raises InputError where the image cannot be read or does not show exactly one face, Refused for an unknown name.
+        Raises InputError if the image cannot be read or does not show exactly one face, Refused for an unknown name.
         """
         return matching.verify(self.services, name, image, target)
 
     def compare(self, first: ImageLike, second: ImageLike, target: Target | None = None) -> CompareResult:
-        """Do two images show one person? Needs no gallery.
+        """Compare the only faces of two images. Needs no gallery.
 
-        `target` defaults to the policy for comparisons of the gallery, where there is one, else to FMR 1e-4.
+        `target` defaults to the gallery's policy for comparisons if there is one, else to FMR 1e-4.
 
         Raises InputError as `verify` does.
         """
@@ -147,14 +147,14 @@ class FaceID:
     ) -> Live:
         """Watch a camera (`"0"`), an `rtsp://` or `http://` stream, a video, a directory of images, or `-`.
 
-        Iterate over the result, and close it or use it as a context manager. Faces are searched for in the gallery, or
+        Iterate over the result, and close it or use it as a context manager. Each face is searched in the gallery, or
         compared with the one person `claim`. `target` is as for `identify` and, with a claim, as for `verify`. With
-        `liveness` only a live face gets a name: `passive` judges by single images, `challenge` asks for a few movements
-        too. A decision takes `least_looks` embedded frames at least. Files are read as fast as they can be processed,
-        with `realtime` at their own pace.
+        `liveness` only a live face gets a name: `passive` uses single images, `challenge` also asks for a few
+        movements. A decision needs at least `least_looks` embedded frames. Files are read as fast as they can be
+        processed, with `realtime` at their own pace.
 
         Raises UsageError (`bad_source`; `not_calibrated` for a model without a calibration), InputError
-        (`no_such_source`), ModelError where weights for liveness are missing, Refused for an unknown claim.
+        (`no_such_source`), ModelError if weights for liveness are missing, Refused for an unknown claim.
         """
         return watching.watch(
             self.services,
@@ -178,10 +178,10 @@ class FaceID:
         *,
         store_crops: bool = False,
     ) -> list[EnrollResult]:
-        """Store the templates of one person's images; one result an image, in their order.
+        """Store the templates of one person's images; returns one result for each image, in their order.
 
-        An image that cannot be used gives a result with a reason, not an error. `rules` say which images are enrolled.
-        `store_crops` keeps the part of each image around the face in the gallery, for a later re-embedding.
+        An image that cannot be used gives a result with a reason, not an error. `rules` decide which images are
+        enrolled. `store_crops` keeps the part of each image around the face in the gallery, for a later re-embedding.
         """
         single = isinstance(images, (str, Path)) or hasattr(images, "shape")
         listed = cast("Iterable[ImageLike]", [images] if single else images)
@@ -204,15 +204,15 @@ class FaceID:
         ask: Callable[[str], bool] | None = None,
         warn: Callable[[AlreadyEnrolled], None] | None = None,
     ) -> Iterator[EnrollResult]:
-        """`enroll` for photos of many people (see `faceid.sources`), each result as soon as it is stored.
+        """`enroll` for photos of many people (see `faceid.sources`); yields each result as soon as it is stored.
 
-        Consecutive photos of one person are decided on together. `attributes` by name are stored with people of whom a
-        photo is enrolled. `ask` answers questions where the rules require it. `warn` is told of people who seem to be
-        enrolled under another name already (default: `notify` is told). Repeat a run that was interrupted: it goes on
-        where it stopped. A re-embedding interrupts it with GalleryError (`model_mismatch`).
+        Consecutive photos of one person are decided together. `attributes` by name are stored with each person who has
+        an enrolled photo. `ask` is called with questions if the rules require it. `warn` is called with people who seem
+        to be enrolled under another name already (default: `notify`). A repeated run continues an interrupted one. A
+        re-embedding interrupts a run with GalleryError (`model_mismatch`).
         """
         with self.services.request(create=True) as request:
-            # Now and not with the first result: what prevents any enrolment is the caller's to know at once.
+            # Checked now and not at the first result: the caller must learn at once that no enrolment is possible.
             assert request.model.pipeline
         return self._enrolled_each(photos, rules, attributes, store_crops, ask, warn)
 

@@ -1,4 +1,4 @@
-"""Names -> instances. Heavy libraries are imported here and below, when a network is first needed."""
+"""Factories: from names to instances. Heavy libraries are imported here and below, when a network is first needed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from faceid.ports.networks import Detector, Embedder, LivenessDetector
 
 CPU_WORKERS = 16
-"""Threads that work on pictures at most: more would mostly wait for Python's lock."""
+"""The most threads that work on pictures: more would mostly wait for Python's lock."""
 
 GPU_WORKERS, GPU_BATCH, GPU_BATCH_PIXELS = 4, 32, 32_000_000
 """Threads beside a GPU, and pictures and pixels that each gives it at once."""
@@ -33,12 +33,12 @@ def make_detector(
     runtime: Runtime = "auto",
     detector: str | None = None,
 ) -> Detector:
-    """The detector called `detector`, or without a name the one that goes with `model`: MTCNN, and the fake's own.
+    """The detector called `detector`; without a name, the detector of `model`: MTCNN, or the fake for the fake.
 
-    `min_face` is the smallest face to look for, pixels. Raises ModelError, DeviceError.
+    `min_face` is the smallest face to detect, pixels. Raises ModelError, DeviceError.
     """
     name = detector or (detectors.FAKE if model == FAKE else detectors.MTCNN)
-    # The fake runs no network: any device and runtime will do.
+    # The fake runs no network, so it accepts any device and runtime.
     chosen = runtime if name == detectors.FAKE else resolve_runtime(runtime, device)
     return detectors.open_detector(name, device=device, min_face=min_face, runtime=chosen)
 
@@ -46,8 +46,8 @@ def make_detector(
 def make_embedder(model: str, device: str, settings: Settings) -> Embedder:
     """The network called `model`, loaded.
 
-    Raises ModelError where it is unknown, missing or altered, or its runtime is; DeviceError where its runtime
-    cannot use `device`. An ONNX graph of the user's own runs in ONNX Runtime always.
+    Raises ModelError if it is unknown, missing or altered, or its runtime is missing; DeviceError if its runtime cannot
+    use `device`. An ONNX graph of the user always runs in ONNX Runtime.
     """
     card = registry.card(model, settings.models_dir)
     kind = kinds.find_kind(card.backbone)
@@ -67,9 +67,9 @@ def make_embedder(model: str, device: str, settings: Settings) -> Embedder:
 
 
 def make_liveness_detector(model: str, device: str, settings: Settings) -> LivenessDetector:
-    """The passive liveness detector that goes with `model`: MiniFASNet, or the fake for the fake.
+    """The passive liveness detector of `model`: MiniFASNet, or the fake for the fake.
 
-    Raises ModelError where its weights are missing or altered.
+    Raises ModelError if its weights are missing or altered.
     """
     if model == FAKE:
         return cast(
@@ -82,10 +82,10 @@ def make_liveness_detector(model: str, device: str, settings: Settings) -> Liven
 def open_liveness_detector(
     kind: Kind, model: str, device: str, settings: Settings
 ) -> LivenessDetector | None:
-    """The passive detector that goes with `model`, where `kind` uses one.
+    """The passive liveness detector of `model`, None if `kind` uses none.
 
-    Raises ModelError as `make_liveness_detector` does; weights that are merely not there are None for a
-    challenge, which works without them.
+    Raises ModelError as `make_liveness_detector` does. But for a challenge, which works without it, missing weights
+    give None.
     """
     if kind == "off":
         return None
@@ -98,10 +98,10 @@ def open_liveness_detector(
 
 
 def make_crew(model: str, device: str) -> Crew:
-    """The threads for many pictures: one a core, each with single-threaded networks.
+    """The threads for many pictures: one for each core, with single-threaded networks.
 
-    That keeps every core busy; threads inside a layer of these networks mostly wait for each other. On a GPU a few
-    threads, each with a stream of its own, decode and launch while it computes.
+    That keeps every core busy; threads inside a layer of these networks mostly wait for each other. Beside a GPU, a few
+    threads, each with its own stream, decode and launch work while it computes.
     """
     cores = usable_cores()
     if model == FAKE:

@@ -1,4 +1,4 @@
-"""`FaceID.index`: what searches the templates. It mirrors the database and can be made again from it at any time."""
+"""`FaceID.index`: the search index. It mirrors the database and can be rebuilt from it at any time."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from faceid.results import IndexResult, IndexStatus, IndexVerification
 
 
 class GalleryIndex:
-    """The index of one gallery. Methods raise GalleryError; DeviceError where the index needs a GPU and finds none."""
+    """The index of one gallery. Methods raise GalleryError, and DeviceError if the index needs a GPU and finds none."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
 
     def status(self) -> IndexStatus:
-        """Which index a search uses, why, and the snapshot of it on the disk. Reads headers and counters only."""
+        """The index that a search uses, with the reason, and its snapshot. Reads headers and counters only."""
         with self._services.borrowed_gallery() as gallery:
             return maintenance.index_status(gallery)
 
@@ -24,7 +24,7 @@ class GalleryIndex:
             return maintenance.verify_index(gallery)
 
     def rebuild(self) -> IndexResult:
-        """Make the index again from the database, whatever is on the disk."""
+        """Rebuild the index from the database, and ignore any snapshot."""
         with self._services.borrowed_gallery() as gallery:
             return maintenance.rebuild_index(gallery)
 

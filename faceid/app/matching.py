@@ -28,7 +28,7 @@ ImageLike: TypeAlias = Union[str, Path, "Pixels"]
 
 
 def source_of(image: ImageLike) -> Source:
-    """An image as the pipeline takes it."""
+    """The image as an input of the pipeline."""
     if isinstance(image, (str, Path)):
         return Source(str(image), partial(fetch, str(image)))
     return Source("array", partial(from_array, image))
@@ -37,9 +37,9 @@ def source_of(image: ImageLike) -> Source:
 def search(
     services: Services, images: Iterable[ImageLike], target: Target | None = None, *, top: int = 5
 ) -> Iterator[tuple[Analysis[Source], IdentifyResult]]:
-    """What was seen in each image and who that is, in order, each as soon as it is known.
+    """Each image's analysis and its search result, in order, each as soon as it is ready.
 
-    Images that are ready at the same time are searched for in one call. Raises as `FaceID.identify` does.
+    Images that are ready at the same time are searched in one call. Raises as `FaceID.identify` does.
     """
     return services.answer_each(
         (source_of(image) for image in images),
@@ -97,7 +97,7 @@ def _verify(request: Request, name: str, image: ImageLike, target: Target | None
 
 
 def _one_face(model: ModelServices, image: ImageLike) -> tuple[str, Embedding]:
-    """What the image is called and its only face. Raises InputError."""
+    """The name of the image and its only face. Raises InputError."""
     (analysis,) = model.pipeline.analyse([source_of(image)])
     if analysis.error is not None:
         raise analysis.error
@@ -109,7 +109,7 @@ def _one_face(model: ModelServices, image: ImageLike) -> tuple[str, Embedding]:
 def _search(
     services: Services, request: Request, sources: Iterator[Source], target: Target | None, top: int
 ) -> Iterator[tuple[Analysis[Source], IdentifyResult]]:
-    # Before the first image is read: the user has to change a target that cannot be met.
+    # Before the first image is read: the user must change a target that cannot be met.
     request.policies.for_search(target)
     request.guard()
     for analyses in request.model.pipeline.analyse_in_groups(sources):
@@ -127,7 +127,7 @@ def _search(
 def _searched(
     request: Request, analyses: Collection[Analysis[Source]], target: Target | None, top: int
 ) -> list[IdentifyResult]:
-    """The results of looks that are searched for in one call. They share its time evenly."""
+    """The results of analyses that are searched in one call. They share its time evenly."""
     started = time.perf_counter()
     policy = request.policies.for_search(target)
     probes = [embedding for analysis in analyses for embedding in analysis.embeddings]

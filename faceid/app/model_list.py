@@ -10,7 +10,7 @@ from faceid.results import ModelInfo
 
 
 def model_infos(settings: Settings) -> Iterator[ModelInfo]:
-    """The networks that have a card. Raises ModelError for a card of the user that cannot be used."""
+    """The networks that have a card. Raises ModelError for a user's card that cannot be used."""
     cards = registry.cards(settings.models_dir)
     for card in cards:
         yield ModelInfo(

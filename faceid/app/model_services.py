@@ -1,4 +1,4 @@
-"""What belongs to one model: its network, detector, pipeline, calibration and policies."""
+"""The services of one model: its network, detector, pipeline, calibration and policies."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SMALLEST_FACE, SMALLEST_SHARE = 20.0, 100
-"""The second look for smaller faces finds faces from so many pixels, or from this share of the longest side."""
+"""The smallest face of the second detection, in pixels, and as a share of the longest side."""
 
 
 class Once(Generic[T]):
-    """A value that is made once, by the first thread that asks for it. Where making it fails, the next thread tries."""
+    """A value that the first thread that needs it makes. If that fails, the next thread tries."""
 
     __slots__ = ("_lock", "_made")
 
@@ -36,7 +36,7 @@ class Once(Generic[T]):
         self._made: tuple[T] | None = None
 
     def get(self, make: Callable[[], T]) -> T:
-        """The value; `make` makes it where there is none yet."""
+        """The value; calls `make` if there is none yet."""
         made = self._made
         if made is None:
             with self._lock:
@@ -48,8 +48,8 @@ class ModelServices:
     """The services of one model. Threads may share them: each is made once, when it is first needed.
 
     A set never changes to another model. When a gallery moves to another model, new requests get another set, and this
-    one is freed when the last request that uses it ends. Nothing in a set refers back to the set, so that this happens
-    at once and not when the garbage collector next runs.
+    one is freed when the last request that uses it ends. Nothing in a set refers back to the set, so it is freed at
+    once and not by the next run of the garbage collector.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class ModelServices:
 
     @property
     def device(self) -> str:
-        """Where the networks run, as torch names it. Raises DeviceError."""
+        """The device that runs the networks, as torch names it. Raises DeviceError."""
         return self._device()
 
     @property
@@ -89,7 +89,7 @@ class ModelServices:
 
     @property
     def detector(self) -> Detector:
-        """The detector that goes with the model. Raises ModelError, DeviceError."""
+        """The detector of the model. Raises ModelError, DeviceError."""
         return self._detector.get(lambda: self._make_detector(self.min_face))
 
     @property
@@ -106,23 +106,23 @@ class ModelServices:
 
     @property
     def look_closer(self) -> LookCloser | None:
-        """Says whether an image has a face of half the size that is looked for; None where a size was asked for."""
+        """A test whether an image has a face of half the usual least size; None if the user set a size."""
         if self.min_face is not None:
             return None
         return self._look_closer.get(lambda: _SmallerFaces(self._make_detector))
 
     def key(self, pinned: ModelKey | None) -> ModelKey:
-        """The model's key, taken from the gallery's `pinned` model where that is this one: no network is loaded."""
+        """The model's key. If the gallery's `pinned` model is this one, no network is loaded."""
         return pinned if pinned is not None and pinned.name == self.name else self.embedder.model
 
     def policies(self, gallery: Gallery | None) -> Policies:
-        """The policies of this model that count in `gallery`, or the defaults without a gallery."""
+        """The policies of this model in `gallery`, or the defaults without a gallery."""
         if gallery is None:
             return Policies(None, None, self.calibration)
         known = self._policies
         if known is not None and known[0] is gallery:
             return known[1]
-        # Outside the lock: a gallery has a lock of its own, under which it may ask for the device.
+        # Outside the lock: a gallery has its own lock, under which it may ask for the device.
         made = Policies(gallery, self.key(gallery.model), self.calibration, self._notify)
         with self._lock:
             if self._policies is None or self._policies[0] is not gallery:
@@ -131,7 +131,7 @@ class ModelServices:
 
 
 class _SmallerFaces:
-    """Looks for faces that the first look was too coarse for. One detector a size of face is made, and kept."""
+    """Detects faces that are too small for the first detection. Makes and keeps one detector for each size."""
 
     def __init__(self, make_detector: Callable[[float | None], Detector]) -> None:
         self._make_detector = make_detector

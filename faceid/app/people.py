@@ -1,4 +1,4 @@
-"""`FaceID.people`: who is enrolled."""
+"""`FaceID.people`: the enrolled people."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class People:
             return gallery.identities()
 
     def count(self) -> int:
-        """How many enrolled people a search can find. Takes one short query. Raises GalleryError."""
+        """The number of enrolled people that a search can find. Takes one short query. Raises GalleryError."""
         with self._services.borrowed_gallery() as gallery:
             return gallery.identity_count()
 
@@ -35,20 +35,20 @@ class People:
             return gallery.templates(name)
 
     def rename(self, old: str, new: str) -> RenameResult:
-        """Give a person another name. Raises Refused for an unknown name or one that is taken, GalleryError."""
+        """Give a person another name. Raises Refused for an unknown name or a new name that is taken, GalleryError."""
         with self._services.editing() as gallery:
             return gallery.rename(old, new)
 
     def remove(self, name: str) -> RemoveResult:
         """Delete a person with all templates. This cannot be undone. Raises Refused for an unknown name, GalleryError.
 
-        No answer of this object names the person after this returns, except answers of requests that began before.
+        After this returns, no result of this object names the person, except results of requests that began before.
         """
         with self._services.editing() as gallery:
             return gallery.remove(name)
 
     def remove_template(self, template_id: int) -> RemoveResult:
-        """Delete one template, and the person with it where it is the last. This cannot be undone.
+        """Delete one template, and the person if it was the last one. This cannot be undone.
 
         Raises Refused for an unknown id, GalleryError.
         """

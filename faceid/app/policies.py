@@ -1,4 +1,4 @@
-"""`FaceID.policies`: which thresholds the gallery keeps, and which of them decide."""
+"""`FaceID.policies`: the thresholds that the gallery stores, and the active ones among them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class GalleryPolicies:
         self._services = services
 
     def current(self) -> tuple[PolicyReport, PolicyReport]:
-        """What decides now for verify (and compare) and for identify, and which error rates that gives.
+        """The policies that decide now for verify (and compare) and for identify, with their error rates.
 
         Raises GalleryError.
         """
@@ -30,33 +30,33 @@ class GalleryPolicies:
             return request.policies.reports()
 
     def set(self, target: Target) -> list[int]:
-        """Make `target` the gallery's policy and return the ids of the new policies, one or two.
+        """Make `target` the gallery's active policy; returns the ids of the new policies, one or two.
 
         An FMR decides for verify and compare, an FPIR for identify, a threshold for both. Rates are read from the
-        calibration of the gallery's present policy, else from the model's. Creates the gallery where there is none.
+        calibration of the gallery's present policy, else from the model's. Creates the gallery if there is none.
 
         Raises UsageError for a rate that the calibration does not reach, GalleryError.
         """
         with self._services.editing(create=True), self._services.request() as request:
-            return request.policies.put(target)
+            return request.policies.activate(target)
 
     def history(self) -> list[PolicyRow]:
-        """All policies that the gallery ever had, oldest first. Raises GalleryError."""
+        """All policies that the gallery ever stored, oldest first. Raises GalleryError."""
         with self._services.borrowed_gallery() as gallery:
             return stored.history(gallery)
 
     def rollback(self, policy_id: int | None = None) -> None:
-        """Make a stored policy decide again, or take back the one that was set last.
+        """Activate a stored policy again; without an id, deactivate the latest one.
 
-        Raises Refused where there is no such policy, GalleryError (`model_mismatch`) for a policy of another model.
+        Raises Refused if there is no such policy, GalleryError (`model_mismatch`) for a policy of another model.
         """
         with self._services.editing(), self._services.request() as request:
             stored.rollback(request.gallery, request.key, policy_id)
 
     def export_to(self, path: str | Path) -> PolicyTransfer:
-        """Write the policies that decide now to a JSON file (see `faceid.policies.file_format`).
+        """Write the active policies to a JSON file (see `faceid.policies.file_format`).
 
-        Raises Refused where no policy was set, GalleryError where the file cannot be written.
+        Raises Refused if no policy is active, GalleryError if the file cannot be written.
         """
         from faceid.policies.file_format import export_policies
 
@@ -64,9 +64,9 @@ class GalleryPolicies:
             return export_policies(request.gallery, request.key, Path(path))
 
     def import_from(self, path: str | Path) -> PolicyTransfer:
-        """Make the policies of a JSON file decide, all of them or none. Creates the gallery where there is none.
+        """Activate the policies of a JSON file, all of them or none. Creates the gallery if there is none.
 
-        Raises GalleryError (`model_mismatch`) for policies of another model, InputError for a file that holds none.
+        Raises GalleryError (`model_mismatch`) for policies of another model, InputError for a file without policies.
         """
         from faceid.policies.file_format import import_policies
 
@@ -74,9 +74,9 @@ class GalleryPolicies:
             return import_policies(request.gallery, request.key, Path(path))
 
     def own_calibration(self, model: str) -> Calibration | None:
-        """The calibration that a policy of the gallery was made with, where the gallery has one and is of `model`.
+        """The gallery's own calibration, from a policy; None without one, or if the gallery is not of `model`.
 
-        That for comparisons comes before that for searches. No network is loaded. Raises GalleryError.
+        The policy for comparisons comes before the one for searches. No network is loaded. Raises GalleryError.
         """
         with self._services.existing_gallery() as gallery:
             pinned = None if gallery is None else gallery.model

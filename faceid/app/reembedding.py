@@ -3,8 +3,7 @@
 A new template is computed from the crop that the gallery keeps, else from the photo, which must still be at its path
 and have the same SHA-256. The place of the face is known from the enrolment. The face is detected again only where a
 template has no landmarks, as after an import. The gallery stays in use: searches use the old templates until the
-switch, and photos that are enrolled meanwhile are included. An interrupted run can be repeated: it goes on where it
-stopped.
+switch, and photos that are enrolled meanwhile are included. A repeated run continues an interrupted one.
 """
 
 from __future__ import annotations
@@ -29,10 +28,10 @@ if TYPE_CHECKING:
 
 Report: TypeAlias = Callable[[ReembedFailure], None]
 Progress: TypeAlias = Callable[[int, int], None]
-"""Called with the number of templates that are done and with the number of all."""
+"""Called with the number of finished templates and the number of all."""
 
 GROUP = 64
-"""Templates that are computed and committed together: what an interruption costs at most."""
+"""The number of templates computed and committed together, which is the most that an interruption costs."""
 
 
 @dataclass(slots=True)
@@ -60,10 +59,10 @@ class Reembedding:
     drop_old: bool = False
 
     def run(self, report: Report | None = None, progress: Progress | None = None) -> ReembedResult:
-        """Compute what is missing, and switch if nothing is; `report` is called once for each failure.
+        """Compute the missing templates, then switch if none is missing; `report` is called once for each failure.
 
-        Raises GalleryError, also where nothing is enrolled, and ModelError. The computed templates are kept then, and
-        the gallery stays with its model.
+        Raises GalleryError, also if nothing is enrolled, and ModelError. On an error the computed templates are kept,
+        and the gallery keeps its model.
         """
         model = self.embedder.model
         old = self.gallery.model
@@ -105,7 +104,7 @@ class Reembedding:
     def _move(
         self, changeover: Changeover, tally: _Tally, tell: Callable[[Sequence[ReembedFailure]], None]
     ) -> bool:
-        """Stage until nothing is missing, then switch; returns whether it did."""
+        """Stage until nothing is missing, then switch; returns whether the gallery switched."""
         start, after_id = changeover.start(), 0
         while True:
             while group := changeover.pending(after_id, GROUP):
@@ -119,7 +118,7 @@ class Reembedding:
             if changeover.switch(start, after_id):
                 return True
             if not changeover.pending(after_id, 1):
-                # Not an enrolment: a staged template was removed. The next pass counts failures again, too.
+                # A staged template was removed, not enrolled. The next pass also counts failures again.
                 start, after_id = changeover.start(), 0
                 tally.failures.clear()
                 tally.blocking = 0
@@ -148,7 +147,7 @@ class Reembedding:
         return failures
 
     def _face(self, pending: Pending) -> tuple[Image, Face]:
-        """The picture that the template is computed from, and the face in it. Raises InputError."""
+        """The picture to compute the template from, and the face in it. Raises InputError."""
         if pending.crop is not None:
             return open_stored_crop(pending.crop)
         image = _photo(pending)
@@ -183,7 +182,7 @@ def _is_file(source: str) -> bool:
     try:
         return Path(source).is_file()
     except (OSError, ValueError):
-        # A name that no file can have.
+        # The name cannot be a file name.
         return False
 
 

@@ -1,11 +1,11 @@
-"""What a FaceID object works with: settings, the open gallery, the device and the services of the model in use."""
+"""The parts of a FaceID object: settings, the open gallery, the device and the services of the model in use."""
 
 from __future__ import annotations
 
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
@@ -14,7 +14,7 @@ from faceid.app.model_services import ModelServices, Once
 from faceid.config import Settings
 from faceid.errors import GalleryError
 from faceid.gallery.gallery import Gallery, other_model
-from faceid.gallery.opening import open_gallery
+from faceid.gallery.opening import is_absent, open_gallery
 from faceid.runtime import devices
 from faceid.types import ModelKey
 
@@ -27,7 +27,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Request:
-    """What one request works with from beginning to end: a gallery and the services of one model."""
+    """The gallery and the services of one model that a request uses from beginning to end."""
 
     gallery: Gallery
     model: ModelServices
@@ -36,16 +36,16 @@ class Request:
 
     @property
     def policies(self) -> Policies:
-        """The policies that count."""
+        """The policies of the model in the gallery."""
         return self.model.policies(self.gallery)
 
     @property
     def key(self) -> ModelKey:
-        """The key of the model in use. Loads the network only where the gallery does not know the model."""
+        """The key of the model in use. Loads the network only if the gallery does not know the model."""
         return self.model.key(self.pinned)
 
     def guard(self) -> None:
-        """Load the network. Raises GalleryError (`model_mismatch`) where the gallery has moved to another model."""
+        """Load the network. Raises GalleryError (`model_mismatch`) if the gallery has moved to another model."""
         self.gallery.guard(self.model.embedder.model)
 
 
@@ -57,7 +57,7 @@ class _OpenGallery:
 
 
 class Services:
-    """Makes what requests need, once, and hands it out. Threads may share it.
+    """Makes each part once and lends it to requests. Threads may share it.
 
     A request takes the gallery and the model's services together and keeps both until it ends. So a re-embedding takes
     nothing away from a running request, and neither does `close`.
@@ -89,13 +89,13 @@ class Services:
     # -- the gallery -------------------------------------------------------------------------------------------
 
     def gallery(self, *, create: bool = False) -> Gallery:
-        """The open gallery, until `close`. Raises GalleryError, also where there is none, unless `create`."""
+        """The open gallery, until `close`. Raises GalleryError, also if there is none, unless `create`."""
         with self._lock:
             return self._opened(create).gallery
 
     @contextmanager
     def borrowed_gallery(self, *, create: bool = False) -> Iterator[Gallery]:
-        """The open gallery, which stays open inside even if somebody calls `close`. Raises as `gallery` does."""
+        """The open gallery, which stays open inside even if another thread calls `close`. Raises as `gallery` does."""
         with self._lock:
             opened = self._opened(create)
             opened.users += 1
@@ -110,15 +110,18 @@ class Services:
 
     @contextmanager
     def existing_gallery(self) -> Iterator[Gallery | None]:
-        """As `borrowed_gallery`; None where there is no gallery. Raises GalleryError."""
-        if self._open is None and not self.settings.db.exists():
-            yield None
-        else:
-            with self.borrowed_gallery() as gallery:
-                yield gallery
+        """As `borrowed_gallery`; None if there is no gallery. Raises GalleryError."""
+        with ExitStack() as stack:
+            try:
+                gallery = stack.enter_context(self.borrowed_gallery())
+            except GalleryError as error:
+                if not is_absent(error):
+                    raise
+                gallery = None
+            yield gallery
 
     def close(self) -> None:
-        """Give the gallery back: now, or when the last request that uses it ends. May be called again."""
+        """Close the gallery now, or when the last request that uses it ends. May be called again."""
         with self._lock:
             opened, self._open = self._open, None
             if opened is None:
@@ -141,13 +144,13 @@ class Services:
 
     @property
     def device(self) -> str:
-        """Where networks run, as torch names it. Raises DeviceError."""
+        """The device that runs the networks, as torch names it. Raises DeviceError."""
         return self._device.get(self._resolved_device)
 
     def current(self) -> ModelServices:
-        """The services of the model that was asked for, else of the gallery's, else of the default for new galleries.
+        """The services of the requested model, else of the gallery's, else of the default for new galleries.
 
-        Raises GalleryError where the gallery has to be asked and cannot be opened.
+        Raises GalleryError if the gallery is needed and cannot be opened.
         """
         if self._current is not None and self._coming is None:
             return self._current
@@ -155,7 +158,7 @@ class Services:
             return self._current_for(None if gallery is None else gallery.model)
 
     def warm_up(self) -> None:
-        """Load the networks and the index now, and not in the first request. Needs no gallery.
+        """Load the networks and the index now, before the first request. Needs no gallery.
 
         Raises GalleryError, ModelError, DeviceError.
         """
@@ -169,7 +172,7 @@ class Services:
     def _current_for(self, pinned: ModelKey | None) -> ModelServices:
         """The services of the model in use, for a gallery of the model `pinned`."""
         coming = self._coming
-        # Known without the lock: the network of a model that is coming was loaded before it was announced.
+        # Read without the lock: the network of the coming model was loaded before its announcement.
         arrived = coming is not None and pinned == coming.embedder.model
         with self._lock:
             if arrived and self._coming is coming:
@@ -204,8 +207,8 @@ class Services:
     def request(self, *, create: bool = False) -> Iterator[Request]:
         """The gallery and the services of its model, which stay as they are inside.
 
-        Raises GalleryError: as `gallery` does, and `model_mismatch` where another model was asked for than the
-        gallery's. No network is loaded for that.
+        Raises GalleryError as `gallery` does, and `model_mismatch` if the requested model is not the gallery's. This
+        check loads no network.
         """
         with self.borrowed_gallery(create=create) as gallery:
             pinned = gallery.model
@@ -215,7 +218,7 @@ class Services:
             yield Request(gallery, model, pinned)
 
     def answer(self, ask: Callable[[Request], Result]) -> Result:
-        """What `ask` returns. Where a re-embedding changes the model meanwhile, it is asked again with the new one."""
+        """The result of `ask`. If a re-embedding changes the model meanwhile, calls `ask` again with the new one."""
         while True:
             with self.request() as request:
                 try:
@@ -231,10 +234,10 @@ class Services:
         *,
         create: bool = False,
     ) -> Iterator[Result]:
-        """What `run` yields: one result for each origin, in their order.
+        """The results of `run`, one for each origin, in their order.
 
-        Where a re-embedding changes the model meanwhile, the origins without a result are given to `run` again, with
-        the new model's services.
+        If a re-embedding changes the model meanwhile, `run` is called again with the origins without a result and the
+        new model's services.
         """
         rest = iter(origins)
         while True:
@@ -251,7 +254,7 @@ class Services:
             rest = chain(waiting, rest)
 
     def _has_moved_on(self, request: Request, error: GalleryError) -> bool:
-        """Whether `error` came from a re-embedding by this object, after which the request can be repeated."""
+        """Whether a re-embedding by this object caused `error`, so that the request can be repeated."""
         return (
             error.code == "model_mismatch" and self._current_for(request.gallery.model) is not request.model
         )
@@ -260,12 +263,12 @@ class Services:
 
     @property
     def edition(self) -> int:
-        """Grows with each change after which results that are computed and not handed out yet are out of date."""
+        """A number that grows with each change that makes computed but not yet returned results out of date."""
         return self._edition
 
     @contextmanager
     def editing(self, *, create: bool = False) -> Iterator[Gallery]:
-        """The gallery, to remove or rename somebody in it or to change its policies."""
+        """The gallery, to remove or rename a person or to change its policies."""
         try:
             with self.borrowed_gallery(create=create) as gallery:
                 yield gallery
@@ -277,8 +280,8 @@ class Services:
     def moving_to(self, model: str) -> Iterator[tuple[Gallery, ModelServices]]:
         """The gallery and the loaded services of `model`, to which the gallery moves inside.
 
-        New requests use these services from the moment at which the gallery is of that model. One move goes on at a
-        time. Raises GalleryError, ModelError.
+        New requests use these services as soon as the gallery is of that model. One move runs at a time. Raises
+        GalleryError, ModelError.
         """
         with self._re_embedding, self.request() as request:
             coming = self._services_of(model)
@@ -294,7 +297,7 @@ class Services:
 
 
 def _noted(origins: Iterator[Origin], waiting: deque[Origin]) -> Iterator[Origin]:
-    """`origins`; each that is taken is waiting for its result from then on."""
+    """Yields `origins`, and records each one as waiting for its result."""
     for origin in origins:
         waiting.append(origin)
         yield origin

@@ -1,4 +1,4 @@
-"""`FaceID.transfer`: templates into the gallery, out of it, and over to another model."""
+"""`FaceID.transfer`: import, export and re-embedding of templates."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from faceid.results import ReembedFailure, ReembedResult, TransferResult
 class Transfer:
     """Moves the templates of one gallery. Methods raise the errors of `faceid.errors`.
 
-    `progress` is called with the number of templates that are done and with the number of all.
+    `progress` is called with the number of finished templates and the number of all.
     """
 
     def __init__(self, services: Services) -> None:
@@ -21,9 +21,9 @@ class Transfer:
     def import_templates(
         self, path: str | Path, progress: Callable[[int, int], None] | None = None
     ) -> TransferResult:
-        """Bring in templates from an .npz archive, all of them or none (see `faceid.gallery.archive`).
+        """Import the templates of an .npz archive, all of them or none (see `faceid.gallery.archive`).
 
-        Creates the gallery where there is none. Raises InputError, GalleryError, ModelError.
+        Creates the gallery if there is none. Raises InputError, GalleryError, ModelError.
         """
         from faceid.gallery.archive import import_templates
 
@@ -50,9 +50,9 @@ class Transfer:
     ) -> ReembedResult:
         """Compute all templates again with the model `to`, then make it the gallery's (see `faceid.app.reembedding`).
 
-        The gallery stays in use. Requests of this object that meet the change finish with the new model. A running
-        `enroll_each` or `watch` does not: it raises GalleryError (`model_mismatch`) and has to be started again.
-        Calls at the same time run one after the other.
+        The gallery stays in use. Requests of this object that run during the change finish with the new model. A
+        running `enroll_each` or `watch` does not: it raises GalleryError (`model_mismatch`) and must be started again.
+        Concurrent calls run one after the other.
 
         `report` is called with each template that cannot be computed. With `allow_missing` such templates do not
         prevent the change. `drop_old` removes the templates that the new ones replace. Raises GalleryError, ModelError.

@@ -1,4 +1,4 @@
-"""From a source address to a running watch: what `FaceID.watch` puts together."""
+"""The construction of a running watch from a source address, for `FaceID.watch`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from faceid.types import Vector
 
 CANDIDATES = 10
-"""Compared with each look at a watched face: beside the nearest person, those who may take over the name."""
+"""The number of candidates for each look at a watched face: the nearest person, and others who may be the match
+later."""
 
 
 def watch(
@@ -64,7 +65,7 @@ def watch(
         def begin() -> Evidence:
             return Evidence(search, policy(target), metric, claim=name is not None)
 
-        # Before anything is opened: what cannot be decided needs no camera.
+        # Checked before anything is opened: without a threshold no camera is needed.
         begin()
         request.guard()
         check = check_maker(

@@ -87,7 +87,8 @@ def _globals(
         typer.Option(
             "--db",
             metavar="PATH|URL",
-            help="The gallery: a file or sqlite:///path. Default: $FACEID_DB, else in the user data directory.",
+            help="The gallery: a file, or the URL of a database such as sqlite:///path."
+            " Default: $FACEID_DB, else in the user data directory.",
             show_default=False,
         ),
     ] = None,

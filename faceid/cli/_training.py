@@ -48,7 +48,7 @@ def start_of(
     if network is not None:
         return Scratch(trainable(network), settings.network, settings.seed), settings
     own = session.settings
-    card = registry.card(own.model or own.default_model, own.models_dir)
+    card = registry.weighted_card(own.model or own.default_model, own.models_dir)
     return Trained(card, own.weights_dir), settings
 
 

@@ -112,16 +112,16 @@ def run(
         raise UsageError("--name goes with photos, --each-folder and --table stand alone")
     if multi_face not in ("reject", "largest", "all"):
         raise UsageError(
-            f"unknown value {multi_face!r} of --multi-face", remedy="choose", choices="reject, largest or all"
+            f"unknown value {multi_face!r} of --multi-face", remedy="one_of", known="reject, largest, all"
         )
     if on_conflict not in ("refuse", "ask", "accept"):
         raise UsageError(
             f"unknown value {on_conflict!r} of --on-conflict",
-            remedy="choose",
-            choices="refuse, ask or accept",
+            remedy="one_of",
+            known="refuse, ask, accept",
         )
     if on_conflict == "ask" and not sys.stdin.isatty():
-        raise UsageError("--on-conflict ask needs a terminal", remedy="choose", choices="refuse or accept")
+        raise UsageError("--on-conflict ask needs a terminal", remedy="one_of", known="refuse, accept")
     from faceid.enrolment.rules import EnrolmentRules, quality_from
 
     rules = EnrolmentRules(

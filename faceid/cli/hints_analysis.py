@@ -22,14 +22,16 @@ HINTS: Final[Mapping[str, str]] = {
     "prior_without_cost": "the other goals do not depend on it",
     "size_without_fpir": "an FMR is the same in any gallery",
     # Data of an evaluation
-    "bad_pairs": "give a list in LFW's format, or a .csv that begins with the line file1,file2,same",
-    "bad_scores": "give `distance` or `similarity`, and `mated`, 1 or 0, one for each comparison",
+    "bad_pairs": "wanted is LFW's format, or a .csv that begins with the line file1,file2,same",
+    "bad_scores": "wanted are `distance` or `similarity`, and `mated`, 1 or 0, one for each comparison",
     "columns_of_pairs": "begin the CSV with the line file1,file2,same",
     "empty": "enrol first",
     "evaluation_data_not_found": "DATA is a folder per identity, a pairs file, a file of scores, or `gallery`",
-    "form_of_presentations": "give a folder with live/ and spoof/, or a CSV that begins with the line file,label,kind",
+    "form_of_presentations": (
+        "wanted is a folder with live/ and spoof/, or a CSV that begins with the line file,label,kind"
+    ),
     "images_without_pairs": "--images names the folder that holds the photos of a pairs file",
-    "model_unknown": "give --model {model} if the scores are of that model",
+    "model_unknown": "say it with --model {model}, if that is so",
     "names_of_attributes": "the column identity holds the names of the folders, or of the enrolled identities",
     "not_evaluation_data": (
         "DATA is a folder per identity, a pairs file (.txt as LFW's, .csv), scores (.csv, .npz), or `gallery`"
@@ -59,7 +61,7 @@ HINTS: Final[Mapping[str, str]] = {
     "stricter_threshold": "choose a stricter threshold",
     "two_folds": "give 2 or more",
     # Exploration
-    "columns_of_cannot_link": "--cannot-link needs the columns file1,file2 or row1,row2",
+    "columns_of_cannot_link": "--cannot-link wants file1,file2 or row1,row2",
     "explore_data_not_found": (
         "DATA is a folder of photos, or of one folder per person, an .npz of `faceid embed`, or `gallery`"
     ),

@@ -18,7 +18,9 @@ HINTS: Final[Mapping[str, str]] = {
     "unknown_policy": "see `faceid policy history`",
     "withdraw_policy": "`faceid policy rollback` takes the policy back",
     # The database
-    "damaged_template": "run `faceid doctor`; restore the gallery from a backup",
+    "damaged_template": (
+        "restore the gallery from a backup, or remove the template: `faceid remove --template {template_id}`"
+    ),
     "database": "run `faceid doctor`; check the disk",
     "database_corrupt": "restore it from a backup, or give another --db",
     "database_locked": "try again when the other process has finished",
@@ -34,6 +36,7 @@ HINTS: Final[Mapping[str, str]] = {
     "other_db": "give another --db",
     "other_file": "give another file with --db",
     "path_of_a_file": "give the path of a file",
+    "url_of_known_scheme": "give a path or sqlite:///path, or install the package that opens {scheme}://",
     # Identities, templates and their models
     "compute_again": "compute it again",
     "digits_of_hash": "give 64 hexadecimal digits",

@@ -9,7 +9,6 @@ from faceid.distribution import install_command
 
 HINTS: Final[Mapping[str, str]] = {
     # Choices and options
-    "choose": "choose {choices}",
     "confirm_removal": "add --yes",
     "size_without_network": "a trained network keeps the size of its templates",
     "usage_help": "see `faceid --help`",
@@ -32,7 +31,6 @@ HINTS: Final[Mapping[str, str]] = {
     "bad_detector": "repair or uninstall the package that offers it",
     "pull_model": "faceid models pull {model}",
     "put_file_back": "put the file back, or name another with onnx:FILE",
-    "sqlite_url": "give a path or a URL of the form sqlite:///path",
     "unknown_liveness_model": "choose one of {known}",
     "correct_file": "correct {file}",
     "fetch_elsewhere": (

@@ -208,9 +208,7 @@ def _liveness(asked: str) -> LivenessKind:
     from faceid.errors import UsageError
 
     if asked not in ("off", "passive", "challenge"):
-        raise UsageError(
-            f"--liveness {asked} is not known", remedy="choose", choices="off, passive or challenge"
-        )
+        raise UsageError(f"--liveness {asked} is not known", remedy="one_of", known="off, passive, challenge")
     return cast("LivenessKind", asked)
 
 

@@ -185,7 +185,7 @@ def run(
 
     require_extra()
     if multi_face not in ("reject", "largest"):
-        raise UsageError(f"unknown --multi-face {multi_face!r}", remedy="choose", choices="reject or largest")
+        raise UsageError(f"unknown --multi-face {multi_face!r}", remedy="one_of", known="reject, largest")
     session = session_of(context)
     told = session.output
     asked: dict[str, dict[str, Any]] = {

@@ -59,7 +59,7 @@ def activate_calibration(
     else:
         rate = goal.fpir / (goal.identities or identities)
         target = Target(fpir=goal.fpir)
-    (policy_id,) = stored.put(gallery, model, target, _calibration(material, own, proposed, rate, rng))
+    (policy_id,) = stored.activate(gallery, model, target, _calibration(material, own, proposed, rate, rng))
     return policy_id
 
 

@@ -1,8 +1,8 @@
-"""Templates in and out of NumPy archives (.npz).
+"""Import and export of templates as NumPy archives (.npz).
 
-Arrays: `embeddings` float32 (n, d), `names` str (n), optional `sources` str (n); scalar strings `model` and
-`metric`. Exports also carry `weights_sha256` and `aligner`, which an import compares where they are there, and
-`photo_sha256` (n), by which a photo is known again after an import.
+Arrays: `embeddings` float32 (n, d), `names` str (n), optional `sources` str (n); scalar strings `model` and `metric`.
+Exports also carry `weights_sha256` and `aligner`, which an import compares if they are present, and `photo_sha256` (n),
+by which a photo is recognised after an import.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from faceid.results import TransferResult
 from faceid.types import ModelKey
 
 Progress: TypeAlias = Callable[[int, int], None]
-"""Called with the templates that are done, and of how many."""
+"""Called with the number of finished templates and the number of all."""
 
 ROWS = 16_384
-"""Templates held at a time."""
+"""The number of templates in memory at a time."""
 
 _REMEDY = "form_of_archive"
 
@@ -39,9 +39,9 @@ _REMEDY = "form_of_archive"
 def import_templates(
     gallery: Gallery, model: ModelKey, path: Path, progress: Progress | None = None
 ) -> TransferResult:
-    """Store the templates of an archive, all of them or none; those that are there already are skipped.
+    """Store the templates of an archive, all of them or none; skips those that are stored already.
 
-    Rows whose name is empty are nobody's, and left out.
+    Rows with an empty name are left out.
 
     Vectors are brought to unit length. Raises InputError for a file that is not such an archive, GalleryError
     for templates of another model.
@@ -69,7 +69,7 @@ def import_templates(
                     if sources is None
                     else [source or None for source in sources.tolist()]
                 )
-                # Nobody has said whose these are.
+                # These templates have no name.
                 named = np.flatnonzero(names != "")
                 whose = names[named].tolist()
                 people.update(whose)
@@ -90,10 +90,10 @@ def import_templates(
 
 
 def export_templates(gallery: Gallery, path: Path, progress: Progress | None = None) -> TransferResult:
-    """Write all templates to `path`, which is replaced only when everything is written.
+    """Write all templates to `path`; a file there is replaced only after everything is written.
 
-    The archive shows the gallery as it was at one moment. Raises GalleryError for an empty gallery, or a place
-    that cannot be written.
+    The archive holds the gallery as of one moment. Raises GalleryError for an empty gallery, or if the file cannot be
+    written.
     """
     try:
         with open_atomically(path) as file:
@@ -119,7 +119,7 @@ def _write(
         first = next(parts, None)
         if first is None:
             raise GalleryError("nothing is enrolled, so there is nothing to export", code="empty")
-        # Not the gallery's at another moment: it may go over to another one.
+        # Not `gallery.model`, read at another moment: the gallery may have moved to another model.
         model = first.model
 
         def vectors() -> Iterator[NDArray[np.float32]]:
@@ -151,7 +151,7 @@ def _write(
 
 
 def _check_arrays(archive: zipfile.ZipFile, path: Path) -> tuple[int, bool, bool]:
-    """How many templates there are, and whether sources and hashes come with them."""
+    """The number of templates, and whether the archive has sources and hashes."""
     there = {name.removesuffix(".npy") for name in archive.namelist()}
     if missing := [name for name in ("embeddings", "names", "model", "metric") if name not in there]:
         raise _bad(path, f"has no {' and no '.join(missing)}")
@@ -207,7 +207,7 @@ def _rows(archive: zipfile.ZipFile, name: str) -> Iterator[NDArray[Any]]:
 
 
 def _digests(vectors: NDArray[np.float32]) -> list[str]:
-    # The photos are not at hand: the vector itself is what makes a second import of it a duplicate.
+    # The photos are not available: a hash of the vector makes its second import a duplicate.
     return [hashlib.sha256(vector.tobytes()).hexdigest() for vector in vectors]
 
 

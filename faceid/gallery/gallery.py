@@ -1,4 +1,4 @@
-"""The enrolled: the ports of a database and of a search, and the guard that keeps vectors of two models apart."""
+"""The gallery: a database and a search behind their ports, and the guard that keeps two models apart."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ if TYPE_CHECKING:
 class Gallery:
     """A database of identities, a search over it, and the guard that keeps vectors of two models apart.
 
-    Threads may share a gallery: many read at once, writes are made one after the other. Commits of other processes are
-    seen at the next call, a move to another model too: vectors of the old one are refused from then on. People, counts
-    and searches are about the templates of the gallery's own model. `faceid.gallery.opening.open_gallery` opens one.
+    Threads may share a gallery: many read at once, writes run one after the other. The next call sees commits of other
+    processes, also a move to another model: vectors of the old model are refused from then on. People, counts and
+    searches cover the templates of the gallery's own model. `faceid.gallery.opening.open_gallery` opens one.
     """
 
     def __init__(
         self, database: Database, search: IdentitySearch, maintenance: IndexMaintenance | None = None
     ) -> None:
-        """`maintenance` is that of the index behind `search`, where it has any."""
+        """`maintenance` is that of the index behind `search`, if it has one."""
         self._database = database
         self._templates = database.templates
         self._search = search
@@ -54,12 +54,12 @@ class Gallery:
         self._own = threading.local()
 
     def close(self) -> None:
-        """Give the database back."""
+        """Close the database."""
         self._database.close()
 
     @property
     def location(self) -> str:
-        """The database as it was named."""
+        """The name of the database."""
         return self._database.location
 
     @property
@@ -68,29 +68,29 @@ class Gallery:
         return self._templates.model()
 
     def guard(self, model: ModelKey) -> None:
-        """Raise GalleryError (`model_mismatch`) unless vectors of `model` may meet those in the gallery."""
+        """Raise GalleryError (`model_mismatch`) unless vectors of `model` can be compared with the gallery's."""
         pinned = self.model
         if pinned is not None and pinned != model:
             raise other_model(pinned, str(model))
 
     def check(self) -> list[str]:
-        """What is wrong with the database, one line each; empty if nothing is. Reads all of it."""
+        """The problems of the database, one line each; empty if there are none. Reads all of it."""
         return self._database.check()
 
     def counts(self) -> tuple[int, int]:
-        """How many identities and templates can be found. Counts all of them."""
+        """The number of identities and of templates that a search can find. Counts all of them."""
         return self._templates.counts()
 
     def identity_count(self) -> int:
-        """How many identities can be found. Costs a short query, whatever the size of the gallery."""
+        """The number of identities that a search can find. Takes one short query at any size of the gallery."""
         size = self._templates.gallery_size(self._gallery_size)
-        # What this thread has not committed may still be undone.
+        # Uncommitted changes of this thread may still be undone.
         if not getattr(self._own, "transactions", 0):
             self._gallery_size = size
         return size.identities
 
     def template_count(self, name: str | None = None) -> int:
-        """How many templates there are, of all identities or of one; 0 for an unknown name."""
+        """The number of templates of all identities or of one; 0 for an unknown name."""
         if name is None:
             return self._templates.counts()[1]
         try:
@@ -110,7 +110,7 @@ class Gallery:
         self._templates.identity(name)
 
     def templates(self, name: str) -> list[TemplateInfo]:
-        """The templates of one identity, one a photo, by id. Raises Refused for an unknown name."""
+        """The templates of one identity, one for each photo, by id. Raises Refused for an unknown name."""
         return [
             TemplateInfo(
                 found.id, found.source, found.sha256, found.quality, str(found.model), found.created_at
@@ -119,12 +119,12 @@ class Gallery:
         ]
 
     def holders_of(self, sha256: str, model: ModelKey) -> dict[str, int]:
-        """Who has a template of the photo with this hash: template ids by name."""
+        """The ids of templates of the photo with this hash, by name."""
         return self._templates.holders_of(sha256, model)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """A unit of work: all writes of this thread inside are stored together, or none is."""
+        """A unit of work: all writes of this thread inside are stored together, or none."""
         self._own.transactions = getattr(self._own, "transactions", 0) + 1
         try:
             with self._templates.transaction():
@@ -133,19 +133,19 @@ class Gallery:
             self._own.transactions -= 1
 
     def outcomes(self, run: str) -> dict[tuple[str, str], str]:
-        """What an enrolment that was cut short decided, by name and SHA-256."""
+        """The decisions of an interrupted enrolment, by name and SHA-256."""
         return self._database.journal.outcomes(run)
 
     def keep_outcomes(self, run: str, name: str, decided: Sequence[tuple[str, str]]) -> None:
-        """Keep what `run` decided about photos of `name` until it ends: pairs of SHA-256 and outcome."""
+        """Keep outcomes of `run` for photos of `name` until it ends: pairs of SHA-256 and outcome."""
         self._database.journal.keep(run, name, decided)
 
     def forget_outcomes(self, run: str, names: Iterable[str]) -> None:
-        """Remove what a run that has ended decided about photos of `names`, and what is old of all runs."""
+        """Remove the outcomes of a finished run for photos of `names`, and the old outcomes of all runs."""
         self._database.journal.forget(run, names)
 
     def set_attributes(self, name: str, attributes: Mapping[str, str]) -> None:
-        """Replace what is known of a person. Raises Refused for an unknown name."""
+        """Replace the attributes of a person. Raises Refused for an unknown name."""
         self._templates.set_attributes(name, attributes)
 
     def add(
@@ -159,9 +159,9 @@ class Gallery:
         quality: Quality,
         crop: FaceCrop | None = None,
     ) -> int:
-        """Store the template of a photo, with the crop if there is one, and give its id.
+        """Store the template of a photo, with the crop if there is one; returns its id.
 
-        It is on disk when this returns, or when the transaction that it is part of is committed.
+        It is on the disk when this returns, or when the enclosing transaction is committed.
 
         Raises GalleryError (`model_mismatch` for a vector of another model), UsageError.
         """
@@ -178,7 +178,7 @@ class Gallery:
         return self._templates.add(name, [template], embedding.model)[0].template_id
 
     def rename(self, old: str, new: str) -> RenameResult:
-        """Give an identity another name. Raises Refused for an unknown name or one that is taken."""
+        """Give an identity another name. Raises Refused for an unknown name or a new name that is taken."""
         self._templates.rename(old, new)
         identity = self._templates.identity(new)
         return RenameResult("renamed", clean_name(old), identity.name, identity.templates)
@@ -188,7 +188,7 @@ class Gallery:
         return RemoveResult("removed", clean_name(name), 1, self._templates.remove(name))
 
     def remove_template(self, template_id: int) -> RemoveResult:
-        """Erase one template; its identity too, where it was the last. Raises Refused for an unknown id."""
+        """Erase one template, and its identity if it was the last one. Raises Refused for an unknown id."""
         name = self._templates.remove_template(template_id)
         try:
             self._templates.identity(name)
@@ -197,14 +197,14 @@ class Gallery:
         return RemoveResult("removed", name, 0, 1)
 
     def changeover(self, model: ModelKey) -> Changeover:
-        """The gallery's way to another model; its methods raise DatabaseErrors. Raises GalleryError."""
+        """The gallery's move to another model; its methods raise DatabaseErrors. Raises GalleryError."""
         return self._database.migration.changeover(model)
 
     def search(self, probes: Sequence[Embedding], top: int) -> list[tuple[Candidate, ...]]:
-        """The `top` nearest identities of each probe, nearest first, one an identity.
+        """The `top` nearest identities of each probe, nearest first, each identity once.
 
-        Candidates come from the nearest templates; each identity's score is then that of `identity_similarity`
-        over all its templates. A search that a change of the gallery's model overtakes gives no answer.
+        Candidates come from the nearest templates; each identity's score is then that of `identity_similarity` over all
+        its templates. A search fails if the gallery's model changes meanwhile.
 
         Raises GalleryError (`model_mismatch`) for probes of another model.
         """
@@ -214,16 +214,16 @@ class Gallery:
             return [() for _ in probes]
         model = probes[0].model
         found = self._search.search(np.stack([probe.vector for probe in probes]), model, top)
-        # Should the gallery have gone over to another model meanwhile, some of it may have been missed.
+        # If the gallery has moved to another model meanwhile, the search may have missed a part of it.
         self.guard(model)
         return found
 
     def neighbours(
         self, probes: NDArray[np.float32], k: int
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """The k nearest templates of each of (m, d) probes of the gallery's model, as the index sees them.
+        """The k nearest templates of each of (m, d) probes of the gallery's model, as the index finds them.
 
-        Cosines (m, k) falling and template ids (m, k), -inf and -1 where there are fewer. Raises GalleryError.
+        Cosines (m, k), descending, and template ids (m, k); -inf and -1 if there are fewer. Raises GalleryError.
         """
         model = self.model
         if model is None:
@@ -231,7 +231,7 @@ class Gallery:
         return self._search.neighbours(probes, model, k)
 
     def similarity_to(self, name: str, probe: Embedding) -> float:
-        """How much a probe is like the identity `name`.
+        """The similarity of a probe to the identity `name`.
 
         Raises GalleryError (`model_mismatch`) for a probe of another model, Refused for an unknown name or an
         identity that has no template of the gallery's model.
@@ -248,7 +248,7 @@ class Gallery:
         return identity_similarity(probe.vector, templates)
 
     def vectors_of(self, name: str, model: ModelKey) -> NDArray[np.float32]:
-        """The templates (n, d) of an identity; (0, d) where no identity has that name."""
+        """The templates (n, d) of an identity; (0, d) if no identity has that name."""
         try:
             identity = self._templates.identity(name)
         except UnknownIdentity:
@@ -257,7 +257,7 @@ class Gallery:
         return np.empty((0, model.dim), np.float32) if found is None else found
 
     def enrolled(self, name: str, model: ModelKey) -> Enrolled | None:
-        """The templates of an identity with their qualities; None where no identity has that name."""
+        """The templates of an identity with their qualities; None if no identity has that name."""
         try:
             identity = self._templates.identity(name)
         except UnknownIdentity:
@@ -265,11 +265,11 @@ class Gallery:
         return self._templates.enrolled([identity.id], model).get(identity.id)
 
     def enrolled_of(self, identity_ids: NDArray[np.int64], model: ModelKey) -> dict[int, Enrolled]:
-        """The templates of some identities by identity id; an identity that has none of `model` is left out."""
+        """The templates of some identities by identity id; an identity without templates of `model` is left out."""
         return self._templates.enrolled(identity_ids, model)
 
     def owners(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """All templates that can be found, as of one moment: template ids (n,) and identity ids (n,)."""
+        """All templates that a search can find, as of one moment: template ids (n,) and identity ids (n,)."""
         with closing(self._database.changes.load_all()) as parts:
             found = [(part.batch.template_ids, part.batch.identity_ids) for part in parts]
         templates, owners = zip(*found, strict=True)
@@ -280,44 +280,44 @@ class Gallery:
         return self._templates.identity_ids_of(template_ids)
 
     def all_templates(self, batch_size: int = 16_384) -> Generator[Listed, None, None]:
-        """All templates that can be found with names, sources and hashes, by id, as of one moment, in parts.
+        """All templates that a search can find, with names, sources and hashes, by id, as of one moment, in parts.
 
-        Nothing is yielded where there are none. Close the iterator, or exhaust it.
+        Yields nothing if there are none. Close the iterator, or exhaust it.
         """
         return self._templates.list_all(batch_size)
 
     def add_many(self, parts: Iterable[Part], model: ModelKey) -> int:
-        """Store the templates of all parts, all or none; returns how many were new. Raises GalleryError."""
+        """Store the templates of all parts, all or none; returns the number of new ones. Raises GalleryError."""
         return self._templates.add_many(parts, model)
 
     def policies(self) -> list[StoredPolicy]:
-        """All policies that were ever put, of all models, oldest first."""
+        """All policies of all models that were ever stored, oldest first."""
         return self._database.policies.all()
 
     def active_policy(self, model: ModelKey, kind: TargetKind) -> StoredPolicy | None:
-        """The active policy of this model and kind of target; None before there is one."""
+        """The active policy of this model and kind of target; None if there is none."""
         return self._database.policies.active(model, kind)
 
-    def put_policies(self, policies: Iterable[NewPolicy]) -> list[int]:
-        """Make new policies the active ones, all or none; returns their ids."""
+    def activate_policies(self, policies: Iterable[NewPolicy]) -> list[int]:
+        """Store new policies and make them the active ones, all or none; returns their ids."""
         with self.transaction():
-            return [self._database.policies.put(policy) for policy in policies]
+            return [self._database.policies.activate(policy) for policy in policies]
 
     def restore_policy(self, policy_id: int) -> None:
         """Make a stored policy active again. Raises Refused (`unknown_policy`)."""
         self._database.policies.restore(policy_id)
 
     def withdraw_policy(self, policy_id: int) -> None:
-        """Make active again what was active before this policy, or nothing. Raises Refused (`unknown_policy`)."""
+        """Deactivate this policy and activate the one before it, if any. Raises Refused (`unknown_policy`)."""
         self._database.policies.withdraw(policy_id)
 
     def indexed_count(self) -> int:
-        """How many templates the index holds once it has caught up with the database."""
+        """The number of templates in the index after it has caught up with the database."""
         model = self.model
         return 0 if model is None else self._search.count(model)
 
     def _admit(self, embeddings: Sequence[Embedding]) -> ModelKey | None:
-        """The gallery's model. Raises GalleryError (`model_mismatch`) unless all may meet the vectors in it."""
+        """The gallery's model. Raises GalleryError (`model_mismatch`) unless all vectors are of it."""
         pinned = self.model
         for model in {embedding.model for embedding in embeddings}:
             if pinned is not None and pinned != model:
@@ -334,7 +334,7 @@ class Gallery:
 
 
 def clean_name(name: str) -> str:
-    """The form under which a name is stored: NFC, trimmed. Raises UsageError for a name that cannot be one."""
+    """The form under which a name is stored: NFC, trimmed. Raises UsageError for an invalid name."""
     return names.clean_name(name)
 
 

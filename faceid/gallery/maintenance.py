@@ -1,4 +1,4 @@
-"""What an operator asks of the index: what it is, that it is right, and to make it anew."""
+"""Maintenance of the index for an operator: status, verification, compaction and rebuild."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
 
 def index_status(gallery: Gallery) -> IndexStatus:
-    """What the index is and what lies on the disk. Reads headers and counters only."""
+    """The state of the index and of its snapshot on the disk. Reads headers and counters only."""
     return _maintenance(gallery).status()
 
 
 def rebuild_index(gallery: Gallery) -> IndexResult:
-    """Throw away what is on the disk and make the index from the database."""
+    """Delete the snapshots on the disk and rebuild the index from the database."""
     return _maintenance(gallery).rebuild()
 
 
 def compact_index(gallery: Gallery) -> IndexResult:
-    """Give back the room of removed templates, and bring the snapshot up to date."""
+    """Free the room of removed templates, and update the snapshot."""
     return _maintenance(gallery).compact()
 
 
@@ -119,7 +119,7 @@ class MirrorMaintenance:
             index=header.stamp.index,
             model=str(header.stamp.model),
             rows=header.count,
-            # What it takes on the disk, the reserved room too.
+            # The space on the disk, reserved room included.
             bytes=stat.st_blocks * 512,
             written_at=written.replace("+00:00", "Z"),
             behind=seq - header.stamp.place.seq,

@@ -1,4 +1,4 @@
-"""Arrays of an .npz archive some rows at a time: a million templates need not be in memory at once."""
+"""Arrays of an .npz archive, read and written in parts: a million templates need not fit into memory."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 _ENCRYPTED = 1
-"""The flag of a ZIP's member."""
+"""The flag of a ZIP member."""
 
 
 @contextmanager
 def opened(path: Path, remedy: str) -> Iterator[zipfile.ZipFile]:
-    """An archive to read from. Raises InputError: `unreadable`, or `bad_archive` for what turns out to be none."""
+    """An archive to read from. Raises InputError: `unreadable`, or `bad_archive` for a file that is not an archive."""
     try:
         with zipfile.ZipFile(path) as archive:
             if any(member.flag_bits & _ENCRYPTED for member in archive.infolist()):
@@ -40,12 +40,12 @@ def opened(path: Path, remedy: str) -> Iterator[zipfile.ZipFile]:
 
 
 def bad_archive(path: Path, problem: str, remedy: str) -> InputError:
-    """What is said of an archive that cannot be used."""
+    """The error for an archive that cannot be used."""
     return InputError(f"{path} {problem}", code="bad_archive", remedy=remedy, path=str(path))
 
 
 def unit_rows(embeddings: NDArray[Any], path: Path, remedy: str) -> NDArray[np.float32]:
-    """Embeddings (n, d) of the archive at `path`, each of length 1. Raises InputError where one has no length."""
+    """Embeddings (n, d) of the archive at `path`, scaled to length 1. Raises InputError for zero or non-finite ones."""
     lengths = np.linalg.norm(embeddings.astype(np.float64), axis=1, keepdims=True)
     if not np.isfinite(lengths).all() or (lengths < 1e-6).any():
         raise bad_archive(path, "has embeddings that are not finite, or zero", remedy)
@@ -55,7 +55,7 @@ def unit_rows(embeddings: NDArray[Any], path: Path, remedy: str) -> NDArray[np.f
 def read_rows(archive: zipfile.ZipFile, name: str, rows: int) -> Generator[NDArray[Any], None, None]:
     """The array `name` in parts of at most `rows` along its first axis.
 
-    Raises KeyError where there is none, and ValueError for what is no plain array, or ends early.
+    Raises KeyError if there is no such array, and ValueError if it is not a plain array, or ends early.
     """
     with archive.open(f"{name}.npy") as member:
         shape, fortran_order, dtype = _read_header(member)
@@ -73,7 +73,7 @@ def read_rows(archive: zipfile.ZipFile, name: str, rows: int) -> Generator[NDArr
 
 
 def shape_and_type(archive: zipfile.ZipFile, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """What the array `name` is, without reading it. Raises KeyError and ValueError."""
+    """The shape and type of the array `name`, without reading it. Raises KeyError and ValueError."""
     with archive.open(f"{name}.npy") as member:
         shape, _, dtype = _read_header(member)
         return shape, dtype
@@ -86,7 +86,7 @@ def write_rows(
     dtype: DTypeLike,
     parts: Iterable[NDArray[Any]],
 ) -> None:
-    """Write the array `name` of `shape`, whose rows come in `parts`."""
+    """Write the array `name` of `shape` from `parts` of its rows."""
     with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
         header = {"descr": npy.dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": shape}
         npy.write_array_header_1_0(member, header)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from enrollment_db.search.index import GPU_FROM, gpu_count, open_index, reason_for
 from faceid.decision.scores import distance_from_similarity, identity_similarity
 from faceid.errors import DeviceError
+from faceid.gallery.gallery import other_model
 from faceid.types import Candidate, ModelKey
 
 if TYPE_CHECKING:
@@ -23,10 +24,10 @@ if TYPE_CHECKING:
 
 
 class MirrorSearch:
-    """`IdentitySearch` by a `Mirror`: the index proposes, the database says whose the templates are, and scores.
+    """`IdentitySearch` by a `Mirror`: the index proposes templates; the database gives their identities and vectors.
 
-    The index is opened at the first search. Where the gallery has gone over to another model, another one is opened;
-    searches that still run keep the old one, which is not changed any more. Threads may share a MirrorSearch.
+    The index is opened at the first search. After a move of the gallery to another model, a new index is opened;
+    running searches keep the old one, which does not change any more. Threads may share a MirrorSearch.
     """
 
     def __init__(
@@ -37,7 +38,7 @@ class MirrorSearch:
         index_kind: Kind = "auto",
         device: Callable[[], str] = lambda: "cpu",
     ) -> None:
-        """`index_kind` is as for `enrollment_db.search.index.open_index`; `device` says where its GPU is, or cpu."""
+        """`index_kind` is as for `enrollment_db.search.index.open_index`; `device` is the GPU of the index, or cpu."""
         self.templates = templates
         self.changes = changes
         self.index_kind = index_kind
@@ -52,7 +53,7 @@ class MirrorSearch:
         mirror.sync()
         size = len(mirror)
         found: list[tuple[Candidate, ...]] = [() for _ in probes]
-        # The score over all templates reorders identities a little, so some more than `top` are scored.
+        # The score over all templates changes the order a little, so some more than `top` are scored.
         wanted = 2 * top + 8
         k = 4 * wanted
         unfinished = list(range(len(probes))) if size else []
@@ -65,7 +66,7 @@ class MirrorSearch:
                 if len(near) >= wanted or k >= size:
                     found[place] = _scored(probes[place], near, owners.owners, model, top)
                 else:
-                    # A few identities with many templates crowd the others out: look farther.
+                    # A few identities with many templates fill the list: fetch more.
                     crowded.append(place)
             unfinished, k = crowded, 4 * k
         return found
@@ -73,7 +74,7 @@ class MirrorSearch:
     def neighbours(
         self, probes: NDArray[np.float32], model: ModelKey, k: int
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """See `IdentitySearch.neighbours`. Leaves no snapshot behind."""
+        """See `IdentitySearch.neighbours`. Leaves no snapshot."""
         return self.mirror(model, leave_snapshot=False).search(probes, k)
 
     def count(self, model: ModelKey) -> int:
@@ -83,7 +84,7 @@ class MirrorSearch:
         return len(mirror)
 
     def reason(self) -> str:
-        """Which index a gallery of this size gets, and why, in words. Opens none."""
+        """The index for a gallery of this size, and the reason, in words. Opens none."""
         model = self.templates.model()
         templates = self.templates.stored()
         return reason_for(
@@ -96,23 +97,27 @@ class MirrorSearch:
     def mirror(self, model: ModelKey, *, leave_snapshot: bool = True) -> Mirror:
         """The index for `model`, not yet caught up with the database.
 
-        Where it is opened by this call, and much has to be read for it, a snapshot is left behind, or not.
+        If this call opens it and reads many templates, `leave_snapshot` decides whether a snapshot is left. Raises
+        GalleryError (`model_mismatch`).
         """
         with self._lock:
             if self._mirror is None or self._mirrored != model:
+                pinned = self.templates.model()
+                if pinned is not None and pinned != model:
+                    raise other_model(pinned, str(model))
                 from enrollment_db.search.mirror import Mirror
 
                 templates = self.templates.stored()
                 device = self._index_device(templates)
                 index = open_index(model.dim, self.index_kind, expected=templates, device=device)
-                self._mirror = Mirror(self.changes, index, leave_snapshots=leave_snapshot)
+                self._mirror = Mirror(self.changes, index, model=model, leave_snapshots=leave_snapshot)
                 self._mirrored = model
             return self._mirror
 
     def _index_device(self, templates: int) -> str:
-        """Where the index is. Raises DeviceError where it was asked for on a GPU and there is none."""
+        """The device of the index. Raises DeviceError if a GPU was requested and there is none."""
         wants_gpu = self.index_kind.startswith("gpu")
-        # Faiss is asked first: a small gallery has no use for torch, whose import takes longer than a search.
+        # Faiss is asked first: a small gallery needs no torch, whose import takes longer than a search.
         device = self._device() if (wants_gpu or templates >= GPU_FROM) and gpu_count() else "cpu"
         if wants_gpu and device == "cpu":
             raise DeviceError(f"the index {self.index_kind} needs a GPU", remedy="index_needs_gpu")

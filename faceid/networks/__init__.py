@@ -1,1 +1,1 @@
-"""Networks, their cards and their weights: tensors, never people."""
+"""Networks, their cards and their weights. This package handles tensors, never people."""

@@ -1,9 +1,9 @@
-"""Converted weights, kept so that they need not be converted again.
+"""A cache of converted weights.
 
-A file is called SOURCE-nhwc-VERSION-DIGEST.safetensors: the hash of what was converted, the converter's version
-and the SHA-256 of the file itself. What does not match its own name is removed and converted anew, and a
-directory that cannot be written to costs time, nothing else. Filters are kept channels last, as they are used:
-bringing them into that order at each start costs more than reading them.
+A file is called SOURCE-nhwc-VERSION-DIGEST.safetensors: the hash of the converted file, the converter's version and the
+SHA-256 of the file itself. A file that does not match its name is removed and converted again. A directory that cannot
+be written only costs time. Filters are stored channels last, as they are used: reordering them at each start costs more
+than reading them.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 def converted(
     directory: Path, source_sha256: str, version: int, convert: Callable[[], dict[str, Tensor]]
 ) -> dict[str, Tensor]:
-    """The state dict that `convert` gives, from `directory` where it is there already; filters channels last.
+    """The state dict of `convert`, from the cache in `directory` if it is there; filters are channels last.
 
-    Raises what `convert` raises, nothing else.
+    Raises only the errors of `convert`.
     """
     import safetensors.torch
 
@@ -49,7 +49,7 @@ def _used(tensor: Tensor) -> Tensor:
 
 
 def _read(directory: Path, stem: str) -> bytes | None:
-    """The content of the first file of that stem that is what its name says."""
+    """The content of the first file of that stem whose hash matches its name."""
     for path in sorted(directory.glob(f"{stem}-*.safetensors")):
         with suppress(OSError):
             content = path.read_bytes()

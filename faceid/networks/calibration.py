@@ -1,7 +1,7 @@
-"""What is known about a network's distances between photos, as its card's `[calibration]` table or as JSON.
+"""The measured distances of a network, as the `[calibration]` table of its card or as JSON.
 
-The table is the last in a card. A new calibration replaces everything from its header on, and leaves what people wrote
-above as it was, comments included.
+The table is the last in a card. A new calibration replaces everything from its header on. The text above stays as it
+was, comments included.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class CalibrationPoint:
     """At the threshold `distance`, `count` of the non-mated comparisons are false matches.
 
     `fmr` is their share (0..1), `low`..`high` its 95 % interval. `fnmr` is the share of the mated comparisons that are
-    false non-matches, None where it was not measured.
+    false non-matches, None if it was not measured.
     """
 
     fmr: Rate
@@ -66,8 +66,8 @@ class Calibration:
     `mated` and `non_mated` count the comparisons of the same and of different people. `points` are ordered strictest
     first: `fmr` and `distance` both rise. Two identities are ambiguous for a probe if their distances differ by less
     than `ambiguity_margin`: the distances of two photos of one person mostly differ by as much. In `evidence`,
-    `distance` rises and `log10_lr` does not; it is empty where it was not measured. `data_sha256` is the hash of the
-    list of files and names, which identifies the data.
+    `distance` rises and `log10_lr` does not; it is empty if it was not measured. `data_sha256` is the hash of the list
+    of files and names, which identifies the data.
     """
 
     data: Text
@@ -84,7 +84,7 @@ class Calibration:
 
 
 def check_calibration(calibration: Calibration, where: str) -> None:
-    """Raise BadDocument where the rates, distances and ratios contradict each other; `where` begins the message."""
+    """Raise BadDocument if the rates, distances and ratios contradict each other; `where` begins the message."""
     for number, point in enumerate(calibration.points):
         if not point.low <= point.fmr <= point.high or point.fmr == 0.0:
             raise BadDocument(
@@ -103,9 +103,9 @@ def check_calibration(calibration: Calibration, where: str) -> None:
 
 
 def write_calibration(card_path: Path, calibration: Calibration) -> None:
-    """Replace the calibration in the card at `card_path`, or add one; the file changes as a whole or not at all.
+    """Replace the calibration in the card at `card_path`, or add one; the file changes completely or not at all.
 
-    Raises BadCard where the file would not be read back as `calibration`, and OSError.
+    Raises BadCard if the file would not be read back as `calibration`, and OSError.
     """
     try:
         lines = read_text(card_path).splitlines(keepends=True)

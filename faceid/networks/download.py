@@ -1,4 +1,4 @@
-"""One file over HTTP: resumed where it stopped, checked by size and SHA-256, then given its name.
+"""Download of one file over HTTP: it resumes, checks size and SHA-256, then renames the file.
 
 Bytes collect in `FILE.part`, which survives an interruption. While a process holds `FILE.lock`, others wait; the
 system releases the lock if the process is killed.
@@ -21,14 +21,14 @@ from faceid.networks.errors import PullFailed, WeightsAltered
 from faceid.networks.files import BLOCK, sha256_of
 
 TIMEOUT = 30.0
-"""Seconds of silence after which a server counts as gone."""
+"""Seconds without data after which the connection counts as lost."""
 
 
 def download(card: AnyCard, target: Path, progress: Callable[[int, int | None], None]) -> None:
     """Fetch the file of `card.weights` (a URL) to `target`, whose directory exists.
 
-    Raises PullFailed (offline, HTTP error, connection lost, disk full), WeightsAltered where the server has
-    another file than the card names, and OSError for what the disk refuses.
+    Raises PullFailed (offline, HTTP error, connection lost, disk full), WeightsAltered if the server has another file
+    than the card names, and OSError for errors of the disk.
     """
     part = target.with_name(f"{target.name}.part")
     from filelock import FileLock
@@ -38,7 +38,7 @@ def download(card: AnyCard, target: Path, progress: Callable[[int, int | None], 
             return  # another process was faster
         resumed = _fetch(card, part, progress)
         if resumed and sha256_of(part) != card.weights.sha256:
-            # The part was of another version, or damaged: once more from the start.
+            # The part was of another version, or damaged: download again from the start.
             part.unlink()
             _fetch(card, part, progress)
         found = sha256_of(part)
@@ -49,7 +49,7 @@ def download(card: AnyCard, target: Path, progress: Callable[[int, int | None], 
 
 
 def _fetch(card: AnyCard, part: Path, progress: Callable[[int, int | None], None]) -> bool:
-    """Complete `part` to the card's size; True where it goes on from bytes that were there before."""
+    """Complete `part` to the card's size; returns whether it continued earlier bytes."""
     size = card.weights.size
     have = part.stat().st_size if part.exists() else 0
     if have == size:
@@ -72,10 +72,10 @@ def _fetch(card: AnyCard, part: Path, progress: Callable[[int, int | None], None
 
 
 def _resumed(card: AnyCard, have: int) -> tuple[HTTPResponse, int]:
-    """A response that goes on after `have` bytes, or else one with the whole file; and where it begins."""
+    """A response that continues after `have` bytes, or one with the whole file; and its first byte."""
     response = _request(card, have)
     if have and _range_of(response) != (have, card.weights.size):
-        # The server cannot resume, or has another file now: take the whole.
+        # The server cannot resume, or has another file now: take the whole file.
         if response.status == 206:
             response.close()
             response = _request(card, 0)
@@ -90,7 +90,7 @@ def _resumed(card: AnyCard, have: int) -> tuple[HTTPResponse, int]:
 def _receive(
     card: AnyCard, response: HTTPResponse, part: Path, have: int, progress: Callable[[int, int | None], None]
 ) -> None:
-    """Write what comes to `part`, behind the `have` bytes that it keeps."""
+    """Write the received bytes to `part`, after the first `have` bytes."""
     size = card.weights.size
     progress(have, size)
     with part.open("ab" if have else "wb") as file:

@@ -1,7 +1,7 @@
-"""The card of `fake`, the network of the tests: no weights, people are colours.
+"""The card of `fake`, the network for tests. It has no weights; its people are colours.
 
-`faceid.recognition.embed.fake` makes the templates. Its distances follow from DIM and NOISE, and so does the
-calibration here. It lets tests ask for rates as users do.
+`faceid.recognition.embed.fake` makes the templates. Its distances, and so this calibration, follow from DIM and NOISE.
+With it tests can ask for rates as users do.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ FAKE: Final = "fake"
 
 DIM: Final = 64
 NOISE: Final = 0.15
-"""The length of what a photo adds to the unit vector of its person."""
+"""The length of the vector that a photo adds to the unit vector of its person."""
 
 # The cosine of random directions is close to normal, of variance 1 / DIM. Photos of one person add two of them, each
 # of length NOISE, to a vector of length 1.
@@ -28,7 +28,7 @@ _MATED: Final = NormalDist(1.0 / (1.0 + NOISE**2), NOISE * (2.0 / DIM) ** 0.5 / 
 
 @cache
 def fake_card() -> Card:
-    """The card, with a calibration that is computed."""
+    """The card, with a computed calibration."""
     return Card(
         name=FAKE,
         backbone=FAKE,

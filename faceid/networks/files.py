@@ -1,4 +1,4 @@
-"""Files of networks: their hashes, and writing them whole."""
+"""Files of networks: hashes and atomic writing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def sha256_of(path: Path) -> str:
 
 
 def write_whole(path: Path, blocks: Iterable[bytes]) -> None:
-    """Write `blocks` to `path`, whole or not at all, readable by other accounts of the machine. Raises OSError."""
+    """Write `blocks` to `path`, completely or not at all, readable by other accounts. Raises OSError."""
     write_atomically(path, blocks, mode=EVERYONE)
 
 

@@ -1,12 +1,12 @@
-"""The kinds of networks: what opens the weights of a card, and what a card of that kind may hold.
+"""The kinds of networks: the opener of the weights, and the rules for cards of that kind.
 
-A package adds a kind by an entry point of the group `faceid.networks`, whose name is what cards give as `backbone` and
-whose value is a `NetworkKind`:
+A package adds a kind by an entry point of the group `faceid.networks`, whose name is the `backbone` of cards and whose
+value is a `NetworkKind`:
 
     [project.entry-points."faceid.networks"]
     my-network = "my_package.faceid_network:KIND"
 
-An entry point cannot replace a kind that is built in. Its package is imported when a card of that kind is read.
+An entry point cannot replace a built-in kind. Its package is imported when a card of that kind is read.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Makes: TypeAlias = Literal["templates", "liveness"]
 
 Opener: TypeAlias = "Callable[[AnyCard, Path, Path], Callable[[Tensor], Tensor]]"
 """Called with the card, the file of its weights (size and SHA-256 are checked already) and a folder in which an opener
-may keep what it makes of them.
+may cache converted weights.
 
 It returns the network on the CPU: a function, such as an `nn.Module`, from (n, 3, S, S) float32 RGB, 0..255, to (n, d)
 raw embeddings, or to (n, classes) logits for liveness. It raises WeightsFormat for a file that it cannot read.
@@ -43,11 +43,11 @@ raw embeddings, or to (n, classes) logits for liveness. It raises WeightsFormat 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkKind:
-    """A kind of network. `open` is None where `runner` opens the file itself, without torch.
+    """A kind of network. `open` is None if `runner` opens the file itself, without torch.
 
-    `makes` says what the network is for, and so which cards may name it. `needs_tensor` says that a card of this kind
-    must have a `[tensor]` table; without, it must have none. `runner` names the module of
-    `faceid.recognition.embed` that makes templates with the network.
+    `makes` is the purpose of the network, and so the kind of its cards. With `needs_tensor`, a card of this kind must
+    have a `[tensor]` table, else it must have none. `runner` names the module of `faceid.recognition.embed` that makes
+    templates with the network.
     """
 
     open: Opener | None
@@ -57,7 +57,7 @@ class NetworkKind:
 
 
 class _Backbone(Protocol):
-    """What each module of `faceid.networks.backbones` that is a network offers."""
+    """The functions of each network module of `faceid.networks.backbones`."""
 
     VERSION: int
 
@@ -67,22 +67,22 @@ class _Backbone(Protocol):
 
 
 def find_kind(name: str) -> NetworkKind | None:
-    """The kind called `name`; None where there is none.
+    """The kind called `name`; None if there is none.
 
-    Raises WeightsFormat where a package offers the kind and cannot be loaded, or offers something else.
+    Raises WeightsFormat if a package offers the kind but cannot be loaded, or offers another object.
     """
     return _BUILT_IN.get(name) or _added(name)
 
 
 def known_kinds(makes: Makes) -> tuple[str, ...]:
-    """The names of the kinds for `makes`, built in or added by a package. The kind of the tests is left out."""
+    """The names of the kinds for `makes`, built in or added by a package. The kind for tests is left out."""
     built_in = (name for name, kind in _BUILT_IN.items() if kind.makes == makes and kind.runner != "fake")
     names = {entry.name for entry in entry_points(group=GROUP)} - set(_BUILT_IN)
     return (*built_in, *sorted(name for name in names if _makes(name, makes)))
 
 
 def _makes(name: str, makes: Makes) -> bool:
-    # A package that is broken must not hide the others.
+    # A broken package must not hide the others.
     try:
         kind = find_kind(name)
     except WeightsFormat:
@@ -116,9 +116,9 @@ def _added(name: str) -> NetworkKind | None:
 def _open_backbone(module: str, card: AnyCard, path: Path, kept: Path) -> nn.Module:
     """The network of a module of `faceid.networks.backbones`, without gradients.
 
-    Other formats are converted once; a `.safetensors` file holds the network's own state, as training leaves it.
+    Other formats are converted once; a `.safetensors` file holds the network's own state, as training writes it.
     """
-    # Imported one by one: each may need libraries that the others do without.
+    # Imported one by one: each may need libraries that the others do not need.
     backbone = cast(_Backbone, import_module(f"faceid.networks.backbones.{module}"))
     if path.suffix != SAFETENSORS:
         state = converted(kept, card.weights.sha256, backbone.VERSION, lambda: backbone.convert(path))

@@ -1,4 +1,4 @@
-"""The one way from a card to a network that takes tensors."""
+"""Opens the network of a card. All other code uses this module."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 def open_network(card: AnyCard, weights_dir: Path) -> Callable[[Tensor], Tensor]:
     """The network of `card` on the CPU, as the opener of its kind returns it.
 
-    It takes (n, 3, S, S) float32 RGB, 0..255, and gives (n, d) raw embeddings, or (n, classes) logits where it is for
-    liveness. The weights are checked against the card each time; what an opener makes of them is kept in `weights_dir`.
-    Nothing is downloaded.
+    It takes (n, 3, S, S) float32 RGB, 0..255, and returns (n, d) raw embeddings, or (n, classes) logits for liveness.
+    Each call checks the weights against the card. Openers cache converted weights in `weights_dir`. Nothing is
+    downloaded.
 
     Raises WeightsMissing, WeightsAltered, and WeightsFormat for files that the kind of the card cannot read and for
     kinds that torch does not run.

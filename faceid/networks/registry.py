@@ -1,7 +1,7 @@
 """Networks by name: the cards in models/cards, the cards in a folder of the user, and `onnx:FILE`.
 
-Networks for liveness, in models/cards/liveness, have functions of their own: they make no templates. The network of
-the tests, `fake`, has a card and is in no list. Listing them needs no tensor library.
+Networks for liveness, in models/cards/liveness, have separate functions, since they make no templates. The network for
+tests, `fake`, has a card and is in no list. Listing networks needs no tensor library.
 """
 
 from __future__ import annotations
@@ -39,17 +39,18 @@ __all__ = [
     "liveness_names",
     "names",
     "status",
+    "weighted_card",
     "write_calibration",
 ]
 
 ONNX = "onnx:"
-"""What the name of a network in an ONNX file begins with; the path of the file follows."""
+"""The prefix of the name of a network in an ONNX file; the path of the file follows."""
 
 
 def names(own: Path | None = None) -> tuple[str, ...]:
     """The networks with a card in models/cards, in alphabetical order, then those with a card in the folder `own`.
 
-    A network of that folder has the name of its file, without `.toml`. It cannot replace a network of models/cards.
+    A network of that folder is named after its file, without `.toml`. It cannot replace a network of models/cards.
     """
     shipped = _shipped()
     if own is None or not own.is_dir():
@@ -94,8 +95,11 @@ def card(name: str, own: Path | None = None) -> Card:
 
     Raises UnknownModel, BadCard, and for `onnx:FILE` WeightsMissing and WeightsAltered.
     """
-    if name == FAKE:
-        return fake_card()
+    return fake_card() if name == FAKE else weighted_card(name, own)
+
+
+def weighted_card(name: str, own: Path | None = None) -> Card:
+    """`card` for what needs weights: `fake` is unknown here. Raises as `card` does."""
     return _onnx_card(Path(name.removeprefix(ONNX))) if name.startswith(ONNX) else _named_card(name, own)
 
 
@@ -120,7 +124,7 @@ def liveness_card(name: str) -> LivenessCard:
 
 def any_card(name: str, own: Path | None = None) -> AnyCard:
     """The card of a network for templates or for liveness. Raises as `card` does."""
-    return liveness_card(name) if name in liveness_names() else card(name, own)
+    return liveness_card(name) if name in liveness_names() else weighted_card(name, own)
 
 
 def card_path(name: str, own: Path | None = None) -> Path:

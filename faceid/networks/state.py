@@ -1,4 +1,4 @@
-"""State dicts in safetensors files: a network as training leaves it, in no format but its own."""
+"""State dicts in safetensors files: the format of networks that faceid trains."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SAFETENSORS = ".safetensors"
 
 
 def write_tensors(path: Path, state: Mapping[str, Tensor]) -> None:
-    """Write tensors, wherever they are and however they lie, whole or not at all. Raises OSError."""
+    """Write tensors of any device and memory order; the file appears complete or not at all. Raises OSError."""
     import safetensors.torch
 
     on_disk = {key: value.detach().cpu().contiguous() for key, value in state.items()}
@@ -24,7 +24,7 @@ def write_tensors(path: Path, state: Mapping[str, Tensor]) -> None:
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a file, on the CPU, float32 where they are floating, filters channels last.
+    """The tensors of a file, on the CPU, floating ones as float32, filters channels last.
 
     Raises WeightsFormat, and OSError.
     """
@@ -36,7 +36,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         state = safetensors.torch.load(path.read_bytes())
     except safetensors.SafetensorError as error:
         raise WeightsFormat(f"{path.name} is not a file of safetensors: {error}", path=str(path)) from error
-    # Half the bytes serve on a disk; CPUs compute with them far more slowly than with whole floats.
+    # Half precision saves space on the disk, but CPUs compute far faster in float32.
     whole = {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
     return {
         key: value.contiguous(memory_format=torch.channels_last) if value.dim() == 4 else value

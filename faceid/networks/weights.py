@@ -20,11 +20,11 @@ from faceid.networks.npm import fetch_member
 Status: TypeAlias = Literal["installed", "available", "missing"]
 
 Progress: TypeAlias = Callable[[int, "int | None"], None]
-"""Called with the number of bytes that have arrived and, where it is known, with the number to expect."""
+"""Called with the number of bytes received and the number to expect, None if it is unknown."""
 
 
 def locate(card: AnyCard, weights_dir: Path) -> Path | None:
-    """The file of the weights, unchecked; None where it is not on this machine."""
+    """The file of the weights, unchecked; None if it is not on this machine."""
     weights = card.weights
     if weights.kind == "package":
         path = _packaged(weights.source, str(weights.member))
@@ -38,7 +38,7 @@ def locate(card: AnyCard, weights_dir: Path) -> Path | None:
 def status(card: AnyCard, weights_dir: Path) -> Status:
     """Whether the weights are `installed`, `available` for `pull`, or `missing`.
 
-    Compares the size of the file and not its hash: quick enough for a list.
+    Compares the size of the file and not its hash, so it is fast enough for a list.
     """
     path = locate(card, weights_dir)
     if path is not None and path.stat().st_size == card.weights.size:
@@ -61,7 +61,7 @@ def verified(card: AnyCard, weights_dir: Path) -> Path:
 def check(card: AnyCard, path: Path, **way_out: str) -> None:
     """Raise WeightsAltered unless `path` is the file of the card, WeightsMissing if it cannot be read.
 
-    `way_out` is the remedy of the error and its facts; by default it is the way to get the file.
+    `way_out` is the remedy of the error with its facts; by default the way to get the file.
     """
     way_out = way_out or _way_to_get(card)
     try:
@@ -86,13 +86,12 @@ def check(card: AnyCard, path: Path, **way_out: str) -> None:
 def pull(
     card: AnyCard, weights_dir: Path, *, from_file: Path | None = None, progress: Progress | None = None
 ) -> Path:
-    """Fetch the weights of a network, or take them from `from_file`, and keep them in `weights_dir`.
+    """Fetch the weights of a network, or copy them from `from_file`, and store them in `weights_dir`.
 
-    The file appears under its name only when it is whole and has the SHA-256 of the card. An interrupted
-    download continues where it stopped. Of two processes that pull at once, one waits for the other. Returns
-    the path.
+    The file gets its name only when it is complete and has the SHA-256 of the card. An interrupted download continues
+    where it stopped. Of two processes that pull at once, one waits for the other. Returns the path.
 
-    Raises PullFailed, WeightsAltered (what came is another file) and WeightsMissing (nothing to fetch from).
+    Raises PullFailed, WeightsAltered (the received file is another one) and WeightsMissing (there is no source).
     """
     weights = card.weights
     report = progress if progress is not None else _ignore
@@ -131,7 +130,7 @@ def _is_whole(card: AnyCard, path: Path) -> bool:
 
 
 def _packaged(distribution: str, member: str) -> Path | None:
-    # Never an import: the package of the default network does not survive being imported (pkg_resources).
+    # Never imported: the import of the default network's package fails (pkg_resources).
     try:
         packaged = metadata.files(distribution) or ()
     except metadata.PackageNotFoundError:

@@ -1,13 +1,12 @@
-"""Which policy counts: what a call asks for, else what is in force in the gallery, else the defaults.
+"""The policy of a decision: the call's target, else the gallery's active policy, else the default.
 
-A gallery has at most one policy in force for comparisons with one claim (kind `fmr`: verify, compare) and one for
-searches (kind `fpir`: identify), each for one model. Neither stands in for the other: a promise about one comparison
-says nothing of a search that makes thousands. An FMR policy keeps its threshold. An FPIR policy keeps its rate: its
-threshold is worked out anew for the size that the gallery has at each search. A distance that was set by hand keeps
-that distance.
+For each model, a gallery has at most one active policy for comparisons with one claim (kind `fmr`: verify, compare) and
+one for searches (kind `fpir`: identify). Neither replaces the other: the rate of one comparison is not the rate of a
+search, which makes thousands. An FMR policy keeps its threshold. An FPIR policy keeps its rate: its threshold is
+computed at each search for the present size of the gallery. A distance that was set by hand stays as it is.
 
-Rates are read from the policy's own calibration, where it was measured on the gallery owner's data, else from that of
-the model's card.
+Rates are read from the policy's own calibration if it was measured on the gallery owner's data, else from the
+calibration of the model's card.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from faceid.decision.thresholds import fmr_interval_at_distance
 from faceid.errors import UsageError
 from faceid.gallery.gallery import Gallery
 from faceid.networks.calibration import Calibration
-from faceid.policies.stored import DECIDES, calibration_of, kinds_of, new_policy, put_all, state_of
+from faceid.policies.stored import DECIDES, activate_all, calibration_of, kinds_of, new_policy, state_of
 from faceid.results import PolicyReport, Problem
 from faceid.types import ModelKey
 
@@ -32,7 +31,7 @@ _log = logging.getLogger("faceid")
 
 
 class Policies:
-    """The policies of one model in one gallery, read anew for each decision: others may change them meanwhile."""
+    """The policies of one model in one gallery. Each decision reads them again, since others may change them."""
 
     def __init__(
         self,
@@ -41,51 +40,51 @@ class Policies:
         card: Calibration | None,
         notify: Callable[[str], None] = lambda message: None,
     ) -> None:
-        """`card` is the calibration of the model's card; without `gallery` and `model`, defaults count.
+        """`card` is the calibration of the model's card; without `gallery` and `model`, the defaults decide.
 
-        `notify` is told, once each, that the threshold moved, that a rate cannot be kept any more, and that a policy
-        is for another model.
+        `notify` is called once for each of: the threshold has moved, a rate cannot be kept any more, a policy is for
+        another model.
         """
         self._gallery = gallery
         self._model = model
         self._card = card
         self._notify = notify
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
         self._last: Policy | None = None
 
     def for_claim(self, asked: Target | None = None) -> Policy:
-        """What decides a comparison with one claim. An FPIR that is asked for is shared out as in a search.
+        """The policy of a comparison with one claim. A requested FPIR is converted as in a search.
 
-        Raises UsageError where a rate cannot be turned into a threshold, GalleryError.
+        Raises UsageError if a rate cannot be converted into a threshold, GalleryError.
         """
         return self._resolve(
             "fmr", asked, None if asked is None or asked.fpir is None else self._identities()
         )
 
     def for_search(self, asked: Target | None = None) -> Policy:
-        """What decides a search in the gallery as it is now: two short queries. Raises as `for_claim` does."""
+        """The policy of a search in the gallery as it is now; two short queries. Raises as `for_claim` does."""
         policy = self._resolve("fpir", asked, self._identities())
         self._watch(policy)
         return policy
 
-    def put(self, target: Target) -> list[int]:
-        """Put `target` in force, on the calibration that counts now; see `faceid.policies.stored.put`."""
+    def activate(self, target: Target) -> list[int]:
+        """Make `target` the active policy, with the present calibration; see `faceid.policies.stored.activate`."""
         gallery, model = self._place()
         wanted = [
             new_policy(kind, target, model, *self._calibration(kind, self._stored(kind)), self._identities())
             for kind in kinds_of(target)
         ]
-        return put_all(gallery, wanted)
+        return activate_all(gallery, wanted)
 
     def own_calibration(self) -> Calibration | None:
-        """What was measured on the owner's data, by a policy in force: that for comparisons, else that for searches.
+        """The owner's calibration of an active policy: of that for comparisons, else of that for searches.
 
         Raises GalleryError.
         """
         return calibration_of(self._stored("fmr")) or calibration_of(self._stored("fpir"))
 
     def reports(self) -> tuple[PolicyReport, PolicyReport]:
-        """What decides for verify and for identify."""
+        """The reports for verify and for identify."""
         return self._report("fmr", self.for_claim), self._report("fpir", self.for_search)
 
     def _report(self, kind: TargetKind, resolve: Callable[[], Policy]) -> PolicyReport:
@@ -131,9 +130,9 @@ class Policies:
         return replace(policy, source="gallery", policy_id=stored.id)
 
     def _calibration(self, kind: TargetKind, stored: StoredPolicy | None) -> tuple[Calibration | None, bool]:
-        """What rates of this kind are read from, and whether it is of the gallery's own.
+        """The calibration for rates of this kind, and whether it is the gallery's own.
 
-        That is the policy's own calibration, else the card's, else the own one of the other kind's policy.
+        It is the policy's own calibration, else the card's, else that of the other kind's policy.
         """
         own = calibration_of(stored)
         if own is None and self._card is None:
@@ -154,15 +153,15 @@ class Policies:
         return self._gallery, self._model
 
     def _check_others(self, kind: TargetKind) -> None:
-        """Say that a policy of another model is not applied: after a move to another network there may be one."""
-        if self._gallery is None or f"other {kind}" in self._told:
+        """Notify if a policy of another model is not applied, as after a move to another network."""
+        if self._gallery is None or f"other {kind}" in self._reported:
             return
-        self._told.add(f"other {kind}")
+        self._reported.add(f"other {kind}")
         others = [one for one in self._gallery.policies() if one.active and one.kind == kind]
         for other in others:
             self._notify(
                 f"policy {other.id} is for {other.model} and does not count for {self._model}:"
-                f" the default does (see `faceid policy set`)"
+                " the default decides until a policy for this model is set"
             )
 
     def _watch(self, policy: Policy) -> None:
@@ -182,8 +181,8 @@ class Policies:
             )
 
     def _say_once(self, what: str, message: str) -> None:
-        if what not in self._told:
-            self._told.add(what)
+        if what not in self._reported:
+            self._reported.add(what)
             self._notify(message)
 
 

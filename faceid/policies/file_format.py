@@ -1,8 +1,8 @@
-"""Active policies, in and out of JSON files.
+"""Export and import of active policies as JSON files.
 
 One object: `format` ("faceid-policies"), `version` (1), `exported_at`, `software`, `model` (name, weights_sha256,
 aligner, dim, metric) and `policies`: kind, target, threshold, by_hand, data, mated, non_mated, low, high, created_at,
-and `calibration` where the policy was measured on data of the gallery's owner.
+and `calibration` if the policy was measured on the gallery owner's data.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from faceid.errors import GalleryError, InputError, Refused
 from faceid.gallery.gallery import Gallery
 from faceid.networks.calibration import Calibration, check_calibration, to_json
 from faceid.networks.files import write_whole
-from faceid.policies.stored import check_model, put_all
+from faceid.policies.stored import activate_all, check_model
 from faceid.results import PolicyTransfer
 from faceid.types import ModelKey
 
@@ -69,14 +69,14 @@ _FIELDS = tuple(field.name for field in fields(_Policy) if field.name != "calibr
 
 
 def export_policies(gallery: Gallery, model: ModelKey, path: Path) -> PolicyTransfer:
-    """Write the active policies of `model` to `path`; the file appears whole or not at all.
+    """Write the active policies of `model` to `path`; the file appears complete or not at all.
 
-    Raises Refused where none is active, GalleryError where the file cannot be written.
+    Raises Refused if none is active, GalleryError if the file cannot be written.
     """
     policies = [row for row in gallery.policies() if row.active and row.model == model]
     if not policies:
         raise Refused(
-            "no policy is in force, so there is nothing to export", code="no_policy", remedy="set_policy"
+            "no policy is active, so there is nothing to export", code="no_policy", remedy="set_policy"
         )
     document = {
         "format": FORMAT,
@@ -101,7 +101,7 @@ def export_policies(gallery: Gallery, model: ModelKey, path: Path) -> PolicyTran
 def import_policies(gallery: Gallery, model: ModelKey, path: Path) -> PolicyTransfer:
     """Make the policies of a file the active ones, all of them or none.
 
-    Raises InputError for a file that holds no policies, GalleryError (`model_mismatch`) for policies of another model.
+    Raises InputError for a file without policies, GalleryError (`model_mismatch`) for policies of another model.
     """
     document = _read(path)
     found = ModelKey(**{name: getattr(document.model, name) for name in _MODEL})
@@ -113,7 +113,7 @@ def import_policies(gallery: Gallery, model: ModelKey, path: Path) -> PolicyTran
             remedy="calibrate_this_model",
             path=str(path),
         )
-    put_all(gallery, [_to_row(policy, found) for policy in document.policies])
+    activate_all(gallery, [_to_row(policy, found) for policy in document.policies])
     return PolicyTransfer("imported", str(path), len(document.policies), model.name)
 
 

@@ -1,6 +1,6 @@
-"""Policies as rows with provenance: put one in force, take it back, list them.
+"""Policies as rows with provenance: activate, roll back and list them.
 
-`faceid.policies.active` says which of them counts.
+`faceid.policies.active` chooses the policy of a decision.
 """
 
 from __future__ import annotations
@@ -21,36 +21,36 @@ from faceid.types import ModelKey
 Decides: TypeAlias = Literal["verify", "identify"]
 
 DECIDES: dict[TargetKind, Decides] = {"fmr": "verify", "fpir": "identify"}
-"""The command that a kind of policy decides for; compare goes with verify."""
+"""The command that a kind of policy decides for; that of verify also decides for compare."""
 
 
-def put(gallery: Gallery, model: ModelKey, target: Target, calibration: Calibration) -> list[int]:
-    """Put `target` in force for `model`, on a `calibration` measured on data of one's own, which is stored with it.
+def activate(gallery: Gallery, model: ModelKey, target: Target, calibration: Calibration) -> list[int]:
+    """Make `target` the active policy for `model`, and store the `calibration` of the owner's data with it.
 
-    An FMR decides for verify and compare, an FPIR for identify, a threshold for both; returns the ids of the one or
-    two new rows. What was in force before is kept and can be brought back (`rollback`). To put both rates, call it
-    for each, inside `gallery.transaction()` where both or none shall count.
+    An FMR decides for verify and compare, an FPIR for identify, a threshold for both; returns the ids of the one or two
+    new rows. The previous policy stays stored, and `rollback` activates it again. To set both rates, call this for
+    each, inside `gallery.transaction()` for both or none.
 
-    `faceid.evaluation.statistics.measured.measure` makes a calibration from distances. Its text `data` is what people
-    will read as the provenance; `data_sha256` is that of the list of files and names.
+    `faceid.evaluation.statistics.measured.measure` makes a calibration from distances. Its text `data` is shown to
+    people as the provenance; `data_sha256` is the hash of the list of files and names.
 
     Raises UsageError (`beyond_calibration`) for an FMR that the calibration does not reach, GalleryError for another
-    model than the gallery's. An FPIR is accepted whatever the size of the gallery: what cannot be held is said at
-    each search.
+    model than the gallery's. An FPIR is accepted at any size of the gallery: each search reports a rate that cannot be
+    kept.
     """
     check_model(gallery, model)
     identities = gallery.identity_count()
-    return put_all(
+    return activate_all(
         gallery,
         [new_policy(kind, target, model, calibration, True, identities) for kind in kinds_of(target)],
     )
 
 
 def rollback(gallery: Gallery, model: ModelKey, policy_id: int | None = None) -> None:
-    """Put policy `policy_id` in force again; without, take back the one that was put in force last.
+    """Activate policy `policy_id` again; without an id, deactivate the policy that was activated last.
 
-    What that had followed is in force then, or the default. Raises Refused where there is no such policy or none
-    is in force, GalleryError (`model_mismatch`) for a policy of another model.
+    Then the policy before it is active again, or the default decides. Raises Refused if there is no such policy or none
+    is active, GalleryError (`model_mismatch`) for a policy of another model.
     """
     rows = _rows(gallery)
     if policy_id is not None:
@@ -61,7 +61,7 @@ def rollback(gallery: Gallery, model: ModelKey, policy_id: int | None = None) ->
     active = [row for row in rows if row.active and row.model == model]
     if not active:
         raise Refused(
-            "no policy is in force, so there is none to take back",
+            "no policy is active, so there is none to take back",
             code="no_policy",
             remedy="restore_policy",
         )
@@ -69,7 +69,7 @@ def rollback(gallery: Gallery, model: ModelKey, policy_id: int | None = None) ->
 
 
 def history(gallery: Gallery) -> list[PolicyRow]:
-    """All policies that were ever put, of all models, oldest first."""
+    """All policies of all models that were ever stored, oldest first."""
     return [
         PolicyRow(
             policy_id=row.id,
@@ -93,7 +93,7 @@ def history(gallery: Gallery) -> list[PolicyRow]:
 
 
 def state_of(policy: Policy) -> PolicyState:
-    """A policy as results show it."""
+    """A policy in the form of a result."""
     return PolicyState(
         source=policy.source,
         policy_id=policy.policy_id,
@@ -109,7 +109,7 @@ def state_of(policy: Policy) -> PolicyState:
 
 
 def kinds_of(target: Target) -> tuple[TargetKind, ...]:
-    """What kinds of policy a target makes: a threshold one of each. Raises UsageError for a target without any."""
+    """The kinds of policy that a target makes; a threshold makes one of each. Raises UsageError for an empty target."""
     if target == Target():
         raise UsageError("a policy needs a target", remedy="policy_target")
     if target.threshold is not None:
@@ -125,7 +125,7 @@ def new_policy(
     own: bool,
     identities: int,
 ) -> NewPolicy:
-    """The row of `target` in a gallery of `identities`; the calibration goes with it where it is one's `own`."""
+    """The row of `target` in a gallery of `identities`; stores the calibration if it is the owner's (`own`)."""
     policy = policy_for(target, calibration, identities=identities if kind == "fpir" else None)
     expected = policy.fmr(policy.threshold) if kind == "fmr" else policy.fpir
     low, high = (0.0, 1.0) if calibration is None else fmr_interval_at_distance(calibration, policy.threshold)
@@ -135,7 +135,7 @@ def new_policy(
     return NewPolicy(
         model=model,
         kind=kind,
-        # Where nothing was measured, nothing better than "always" can be promised.
+        # Without a calibration, the only certain rate is 1.
         target=(1.0 if expected is None else expected) if by_hand else policy.target,
         threshold=policy.threshold,
         data="not measured" if calibration is None else calibration.data,
@@ -148,9 +148,9 @@ def new_policy(
     )
 
 
-def put_all(gallery: Gallery, policies: list[NewPolicy]) -> list[int]:
-    """Put policies in force, all of them or none; their ids."""
-    return gallery.put_policies(policies)
+def activate_all(gallery: Gallery, policies: list[NewPolicy]) -> list[int]:
+    """Activate policies, all of them or none; returns their ids."""
+    return gallery.activate_policies(policies)
 
 
 def _rows(gallery: Gallery) -> list[StoredPolicy]:
@@ -165,7 +165,7 @@ def check_model(gallery: Gallery, model: ModelKey) -> None:
 
 
 def calibration_of(stored: StoredPolicy | None) -> Calibration | None:
-    """The calibration that a policy carries. Raises GalleryError where it cannot be read."""
+    """The calibration that a policy carries. Raises GalleryError if it cannot be read."""
     if stored is None or stored.calibration is None:
         return None
     try:

@@ -1,1 +1,1 @@
-"""What each room offers to the next, as Protocols."""
+"""The ports between the parts of faceid, as Protocols."""

@@ -1,4 +1,4 @@
-"""What each room offers to the next, as Protocols: implementations need not import this file.
+"""The ports of detectors, embedders and liveness detectors: implementations need not import this file.
 
 The port of vector indexes is `enrollment_db.search.index.VectorIndex`: the mirror that drives them lives there.
 """
@@ -19,9 +19,9 @@ class Detector(Protocol):
     """Finds faces."""
 
     def detect(self, images: Sequence[Image]) -> list[list[Face]]:
-        """The faces of each image, ordered left to right (by x1, then y1); an empty list where there is none.
+        """The faces of each image, ordered left to right (by x1, then y1); an empty list if there is none.
 
-        Images may differ in size and be as small as 1x1. Never raises for what is in the pixels.
+        Images may differ in size and be as small as 1x1. No content of the pixels raises an error.
         """
         ...
 
@@ -31,7 +31,7 @@ class Embedder(Protocol):
 
     @property
     def model(self) -> ModelKey:
-        """What the vectors belong to."""
+        """The model that the vectors belong to."""
         ...
 
     @property
@@ -48,11 +48,11 @@ class Embedder(Protocol):
 
 
 class LivenessDetector(Protocol):
-    """Tells live faces from copies of them (prints, screens, masks) by one picture."""
+    """Distinguishes live faces from presentation attacks (prints, screens, masks) by one picture."""
 
     def scores(self, image: Image, faces: Sequence[Face]) -> NDArray[np.float32]:
-        """(n,) float32, 0..1, for `faces` of `image`, in their order: higher is likelier a live face.
+        """(n,) float32, 0..1, for `faces` of `image`, in their order; higher for a live face.
 
-        Never raises for what is in the pixels.
+        No content of the pixels raises an error.
         """
         ...

@@ -1,4 +1,8 @@
-"""Finding the enrolled who are nearest to a probe, as Protocols: implementations need not import this file."""
+"""The ports of a search for the identities nearest to a probe: implementations need not import this file.
+
+`tests/contract/test_searches.py` has a suite for each, which every implementation passes: `faceid.gallery.search` (an
+index on this machine) and `faceid.gallery.exact_search` (brute force, a fake for tests).
+"""
 
 from __future__ import annotations
 
@@ -13,48 +17,48 @@ if TYPE_CHECKING:
 
 
 class IdentitySearch(Protocol):
-    """Proposes identities by an index, and scores them by what the database holds."""
+    """Proposes identities by an index, and scores them by the vectors in the database."""
 
     def search(self, probes: NDArray[np.float32], model: ModelKey, top: int) -> list[tuple[Candidate, ...]]:
-        """The `top` nearest identities of each of (m, d) unit probes of `model`, nearest first, one an identity.
+        """The `top` nearest identities of each of (m, d) unit probes of `model`, nearest first, each identity once.
 
         An index, or an external engine, only proposes. Owners and vectors come from the database, in one round trip for
         all probes, and each score is computed exactly from all templates of an identity. So an identity that was
         removed before the call is never found. Threads may search at once.
 
-        Raises GalleryError: `model_mismatch` where the gallery holds, or goes over to, templates of another model.
+        Raises GalleryError: `model_mismatch` if the gallery is of another model, or moves to one meanwhile.
         """
         ...
 
     def neighbours(
         self, probes: NDArray[np.float32], model: ModelKey, k: int
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """The k nearest templates as the index sees them: cosines (m, k) falling, template ids (m, k).
+        """The k nearest templates as the index finds them: cosines (m, k), descending, and template ids (m, k).
 
-        Where there are fewer, the rest is -inf and -1. Raises GalleryError (`model_mismatch`).
+        If there are fewer, the rest is -inf and -1. Raises GalleryError (`model_mismatch`).
         """
         ...
 
     def count(self, model: ModelKey) -> int:
-        """How many templates of `model` a search looks through now."""
+        """The number of templates of `model` that a search covers now. Raises GalleryError (`model_mismatch`)."""
         ...
 
 
 class IndexMaintenance(Protocol):
-    """What an operator asks of an index: an optional capability, which an external engine need not have."""
+    """Maintenance of an index by an operator: an optional capability, which an external engine need not have."""
 
     def status(self) -> IndexStatus:
-        """What the index is and what lies on the disk. Reads headers and counters only."""
+        """The state of the index and of its snapshot on the disk. Reads headers and counters only."""
         ...
 
     def rebuild(self) -> IndexResult:
-        """Throw away what is on the disk, and make the index from the database."""
+        """Delete the snapshots on the disk, and rebuild the index from the database."""
         ...
 
     def compact(self) -> IndexResult:
-        """Give back the room of removed templates, and bring the snapshot up to date."""
+        """Free the room of removed templates, and update the snapshot."""
         ...
 
     def verify(self) -> IndexVerification:
-        """Compare the index with the database, template by template. Writes nothing."""
+        """Compare the index, as the next search uses it, with the database, template by template. Writes nothing."""
         ...

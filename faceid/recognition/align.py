@@ -153,8 +153,8 @@ def _find(aligner: str) -> Aligner:
         raise ModelError(
             f"there is no aligner {aligner!r}",
             code="unknown_aligner",
-            remedy="choose",
-            choices=", ".join(ALIGNERS),
+            remedy="one_of",
+            known=", ".join(ALIGNERS),
         )
     return ALIGNERS[aligner]
 

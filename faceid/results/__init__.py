@@ -1,4 +1,4 @@
-"""What faceid answers: the frozen dataclasses that the command line's JSON is made from, field for field."""
+"""The results of faceid: frozen dataclasses, which the command line writes as JSON, field for field."""
 
 from __future__ import annotations
 

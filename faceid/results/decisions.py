@@ -1,4 +1,4 @@
-"""What identification, verification and comparison give."""
+"""The results of identification, verification and comparison."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Point: TypeAlias = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class FaceResult:
-    """One face of an identified picture, with the decision and all that is needed to answer for it.
+    """One face of an identified picture, with the decision and its evidence.
 
     `fmr` is the probability that a non-mated comparison is as close; `llr` is the evidence, log10 of the likelihood
     ratio of one person against two. Both are None without a calibration.
@@ -38,7 +38,7 @@ class FaceResult:
 class IdentifyResult:
     """One picture: its faces from left to right. `timing_ms` has `read`, `detect`, `embed`, `search`, `total`.
 
-    Pictures that were worked on together share the batch's time evenly. `policy` is what decided.
+    Pictures of one batch share its time evenly. `policy` is the policy of the decision.
     """
 
     path: str
@@ -51,7 +51,7 @@ class IdentifyResult:
 
 @dataclass(frozen=True, slots=True)
 class VerifyResult:
-    """Whether one picture shows the claimed person. `llr` as in FaceResult; `policy` is what decided."""
+    """Whether one picture shows the claimed person. `llr` as in FaceResult; `policy` is that of the decision."""
 
     path: str
     name: str
@@ -67,7 +67,7 @@ class VerifyResult:
 
 @dataclass(frozen=True, slots=True)
 class CompareResult:
-    """Whether two pictures show one person. `llr` as in FaceResult; `policy` is what decided."""
+    """Whether two pictures show one person. `llr` as in FaceResult; `policy` is that of the decision."""
 
     paths: tuple[str, str]
     decision: Literal["match", "no_match"]

@@ -1,4 +1,4 @@
-"""What an enrolment gives: one result for each photo, and totals."""
+"""The results of an enrolment: one for each photo, and totals."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from faceid.types import Box
 
 @dataclass(frozen=True, slots=True)
 class EnrollResult:
-    """What became of one photo. `reason` and `problem` are set where it was rejected.
+    """The result for one photo. `reason` and `problem` are set if it was rejected.
 
-    `quality` is 0..1 and `quality_factors` what it is made of; both None where no face was assessed. `faces` counts
-    those that were found, None where no detector ran.
+    `quality` is 0..1 and `quality_factors` are its parts; both are None if no face was assessed. `faces` counts the
+    detected faces, None if no detector ran.
     """
 
     path: str
@@ -34,8 +34,7 @@ class AlreadyEnrolled:
     """A person whose photos, taken together, match another identity of the gallery: `candidate`.
 
     `distance` is between the two, `fmr` the share of non-mated comparisons that are as close and `llr` log10 of the
-    likelihood ratio, both None without a calibration. So many `matches` of the new `photos` with a face match by
-    themselves.
+    likelihood ratio, both None without a calibration. Of the new `photos` with a face, `matches` match by themselves.
     """
 
     name: str
@@ -57,8 +56,8 @@ class AlreadyEnrolled:
 class EnrollSummary:
     """Totals of one enrolment: photos by outcome, and the identity's templates afterwards.
 
-    `skipped` counts duplicates, and photos that add nothing to the templates that are kept; `failed` rejected photos.
-    `name` is None where several identities were enrolled.
+    `skipped` counts duplicates, and photos that add nothing to the kept templates; `failed` counts rejected photos.
+    `name` is None if several identities were enrolled.
     """
 
     name: str | None

@@ -1,4 +1,4 @@
-"""What is enrolled, and what changing a gallery gives."""
+"""The content of a gallery, and the results of changes to it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class IdentityInfo:
 
 @dataclass(frozen=True, slots=True)
 class TemplateInfo:
-    """A stored template: where it came from and what it was made with."""
+    """A stored template, with its source and its model."""
 
     template_id: int
     source: str | None
@@ -32,7 +32,7 @@ class TemplateInfo:
 
 @dataclass(frozen=True, slots=True)
 class RemoveResult:
-    """What was removed: `identities` and `templates` are counts."""
+    """The result of a removal: `identities` and `templates` are counts."""
 
     status: Literal["removed"]
     name: str
@@ -52,7 +52,7 @@ class RenameResult:
 
 @dataclass(frozen=True, slots=True)
 class TransferResult:
-    """Templates brought in from or written to an .npz file; `skipped` were there already, `nameless` have no name."""
+    """Templates imported from or written to an .npz file; `skipped` were stored already, `nameless` have no name."""
 
     status: Literal["imported", "exported"]
     path: str
@@ -65,7 +65,7 @@ class TransferResult:
 
 @dataclass(frozen=True, slots=True)
 class ReembedFailure:
-    """A template that could not be computed again for another model. It stays as it is."""
+    """A template that could not be computed for another model. It stays as it is."""
 
     template_id: int
     name: str
@@ -76,12 +76,12 @@ class ReembedFailure:
 
 @dataclass(frozen=True, slots=True)
 class ReembedResult:
-    """What became of a gallery's move to `new_model`.
+    """The result of a gallery's move to `new_model`.
 
-    `status`: `switched`; `current`, where the gallery was of that model before; `incomplete`, where nothing was
-    switched because templates are missing. `re_embedded` templates were computed, `already` many were there,
-    `failed` could not be, `dropped` old ones were removed. A search cannot find the `unfindable` identities: they have
-    only templates of other models.
+    `status`: `switched`; `current` if the gallery was of that model before; `incomplete` if it was not switched because
+    templates are missing. `re_embedded` counts computed templates, `already` those that were computed before, `failed`
+    those that could not be computed, `dropped` the removed old ones. A search cannot find the `unfindable` identities:
+    they have only templates of other models.
     """
 
     status: Literal["switched", "current", "incomplete"]

@@ -1,4 +1,4 @@
-"""The state of the search index, and what maintaining it gives."""
+"""The state of the search index, and the results of its maintenance."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class SnapshotInfo:
-    """A snapshot of the index, as it says of itself.
+    """A snapshot of the index, as described by its header.
 
-    `rows` counts what it holds, `bytes` what it takes on the disk, and `behind` the additions and removals since.
+    `rows` counts its rows, `bytes` is its size on the disk, and `behind` counts the additions and removals since.
     """
 
     path: str
@@ -24,7 +24,7 @@ class SnapshotInfo:
 
 @dataclass(frozen=True, slots=True)
 class IndexStatus:
-    """Which index a search would use, and why; `changes` were made to the gallery since it was created."""
+    """The index that a search would use, and the reason; `changes` counts all changes of the gallery."""
 
     kind: str
     index: str
@@ -36,7 +36,7 @@ class IndexStatus:
 
 @dataclass(frozen=True, slots=True)
 class IndexResult:
-    """The index after it was rebuilt or compacted; `snapshot` is None where the gallery is too small for one."""
+    """The index after it was rebuilt or compacted; `snapshot` is None if the gallery is too small for one."""
 
     status: str
     kind: str
@@ -48,9 +48,9 @@ class IndexResult:
 
 @dataclass(frozen=True, slots=True)
 class IndexDifference:
-    """A template that is not the same in the index and in the database.
+    """A template that differs between the index and the database.
 
-    `missing` from the index, `extra` in it, `different` vectors, or `unreachable`: held, but no search finds it.
+    `missing` from the index, `extra` in it, `different` vectors, or `unreachable`: it is held, but no search finds it.
     """
 
     template_id: int
@@ -59,7 +59,7 @@ class IndexDifference:
 
 @dataclass(frozen=True, slots=True)
 class IndexVerification:
-    """What comparing the index with the database has shown; `compared` templates are in both."""
+    """The result of comparing the index with the database; `compared` counts the templates that are in both."""
 
     status: Literal["equal", "differs"]
     kind: str

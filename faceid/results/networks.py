@@ -1,4 +1,4 @@
-"""What is known about networks, what a training gives, and what `doctor` checks."""
+"""Facts about networks, and the results of trainings and of `doctor`."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from faceid.results.problem import Problem
 
 @dataclass(frozen=True, slots=True)
 class TrainResult:
-    """What came of a training from the network `start`.
+    """The result of a training from the network `start`.
 
-    `status`: `made`, and then `card` is the path of the model card of `name`; `no_gain`, where no step did better than
-    the start. Of `photos`, `lost` counts those without a usable face by reason; `duplicates` lie there more than once.
-    People: `trained_on`, `validated_on`, `calibrated_on`, and `alone`, who have one photo only and were left out.
-    `steps` were made, the best was `best_step`, and `ended` says why no more (`steps`, `patience`). TMR at FMR 1e-3 on
-    the people of the validation: `start_tmr` of the start, `best_tmr` of the best step. On those of the calibration,
-    whom nothing was chosen by: `tmr`, None where nothing was made, and `tmr_before` of the start, None from scratch.
-    The calibration reaches down to `least_fmr`: there is no threshold for a lower rate.
+    `status`: `made`, and then `card` is the path of the model card of `name`; or `no_gain` if no step was better than
+    the start. Of `photos`, `lost` counts those without a usable face by reason, and `duplicates` the repeated ones.
+    People: `trained_on`, `validated_on`, `calibrated_on`, and `alone`, who have only one photo and were left out.
+    `steps` were made, `best_step` is the best one, and `ended` is the reason for the end (`steps`, `patience`). TMR at
+    FMR 1e-3 on the people of the validation: `start_tmr` of the start, `best_tmr` of the best step. On the people of
+    the calibration, who influenced no choice: `tmr`, None if no network was made, and `tmr_before` of the start, None
+    from scratch. `least_fmr` is the lowest rate that the calibration has a threshold for.
     """
 
     status: Literal["made", "no_gain"]
@@ -45,7 +45,7 @@ class TrainResult:
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """A network that has a card; one for liveness makes no templates, and so has neither `dim` nor `metric`."""
+    """A network that has a card. A liveness network makes no templates: its `dim` and `metric` are None."""
 
     name: str
     dim: int | None
@@ -61,7 +61,7 @@ class ModelInfo:
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One thing that `doctor` looked at. `problem` says what is wrong, or what has still to be done."""
+    """One check of `doctor`. `problem` describes the fault, or a step that is left to the user."""
 
     check: str
     ok: bool

@@ -1,4 +1,4 @@
-"""Which threshold decides, where it comes from, and the policies that a gallery stores."""
+"""The threshold of a decision, its origin, and the policies that a gallery stores."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from faceid.results.problem import Problem
 
 @dataclass(frozen=True, slots=True)
 class PolicyState:
-    """What a threshold was chosen for, by whom, and what it gives here and now.
+    """A threshold with its target, its origin, and its error rates in the present gallery.
 
     `source`: `asked` by the call, `gallery` for the stored policy `policy_id`, or `default`. `kind` and `target`: `fmr`
-    or `fpir` with a rate, or `threshold` with a distance. `identities` that are searched, None for a comparison with
-    one. `fmr`, and `fpir` for a search, are those of the threshold; `miss_rate` is how often a photo of a person with
-    one template is missed. They are None without a calibration. `held` is false where the calibration does not reach
-    far enough down to keep the target.
+    or `fpir` with a rate, or `threshold` with a distance. `identities` counts those that are searched, None for a
+    comparison with one. `fmr`, and `fpir` for a search, are the rates of the threshold; `miss_rate` is how often a
+    photo of a person with one template is missed. They are None without a calibration. `held` is false if the
+    calibration does not reach low enough rates to keep the target.
     """
 
     source: Literal["asked", "gallery", "default"]
@@ -33,12 +33,12 @@ class PolicyState:
 
 @dataclass(frozen=True, slots=True)
 class PolicyReport:
-    """What decides for a command at present, and what that rests on.
+    """The policy that decides for a command at present, and its calibration.
 
-    `fmr_low`..`fmr_high` is the 95 % interval of `policy.fmr`. `data`, with so many `mated` and `non_mated`
-    comparisons, was measured on day `measured_at` with `software`; all None without a calibration. `since` is when the
-    stored policy became active, None without one. Where there is no threshold, `policy` is None and `problem` says
-    why: there is no calibration, or it does not reach the rate of the default.
+    `fmr_low`..`fmr_high` is the 95 % interval of `policy.fmr`. `data`, with the numbers of `mated` and `non_mated`
+    comparisons, was measured on the day `measured_at` with `software`; all are None without a calibration. `since` is
+    when the stored policy became active, None without one. Without a threshold, `policy` is None and `problem` gives
+    the reason: there is no calibration, or it does not reach the rate of the default.
     """
 
     decides: Literal["verify", "identify"]
@@ -57,9 +57,9 @@ class PolicyReport:
 
 @dataclass(frozen=True, slots=True)
 class PolicyRow:
-    """A stored policy, active or not. `threshold` and `low`..`high` are those of when it was stored.
+    """A stored policy, active or not. `threshold` and `low`..`high` are the values at the time of storing.
 
-    A policy with `own_calibration` was measured by the gallery's owner, else it is by the model's card.
+    With `own_calibration` the calibration is the gallery owner's, else that of the model's card.
     """
 
     policy_id: int
@@ -81,7 +81,7 @@ class PolicyRow:
 
 @dataclass(frozen=True, slots=True)
 class PolicyTransfer:
-    """Policies brought in from or written to a file; `policies` counts them."""
+    """Policies imported from or written to a file; `policies` counts them."""
 
     status: Literal["imported", "exported"]
     path: str

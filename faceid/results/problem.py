@@ -1,4 +1,4 @@
-"""Why something could not be done, as a value."""
+"""The reason for a failure, as a value."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ ReembedReason: TypeAlias = Literal["source_gone", "source_changed", "unreadable"
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why something could not be done.
+    """The reason for a failure.
 
-    `code` is a stable word for programs, `message` one sentence, `remedy` the key under which an interface finds what
-    to do. `facts` and `path` are the values that its words may quote.
+    `code` is a stable word for programs, `message` one sentence, `remedy` the key under which an interface finds its
+    advice. `facts` and `path` are the values that the advice may quote. The JSON of the command line has `code`,
+    `message` and `hint`: the command line puts the other fields into words.
     """
 
     code: str
@@ -31,7 +32,7 @@ class Problem:
 
     @classmethod
     def of(cls, error: FaceIDError) -> Problem:
-        """What `error` says."""
+        """The problem that `error` describes."""
         return cls(
             error.code,
             str(error),

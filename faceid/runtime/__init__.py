@@ -1,1 +1,1 @@
-"""What networks run on: devices, threads, process settings, OpenVINO, and ordered parallel work."""
+"""The runtime of networks: devices, threads, process settings, OpenVINO, and ordered parallel work."""

@@ -1,4 +1,4 @@
-"""Devices, runtimes and threads: where networks run."""
+"""Devices, runtimes and threads of networks."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 def resolve_device(asked: str) -> str:
-    """A torch device string for `auto` (a GPU where there is one), `cpu`, `cuda` or `cuda:N`.
+    """A torch device string for `auto` (a GPU if there is one), `cpu`, `cuda` or `cuda:N`.
 
-    Raises DeviceError where a GPU was asked for and cannot be used: never a silent fallback.
+    Raises DeviceError if a requested GPU cannot be used; never falls back silently.
     """
     if asked == "cpu":
         return "cpu"
@@ -40,7 +40,7 @@ def resolve_device(asked: str) -> str:
 
 
 def require_devices(device: str, count: int) -> None:
-    """Raise DeviceError where `count` processes cannot have a GPU each like `device`; on a CPU they always can."""
+    """Raise DeviceError unless each of `count` processes can have a GPU like `device`; a CPU always passes."""
     if device == "cpu" or count == 1:
         return
     import torch
@@ -50,10 +50,10 @@ def require_devices(device: str, count: int) -> None:
 
 
 def resolve_runtime(asked: Runtime, device: str) -> Runtime:
-    """For networks on `device`: `torch`, `openvino`, or `auto` for torch first and openvino in a long run.
+    """The runtime on `device`: `torch`, `openvino`, or `auto` for torch first and openvino in a long run.
 
-    Raises DeviceError where openvino was asked for and the device is a GPU. Whether it is installed is checked when a
-    network is loaded.
+    Raises DeviceError if openvino was requested and the device is a GPU. Loading a network checks whether openvino is
+    installed.
     """
     if device == "cpu":
         return "torch" if asked == "auto" and not find_spec("openvino") else asked
@@ -63,9 +63,9 @@ def resolve_runtime(asked: Runtime, device: str) -> Runtime:
 
 
 def usable_cores(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
-    """How many cores this process may keep busy: as many as it may run on, and as its container's quota allows.
+    """The number of cores that this process may keep busy: its allowed cores, within its container's quota.
 
-    `quota` is the file in which Linux's cgroups (version 2) say "microseconds period", or "max" for no limit.
+    `quota` is the file of Linux's cgroups (version 2) that holds "microseconds period", or "max" for no limit.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:

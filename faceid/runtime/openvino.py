@@ -1,8 +1,8 @@
 """A torch network compiled by OpenVINO for the CPU: the same numbers in fewer milliseconds.
 
-The network is converted in memory from the weights that torch has loaded, so that what is compiled is what the
-card's hash was checked for; nothing is exported to a file and nothing is sent anywhere. Arithmetic is float32:
-OpenVINO's own default may be half precision, whose vectors would not be those of templates made by torch.
+The network is converted in memory from the weights that torch has loaded, whose hash was checked against the card.
+Nothing is exported to a file or sent over the network. Arithmetic is float32: OpenVINO's default may be half precision,
+whose vectors would differ from those of torch.
 
 Needs the extra `openvino`.
 """
@@ -24,30 +24,30 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _PROPERTIES = {
-    # No streams of its own: a network runs in the thread that calls it, and in no other. Worker threads then share
-    # the cores as they do with torch, and nobody waits for a thread that is not running.
+    # No streams of its own: a network runs only in the thread that calls it. Worker threads then share the cores as
+    # with torch, and no call waits for a thread that is not running.
     "NUM_STREAMS": 0,
     "INFERENCE_NUM_THREADS": 1,
     "INFERENCE_PRECISION_HINT": "f32",
 }
 
 _TRACED_SIDE = 24
-"""The side of the picture with which a network that takes any size is traced."""
+"""The side of the picture that traces a network for any size, pixels."""
 
 
 class CompiledNetwork:
     """A function like `network`: (n, 3, H, W) float32, channels last, to the tensors that it returns.
 
-    `side` is the H and W that the network takes, None where it takes any. With `few_batches` it is compiled anew
-    for each n that occurs, which makes small networks a tenth faster and costs memory and a tenth of a second each:
-    for callers who use few. Without, one form takes every n.
+    `side` is the H and W that the network takes, None if it takes any. With `few_batches` it is compiled for each n
+    that occurs: small networks are a tenth faster, but each n costs memory and a tenth of a second. It is for callers
+    with few different n. Without it, one compiled form takes every n.
 
-    May be called from several threads at once; each call is computed in its caller's thread, by one thread. Every
-    thread that calls while others do has a form of its own compiled: calls of one form wait for each other.
+    May be called from several threads at once; each call is computed in its caller's thread, by one thread. Concurrent
+    calls use separate compiled forms, because calls of one form wait for each other.
     """
 
     def __init__(self, network: nn.Module, side: int | None, *, few_batches: bool = False) -> None:
-        """Convert `network`, which stays as it was. Raises ModelError (`no_openvino`) without OpenVINO."""
+        """Convert `network`, which is not changed. Raises ModelError (`no_openvino`) without OpenVINO."""
         self._side = side
         self._few_batches = few_batches
         self._graph = _converted(network, side or _TRACED_SIDE)
@@ -88,10 +88,10 @@ class CompiledNetwork:
 
 
 class LateCompiledNetwork:
-    """`network`, as torch runs it for so many `calls`, and compiled from then on: for work that may be short.
+    """`network`, run by torch for the first `calls` calls, and compiled from then on: for work that may be short.
 
-    To convert and compile takes as long as is won by it on some two hundred photos. Called from threads as a
-    CompiledNetwork is; the one that makes the call in question waits, the others go on.
+    Conversion and compilation take as much time as they save on about two hundred photos. Threads may share it as a
+    CompiledNetwork. The thread whose call starts the compilation waits for it; the others continue.
     """
 
     def __init__(
@@ -119,14 +119,14 @@ class LateCompiledNetwork:
 
 
 class _ChannelsLast(nn.Module):
-    """(n, H, W, 3) as it lies in memory, for a network that takes (n, 3, H, W)."""
+    """A module on (n, H, W, 3), the order in memory, around a network on (n, 3, H, W)."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, x: Tensor) -> Any:
-        """What the network returns."""
+        """The output of the network."""
         return self.network(x.permute(0, 3, 1, 2))
 
 
@@ -136,11 +136,11 @@ def _converted(network: nn.Module, side: int) -> Any:
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
-    # Shapes become constants, as they shall; and torch would rather be asked for another kind of export. For good and
-    # not by `catch_warnings`, which other threads undo.
+    # Expected warnings: shapes become constants, which is intended, and torch recommends another kind of export. The
+    # filter is permanent, since other threads undo `catch_warnings`.
     warnings.filterwarnings("ignore", category=torch.jit.TracerWarning, module=r"faceid\.")  # type: ignore[attr-defined]
     warnings.filterwarnings("ignore", message=r"`torch\.jit\.trace", category=FutureWarning)
-    # Not openvino.convert_model, which does the same and reports its use to the makers.
+    # Not openvino.convert_model, which does the same and also sends usage reports to its makers.
     with torch.inference_mode(False), torch.no_grad():
         example = torch.zeros(2, side, side, 3)
         trace: Any = torch.jit.trace

@@ -1,4 +1,4 @@
-"""A stream of work in order, on every core, in bounded memory. Knows nothing of faces."""
+"""Ordered parallel work on a stream of items, in bounded memory. Knows nothing of faces."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Answer = TypeVar("Answer")
 class Crew:
     """The threads that a stream runs on.
 
-    `readers` fetch. `workers` compute, up to `batch` items of up to `batch_weight` at once, inside `working`, which
-    keeps them out of each other's way. Items of up to `weight` are held between fetching and the answer's being
-    taken; a single item may weigh more.
+    `readers` fetch. `workers` compute up to `batch` items of together `batch_weight` at once, inside `working`, which
+    limits their threads. Fetched items without a taken answer weigh at most `weight` together; a single item may weigh
+    more.
     """
 
     workers: int = 1
@@ -34,11 +34,11 @@ class Crew:
 
 @dataclass(frozen=True, slots=True)
 class Stages(Generic[Origin, Fetched, Answer]):
-    """What is done to an item on its way.
+    """The steps of an item.
 
-    `fetch` waits for a disk or a network, on a reader. `settle`, in the caller's thread, gives the answer where it
-    is known without work. `weigh` says what an item costs to hold. `work` answers the others, on a worker, in
-    batches and in their order.
+    `fetch` reads from a disk or a network, on a reader. `settle`, in the caller's thread, returns the answer if it
+    needs no work. `weigh` returns the memory cost of an item. `work` answers the other items, on a worker, in batches
+    and in their order.
     """
 
     fetch: Callable[[Origin], Fetched]
@@ -50,10 +50,10 @@ class Stages(Generic[Origin, Fetched, Answer]):
 def in_order(
     origins: Iterable[Origin], stages: Stages[Origin, Fetched, Answer], crew: Crew
 ) -> Iterator[Answer]:
-    """The answer for each origin, in order, each as soon as it and those before it are known.
+    """The answer for each origin, in order, each as soon as it and those before it are ready.
 
-    `origins` are taken in the caller's thread, some ahead of the answers. An only origin is answered there too, without
-    `working`: it has the machine for itself. What a stage raises ends the stream.
+    `origins` are taken in the caller's thread, some ahead of the answers. A single origin is also answered there,
+    without `working`, since nothing else runs. An error of a stage ends the stream.
     """
     for (answer,) in _grouped(origins, stages, crew, most=1):
         yield answer
@@ -62,7 +62,7 @@ def in_order(
 def in_groups(
     origins: Iterable[Origin], stages: Stages[Origin, Fetched, Answer], crew: Crew
 ) -> Iterator[list[Answer]]:
-    """As `in_order`, but the answers that are known at the same time come together, a batch of the crew at most."""
+    """As `in_order`, but yields the answers that are ready at the same time together, at most a batch of the crew."""
     return _grouped(origins, stages, crew, most=crew.batch)
 
 
@@ -82,7 +82,7 @@ def _grouped(
 
 @dataclass(slots=True, eq=False)
 class _Item(Generic[Origin, Fetched, Answer]):
-    """One origin on its way: fetched, then settled or the `place`-th of a batch."""
+    """One origin in work: fetched, then settled or the `place`-th of a batch."""
 
     origin: Origin
     fetched: Future[Fetched]
@@ -93,16 +93,16 @@ class _Item(Generic[Origin, Fetched, Answer]):
 
     @property
     def answered(self) -> bool:
-        """Whether the answer, or an error in its place, is there."""
+        """Whether the answer, or an error in its place, is available."""
         return self.settled is not None or (self.batch is not None and self.batch.done())
 
     @property
     def failed(self) -> bool:
-        """Whether an error is there in place of the answer."""
+        """Whether there is an error in place of the answer."""
         return self.batch is not None and self.batch.done() and self.batch.exception() is not None
 
     def answer(self) -> Answer:
-        """The answer. Raises what a stage raised."""
+        """The answer. Raises the error of a stage."""
         if self.settled is not None:
             return self.settled
         assert self.batch is not None
@@ -117,16 +117,16 @@ class _Stream(Generic[Origin, Fetched, Answer]):
     ended: bool = False
     submitted: int = 0
     held: int = 0
-    """The weight of the items that were handed to workers and not taken yet."""
+    """The weight of the items that were given to workers and not taken yet."""
     items: deque[_Item[Origin, Fetched, Answer]] = field(default_factory=deque)
     waiting: deque[_Item[Origin, Fetched, Answer]] = field(default_factory=deque)
-    """Those of `items` that no worker has yet."""
+    """The `items` that no worker has yet."""
     running: list[Future[Sequence[Answer]]] = field(default_factory=list)
     missing: list[Future[Fetched]] = field(default_factory=list)
-    """What the next batch waits for, where it does."""
+    """The item that the next batch waits for, if it waits."""
 
     def run(self, most: int) -> Iterator[list[Answer]]:
-        """The answers in order, in groups of up to `most` that are known, and not heavier than a batch."""
+        """The answers in order, in groups of up to `most` ready ones, not heavier than a batch."""
         readers = ThreadPoolExecutor(self.crew.readers, "faceid-read")
         workers = ThreadPoolExecutor(self.crew.workers, "faceid-work")
         try:
@@ -145,7 +145,7 @@ class _Stream(Generic[Origin, Fetched, Answer]):
             workers.shutdown(cancel_futures=True)
 
     def _ready(self, most: int) -> list[_Item[Origin, Fetched, Answer]]:
-        """The first items, as far as they are answered. They are held no longer."""
+        """The answered items at the front, which are no longer held."""
         ready: list[_Item[Origin, Fetched, Answer]] = []
         weight = 0
         while self.items and self.items[0].answered and len(ready) < most:
@@ -157,7 +157,7 @@ class _Stream(Generic[Origin, Fetched, Answer]):
         return ready
 
     def _take(self, readers: ThreadPoolExecutor) -> None:
-        """Have the next origins fetched, so many that no worker has to wait for one."""
+        """Start to fetch the next origins, enough that no worker has to wait."""
         ahead = 2 * self.crew.workers * self.crew.batch
         while not self.ended and len(self.waiting) < ahead and len(self.items) < 4 * ahead:
             try:
@@ -170,20 +170,20 @@ class _Stream(Generic[Origin, Fetched, Answer]):
             self.waiting.append(item)
 
     def _hand_on(self, workers: ThreadPoolExecutor) -> bool:
-        """Give the workers one more batch; False where there is none, or they have enough to do."""
+        """Give the workers one more batch; False if there is none, or if all workers are busy."""
         self.running = [batch for batch in self.running if not batch.done()]
         self.missing = []
         if len(self.running) >= 2 * self.crew.workers:
             return False
-        # The first batches are small: the first answers come soon, and all workers begin at once.
+        # The first batches are small, so that the first answers come soon and all workers begin at once.
         size = min(self.crew.batch, 1 << min(30, self.submitted // self.crew.workers))
         batch, stopped = self._gather(size)
-        # A batch that could still grow waits for as long as all workers are busy.
+        # A batch that can still grow waits while all workers are busy.
         if not batch or (not stopped and len(batch) < size and len(self.running) >= self.crew.workers):
             return False
         for _ in batch:
             self.waiting.popleft()
-        # Bytes go with the job and not with the item: once it is done nothing holds them.
+        # The job holds the bytes, not the item: they are freed when the job is done.
         work = [(item.origin, item.fetched.result()) for item in batch]
         future = workers.submit(self._work, work)
         for place, item in enumerate(batch):
@@ -194,7 +194,7 @@ class _Stream(Generic[Origin, Fetched, Answer]):
         return True
 
     def _gather(self, size: int) -> tuple[list[_Item[Origin, Fetched, Answer]], bool]:
-        """The next up to `size` items that need work, and whether something else than fetching ends the batch."""
+        """Up to `size` next items that need work, and whether the batch is complete without further fetching."""
         batch: list[_Item[Origin, Fetched, Answer]] = []
         weight = 0
         while len(batch) < size and len(batch) < len(self.waiting):
@@ -221,6 +221,6 @@ class _Stream(Generic[Origin, Fetched, Answer]):
             return self.stages.work(batch)
 
     def _wait(self) -> None:
-        """Until something has happened: a batch is done, or what the next one waits for is fetched."""
+        """Wait until a batch is done, or the item that the next batch waits for is fetched."""
         pending: list[Future[Any]] = [*self.running, *self.missing]
         wait(pending, return_when=FIRST_COMPLETED)

@@ -1,4 +1,4 @@
-"""Settings of the whole process: how threads wait, and how memory is kept."""
+"""Settings of the whole process: waiting of threads, and reuse of memory."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import os
 import sys
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-"""malloc.h of glibc."""
+"""Constants of glibc's malloc.h."""
 
 _KEPT_BYTES, _LARGEST_BLOCK = 1 << 30, 1 << 25
-"""What malloc keeps at most, and the largest block that it keeps: 32 MiB is the most that glibc accepts."""
+"""The most memory that malloc keeps, and the largest block that it keeps: glibc accepts at most 32 MiB."""
 
 
 def tune_process() -> None:
@@ -27,21 +27,21 @@ def tune_process() -> None:
 
 
 def _let_threads_sleep() -> None:
-    # By default they spin. On a machine that does anything else as well, each layer of a network then waits for a
-    # thread that is not running: a face took 580 ms instead of 13 on two busy cores.
+    # By default they spin. On a busy machine, each layer of a network then waits for a thread that is not running: a
+    # face took 580 ms instead of 13 on two busy cores.
     if "torch" not in sys.modules:
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def _keep_memory() -> None:
     # By default malloc returns tens of megabytes to the system after each picture, and the system clears them again
-    # page by page: up to 3,800 page faults for each 720p picture, with this under 200.
+    # page by page: up to 3,800 page faults for each 720p picture; with these settings under 200.
     if "MALLOC_TRIM_THRESHOLD_" in os.environ or "GLIBC_TUNABLES" in os.environ or sys.platform != "linux":
         return
     import ctypes
 
     libc = ctypes.CDLL(None)
-    # Other C libraries have other allocators.
+    # The symbol is missing in other C libraries, which have other allocators.
     if hasattr(libc, "gnu_get_libc_version"):
         libc.mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
         libc.mallopt(_M_MMAP_THRESHOLD, _LARGEST_BLOCK)

@@ -34,7 +34,7 @@ from faceid.networks.backbones import light
 from faceid.networks.losses.settings import LossSettings
 from faceid.networks.state import read_tensors
 from faceid.networks.training.embedding import embed
-from faceid.networks.training.events import Event, Nobody, Validated
+from faceid.networks.training.events import Event, NullObserver, Validated
 from faceid.networks.training.norms import without_norms
 from faceid.networks.training.settings import FROM_SCRATCH, SplitSettings, TrainSettings
 from faceid.networks.training.starts import FORMS, Scratch
@@ -75,7 +75,7 @@ class Measured:
     high: float
 
 
-class Told(Nobody):
+class Told(NullObserver):
     """Says validations on stderr."""
 
     def __init__(self, name: str) -> None:

@@ -89,7 +89,7 @@ class TestTemplateRepository:
     def test_a_unit_of_work_is_whole_or_nothing(self, filled: Database) -> None:
         with pytest.raises(RuntimeError), filled.templates.transaction():  # noqa: PT012
             filled.templates.remove("Ann")
-            filled.policies.put(policy(0.4))
+            filled.policies.activate(policy(0.4))
             filled.journal.keep("run", "Cid", [(digest(9), "no_face")])
             assert [one.name for one in filled.templates.identities()] == ["Bob"]
             raise RuntimeError
@@ -187,7 +187,11 @@ class TestPolicyRepository:
     def test_the_last_that_was_put_is_active(self, database: Database) -> None:
         policies = database.policies
         assert (policies.all(), policies.active(MODEL, "fmr")) == ([], None)
-        ids = [policies.put(policy(0.4)), policies.put(policy(0.5)), policies.put(policy(0.6, "fpir"))]
+        ids = [
+            policies.activate(policy(0.4)),
+            policies.activate(policy(0.5)),
+            policies.activate(policy(0.6, "fpir")),
+        ]
         assert ids == [1, 2, 3]
         assert [(one.id, one.active, one.follows) for one in policies.all()] == [
             (1, False, None),
@@ -206,7 +210,7 @@ class TestPolicyRepository:
 
     def test_back_and_forth(self, database: Database) -> None:
         policies = database.policies
-        first, second = policies.put(policy(0.4)), policies.put(policy(0.5))
+        first, second = policies.activate(policy(0.4)), policies.activate(policy(0.5))
         policies.withdraw(second)
         assert [one.id for one in policies.all() if one.active] == [first]
         policies.withdraw(first)
@@ -218,8 +222,8 @@ class TestPolicyRepository:
         "act", [lambda p: p.restore(9), lambda p: p.withdraw(9), lambda p: p.withdraw(1)]
     )
     def test_what_is_not_there(self, database: Database, act) -> None:
-        database.policies.put(policy(0.4))
-        database.policies.put(policy(0.5))
+        database.policies.activate(policy(0.4))
+        database.policies.activate(policy(0.5))
         with pytest.raises(UnknownPolicy):
             act(database.policies)
         assert [one.id for one in database.policies.all() if one.active] == [2]

@@ -19,7 +19,7 @@ from typer.main import get_command
 import enrollment_db
 import faceid
 from faceid import cli, results
-from faceid.cli.messages import EXIT_INTERNAL, exit_code_of
+from faceid.cli.messages import EXIT_INTERNAL, exit_code_of, shown_problem
 from faceid.errors import FaceIDError
 from faceid.recognition.detect.fake import draw_face
 from generated import load_generator
@@ -64,9 +64,7 @@ def test_every_result_has_its_fields_listed() -> None:
             and kind.__module__.startswith("faceid.results")
         ):
             section = shown.split(f"## {name}\n")[1].split("\n## ")[0]
-            assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == [
-                f.name for f in dataclasses.fields(kind)
-            ]
+            assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == list(generate.json_fields(kind))
 
 
 def test_every_command_that_is_listed_with_a_result_exists() -> None:
@@ -91,6 +89,7 @@ def test_every_command_that_is_listed_with_a_result_exists() -> None:
         ("policy show", "policy show", 0),
         ("policy set", "policy set --fmr 0.01", 0),
         ("models", "models", 0),
+        ("doctor", "doctor", 0),
         ("live", "live pictures --no-display", 0),
     ],
 )
@@ -123,7 +122,7 @@ def test_json_has_the_fields_of_the_reference(
 
 
 def _fields(kind: Any) -> list[str]:
-    return [field.name for field in dataclasses.fields(kind)]
+    return list(generate.json_fields(kind))
 
 
 def test_every_class_of_errors_is_listed_with_its_exit_code() -> None:
@@ -151,3 +150,8 @@ def test_every_variable_that_the_program_reads_is_listed() -> None:
     for path in (ROOT / "faceid").rglob("*.py"):
         read |= set(re.findall(r"[\"'](FACEID_[A-Z_]+)[\"']", path.read_text(encoding="utf-8")))
     assert read == {name for name in shown if name.startswith("FACEID_")} - {"FACEID_TEST_DATA"}
+
+
+def test_a_problem_has_the_fields_of_the_reference() -> None:
+    told = shown_problem(results.Problem("no_face", "no face found"))
+    assert list(told) == list(generate.json_fields(results.Problem))

@@ -19,7 +19,7 @@ from faceid.networks.losses.settings import LossSettings
 from faceid.networks.state import read_tensors
 from faceid.networks.training import checkpoints, trainer
 from faceid.networks.training.checkpoints import FOLDER
-from faceid.networks.training.events import Event, Nobody
+from faceid.networks.training.events import Event, NullObserver
 from faceid.networks.training.logbook import LOG, read_log
 from places import ROOT
 from tiny_training import Tiny, job, settings
@@ -32,11 +32,11 @@ PROGRAM = f"""
 import sys
 from pathlib import Path
 from faceid.networks.training import trainer
-from faceid.networks.training.events import Nobody
+from faceid.networks.training.events import NullObserver
 from tiny_training import job, settings
 
 chosen = settings(schedule={{"steps": {STEPS}, "validate": 40, "checkpoint": 7}}, loss={{"mining": sys.argv[2]}})
-trainer.run(job(Path(sys.argv[1]), chosen), Nobody())
+trainer.run(job(Path(sys.argv[1]), chosen), NullObserver())
 """
 
 
@@ -101,7 +101,7 @@ def test_two_processes_learn_what_one_does(tmp_path: Path, loss: LossSettings) -
     outcomes, weights = [], []
     for processes in (1, 2):
         trained = job(tmp_path / str(processes), chosen, start=Tiny(norms=False), processes=processes)
-        outcomes.append(trainer.run(trained, Nobody()))
+        outcomes.append(trainer.run(trained, NullObserver()))
         weights.append(read_tensors(max((trained.directory / FOLDER).iterdir()) / "network.safetensors"))
     first, second = (read_log(tmp_path / name / "run") for name in ("1", "2"))
     assert [record.loss for record in first] == pytest.approx([record.loss for record in second], rel=1e-4)
@@ -114,10 +114,10 @@ def test_an_error_in_two_processes_is_told_as_in_one(tmp_path: Path) -> None:
     from faceid.networks.errors import BadSettings
 
     with pytest.raises(BadSettings, match="a batch needs 11"):
-        trainer.run(job(tmp_path, settings(batch={"people": 11}), processes=2), Nobody())
+        trainer.run(job(tmp_path, settings(batch={"people": 11}), processes=2), NullObserver())
 
 
-class Full(Nobody):
+class Full(NullObserver):
     """A disk on which nothing more can be written after a step."""
 
     def __call__(self, event: Event) -> None:
@@ -139,6 +139,6 @@ def test_batches_that_others_make_are_the_same(tmp_path: Path, mining: str) -> N
     # Two epochs and a half of offline mining.
     chosen = settings(loss={"mining": mining}, schedule={"steps": 25})
     for workers in (0, 2):
-        trainer.run(job(tmp_path / str(workers), chosen, workers=workers), Nobody())
+        trainer.run(job(tmp_path / str(workers), chosen, workers=workers), NullObserver())
     first, second = (read_log(tmp_path / name / "run") for name in ("0", "2"))
     assert first == second

@@ -10,9 +10,9 @@ from faceid.errors import UsageError
 
 def test_what_was_asked_for_beats_the_environment(tmp_path: Path) -> None:
     environ = {"FACEID_HOME": str(tmp_path), "FACEID_DB": "env.db"}
-    assert Settings.load(db="asked.db", environ=environ).db == Path("asked.db")
-    assert Settings.load(environ=environ).db == Path("env.db")
-    assert Settings.load(environ={"FACEID_HOME": str(tmp_path)}).db == tmp_path / "gallery.db"
+    assert Settings.load(db="asked.db", environ=environ).db.file == Path("asked.db")
+    assert Settings.load(environ=environ).db.file == Path("env.db")
+    assert Settings.load(environ={"FACEID_HOME": str(tmp_path)}).db.file == tmp_path / "gallery.db"
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ def test_what_was_asked_for_beats_the_environment(tmp_path: Path) -> None:
     ],
 )
 def test_urls_are_those_of_sqlite(url: str, path: str) -> None:
-    assert Settings.load(db=url, environ={"FACEID_HOME": "/nowhere"}).db == Path(path)
+    assert Settings.load(db=url, environ={"FACEID_HOME": "/nowhere"}).db.file == Path(path)
 
 
 def test_other_urls_are_refused() -> None:

@@ -1,4 +1,4 @@
-"""Finding the nearest of many vectors: one port, exact and compressed search behind it."""
+"""Search for the nearest of many vectors: one port, with exact and compressed implementations."""
 
 from __future__ import annotations
 
@@ -17,37 +17,37 @@ __all__ = [
 
 
 def open_index(dim: int, kind: Kind = "auto", *, expected: int = 0, device: str = "cpu") -> VectorIndex:
-    """An empty index for vectors of length `dim`, with room for the `expected` number of them.
+    """An empty index for about `expected` vectors of length `dim`.
 
     - `numpy` and `faiss` are exact, and alike in speed on a CPU; importing faiss takes 0.3 s.
-    - `rabitq` compresses to 1 bit a value and looks at the nearest again; `ivf` (8 bits a value, few lists looked
-      through) and `hnsw` (a graph) trade more of the nearest for time.
+    - `rabitq` compresses to 1 bit a value and compares the nearest again. `ivf` (8 bits a value, searches few lists)
+      and `hnsw` (a graph) are faster and miss more of the nearest.
     - `gpu` and `gpu-half` are exact, in float32 and float16, and `gpu-ivfpq` compressed, on the CUDA `device`.
-    - `auto` is, on a CUDA device, the most exact of these three that its memory holds; on a CPU it is `numpy` below
-      SWITCH_AT vectors and `rabitq` from there on.
+    - `auto` is the most exact of these three that fits into the memory of a CUDA device. On a CPU it is `numpy` below
+      SWITCH_AT vectors, else `rabitq`.
 
-    `device` is cpu, cuda or cuda:N. Raises ValueError for a dimension below 1, another kind, or a kind that is not
-    for the device.
+    `device` is cpu, cuda or cuda:N. Raises ValueError for a dimension below 1, another kind, or a kind that the device
+    cannot run.
     """
     if kind not in KINDS:
         raise ValueError(f"an index is {', '.join(KINDS)}, not {kind!r}")
     if kind.startswith("gpu") and device == "cpu":
         raise ValueError(f"the index {kind} needs a CUDA device")
-    # NumPy is imported only when an index is opened: `faceid --help` needs the kinds alone.
+    # NumPy is imported only when an index is opened: listing the kinds needs none of it.
     from enrollment_db.search.index.choice import chosen
 
     return chosen(dim, kind, expected=expected, device=device)
 
 
 def reason_for(dim: int, kind: Kind = "auto", *, expected: int, device: str = "cpu") -> str:
-    """What `open_index` would open, and why, in words for an operator."""
+    """The index that `open_index` would open, and the reason, in words for an operator."""
     from enrollment_db.search.index.choice import reason
 
     return reason(dim, kind, expected=expected, device=device)
 
 
 def gpu_count() -> int:
-    """How many GPUs faiss can use."""
+    """The number of GPUs that faiss can use."""
     import faiss
 
     return int(faiss.get_num_gpus())

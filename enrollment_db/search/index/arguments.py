@@ -1,4 +1,4 @@
-"""What every index asks of its arguments, refused here before anything is changed; and how float32 rounds."""
+"""Checks of the arguments of every index, made before any change; and the rounding of float32."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def checked_dim(dim: int) -> int:
 
 
 def checked_vectors(vectors: NDArray[np.float32], dim: int) -> NDArray[np.float32]:
-    """(n, dim) float32 in one piece. Raises ValueError for another shape, or values that are not finite."""
+    """(n, dim) float32, contiguous. Raises ValueError for another shape, or values that are not finite."""
     vectors = np.ascontiguousarray(vectors, np.float32)
     if vectors.ndim != 2 or vectors.shape[1] != dim:
         raise ValueError(f"vectors have shape {vectors.shape}, not (n, {dim})")
@@ -34,21 +34,21 @@ def checked_ids(ids: NDArray[np.int64], count: int) -> NDArray[np.int64]:
 
 
 def checked_k(k: int) -> int:
-    """How many to find. Raises ValueError below 1."""
+    """The number of neighbours to find. Raises ValueError below 1."""
     if k < 1:
         raise ValueError(f"k is at least 1, not {k}")
     return k
 
 
 def rounding(dim: int) -> float:
-    """More than twice what float32 rounding can move the product of two unit vectors, whatever the order."""
+    """More than twice the largest float32 rounding error of the product of two unit vectors, in any order of sums."""
     return (dim + 8) * float(np.finfo(np.float32).eps)
 
 
 def last_of_each(
     ids: NDArray[np.int64], vectors: NDArray[np.float32]
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """The (n,) ids and (n, d) vectors without those whose id comes again, in their order."""
+    """The (n,) ids and (n, d) vectors in their order, with only the last of each repeated id."""
     _, from_behind = np.unique(ids[::-1], return_index=True)
     if len(from_behind) == len(ids):
         return ids, vectors

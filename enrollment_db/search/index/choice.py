@@ -1,4 +1,4 @@
-"""Which index serves a gallery of some size on some machine, and with which settings."""
+"""The choice of an index, and of its settings, by the size of the gallery and the machine."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 # Of 2,496 real probes among a million embeddings of 128 floats, a share of .3 / .4 / .5 of 256 lists held the exact
 # nearest of .996 / .9996 / 1.000 within 1,200 candidates, and 600 candidates of at most .997. Smaller galleries can
-# afford all lists: among 100,000, half of them lost two probes in a thousand and saved nothing that could be measured.
+# afford all lists: among 100,000, half of them lost two probes in a thousand and saved no measurable time.
 _SHARE = 0.45
 _ALWAYS_LOOKED_THROUGH = 100_000
 _CANDIDATES = 1200
-# With fewer, the codes of a small gallery say less: they are relative to the centre of a list.
+# With fewer, the codes of a small gallery are less precise: they are relative to the centre of a list.
 _FEWEST_LISTS = 128
 
 
@@ -28,8 +28,8 @@ def chosen(dim: int, kind: Kind, *, expected: int, device: str) -> VectorIndex:
     """See `open_index`."""
     if kind == "auto":
         kind = kind_for_machine(dim, expected, device)
-    # Room that is not used costs address space, not memory, while making more copies all there is: the first
-    # enrolment after opening should not pay for that.
+    # Unused room costs address space, not memory. Making more room copies all vectors, and the first enrolment after
+    # opening should not pay for that.
     capacity = expected + expected // 4 + 1024
     if kind == "numpy":
         return FlatIndex(dim, capacity=capacity)
@@ -51,8 +51,8 @@ def chosen(dim: int, kind: Kind, *, expected: int, device: str) -> VectorIndex:
         "hnsw": hnsw,
         "gpu-ivfpq": partial(gpu_ivfpq, device),
     }
-    # What was asked for by name is there from the first vectors that it can be trained on; but lists for all that are
-    # expected, trained on a few, would lie wrong, and some of their centroids would be those few themselves.
+    # A kind that was requested by name is used from the first vectors that it can be trained on. But lists for all
+    # expected vectors, trained on a few, would be badly placed: some centroids would be those few vectors.
     switch_at = SWITCH_AT if kind == "auto" else max(1024, min(expected, SAMPLE))
     return GrowingIndex(dim, partial(makers[kind], dim), switch_at=switch_at, expected=expected)
 
@@ -72,7 +72,7 @@ def reason(dim: int, kind: Kind, *, expected: int, device: str) -> str:
 
 
 def kind_for_machine(dim: int, expected: int, device: str) -> Kind:
-    """What `auto` is: for an `expected` number of vectors on a CUDA device, the most exact that it has memory for."""
+    """The kind that `auto` means on a CUDA device: the most exact that fits `expected` vectors into its memory."""
     if device == "cpu" or expected < GPU_FROM:
         return "auto"
     room, needed = _usable_memory(device), _bytes_for(dim, expected)
@@ -80,7 +80,7 @@ def kind_for_machine(dim: int, expected: int, device: str) -> Kind:
 
 
 def _bytes_for(dim: int, expected: int) -> int:
-    """What the vectors take in float32, with room for a quarter more."""
+    """The bytes of the vectors in float32, with room for a quarter more."""
     return 4 * dim * (expected + expected // 4)
 
 
@@ -91,7 +91,7 @@ def _usable_memory(device: str) -> int:
 
 
 def rabitq(dim: int, count: int) -> Selector:
-    """One bit a value (Gao and Long 2024), a good part of all lists looked through."""
+    """One bit a value (Gao and Long 2024); a search reads a large part of all lists."""
     from enrollment_db.search.index.lists import Lists
 
     lists = max(_power_of_two(count**0.5 / 4), min(_FEWEST_LISTS, _power_of_two(count / 64)))
@@ -100,7 +100,7 @@ def rabitq(dim: int, count: int) -> Selector:
 
 
 def ivf(dim: int, count: int) -> Selector:
-    """Eight bits a value, few lists looked through."""
+    """Eight bits a value; a search reads few lists."""
     from enrollment_db.search.index.lists import Lists
 
     lists = _power_of_two(count**0.5)

@@ -1,4 +1,4 @@
-"""Exact search in NumPy: the oracle that every other index must agree with."""
+"""Exact search in NumPy: the reference for every other index."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from enrollment_db.search.index.arguments import (
 from enrollment_db.search.index.kept import Kept
 from enrollment_db.search.index.places import NOWHERE, Places
 
-# Bounds of the memory that a search takes, whatever is asked of it: scores of 256 x 16384 float32 are 16 MB.
+# Bounds of the memory of any search: scores of 256 x 16384 float32 are 16 MB.
 _PROBES_AT_ONCE = 256
 _ROWS_AT_ONCE = 16_384
 
@@ -26,19 +26,19 @@ _ROWS_AT_ONCE = 16_384
 class FlatIndex:
     """All vectors in one array, compared with every probe.
 
-    What it finds depends on the vectors and ids alone, to the last bit: not on the order in which they came,
-    nor on how many probes are searched together. Matrix products do not give that (BLAS rounds by position),
-    so they only select; the cosines that are returned and ordered by are summed pair by pair in float64.
+    The results depend on the vectors and ids alone, to the last bit: not on the order of additions, nor on the number
+    of probes in a search. Matrix products are not so exact (BLAS rounds by position), so they only select. The returned
+    cosines, which also give the order, are summed pair by pair in float64.
     """
 
     def __init__(self, dim: int, *, capacity: int = 1024) -> None:
-        """`capacity` is how many vectors to make room for at first; the array doubles when it is full."""
+        """`capacity` is the initial room, in vectors; the array doubles when it is full."""
         self._dim = checked_dim(dim)
         self._capacity = max(capacity, 1)
         self.clear()
 
     def clear(self) -> None:
-        """Forget all, as if it had never been used."""
+        """Return to the state of a new index."""
         self._size = 0
         self._vectors = np.empty((self._capacity, self._dim), np.float32)
         self._ids = np.empty(self._capacity, np.int64)
@@ -52,48 +52,47 @@ class FlatIndex:
 
     @property
     def reason(self) -> str:
-        """What this index is, in words."""
+        """A description of this index."""
         return f"exact (NumPy): all of {self._size:,} templates compared in float32"
 
     @property
     def dead(self) -> int:
-        """How many removed rows still take up room: none."""
+        """The number of removed rows that still take up room: none."""
         return 0
 
     @property
     def precision(self) -> float:
-        """How far a value of a held vector can be from the one that was added: they are equal."""
+        """The largest error of a stored value: 0."""
         return 0.0
 
     def __len__(self) -> int:
         return self._size
 
     def held(self) -> NDArray[np.int64]:
-        """All ids, (n,), in no order. A view: look, do not keep."""
+        """All ids, (n,), in no order. A view: valid until the next change."""
         return self._ids[: self._size]
 
     def vectors(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
-        """The vectors (n, d) of (n,) ids. Raises KeyError for one that is not held."""
+        """The vectors (n, d) of (n,) ids. Raises KeyError for an unknown id."""
         return self._vectors[self._places.held(ids)]
 
     def unreachable(self) -> NDArray[np.int64]:
-        """Ids (n,) that are held and that no search could find: none."""
+        """Ids (n,) that are held and that no search can find: none."""
         return np.empty(0, np.int64)
 
     def compact(self) -> None:
         """Nothing to do: each gap is filled at once."""
 
     def dump(self) -> Kept | None:
-        """All of it as arrays for `load`. Views: to be written before anything is changed."""
+        """The whole index as arrays for `load`. They are views: write them before the next change."""
         if not self._size:
             return None
         return Kept(self._size, {"ids": self.held(), "vectors": self._vectors[: self._size]}, {})
 
     def load(self, kept: Kept) -> bool:
-        """Take up what was dumped, whose arrays belong to the index from now on; the index was never used.
+        """Load dumped arrays, which belong to the index from now on; the index must be unused.
 
-        False, and nothing is changed, if it is of another kind or dimension. Raises ValueError for arrays that
-        cannot be an index.
+        Returns False and changes nothing for a dump of another kind or dimension. Raises ValueError for invalid arrays.
         """
         if "vectors" not in kept.by_row or kept.by_row["vectors"].shape[1:] != (self._dim,):
             return False
@@ -106,7 +105,7 @@ class FlatIndex:
         return True
 
     def add(self, ids: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
-        """Add (n,) ids with (n, d) unit vectors; an id that is present, or given twice, keeps the last.
+        """Add (n,) ids with (n, d) unit vectors; of an id that is present, or given twice, the last vector counts.
 
         Raises ValueError for another shape, values that are not finite, or negative ids.
         """
@@ -124,7 +123,7 @@ class FlatIndex:
         self._written(rows)
 
     def remove(self, ids: NDArray[np.int64]) -> int:
-        """Forget (n,) ids; returns how many were present. The last rows move into the gaps."""
+        """Remove (n,) ids; returns the number that were present. The last rows move into the gaps."""
         ids = np.unique(np.asarray(ids, np.int64))
         rows = self._places.rows(ids)
         ids, rows = ids[rows != NOWHERE], rows[rows != NOWHERE]
@@ -139,9 +138,9 @@ class FlatIndex:
         return len(rows)
 
     def search(self, probes: NDArray[np.float32], k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """The k nearest of each of (m, d) probes: cosines (m, k) falling, ids (m, k).
+        """The k nearest of each of (m, d) probes: cosines (m, k), descending, and ids (m, k).
 
-        Equal cosines are ordered by id. Where fewer than k are held, the rest is -inf and -1.
+        Equal cosines are ordered by id. With fewer than k vectors, the rest is -inf and -1.
 
         Raises ValueError for another shape, values that are not finite, or k below 1.
         """
@@ -158,14 +157,14 @@ class FlatIndex:
     def _search(
         self, probes: NDArray[np.float32], cosines: NDArray[np.float32], ids: NDArray[np.int64]
     ) -> None:
-        """Fill in the nearest of a block of probes: `cosines` and `ids` are (m, k) with 1 <= k <= size."""
+        """Fill in the nearest vectors of a block of probes: `cosines` and `ids` are (m, k) with 1 <= k <= size."""
         for start, scores in self._scores(probes):
             for i, row_scores in enumerate(scores):
                 near = _contenders(row_scores, cosines[i], rounding(self._dim))
                 self._merge(probes[i], near + start, cosines[i], ids[i])
 
     def _scores(self, probes: NDArray[np.float32]) -> Iterator[tuple[int, NDArray[np.float32]]]:
-        """Approximate cosines (m, r) of r rows from a first one on, part by part over all rows."""
+        """The first row of each part of all rows, and the approximate cosines (m, r) of its r rows."""
         for start in range(0, self._size, _ROWS_AT_ONCE):
             rows = self._vectors[start : min(start + _ROWS_AT_ONCE, self._size)]
             yield start, probes @ rows.T
@@ -177,7 +176,7 @@ class FlatIndex:
         cosines: NDArray[np.float32],
         ids: NDArray[np.int64],
     ) -> None:
-        """Bring the rows among the k nearest that were found so far, exactly."""
+        """Merge rows, by their exact cosines, into the k nearest that were found so far."""
         exact = (self._vectors[rows].astype(np.float64) * probe.astype(np.float64)).sum(axis=1)
         all_cosines = np.concatenate((cosines, np.clip(exact, -1, 1).astype(np.float32)))
         all_ids = np.concatenate((ids, self._ids[rows]))
@@ -185,10 +184,10 @@ class FlatIndex:
         cosines[:], ids[:] = all_cosines[order], all_ids[order]
 
     def _written(self, rows: NDArray[np.int64]) -> None:
-        """Called when other vectors are in (n,) rows: for an index that holds a copy of them."""
+        """Called after the vectors of (n,) rows changed, for an index that holds a copy of them."""
 
     def _replaced(self) -> None:
-        """Called when there is another array of vectors."""
+        """Called after the array of vectors was replaced."""
 
     def _reserve(self, size: int) -> None:
         if size <= len(self._vectors):
@@ -203,11 +202,11 @@ class FlatIndex:
 
 
 def _contenders(scores: NDArray[np.float32], best: NDArray[np.float32], slack: float) -> NDArray[np.int64]:
-    """Where the (r,) approximate `scores` can belong among the k nearest, of which `best` (k,) are known."""
+    """The places in (r,) approximate `scores` that may be among the k nearest; `best` (k,) are the known ones."""
     k = len(best)
     near = np.flatnonzero(scores >= best[-1] - slack)
     if len(near) > k:
-        # Among the rows themselves there are k at least as near as this.
+        # At least k of the rows themselves are as near as this.
         floor = np.partition(scores[near], len(near) - k)[len(near) - k] - slack
         near = near[scores[near] >= floor]
     return near

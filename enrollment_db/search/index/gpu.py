@@ -1,4 +1,4 @@
-"""Search on a CUDA device: exact where the vectors fit into its memory, by compressed lists where they do not."""
+"""Search on a CUDA device: exact if the vectors fit into its memory, else by compressed lists."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ if TYPE_CHECKING:
     import torch
 
 Knn: TypeAlias = "Callable[[torch.Tensor, torch.Tensor, int], tuple[torch.Tensor, torch.Tensor]]"
-"""Probes (m, d) and vectors (n, d), both on the device, and k: the k greatest products (m, k) float32, falling, and
+"""Probes (m, d) and vectors (n, d), both on the device, and k: the k greatest products (m, k) float32, descending, and
 their rows (m, k)."""
 
-# How many more than k are fetched, so that equal cosines at the end of the list can be ordered by id; and the most
-# that faiss finds on a GPU.
+# So many more than k are fetched, so that equal cosines at the end of the list can be ordered by id; and the largest k
+# of faiss on a GPU.
 _SPARE = 32
 _MOST = 2048
 
-# Twice what rounding both unit vectors to float16 can move their product (relative error 2**-11 each).
+# Twice the largest error of the product of two unit vectors in float16 (relative error 2**-11 each).
 _HALF_ROUNDING = 4 * 2.0**-11
 
-# How many codes a vector can have in faiss on a GPU.
+# The numbers of codes that a vector can have in faiss on a GPU.
 _CODES = (96, 64, 56, 48, 40, 32, 28, 24, 20, 16, 12, 8, 4, 3, 2, 1)
 
-# Bounds of the memory that copying takes, here and there.
+# Bounds of the memory that copying takes, on the host and on the device.
 _COPIED_AT_ONCE = 65_536
 
-# Of the free memory of a device, what an index may take: the network and faiss's own workspace need the rest.
+# The share of a device's free memory that an index may take: the network and faiss's workspace need the rest.
 _SHARE_OF_MEMORY = 0.5
 
 
 class GpuFlatIndex(FlatIndex):
-    """FlatIndex with a copy of the vectors on a GPU, which selects; it finds the same, to the last bit.
+    """FlatIndex with a copy of the vectors on a GPU, which selects; the results are the same, to the last bit.
 
-    Faiss's own GPU indexes cannot forget a vector. Here faiss searches in a tensor that is ours, whose rows are
-    written again when they change: removing costs what it costs in FlatIndex.
+    Faiss's own GPU indexes cannot remove a vector. Here faiss searches in a tensor of this class, and changed rows are
+    written again: removing costs the same as in FlatIndex.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class GpuFlatIndex(FlatIndex):
         device: str = "cuda:0",
         knn: Knn | None = None,
     ) -> None:
-        """`half` keeps float16 on the device; `knn` is faiss's, unless another is given."""
+        """`half` keeps float16 on the device. `knn` defaults to faiss's search."""
         self._half = half
         self._device = device
         self._knn = faiss_knn(device) if knn is None else knn
@@ -64,7 +64,7 @@ class GpuFlatIndex(FlatIndex):
 
     @property
     def reason(self) -> str:
-        """What this index is, in words."""
+        """A description of this index."""
         precision = "float16, the nearest again in float32" if self._half else "float32"
         return f"exact ({self._device}): all of {len(self):,} templates compared in {precision}"
 
@@ -89,13 +89,13 @@ class GpuFlatIndex(FlatIndex):
         floors = scores[:, k - 1] - slack
         for i, floor in enumerate(floors):
             if fetched < len(self) and scores[i, -1] >= floor:
-                # So many equally near that some are beyond the list: let NumPy look at all.
+                # So many vectors are equally near that some are beyond the list: let NumPy compare all.
                 super()._search(probes[i : i + 1], cosines[i : i + 1], ids[i : i + 1])
             else:
                 self._merge(probes[i], rows[i][scores[i] >= floor], cosines[i], ids[i])
 
     def _on_device(self) -> torch.Tensor:
-        """The copy, brought up to date."""
+        """The copy on the device, brought up to date."""
         import torch
 
         if self._copy is None:
@@ -117,13 +117,13 @@ class GpuFlatIndex(FlatIndex):
 
 
 class GpuLists:
-    """Inverted lists of product codes on a GPU (Jégou et al. 2011): an eighth of what float32 takes.
+    """Inverted lists of product codes on a GPU (Jégou et al. 2011): an eighth of the bytes of float32.
 
-    Faiss cannot take anything out of them.
+    Faiss cannot remove anything from them.
     """
 
     def __init__(self, dim: int, *, made_for: int, lists: int, probed: int, device: int) -> None:
-        """`probed` of the `lists` are looked through for each probe."""
+        """Each search reads `probed` of the `lists`."""
         # The types that faiss declares leave out what is for GPUs.
         faiss: Any = import_module("faiss")
         self._made_for = made_for
@@ -139,16 +139,16 @@ class GpuLists:
 
     @property
     def name(self) -> str:
-        """What this is, in words."""
+        """A description of these lists."""
         return f"product codes on the GPU, {self._index.nprobe} of {self._index.nlist} lists"
 
     @property
     def made_for(self) -> int:
-        """How many rows the number of lists is right for."""
+        """The number of rows that the number of lists is chosen for."""
         return self._made_for
 
     def candidates(self, k: int) -> int:
-        """How many rows to look at closely for the k nearest."""
+        """The number of rows to compare exactly for the k nearest."""
         return 512 + 4 * k
 
     def train(self, sample: NDArray[np.float32]) -> None:
@@ -158,16 +158,16 @@ class GpuLists:
         self._index.train(np.resize(sample, (max(len(sample), least), self._index.d)))
 
     def add(self, rows: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
-        """Take up (n,) rows with their (n, d) vectors."""
+        """Add (n,) rows with their (n, d) vectors."""
         self._index.add_with_ids(vectors, rows)
         self._known.append(rows.copy())
 
     def remove(self, rows: NDArray[np.int64]) -> bool:
-        """Not possible."""
+        """Not possible; returns False."""
         return not len(rows)
 
     def fetch(self, probes: NDArray[np.float32], count: int) -> NDArray[np.int64]:
-        """The rows (m, count) that look nearest by their codes, as far as faiss finds so many on a GPU."""
+        """The rows (m, count) that are nearest by their codes, at most as many as faiss finds on a GPU."""
         found: NDArray[np.int64] = self._index.search(probes, min(count, _MOST))[1]
         return np.pad(found, ((0, 0), (0, count - found.shape[1])), constant_values=-1)
 
@@ -176,7 +176,7 @@ class GpuLists:
         return np.concatenate([np.empty(0, np.int64), *self._known])
 
     def dump(self) -> Parts | None:
-        """Nothing: they are made anew on the device in seconds."""
+        """None: the lists are rebuilt on the device in seconds."""
         return None
 
     def load(self, parts: Parts) -> bool:
@@ -185,14 +185,14 @@ class GpuLists:
 
 
 def usable_memory(device: str) -> int:
-    """How many bytes of its memory an index may take on a CUDA device."""
+    """The number of bytes that an index may take on a CUDA device."""
     import torch
 
     return int(_SHARE_OF_MEMORY * torch.cuda.mem_get_info(device)[0])
 
 
 def faiss_knn(device: str) -> Knn:
-    """Faiss's exhaustive search on a CUDA device, in a tensor that stays where it is."""
+    """Faiss's exhaustive search on a CUDA device, in a tensor that is not copied."""
     import faiss
     import faiss.contrib.torch_utils
     import torch
@@ -210,5 +210,5 @@ def faiss_knn(device: str) -> Knn:
 
 
 def _codes(dim: int) -> int:
-    """How many product codes a vector gets: one for two values, or the most that faiss's kernels know."""
+    """The number of product codes of a vector: one for two values, at most the largest number of faiss's kernels."""
     return next(codes for codes in _CODES if codes <= max(dim // 2, 1) and dim % codes == 0)

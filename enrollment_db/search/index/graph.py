@@ -1,4 +1,4 @@
-"""Rows in a navigable graph by faiss: fast to search, slow to build, and nothing can be taken out of it."""
+"""Rows in a navigable graph by faiss: fast to search, slow to build, without removal."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ _ADDED_AT_ONCE = 65_536
 class Graph:
     """HNSW (Malkov and Yashunin 2018) over codes of 8 bits a value: 370 bytes a row with 128 values.
 
-    On embeddings of faces it misses more of the nearest than lists do, and takes a hundred times as long to build;
-    a search costs a quarter.
+    On embeddings of faces it misses more of the nearest than lists do, and takes a hundred times as long to build; a
+    search takes a quarter of the time.
     """
 
     def __init__(self, dim: int, *, made_for: int) -> None:
         self._made_for = made_for
         self._graph = faiss_index(dim, f"HNSW{_NEIGHBOURS},SQ8")
         self._graph.hnsw.efConstruction = _EFFORT_BUILDING
-        # The graph numbers its entries itself; this says which row each is.
+        # The graph numbers its entries itself; this holds the row of each entry.
         self._rows: list[NDArray[np.int64]] = []
 
     @property
     def name(self) -> str:
-        """What this is, in words."""
+        """A description of this graph."""
         return f"HNSW graph, {_NEIGHBOURS} neighbours, effort {_EFFORT_SEARCHING}"
 
     @property
     def made_for(self) -> int:
-        """A graph is right for any number of rows."""
+        """A graph suits any number of rows."""
         return max(self._made_for, int(self._graph.ntotal))
 
     def candidates(self, k: int) -> int:
-        """How many rows to look at closely for the k nearest."""
+        """The number of rows to compare exactly for the k nearest."""
         return 64 + 2 * k
 
     def train(self, sample: NDArray[np.float32]) -> None:
@@ -46,18 +46,18 @@ class Graph:
         self._graph.train(sample)
 
     def add(self, rows: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
-        """Take up (n,) rows with their (n, d) vectors."""
+        """Add (n,) rows with their (n, d) vectors."""
         for start in range(0, len(rows), _ADDED_AT_ONCE):
             self._graph.add(vectors[start : start + _ADDED_AT_ONCE])
             self._rows.append(rows[start : start + _ADDED_AT_ONCE].copy())
 
     def remove(self, rows: NDArray[np.int64]) -> bool:
-        """Not possible."""
+        """Not possible; returns False."""
         return not len(rows)
 
     def fetch(self, probes: NDArray[np.float32], count: int) -> NDArray[np.int64]:
         """The rows (m, count) that the graph leads to."""
-        # Not before searching: the list would be joined at each addition.
+        # Joined here and not at each addition, which would copy the list each time.
         self._rows = [self.known()]
         self._graph.hnsw.efSearch = max(_EFFORT_SEARCHING, count)
         entries = self._graph.search(probes, count)[1]
@@ -70,13 +70,13 @@ class Graph:
         return np.concatenate([np.empty(0, np.int64), *self._rows])
 
     def dump(self) -> Parts:
-        """The graph as faiss writes it."""
+        """The graph in faiss's format."""
         import faiss
 
         return {"graph": faiss.serialize_index(self._graph), "graph_rows": self.known()}
 
     def load(self, parts: Parts) -> bool:
-        """Take up a graph."""
+        """Load a graph."""
         import faiss
 
         if "graph" not in parts:

@@ -1,4 +1,4 @@
-"""The index of a gallery that grows: exact while it is small, compressed from a size on."""
+"""The index of a gallery that grows: exact while it is small, compressed above a limit."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from enrollment_db.search.index.selector import Selector
 
 
 class GrowingIndex:
-    """FlatIndex below `switch_at` vectors; with the one that reaches it, RefinedIndex of what is held.
+    """FlatIndex below `switch_at` vectors, RefinedIndex from that number on.
 
-    It stays compressed when vectors are removed, all but the last: a gallery at the border would go back and forth.
-    The switch happens within the `add` that made it due, which takes about 4 microseconds a vector held.
+    It stays compressed until the last vector is removed, so that a gallery at the limit does not switch back and forth.
+    The switch happens inside an `add`, which then takes about 4 microseconds a stored vector.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class GrowingIndex:
         self.clear()
 
     def clear(self) -> None:
-        """Forget all, as if it had never been used."""
+        """Return to the state of a new index."""
         room = self._expected + self._expected // 4 + 1024
         self._index: FlatIndex | RefinedIndex = FlatIndex(self._dim, capacity=min(room, self._switch_at))
 
@@ -53,31 +53,31 @@ class GrowingIndex:
 
     @property
     def reason(self) -> str:
-        """What this index is now, and why, in words."""
+        """A description of the present index, with the reason for it."""
         later = "" if self.compressed else f"; compressed from {self._switch_at:,} on"
         return f"{self._index.reason}{later}"
 
     @property
     def dead(self) -> int:
-        """How many removed or replaced rows still take up room."""
+        """The number of removed or replaced rows that still take up room."""
         return self._index.dead
 
     @property
     def precision(self) -> float:
-        """How far a value of a held vector can be from the one that was added."""
+        """The largest error of a stored value."""
         return self._index.precision
 
     def __len__(self) -> int:
         return len(self._index)
 
     def add(self, ids: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
-        """Add (n,) ids with (n, d) unit vectors; an id that is present, or given twice, keeps the last.
+        """Add (n,) ids with (n, d) unit vectors; of an id that is present, or given twice, the last vector counts.
 
         Raises ValueError for another shape, values that are not finite, or negative ids.
         """
         vectors = checked_vectors(vectors, self.dim)
         ids = checked_ids(ids, len(vectors))
-        # No more than the switch allows is ever held uncompressed, however many come at once.
+        # Even for a large addition, no more vectors than the limit are ever held uncompressed.
         while isinstance(self._index, FlatIndex) and len(ids):
             room = self._switch_at - len(self._index)
             self._index.add(ids[:room], vectors[:room])
@@ -87,39 +87,39 @@ class GrowingIndex:
         self._index.add(ids, vectors)
 
     def remove(self, ids: NDArray[np.int64]) -> int:
-        """Forget (n,) ids; returns how many were present."""
+        """Remove (n,) ids; returns the number that were present."""
         removed = self._index.remove(ids)
         if removed and not len(self._index):
-            # What a selector was trained on says something of those who are gone.
+            # A trained selector still holds information about the removed people.
             self.clear()
         return removed
 
     def search(self, probes: NDArray[np.float32], k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """The k nearest of each of (m, d) probes: cosines (m, k) falling, ids (m, k); see the two indexes."""
+        """The k nearest of each of (m, d) probes: cosines (m, k), descending, and ids (m, k); see the two indexes."""
         return self._index.search(probes, k)
 
     def held(self) -> NDArray[np.int64]:
-        """All ids, (n,), in no order. A view: look, do not keep."""
+        """All ids, (n,), in no order. A view: valid until the next change."""
         return self._index.held()
 
     def vectors(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
-        """The vectors (n, d) of (n,) ids, to `precision`. Raises KeyError for one that is not held."""
+        """The vectors (n, d) of (n,) ids, to `precision`. Raises KeyError for an unknown id."""
         return self._index.vectors(ids)
 
     def unreachable(self) -> NDArray[np.int64]:
-        """Ids (n,) that are held and that no search could find."""
+        """Ids (n,) that are held and that no search can find."""
         return self._index.unreachable()
 
     def compact(self) -> None:
-        """Drop what was removed now."""
+        """Free the room of removed vectors now."""
         self._index.compact()
 
     def dump(self) -> Kept | None:
-        """All of it as arrays for `load`. Views: to be written before anything is changed."""
+        """The whole index as arrays for `load`. They are views: write them before the next change."""
         return self._index.dump()
 
     def load(self, kept: Kept) -> bool:
-        """Take up what either index has dumped; see there. Many uncompressed vectors are compressed."""
+        """Load the dump of either index; see there. Vectors above the limit are compressed."""
         flat = FlatIndex(self._dim, capacity=1)
         if flat.load(kept):
             self._index = flat if len(flat) < self._switch_at else self._compressed(flat)

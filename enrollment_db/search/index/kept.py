@@ -1,4 +1,4 @@
-"""What an index leaves on disk: named arrays, from which single templates can be erased where they lie."""
+"""The content of an index on disk: named arrays, from which single templates can be erased in place."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Kept:
-    """The content of an index as arrays, from which one of a suitable kind can take it up again.
+    """The content of an index as arrays, which an index of a suitable kind can load.
 
-    Each array of `by_row` has one element a row, of which the first `count` are meant; when it is taken up it has
-    more, room for what is added later. One of them is `ids` (int64, -1 where a row holds nothing); in each of the
-    others, what is kept of a vector is never all zeros. The arrays of `whole` are the index's own; those of `LISTS` and
-    `ABOUT_ALL` are known to `find`.
+    Each array of `by_row` has one element a row. The first `count` elements are valid; a loaded array has more, as room
+    for later additions. One of them is `ids` (int64, -1 for an empty row). In the others, the data of a vector are
+    never all zeros. The arrays of `whole` belong to the kind of index; `find` knows those of `LISTS` and `ABOUT_ALL`.
     """
 
     count: int
@@ -32,31 +31,31 @@ class Kept:
 
 
 LISTS = ("list_sizes", "list_rows", "list_blocks", "list_lanes")
-"""Inverted lists of codes, packed in blocks: how many entries each list has (lists,) int64; the row of each entry,
-list by list, (entries,) int64; the blocks, list by list, (blocks, bytes) uint8; and the bits of each entry of a
-block, (entries a block, bytes) uint8 masks. Each list begins with a block of its own."""
+"""Inverted lists of codes, packed in blocks: the number of entries of each list (lists,) int64; the row of each entry,
+list by list, (entries,) int64; the blocks, list by list, (blocks, bytes) uint8; and the bits of each entry of a block,
+(entries a block, bytes) uint8 masks. Each list begins with a block of its own."""
 
 
 SIGNPOSTS = ("ids", "list_rows")
-"""The arrays in which `find` looks for a template: damage elsewhere in them does no harm to what was found."""
+"""The arrays in which `find` looks for a template. Damage elsewhere in them does not affect what it found."""
 
 TABLES = ("list_sizes", "list_lanes")
-"""The arrays by which `find` computes its way from there: they must be whole before it is called."""
+"""The arrays that `find` needs besides: they must be intact before it is called."""
 
 ABOUT_ALL = ("trained", "rotation", "made_for")
-"""Arrays that say nothing of a single row: what training learned of many together, and settings."""
+"""Arrays that hold no data of a single row: settings, and results of training on many rows."""
 
 _MOST_ERASED = 10_000
-# So many rows are looked for one by one: to sort a million others costs more.
+# Up to so many rows are looked up one by one: sorting a million others costs more.
 _FEW = 8
 
 
 class CannotErase(Exception):
-    """The arrays say more about the templates than anybody knows how to blank. Never leaves this package."""
+    """The arrays hold data of the templates that cannot be blanked. Never leaves this package."""
 
 
 class Trace(NamedTuple):
-    """Where an array says something of a template: in one element along its first axis, all but the bits `others`."""
+    """The place of a template's data in an array: one element along its first axis, without the bits `others`."""
 
     array: str
     element: int
@@ -64,9 +63,9 @@ class Trace(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What the arrays say of some templates, and what led there.
+    """The data of some templates in the arrays, and the elements that led to them.
 
-    `consulted` are elements of `SIGNPOSTS` that say where the traces are; `certain`, that every template was found by
+    `consulted` are the elements of `SIGNPOSTS` that led to the traces. `certain` is true if every template was found by
     them, so that no other element of these arrays matters.
     """
 
@@ -76,9 +75,9 @@ class Found(NamedTuple):
 
 
 def find(kept: Kept, ids: NDArray[np.int64]) -> Found:
-    """All that the arrays say of (n,) ids, apart from the ids themselves; less what is zero already.
+    """All data of (n,) ids in the arrays, without the ids themselves and without data that are zero already.
 
-    Raises CannotErase where that cannot be told, or is so much that a file is better written anew.
+    Raises CannotErase if the data cannot be located, or if there are so many that a new file costs less.
     """
     foreign = set(kept.whole) - set(LISTS) - set(ABOUT_ALL)
     if foreign:
@@ -105,30 +104,30 @@ def find(kept: Kept, ids: NDArray[np.int64]) -> Found:
 
 
 def blanked(kept: Kept) -> NDArray[np.int64]:
-    """The ids (n,) of rows of which all or a part was erased."""
+    """The ids (n,) of rows that were erased in full or in part."""
     rows = kept.ids >= 0
     blank = np.zeros(kept.count, bool)
     for name, array in kept.by_row.items():
         if name != "ids":
             columns = array[: kept.count].reshape(kept.count, -1)
-            # Few vectors begin with a zero: those alone are looked at in full.
+            # Few vectors begin with a zero: only those are checked in full.
             at = np.flatnonzero(rows & (columns[:, 0] == 0))
             blank[at[~columns[at].any(axis=1)]] = True
     return kept.ids[blank]
 
 
 def _rows_of(held: NDArray[np.int64], ids: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The rows of those ids that are held."""
+    """The rows of the ids that are held."""
     if not len(held):
         return np.empty(0, np.int64)
-    # Nearly always the ids ascend: then this looks at a few of them, and not at a million.
+    # The ids nearly always ascend: then this reads a few of them, not a million.
     at = np.minimum(np.searchsorted(held, ids), len(held) - 1)
     found: NDArray[np.int64] = at[held[at] == ids]
     return found if len(found) == len(ids) else np.flatnonzero(np.isin(held, ids))
 
 
 def _entries_of(list_rows: NDArray[np.int64], rows: NDArray[np.int64]) -> list[int]:
-    """Where (n,) rows are in the lists."""
+    """The places of (n,) rows in the lists."""
     if len(rows) > _FEW:
         several: list[int] = np.flatnonzero(np.isin(list_rows, rows)).tolist()
         return several

@@ -1,4 +1,4 @@
-"""Rows in inverted lists by faiss, on the CPU: only the lists nearest to a probe are looked through."""
+"""Rows in inverted lists by faiss, on the CPU: a search reads only the lists nearest to a probe."""
 
 from __future__ import annotations
 
@@ -12,68 +12,67 @@ from enrollment_db.search.index.selector import Parts, faiss_index
 # Bounds of the memory that encoding takes.
 _ENCODED_AT_ONCE = 65_536
 _TRAINED_ON_PER_LIST = 64
-# The centroids need not be good, since nearly half of the lists are looked through; more rounds cost more than
-# they give.
+# The centroids need not be good, since a search reads nearly half of the lists; more rounds are not worth their cost.
 _ROUNDS = 10
 
 
 class Lists:
-    """`code` is how faiss writes a vector down: RaBitQfs (1 bit a value) or SQ8 (8 bits).
+    """Inverted lists of codes; `code` is faiss's encoding of a vector: RaBitQfs (1 bit a value) or SQ8 (8 bits).
 
-    All vectors are rotated at random, the same way each time: it spreads over all bits what a few values say.
+    All vectors get the same random rotation, which spreads the information of a few values over all bits.
     """
 
     def __init__(
         self, dim: int, code: str, *, made_for: int, lists: int, share: float, candidates: int
     ) -> None:
-        """`share` (0..1) of the `lists` are looked through for each probe, and `candidates` or more fetched."""
+        """Each search reads `share` (0..1) of the `lists` and fetches `candidates` or more."""
         self._code = code
         self._made_for = made_for
         self._candidates = candidates
         self._rotation = _rotation(dim)
         self._index = faiss_index(dim, f"IVF{lists},{code}")
         self._index.cp.niter = _ROUNDS
-        # Fewer vectors a list than faiss likes are no reason to print a warning on somebody's terminal.
+        # Faiss would print a warning to the terminal for few vectors a list.
         self._index.cp.min_points_per_centroid = 1
         self._index.nprobe = max(1, round(share * lists))
 
     @property
     def name(self) -> str:
-        """What this is, in words."""
+        """A description of these lists."""
         return f"{self._code} codes, {self._index.nprobe} of {self._index.nlist} lists"
 
     @property
     def made_for(self) -> int:
-        """How many rows the number of lists is right for."""
+        """The number of rows that the number of lists is chosen for."""
         return self._made_for
 
     def candidates(self, k: int) -> int:
-        """How many rows to look at closely for the k nearest."""
+        """The number of rows to compare exactly for the k nearest."""
         return self._candidates + 8 * k
 
     def train(self, sample: NDArray[np.float32]) -> None:
-        """Find the centroids of a (n, d) sample, of which no more is taken than is needed."""
+        """Find the centroids of a (n, d) sample; uses no more of it than needed."""
         most = _TRAINED_ON_PER_LIST * self._index.nlist
         if len(sample) > most:
             sample = sample[np.random.default_rng(0).choice(len(sample), most, replace=False)]
         elif len(sample) < self._index.nlist:
-            # Faiss refuses fewer vectors than lists. The same ones again make lists that stay empty.
+            # Faiss refuses fewer vectors than lists. Repeated vectors make lists that stay empty.
             sample = np.resize(sample, (self._index.nlist, sample.shape[1]))
         self._index.train(sample @ self._rotation)
 
     def add(self, rows: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
-        """Take up (n,) rows with their (n, d) vectors."""
+        """Add (n,) rows with their (n, d) vectors."""
         for start in range(0, len(rows), _ENCODED_AT_ONCE):
             some = slice(start, start + _ENCODED_AT_ONCE)
             self._index.add_with_ids(vectors[some] @ self._rotation, rows[some])
 
     def remove(self, rows: NDArray[np.int64]) -> bool:
-        """Forget (n,) rows: 5 ms with a million held, however few they are."""
+        """Remove (n,) rows: takes 5 ms with a million held, even for one row."""
         self._index.remove_ids(rows)
         return True
 
     def fetch(self, probes: NDArray[np.float32], count: int) -> NDArray[np.int64]:
-        """The rows (m, count) that look nearest by their codes."""
+        """The rows (m, count) that are nearest by their codes."""
         rows: NDArray[np.int64] = self._index.search(probes @ self._rotation, count)[1]
         return rows
 
@@ -82,7 +81,7 @@ class Lists:
         return self._entries(self._sizes())
 
     def dump(self) -> Parts:
-        """The trained index without entries, as faiss writes it; the lists as `traces` knows them."""
+        """The trained index without entries, in faiss's format; the lists in the form that `kept.find` reads."""
         import faiss
 
         empty = faiss.clone_index(self._index)
@@ -92,7 +91,7 @@ class Lists:
         lanes = self._lanes(per_block, block_size)
         return {
             "trained": faiss.serialize_index(empty),
-            # What was trained holds for this rotation alone, and NumPy may draw another one some day.
+            # The training is valid for this rotation alone, and a later NumPy may draw another one.
             "rotation": self._rotation,
             "list_sizes": sizes,
             "list_rows": self._entries(sizes),
@@ -106,7 +105,7 @@ class Lists:
         }
 
     def load(self, parts: Parts) -> bool:
-        """Take up lists of the same code and number."""
+        """Load lists of the same code and number."""
         import faiss
 
         if not {"trained", "rotation"} <= parts.keys():
@@ -139,7 +138,7 @@ class Lists:
 
     def _entries(self, sizes: NDArray[np.int64]) -> NDArray[np.int64]:
         lists = self._index.invlists
-        # A list without entries has no memory to look at.
+        # A list without entries has no memory.
         return np.concatenate(
             [np.empty(0, np.int64)]
             + [_view(lists.get_ids(list_), size) for list_, size in enumerate(sizes.tolist()) if size]
@@ -154,12 +153,12 @@ class Lists:
         return blocks.reshape(count, block_size)
 
     def _geometry(self) -> tuple[int, int]:
-        """How many entries a block has, and how many bytes."""
+        """The numbers of entries and of bytes of a block."""
         packer = self._index.get_CodePacker()
         return int(packer.nvec), int(packer.block_size)
 
     def _lanes(self, per_block: int, block_size: int) -> NDArray[np.uint8]:
-        """Which bits of a block belong to each entry, (per_block, block_size)."""
+        """The bits of a block that belong to each entry, (per_block, block_size)."""
         packer = self._index.get_CodePacker()
         lanes = np.zeros((per_block, 1, block_size), np.uint8)
         every_bit = np.full(packer.code_size, 255, np.uint8)
@@ -177,7 +176,7 @@ def _view(pointer: Any, count: int) -> NDArray[Any]:
 
 
 def _without_rest(blocks: NDArray[np.uint8], size: int, lanes: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A copy of the blocks of a list, without what faiss leaves behind its end of entries that were removed."""
+    """A copy of the blocks of a list, without the data of removed entries that faiss leaves behind its end."""
     blocks = blocks.copy()
     if used := size % len(lanes):
         blocks[-1] &= np.bitwise_or.reduce(lanes[:used])

@@ -1,4 +1,4 @@
-"""Where an id is: the row by id, in 16 bytes an id."""
+"""The row of each id, in 16 bytes an id."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from numpy.typing import NDArray
 
 NOWHERE = -1
 
-# So many ids are kept in a dict, and a quarter of the others, before they are sorted in among them.
+# The dict holds up to so many ids, plus a quarter of the others, before they are sorted into the arrays.
 _LOOSE = 4096
 
 
 class Places:
     """A map from ids to row numbers, both int64.
 
-    A dict of a million ids takes 100 MB and is filled in 0.3 s. Most ids come in ascending order and never move: they
-    stay in two arrays, and a dict holds what came lately.
+    A dict of a million ids takes 100 MB and is filled in 0.3 s. Most ids arrive in ascending order and never move: they
+    stay in two arrays, and a dict holds the latest.
     """
 
     def __init__(self) -> None:
@@ -34,11 +34,11 @@ class Places:
         return places
 
     def __len__(self) -> int:
-        """How many ids have a row."""
+        """The number of ids that have a row."""
         return self._count
 
     def rows(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The rows (n,) of (n,) ids, NOWHERE for those that have none."""
+        """The rows (n,) of (n,) ids, NOWHERE for an id without a row."""
         at = self._found(ids)
         rows = np.where(at == NOWHERE, NOWHERE, self._rows[at]) if len(self._rows) else at
         if self._loose:
@@ -47,14 +47,14 @@ class Places:
         return rows
 
     def held(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The rows (n,) of (n,) ids. Raises KeyError for one that has none."""
+        """The rows (n,) of (n,) ids. Raises KeyError for an id without a row."""
         rows = self.rows(ids)
         if (rows == NOWHERE).any():
             raise KeyError(int(ids[int(np.argmin(rows))]))
         return rows
 
     def put(self, ids: NDArray[np.int64], rows: NDArray[np.int64]) -> None:
-        """Say where (n,) ids are now, each of which occurs once."""
+        """Set the rows of (n,) ids, each of which occurs once."""
         self._count += int((self.rows(ids) == NOWHERE).sum())
         at = self._found(ids)
         known = at != NOWHERE
@@ -66,7 +66,7 @@ class Places:
             self._loose.update(zip(fresh_ids.tolist(), fresh_rows.tolist(), strict=True))
 
     def drop(self, ids: NDArray[np.int64]) -> None:
-        """Forget (n,) ids, each of which has a row and occurs once."""
+        """Remove (n,) ids, each of which has a row and occurs once."""
         at = self._found(ids)
         known = at != NOWHERE
         self._count -= len(ids)
@@ -76,14 +76,14 @@ class Places:
             del self._loose[id_]
 
     def _found(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Where (n,) ids are in the arrays, NOWHERE for others."""
+        """The places of (n,) ids in the arrays, NOWHERE for others."""
         if not len(self._ids):
             return np.full(len(ids), NOWHERE, np.int64)
         at = np.minimum(np.searchsorted(self._ids, ids), len(self._ids) - 1)
         return np.where(self._ids[at] == ids, at, NOWHERE)
 
     def _fold(self, fresh_ids: NDArray[np.int64], fresh_rows: NDArray[np.int64]) -> None:
-        """Sort in what is loose, and these (n,) ids with their rows, which are newer."""
+        """Sort the dict, and these newer (n,) ids with their rows, into the arrays."""
         for id_ in fresh_ids.tolist() if self._loose else ():
             self._loose.pop(id_, None)
         held = self._rows != NOWHERE

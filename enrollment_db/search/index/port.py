@@ -1,4 +1,4 @@
-"""What every index of vectors does, and the kinds that there are."""
+"""The port of every index of vectors, and the kinds of indexes."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ Kind: TypeAlias = Literal["auto", "numpy", "faiss", "rabitq", "ivf", "hnsw", "gp
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 SWITCH_AT = 50_000
-"""How many vectors `auto` compares exactly on a CPU before it compresses them.
+"""The number of vectors from which `auto` compresses them on a CPU.
 
 Measured on one thread with 128 floats: one probe of 30,000 / 50,000 / 100,000 vectors takes 1.7 / 2.7 / 5.3 ms exactly
-and 1.5 / 2.1 / 2.1 ms compressed. Below, what is gained does not pay for the import of faiss, 0.3 s.
+and 1.5 / 2.1 / 2.1 ms compressed. Below, the gain does not pay for the import of faiss, 0.3 s.
 """
 
 GPU_FROM = 20_000
@@ -26,7 +26,7 @@ GPU_FROM = 20_000
 
 
 class VectorIndex(Protocol):
-    """Holds ids and unit vectors, nothing else; can be thrown away and rebuilt at any time."""
+    """Holds ids and unit vectors, nothing else. It can be discarded and rebuilt at any time."""
 
     @property
     def dim(self) -> int:
@@ -35,21 +35,21 @@ class VectorIndex(Protocol):
 
     @property
     def reason(self) -> str:
-        """What the index is at this moment, and why, in words for an operator."""
+        """A description of the index as it is now, with the reason for it, for an operator."""
         ...
 
     @property
     def dead(self) -> int:
-        """How many removed vectors still take up room."""
+        """The number of removed vectors that still take up room."""
         ...
 
     @property
     def precision(self) -> float:
-        """How far a value of a held vector can be from the one that was added; 0 where they are equal."""
+        """The largest error of a stored value; 0 for an index that stores them exactly."""
         ...
 
     def __len__(self) -> int:
-        """How many vectors can be found."""
+        """The number of vectors that a search can find."""
         ...
 
     def add(self, ids: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
@@ -57,40 +57,40 @@ class VectorIndex(Protocol):
         ...
 
     def remove(self, ids: NDArray[np.int64]) -> int:
-        """Forget (n,) ids, ignoring unknown ones; returns how many were present."""
+        """Remove (n,) ids, ignoring unknown ones; returns the number that were present."""
         ...
 
     def search(self, probes: NDArray[np.float32], k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Cosines (m, k) falling, equal ones by id, and ids (m, k); -inf and -1 where there are fewer."""
+        """Cosines (m, k), descending, equal ones by id, and ids (m, k); -inf and -1 if there are fewer."""
         ...
 
     def held(self) -> NDArray[np.int64]:
-        """All ids, (n,), in no order. A view: look, do not keep."""
+        """All ids, (n,), in no order. A view: valid until the next change."""
         ...
 
     def vectors(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
-        """The vectors (n, d) of (n,) ids, to `precision`. Raises KeyError for one that is not held."""
+        """The vectors (n, d) of (n,) ids, to `precision`. Raises KeyError for an unknown id."""
         ...
 
     def unreachable(self) -> NDArray[np.int64]:
-        """Ids (n,) that are held and that no search could find: a defect, where there are any."""
+        """Ids (n,) that are held and that no search can find. Any such id is a defect."""
         ...
 
     def compact(self) -> None:
-        """Clear away what was removed: its room is used for what is added next."""
+        """Free the room of removed vectors for later additions."""
         ...
 
     def clear(self) -> None:
-        """Forget all, as if it had never been used."""
+        """Return to the state of a new index."""
         ...
 
     def dump(self) -> Kept | None:
-        """All of it as arrays for `load`: views, to be written before anything is changed. None if it is empty."""
+        """The whole index as arrays for `load`, views to write before the next change; None if it is empty."""
         ...
 
     def load(self, kept: Kept) -> bool:
-        """Take up what was dumped; the index was never used. False, unchanged, if it is of another kind.
+        """Load dumped arrays into an unused index. Returns False and changes nothing for another kind.
 
-        Its arrays belong to the index from now on. Raises ValueError for arrays that cannot be an index.
+        The arrays belong to the index from now on. Raises ValueError for invalid arrays.
         """
         ...

@@ -1,4 +1,4 @@
-"""Making another selector while the old one goes on serving."""
+"""Building a new selector while the old one stays in use."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from enrollment_db.search.index.rows import Rows
 from enrollment_db.search.index.selector import Selector
 
 SAMPLE = 131_072
-"""How many vectors are enough to train a selector of any size on."""
+"""The number of vectors that is enough to train a selector of any size."""
 
 _ROWS_AT_ONCE = 65_536
 
@@ -20,9 +20,9 @@ _ROWS_AT_ONCE = 65_536
 def built(
     make: Callable[[int], Selector], rows: Rows, live: NDArray[np.int64], expected: int = 0
 ) -> Selector:
-    """A selector for (n,) rows that are live, made for at least `expected`, trained on some and knowing all of them.
+    """A selector that holds (n,) live rows, is trained on some of them and laid out for at least `expected`.
 
-    Raises what faiss raises where memory runs out: MemoryError or RuntimeError.
+    Raises MemoryError or RuntimeError, as faiss does, if memory runs out.
     """
     selector = make(max(len(live), expected))
     if len(live):
@@ -39,13 +39,13 @@ def built(
 class Rebuild:
     """`built` in another thread.
 
-    The index goes on changing rows meanwhile and says so with `missed`. It may be that a row is read while it
-    changes: what the selector then knows of it is wrong, but it is among the `changed` ones, which the index sees to.
+    The index may change rows meanwhile and reports them with `missed`. A row that is read while it changes can be wrong
+    in the selector, but it is among the `changed` rows, which the index adds again.
     """
 
     def __init__(self, make: Callable[[int], Selector], rows: Rows, expected: int) -> None:
         self.rows = rows.live_rows()
-        """The rows (n,) that the selector knows when it is ready."""
+        """The rows (n,) that the selector holds when it is ready."""
         self._changed: list[NDArray[np.int64]] = []
         executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="faceid-index")
         self._future = executor.submit(built, make, rows, self.rows, expected)
@@ -53,11 +53,11 @@ class Rebuild:
 
     @property
     def ready(self) -> bool:
-        """Whether `result` would not wait."""
+        """Whether `result` returns without waiting."""
         return self._future.done()
 
     def missed(self, rows: NDArray[np.int64]) -> None:
-        """Note (n,) rows in which is something else now."""
+        """Note (n,) rows whose content has changed."""
         self._changed.append(rows)
 
     def changed(self) -> NDArray[np.int64]:

@@ -1,4 +1,4 @@
-"""Search in two steps: a selector finds the candidates, 16 bits a value put them in order."""
+"""Search in two steps: a selector finds candidates, and vectors of 16 bits a value put them in order."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from enrollment_db.search.index.arguments import (
 )
 from enrollment_db.search.index.kept import Kept
 from enrollment_db.search.index.rebuild import Rebuild, built
-from enrollment_db.search.index.rows import NOBODY, Rows
+from enrollment_db.search.index.rows import NO_ID, Rows
 from enrollment_db.search.index.selector import Selector
 
 _log = logging.getLogger("enrollment_db")
 
-# Dead rows are dropped when they are this many and this share. Below, they cost a search next to nothing.
+# Dead rows are dropped above this number and this share. Below, they hardly slow a search.
 _DEAD_ROWS = 4096
 _DEAD_SHARE = 0.25
 
-# Another selector is made when there are this many times the rows that it was made for.
+# A new selector is built at this many times the rows that the old one was made for.
 _OUTGROWN = 4
 
 # Bounds of the memory that searching takes.
@@ -35,25 +35,26 @@ _PROBES_AT_ONCE = 256
 
 
 class RefinedIndex:
-    """`Rows` of 16 bits a value, and a selector that knows which of them to compare.
+    """`Rows` of 16 bits a value, and a selector that chooses the rows to compare.
 
-    What it returns is right: only ids that are held, with cosines as precise as `Rows`, falling, equal ones
-    by id. What it may miss is a near vector that was not among the candidates.
+    Every result is correct: an id that is held, with a cosine as precise as `Rows`, in descending order, equal ones by
+    id. A search may miss a near vector that was not among the candidates.
 
-    A removed row is blank at once. Its number may still be fetched: more rows are fetched until enough live ones
-    came back, and when a quarter is dead the selector is told to forget them or, where it cannot, is made anew. So it
-    is when the index has outgrown it. That happens in another thread, while this one goes on with the old selector.
+    A removed row is blank at once. The selector may still return its number: then more rows are fetched until enough
+    live ones are found. When a quarter is dead, the selector removes the dead rows. A selector that cannot remove rows
+    is rebuilt, and so is one that the index has outgrown. A rebuild runs in another thread, while the old selector
+    stays in use.
     """
 
     def __init__(self, dim: int, make: Callable[[int], Selector], *, expected: int = 0) -> None:
-        """`make` gives an empty selector for a number of rows; `expected` is how many there will be at least."""
+        """`make` returns an empty selector for a number of rows; `expected` is the least number to prepare for."""
         self._dim = checked_dim(dim)
         self._make = make
         self._expected = expected
         self.clear()
 
     def clear(self) -> None:
-        """Forget all, as if it had never been used."""
+        """Return to the state of a new index."""
         self._rows = Rows(self._dim, capacity=self._expected + self._expected // 4 + 1024)
         self._selector: Selector | None = None
         self._rebuild: Rebuild | None = None
@@ -65,26 +66,26 @@ class RefinedIndex:
 
     @property
     def reason(self) -> str:
-        """What this index is, in words."""
+        """A description of this index."""
         how = "nothing yet" if self._selector is None else self._selector.name
         return f"compressed ({how}; the nearest compared in 16 bits): {self._rows.live:,} templates"
 
     @property
     def dead(self) -> int:
-        """How many removed or replaced rows still take up room."""
+        """The number of removed or replaced rows that still take up room."""
         return self._rows.dead
 
     @property
     def precision(self) -> float:
-        """How far a value of a held vector can be from the one that was added."""
-        # Half a step, and what float32 makes of it.
+        """The largest error of a stored value."""
+        # Half a step, and the rounding of float32.
         return 0.51 * self._rows.step
 
     def __len__(self) -> int:
         return self._rows.live
 
     def add(self, ids: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
-        """Add (n,) ids with (n, d) unit vectors; an id that is present, or given twice, keeps the last.
+        """Add (n,) ids with (n, d) unit vectors; of an id that is present, or given twice, the last vector counts.
 
         Raises ValueError for another shape, values that are not finite, or negative ids.
         """
@@ -101,17 +102,17 @@ class RefinedIndex:
         self._changed(np.concatenate((replaced, rows)))
 
     def remove(self, ids: NDArray[np.int64]) -> int:
-        """Forget (n,) ids; returns how many were present."""
+        """Remove (n,) ids; returns the number that were present."""
         self._exchange_if_ready()
         removed = self._rows.kill(np.asarray(ids, np.int64))
         self._changed(removed)
         return len(removed)
 
     def search(self, probes: NDArray[np.float32], k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """The k nearest candidates of each of (m, d) unit probes: cosines (m, k) falling, ids (m, k).
+        """The k nearest candidates of each of (m, d) unit probes: cosines (m, k), descending, and ids (m, k).
 
-        Equal cosines are ordered by id. Where fewer than k are held, the rest is -inf and -1; otherwise there
-        are k, whatever was removed.
+        Equal cosines are ordered by id. With fewer than k vectors, the rest is -inf and -1; otherwise there are k
+        results, even after removals.
 
         Raises ValueError for another shape, values that are not finite, or k below 1.
         """
@@ -137,18 +138,18 @@ class RefinedIndex:
         return self._rows.ids[self._rows.live_rows()]
 
     def vectors(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
-        """The vectors (n, d) of (n,) ids as they are held, to `precision`. Raises KeyError for one that is not."""
+        """The vectors (n, d) of (n,) ids as they are stored, to `precision`. Raises KeyError for an unknown id."""
         return self._rows.vectors(self._rows.rows_of(ids))
 
     def unreachable(self) -> NDArray[np.int64]:
-        """Ids (n,) that are held and that no search could find."""
+        """Ids (n,) that are held and that no search can find."""
         rows = self._rows.live_rows()
         if self._selector is not None:
             rows = rows[~np.isin(rows, self._selector.known())]
         return self._rows.ids[rows]
 
     def compact(self) -> None:
-        """Have the dead rows used again, and make another selector where that is due, before this returns."""
+        """Free the dead rows, and rebuild the selector if that is due, before this returns."""
         self._exchange_if_ready(wait=True)
         if self._selector is None:
             return
@@ -159,9 +160,9 @@ class RefinedIndex:
             self._exchange_if_ready(wait=True)
 
     def dump(self) -> Kept | None:
-        """All of it as arrays for `load`, compacted. Views: to be written before anything is changed.
+        """The whole index, compacted, as arrays for `load`. They are views: write them before the next change.
 
-        None, too, if nobody is held, or it could not be compacted: the selector would say what was in dead rows.
+        None if the index is empty or could not be compacted: the selector would contain data of dead rows.
         """
         self.compact()
         if self._selector is None or not self._rows.live or self._rows.dead:
@@ -171,10 +172,10 @@ class RefinedIndex:
         return Kept(kept.count, kept.by_row, {**parts, "made_for": np.array([self._selector.made_for])})
 
     def load(self, kept: Kept) -> bool:
-        """Take up what was dumped, whose arrays belong to the index from now on; the index was never used.
+        """Load dumped arrays, which belong to the index from now on; the index must be unused.
 
-        False, and nothing is changed, if it is of another kind or dimension. A selector of another kind, or one that
-        has been outgrown, is made anew.
+        Returns False and changes nothing for a dump of another kind or dimension. A selector of another kind, or one
+        that the index has outgrown, is rebuilt.
         """
         if "codes" not in kept.by_row or kept.by_row["codes"].shape[1:] != (self._dim,):
             return False
@@ -196,7 +197,7 @@ class RefinedIndex:
         return selector
 
     def _changed(self, rows: NDArray[np.int64]) -> None:
-        """Take notice that what is in (n,) rows is not what was there, and do what is due by now."""
+        """Note that the content of (n,) rows has changed, and start or finish the work that is due."""
         if self._rebuild is not None:
             self._rebuild.missed(rows)
             return
@@ -214,7 +215,7 @@ class RefinedIndex:
         self._rebuild = Rebuild(self._make, self._rows, self._expected)
 
     def _exchange_if_ready(self, *, wait: bool = False) -> None:
-        """Go over to the selector that another thread has made."""
+        """Switch to the selector that another thread has built, if it is ready."""
         if self._rebuild is None or not (wait or self._rebuild.ready):
             return
         rebuild, self._rebuild = self._rebuild, None
@@ -223,10 +224,10 @@ class RefinedIndex:
             changed = np.unique(rebuild.changed())
             stale = changed[np.isin(changed, rebuild.rows)]
             forgotten = selector.remove(stale)
-            fresh = changed[self._rows.ids[changed] != NOBODY]
+            fresh = changed[self._rows.ids[changed] != NO_ID]
             selector.add(fresh, self._rows.vectors(fresh))
         except (MemoryError, RuntimeError) as error:
-            # The old one still serves; the next change that makes it due tries again.
+            # The old one stays in use; the next change that makes a rebuild due tries again.
             _log.warning("the index could not be compacted: %s", error)
             return
         self._selector = selector
@@ -241,15 +242,15 @@ class RefinedIndex:
         cosines: NDArray[np.float32],
         ids: NDArray[np.int64],
     ) -> None:
-        """Fill in `cosines` and `ids` (k,) from the `fetched` rows, fetching more where they do not do."""
+        """Fill in `cosines` and `ids` (k,) from the `fetched` rows; fetch more if these are not enough."""
         k = len(cosines)
         wanted = selector.candidates(k)
         while fetched is not None:
-            live = fetched[(fetched >= 0) & (self._rows.ids[fetched] != NOBODY)]
-            # Half of what is wanted will do: the dead are not spread evenly, and fetching twice costs double.
+            live = fetched[(fetched >= 0) & (self._rows.ids[fetched] != NO_ID)]
+            # Half of the wanted number is enough: dead rows are not spread evenly, and fetching twice costs double.
             if len(live) >= max(k, wanted // 2):
                 cosines[:], ids[:], farther = self._rows.nearest(probe, live, k)
-                # Where none is farther than the last there may be more as near, with lower ids.
+                # If no row is farther than the last, there may be more that are as near, with lower ids.
                 if farther:
                     return
             more = self._fetched(selector, probe[None], 4 * len(fetched))
@@ -259,7 +260,7 @@ class RefinedIndex:
     def _fetched(
         self, selector: Selector, probes: NDArray[np.float32], count: int
     ) -> NDArray[np.int64] | None:
-        """The rows (m, count) that look nearest, dead ones among them; None where all may as well be compared."""
+        """The rows (m, count) that the selector finds nearest, dead ones too; None if all rows should be compared."""
         if 2 * count >= self._rows.live + self._rows.dead:
             return None
         return selector.fetch(probes, count)

@@ -1,4 +1,4 @@
-"""Vectors in half the bytes of float32, in rows that stay where they are."""
+"""Vectors in half the bytes of float32, in rows that keep their numbers."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from enrollment_db.search.index.places import NOWHERE, Places
 _LARGEST = 32_767
 _TINY = np.float32(1e-30)
 
-NOBODY = -1
-"""The id of a row that holds no vector."""
+NO_ID = -1
+"""The id of an empty row."""
 
 # Bounds of the memory that comparing takes: 16384 x 128 float64 are 16 MB.
 _ROWS_AT_ONCE = 16_384
@@ -22,16 +22,16 @@ _ROWS_AT_ONCE = 16_384
 class Rows:
     """Ids and 16-bit vectors by row number.
 
-    A vector is kept as int16 multiples of its own largest value / 32767. That costs the bytes of float16 and
-    is ten times as precise: on embeddings of 128 and 192 floats it moves a cosine by 2.5e-6 (standard
-    deviation; at most 2e-5 was seen), where float16 moves it by 3e-5.
+    A vector is stored as int16 multiples of its own largest value / 32767. That takes the bytes of float16 and is ten
+    times as precise: on embeddings of 128 and 192 floats the error of a cosine is 2.5e-6 (standard deviation; the
+    largest observed was 2e-5), with float16 it is 3e-5.
 
-    A row whose vector is removed is blank at once and *dead*: others may still know its number. Once `free` says that
-    nobody does, it is used again.
+    A row whose vector is removed is blank at once and *dead*: a selector may still hold its number. `free` lets it be
+    used again.
     """
 
     def __init__(self, dim: int, *, capacity: int = 1024) -> None:
-        """`capacity` is how many rows to make room for at first; the arrays double when they are full."""
+        """`capacity` is the initial number of rows; the arrays double when they are full."""
         self._size = 0
         self._codes = np.empty((max(capacity, 1), dim), np.int16)
         self._steps = np.empty(len(self._codes), np.float32)
@@ -41,7 +41,7 @@ class Rows:
         self._free: list[int] = []
 
     def __len__(self) -> int:
-        """How many rows there are, those that hold nothing too."""
+        """The number of rows, empty ones included."""
         return self._size
 
     @property
@@ -51,38 +51,38 @@ class Rows:
 
     @property
     def live(self) -> int:
-        """How many rows hold a vector."""
+        """The number of rows that hold a vector."""
         return len(self._places)
 
     @property
     def dead(self) -> int:
-        """How many rows hold nothing and cannot be used yet."""
+        """The number of empty rows that cannot be used yet."""
         return len(self._dead)
 
     @property
     def ids(self) -> NDArray[np.int64]:
-        """The id of each row, (rows,) int64; NOBODY where it holds nothing. A view: look, do not keep."""
+        """The id of each row, (rows,) int64; NO_ID for an empty row. A view: valid until the next change."""
         return self._ids[: self._size]
 
     @property
     def step(self) -> float:
-        """How far apart two values that can be kept are, at most."""
+        """The largest distance between neighbouring values that a row can store."""
         return float(self._steps[: self._size].max(initial=0))
 
     def live_rows(self) -> NDArray[np.int64]:
         """The rows (n,) that hold a vector, ascending."""
-        return np.flatnonzero(self.ids != NOBODY)
+        return np.flatnonzero(self.ids != NO_ID)
 
     def dead_rows(self) -> NDArray[np.int64]:
         """The dead rows (n,), ascending."""
         return np.array(sorted(self._dead), np.int64)
 
     def rows_of(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The rows (n,) of (n,) ids. Raises KeyError for one that is not held."""
+        """The rows (n,) of (n,) ids. Raises KeyError for an unknown id."""
         return self._places.held(ids)
 
     def append(self, ids: NDArray[np.int64], vectors: NDArray[np.float32]) -> NDArray[np.int64]:
-        """Put (n,) ids, each of which occurs once and is not held, with (n, d) finite vectors; the rows, (n,)."""
+        """Store (n,) new ids, each of which occurs once, with (n, d) finite vectors; returns their rows (n,)."""
         reused = [self._free.pop() for _ in range(min(len(self._free), len(ids)))]
         end = self._size + len(ids) - len(reused)
         self._reserve(end)
@@ -99,13 +99,13 @@ class Rows:
         return rows
 
     def kill(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Blank the rows of (n,) ids, ignoring unknown ones and repetitions; returns the rows that died."""
+        """Blank the rows of (n,) ids, ignoring unknown ones and repetitions; returns the rows that are dead now."""
         ids = np.unique(ids)
         rows = self._places.rows(ids)
         held = rows != NOWHERE
         died: NDArray[np.int64] = rows[held]
         self._places.drop(ids[held])
-        self._ids[died] = NOBODY
+        self._ids[died] = NO_ID
         self._codes[died] = 0
         self._steps[died] = 0
         self._dead.update(died.tolist())
@@ -117,7 +117,7 @@ class Rows:
         self._free += rows.tolist()
 
     def vectors(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """The vectors of (n,) rows as they are kept, (n, d) float32."""
+        """The vectors of (n,) rows as they are stored, (n, d) float32."""
         return self._codes[rows] * self._steps[rows, None]
 
     def nearest(
@@ -125,11 +125,11 @@ class Rows:
     ) -> tuple[NDArray[np.float32], NDArray[np.int64], bool]:
         """The k nearest of (n,) live rows to a (d,) unit probe, 1 <= k <= n: cosines and ids, (k,).
 
-        Falling, equal cosines ordered by id. The last value says whether any of the rows is farther than
-        those, as far as float32 can tell: if not, there may be more as near beyond `rows`.
+        Cosines descend, equal ones are ordered by id. The last value is true if any of the rows is farther than those,
+        within the precision of float32. If not, there may be more that are as near beyond `rows`.
 
-        The cosines are summed row by row in float64, so that equal rows have equal ones wherever they lie; a
-        matrix product, which rounds by position, only selects.
+        The cosines are summed row by row in float64, so that equal rows have equal ones in any position; a matrix
+        product, which rounds by position, only selects.
         """
         scores = np.concatenate(
             [(self._codes[part].astype(np.float32) @ probe) * self._steps[part] for part in _parts(rows)]
@@ -146,7 +146,7 @@ class Rows:
         return cosines[order], ids[order], bool(scores.min() < floor)
 
     def dump(self) -> Kept:
-        """The rows as they are now. Views: write them down before anything is changed."""
+        """The rows as they are now. They are views: write them before the next change."""
         return Kept(
             self._size,
             {"ids": self.ids, "codes": self._codes[: self._size], "steps": self._steps[: self._size]},
@@ -155,9 +155,9 @@ class Rows:
 
     @classmethod
     def loaded(cls, kept: Kept) -> Rows:
-        """Rows over arrays that were dumped, which belong to them from now on; no vector is copied.
+        """Rows over dumped arrays, which belong to them from now on; no vector is copied.
 
-        Those that hold nothing are dead until they are freed. Raises ValueError for arrays that cannot be rows.
+        Empty rows are dead until they are freed. Raises ValueError for invalid arrays.
         """
         ids, codes, steps = (kept.by_row[name] for name in ("ids", "codes", "steps"))
         room = len(ids)
@@ -167,7 +167,7 @@ class Rows:
         rows._ids, rows._codes, rows._steps, rows._size = ids, codes, steps, kept.count
         live = rows.live_rows()
         rows._places = Places.of(ids[live], live)
-        rows._dead = set(np.flatnonzero(rows.ids == NOBODY).tolist())
+        rows._dead = set(np.flatnonzero(rows.ids == NO_ID).tolist())
         return rows
 
     def _reserve(self, size: int) -> None:

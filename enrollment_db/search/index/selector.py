@@ -1,4 +1,4 @@
-"""What finds, among very many rows, the few that are worth comparing: one port, several ways behind it."""
+"""The port of selectors, which find the few among very many rows that are worth comparing."""
 
 from __future__ import annotations
 
@@ -12,55 +12,55 @@ Parts: TypeAlias = Mapping[str, NDArray[Any]]
 
 
 class Selector(Protocol):
-    """Knows rows by their numbers, and roughly what is in them. Made for a number of rows that it states."""
+    """Holds the numbers of rows and an approximation of their vectors, laid out for a number of rows."""
 
     @property
     def name(self) -> str:
-        """What it is, in words for an operator."""
+        """A description for an operator."""
         ...
 
     @property
     def made_for(self) -> int:
-        """How many rows it was laid out for; with four times as many another one would serve better."""
+        """The number of rows that it is laid out for; with four times as many it should be rebuilt."""
         ...
 
     def candidates(self, k: int) -> int:
-        """How many rows to look at closely for the k nearest, where all that it knows are live."""
+        """The number of rows to compare exactly for the k nearest, if all of its rows are live."""
         ...
 
     def train(self, sample: NDArray[np.float32]) -> None:
-        """Learn from a (n, d) sample how vectors lie, n >= 1; once, before anything is added."""
+        """Learn the distribution of vectors from a (n, d) sample, n >= 1; once, before any addition."""
         ...
 
     def add(self, rows: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
-        """Take up (n,) rows, which it does not know, with their (n, d) vectors."""
+        """Add (n,) new rows with their (n, d) vectors."""
         ...
 
     def remove(self, rows: NDArray[np.int64]) -> bool:
-        """Forget (n,) rows. False where that is not possible: then they go on being fetched."""
+        """Remove (n,) rows. Returns False if that is not possible: `fetch` may still return them then."""
         ...
 
     def fetch(self, probes: NDArray[np.float32], count: int) -> NDArray[np.int64]:
-        """The rows (m, count) that look nearest to each of (m, d) probes; -1 where there are fewer."""
+        """The rows (m, count) that are approximately nearest to each of (m, d) probes; -1 if there are fewer."""
         ...
 
     def known(self) -> NDArray[np.int64]:
-        """All rows that it knows, (n,)."""
+        """All of its rows, (n,)."""
         ...
 
     def dump(self) -> Parts | None:
-        """All that it knows as arrays for `load`; None where that is no faster to load than to make anew."""
+        """The whole selector as arrays for `load`; None if loading is no faster than building it."""
         ...
 
     def load(self, parts: Parts) -> bool:
-        """Take up what `dump` gave, instead of being trained. False, and unchanged, if it is of another kind."""
+        """Load the result of `dump` instead of training. Returns False and changes nothing for another kind."""
         ...
 
 
 def faiss_index(dim: int, description: str) -> Any:
     """An empty index by faiss for products of vectors of length `dim`.
 
-    Any, because the types that faiss declares end at what all its indexes share.
+    The type is Any because faiss declares only the methods that all its indexes share.
     """
     import faiss
 

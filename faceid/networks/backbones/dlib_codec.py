@@ -1,4 +1,4 @@
-"""The atoms of dlib's serialization: integers, floats, booleans, strings and tensors.
+"""The basic types of dlib's serialization: integers, floats, booleans, strings and tensors.
 
 Integers are a control byte (sign and length) and a little-endian magnitude; floats are two integers, mantissa
 and exponent to the base 2; tensors are a version, four dimensions and raw little-endian float32.
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class DlibReader:
-    """A place in `content`, and the codec of what stands there. Every method raises WeightsFormat."""
+    """Reads values of `content` in order from a moving place. Every method raises WeightsFormat."""
 
     def __init__(self, content: bytes) -> None:
         self._content = content
@@ -59,25 +59,25 @@ class DlibReader:
         return content.decode("ascii")
 
     def alias(self) -> tuple[int, int, int, int]:
-        """The four dimensions of a tensor whose numbers stand elsewhere."""
+        """The four dimensions of a tensor whose numbers are elsewhere."""
         self.expect_integer(1, "the version of an alias tensor")
         return self._dimensions()
 
     def tensor(self) -> NDArray[np.float32]:
-        """Four dimensions and as many float32 as they say."""
+        """Four dimensions, and their product of float32 numbers."""
         self.expect_integer(2, "the version of a tensor")
         shape = self._dimensions()
-        # A view of the file's bytes: what is built from it copies.
+        # A view of the file's bytes; the builder of the network copies it.
         return np.frombuffer(self._take(4 * prod(shape)), dtype="<f4").reshape(shape)
 
     def expect_integer(self, expected: int, meaning: str) -> None:
-        """Read `expected` and nothing else."""
+        """Read a value, which must be `expected`."""
         found = self.integer()
         if found != expected:
             raise self.bad(f"{meaning} is {found}, not {expected}")
 
     def expect_string(self, expected: str) -> None:
-        """Read `expected` and nothing else."""
+        """Read a value, which must be `expected`."""
         found = self.string()
         if found != expected:
             raise self.bad(f"found {found!r}, not {expected!r}")
@@ -88,7 +88,7 @@ class DlibReader:
             raise self.bad(f"{len(self._content) - self._place} bytes too many")
 
     def bad(self, complaint: str) -> WeightsFormat:
-        """An error at this place, to be raised."""
+        """The error for this place, which the caller raises."""
         return WeightsFormat(f"not a dlib network that faceid knows: at byte {self._place}, {complaint}")
 
     def _dimensions(self) -> tuple[int, int, int, int]:

@@ -1,8 +1,8 @@
 """Reader of dlib's serialized networks (`.dat`), in pure Python.
 
-dlib writes a network as its layers' versions, outermost first, then the input layer, then every layer with
-its parameters, innermost first. There is no index: one wrong byte shifts all that follows, so everything that
-can be known is checked.
+dlib writes a network as its layers' versions, outermost first, then the input layer, then every layer with its
+parameters, innermost first. There is no index: one wrong byte shifts everything after it, so every known value is
+checked.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class MeanPool:
 
 @dataclass(frozen=True, slots=True)
 class AddMarked:
-    """Adds the output of a marked layer; where shapes differ, the smaller counts as zero."""
+    """Adds the output of a marked layer; if shapes differ, the smaller one is padded with zeros."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,7 +96,7 @@ class Network:
 
 
 def parse(content: bytes) -> Network:
-    """The network that `content` holds. Raises WeightsFormat for anything unexpected, trailing bytes too."""
+    """The network in `content`. Raises WeightsFormat for any unexpected byte, also after the end."""
     reader = DlibReader(content)
     reader.expect_integer(1, "the version of the loss layer")
     reader.expect_string("loss_metric_2")
@@ -126,7 +126,7 @@ def _read_versions(reader: DlibReader) -> list[int]:
 
 def _read_layer(reader: DlibReader, *, first: bool) -> Layer:
     layer = _read_details(reader)
-    # Whether the layer was set up, its gradient is stale, its outputs are kept: all about training.
+    # Flags for training only: the layer is set up, its gradient is stale, its outputs are kept.
     for _ in range(3):
         reader.boolean()
     for meaning in ("input gradient", "output", "parameter gradient"):
@@ -206,7 +206,7 @@ def _split(
 
 
 def _skip_multipliers(reader: DlibReader) -> None:
-    """Learning rate and weight decay of weights and of biases: all about training."""
+    """Skip the learning rates and weight decays of weights and biases, which matter for training only."""
     for _ in range(4):
         reader.real()
 

@@ -1,8 +1,8 @@
 """dlib's face recognition network: a ResNet (He et al., 2016) of 29 convolutions, metric-learned, 128-D.
 
-D. King, "High Quality Face Recognition with Deep Metric Learning", dlib blog, 2017. The affine layers that
-batch normalisation left behind are folded into the convolutions before them, and the normalisation of the input into
-the first.
+D. King, "High Quality Face Recognition with Deep Metric Learning", dlib blog, 2017. The affine layers of batch
+normalisation are folded into the convolutions before them, and the normalisation of the input into the first
+convolution.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ VERSION = 2
 SIZE = 150
 
 _SCALE = 256.0
-"""dlib divides by it after subtracting the mean; a constant of its input layer, not in the file."""
+"""The divisor of dlib's input layer after subtracting the mean; a constant that is not in the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ _STAGES = (
 
 
 class Block(nn.Module):
-    """relu(convolutions(x) + x). A halved block averages x over 2x2; the smaller addend counts as zero."""
+    """relu(convolutions(x) + x). A halved block averages x over 2x2; the smaller addend is padded with zeros."""
 
     def __init__(self, inputs: int, channels: int, *, halved: bool) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
-"""FaceNet's Inception-ResNet-v1 (Schroff et al., 2015; Szegedy et al., 2017), 512-D, as facenet-pytorch has it.
+"""FaceNet's Inception-ResNet-v1 (Schroff et al., 2015; Szegedy et al., 2017), 512-D, in the version of facenet-pytorch.
 
-Batch normalisation is folded into the convolutions before it. facenet_pytorch is imported when a network is
-built: it brings torchvision along, more than a second that no other network needs.
+Batch normalisation is folded into the convolutions before it. facenet_pytorch is imported when a network is built: it
+also imports torchvision, which takes more than a second and which no other network needs.
 """
 
 from __future__ import annotations
@@ -76,13 +76,13 @@ def skeleton(dim: int = 512) -> nn.Module:
 
 
 def _skeleton(dim: int = 512) -> nn.Module:
-    """The same in evaluation mode, without numbers."""
+    """The same network in evaluation mode, without weights."""
     with torch.device("meta"):
         return skeleton(dim).eval()
 
 
 def folded(network: nn.Module) -> nn.Module:
-    """The same function without batch normalisation; `network` is used up."""
+    """The same function without batch normalisation; `network` must not be used afterwards."""
     for unit in list(network.modules()):
         convolution, norm = getattr(unit, "conv", None), getattr(unit, "bn", None)
         if isinstance(convolution, nn.Conv2d) and isinstance(norm, _BatchNorm):

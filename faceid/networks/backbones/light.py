@@ -1,9 +1,9 @@
 """A light network that trains on a CPU: a narrow residual network (He et al., 2016) of 0.8 M parameters.
 
-Plain 3x3 convolutions, which CPUs compute at their best, on a picture that is first reduced to `side` pixels;
-PReLUs, and in place of a mean the depthwise convolution of MobileFaceNet (Chen et al., 2018), which weighs the parts of
-an aligned face. It is trained with a batch normalisation after each convolution (`faceid.networks.training.norms`);
-here these are folded.
+It has plain 3x3 convolutions, which are fast on CPUs, on a picture that is first reduced to `side` pixels; PReLUs; and
+instead of a mean the depthwise convolution of MobileFaceNet (Chen et al., 2018), which weighs the parts of an aligned
+face. It is trained with a batch normalisation after each convolution (`faceid.networks.training.norms`); here these are
+folded.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 VERSION = 1
 SIZE = 112
 SIDES = (64, 80, 96, 112)
-"""What the picture may be reduced to, pixels: multiples of 16, by which the network reduces it further."""
+"""The possible sides of the reduced picture, pixels: multiples of 16, the factor of the network's own reduction."""
 
 _MEAN, _SCALE = 127.5, 128.0
 _STEM = 24
@@ -70,7 +70,7 @@ class LightNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """The raw embeddings of a batch of crops."""
         if self._reduced != SIZE:
-            # Of 64 from 112 pixels: means of areas, where plain interpolation would pass over some.
+            # Means of areas: from 112 to 64 pixels, plain interpolation would skip some pixels.
             x = functional.interpolate(x, size=(self._reduced, self._reduced), mode="area")
         x = self.activation(self.stem((x - _MEAN) / _SCALE))
         embeddings: Tensor = self.head(self.weighing(self.blocks(x)))

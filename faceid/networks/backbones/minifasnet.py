@@ -1,8 +1,8 @@
-"""MiniFASNet, V2 and V1SE, from minivision's Silent-Face-Anti-Spoofing (2020): live face, or a copy of one?
+"""MiniFASNet, V2 and V1SE, from minivision's Silent-Face-Anti-Spoofing (2020): liveness detection of faces.
 
-A MobileFaceNet of which most channels were pruned, so that each block has a width of its own; V1SE ends each run
-of residual blocks in one with squeeze and excitation (Hu et al., 2018, arXiv:1709.01507). Here batch normalisation
-is folded into what comes before it, and the three linear layers at the end are one.
+A MobileFaceNet with most channels pruned, so that each block has its own width. In V1SE the last of each run of
+residual blocks has squeeze and excitation (Hu et al., 2018, arXiv:1709.01507). Here batch normalisation is folded into
+the layer before it, and the three linear layers at the end into one.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from faceid.networks.errors import WeightsFormat
 VERSION = 1
 
 LIVE = 1
-"""The class of live faces; 0 and 2 are two kinds of copies."""
+"""The class of live faces; 0 and 2 are two kinds of presentation attacks."""
 
 _CLASSES = 3
 
@@ -33,7 +33,7 @@ _BLOCKS = (
     *((f"conv_5.model.{number}", 128, 128, 1) for number in range(2)),
 )
 
-# What pruning left between the 1x1 convolutions of each block.
+# The channels between the 1x1 convolutions of each block, after pruning.
 _V2 = (103, 13, 13, 13, 13, 231, 231, 52, 26, 77, 26, 26, 308, 26, 26)
 _V1 = (103, 13, 26, 13, 52, 231, 154, 52, 26, 52, 26, 26, 308, 26, 26)
 
@@ -41,7 +41,7 @@ _ATTENTIVE = frozenset({"conv_3.model.3", "conv_4.model.5", "conv_5.model.1"})
 _REDUCTION = 4
 
 _EPSILON = 1e-5
-"""That of torch's batch normalisation."""
+"""The epsilon of torch's batch normalisation."""
 
 
 class Unit(nn.Module):
@@ -76,7 +76,7 @@ class Unit(nn.Module):
 
 
 class Attention(nn.Module):
-    """Squeeze and excitation: each channel times a weight in 0..1 that the means of all channels decide."""
+    """Squeeze and excitation: each channel times a weight in 0..1, computed from the means of all channels."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -123,7 +123,7 @@ class MiniFASNet(nn.Module):
                 )
             )
         )
-        # The whole 5x5 picture, each channel weighted in its own way.
+        # Covers the whole 5x5 picture, with separate weights for each channel.
         self.top = nn.Sequential(Unit(128, 512), Unit(512, 512, 5, depthwise=True, prelu=False, same=False))
         self.head = nn.Linear(512, _CLASSES)
 
@@ -151,10 +151,10 @@ def build(state: Mapping[str, Tensor]) -> nn.Module:
 
 
 def _folded(published: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The state of the folded network; `published`, in double precision, is used up. Raises WeightsFormat."""
+    """The state of the folded network; `published`, in double precision, is emptied. Raises WeightsFormat."""
     attentive = any(".se_module." in key for key in published)
     state = _unit(published, "conv1", "stem.0") | _unit(published, "conv2_dw", "stem.1")
-    # Published for BGR.
+    # The published weights are for BGR.
     state["stem.0.convolution.weight"] = state["stem.0.convolution.weight"].flip(1)
     for number, (name, *_) in enumerate(_BLOCKS):
         for place, part in enumerate(("conv", "conv_dw", "project")):
@@ -186,7 +186,7 @@ def _checked(state: dict[str, Tensor], *, attentive: bool) -> dict[str, Tensor]:
 
 
 def _unit(published: dict[str, Tensor], name: str, ours: str) -> dict[str, Tensor]:
-    """A convolution with its normalisation folded in, and its PReLU's slopes where there are any."""
+    """A convolution with folded normalisation, and the slopes of its PReLU if it has one."""
     weight = _take(published, f"{name}.conv.weight")
     slope, shift = _normalisation(published, f"{name}.bn")
     if weight.dim() != 4 or len(weight) != len(slope):

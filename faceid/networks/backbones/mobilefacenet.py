@@ -1,7 +1,7 @@
 """MobileFaceNet (Chen et al., 2018, arXiv:1804.07573), 192-D, read from a TensorFlow Lite graph.
 
-The graph's batch normalisation is folded already. Its PReLUs are spelled relu(x) + a * (x - |x|) in five
-operators: one PReLU of slope 2 a here.
+The graph's batch normalisation is folded already. Its PReLUs are written as relu(x) + a * (x - |x|) in five operators;
+here each is one PReLU of slope 2 a.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _MEAN, _SCALE = 127.5, 128.0
 class _Shape:
     """A convolution of `kernel` x `kernel` from `inputs` to `outputs` channels.
 
-    `same` pads as TensorFlow does; a depthwise convolution has a filter of its own for each channel.
+    `same` pads as TensorFlow does; a depthwise convolution has a separate filter for each channel.
     """
 
     inputs: int
@@ -45,12 +45,12 @@ class _Shape:
 
 
 class Unit(nn.Module):
-    """A convolution, and a PReLU where there is one."""
+    """A convolution with an optional PReLU."""
 
     def __init__(self, shape: _Shape) -> None:
         super().__init__()
         self.shape = shape
-        # TensorFlow's SAME: what is odd goes to the end. All sides are even where the stride is 2.
+        # TensorFlow's SAME puts an odd pixel of padding at the end. All sides are even at stride 2.
         before = (shape.kernel - shape.stride) // 2 if shape.same else 0
         after = shape.kernel - shape.stride - before if shape.same else 0
         self.margin = (before, after, before, after) if before != after else None
@@ -81,7 +81,7 @@ class Block(nn.Module):
         self.residual = residual
 
     def forward(self, x: Tensor) -> Tensor:
-        """(n, c, h, w) to the shape that the last unit gives."""
+        """(n, c, h, w) -> the shape of the last unit's output."""
         y: Tensor = self.units(x)
         return x + y if self.residual else y
 
@@ -115,7 +115,8 @@ class MobileFaceNet(nn.Module):
             *(_bottleneck(128, 256, 128) for _ in range(2)),
             Block(
                 _Shape(128, 512, 1, prelu=True),
-                # The whole 7x7 picture, each channel weighted in its own way: the paper's global depthwise.
+                # Covers the whole 7x7 picture, with separate weights for each channel: the paper's global depthwise
+                # convolution.
                 _Shape(512, 512, 7, depthwise=True, same=False),
                 _Shape(512, 512, 1, same=False),
                 _Shape(512, dim, 1),
@@ -134,7 +135,7 @@ def convert(path: Path) -> dict[str, Tensor]:
 
 
 def state_of(graph: Graph) -> dict[str, Tensor]:
-    """The weights of a graph that is MobileFaceNet's, operator by operator. Raises WeightsFormat."""
+    """The weights of MobileFaceNet's graph, operator by operator. Raises WeightsFormat for another graph."""
     with torch.device("meta"):
         network = MobileFaceNet()
     walk = _Walk(graph)
@@ -168,7 +169,7 @@ def build(state: Mapping[str, Tensor]) -> nn.Module:
 class _Walk:
     """A walk along the operators of a graph; `value` is the tensor that was computed last.
 
-    Every method raises WeightsFormat where the graph is not MobileFaceNet's.
+    Every method raises WeightsFormat if the graph is not MobileFaceNet's.
     """
 
     def __init__(self, graph: Graph) -> None:

@@ -1,6 +1,6 @@
 """Reader of TensorFlow Lite graphs (`.tflite`, schema version 3) through the schema package `tflite`.
 
-Gives the operators in the order of computation and the constants they use; runs nothing.
+Returns the operators in the order of computation, and their constants; runs nothing.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _VERSION = 3
 
 @dataclass(frozen=True, slots=True)
 class ConvolutionOptions:
-    """Of CONV_2D and DEPTHWISE_CONV_2D; pairs are y, x. `same`: padding SAME, else VALID."""
+    """The options of CONV_2D and DEPTHWISE_CONV_2D; pairs are y, x. `same`: padding SAME, else VALID."""
 
     same: bool
     stride: tuple[int, int]
@@ -45,7 +45,7 @@ class Operator:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Graph:
-    """A graph of one input and one output tensor, and the float32 tensors that are constant, by number."""
+    """A graph with one input and one output tensor, and its constant float32 tensors by number."""
 
     operators: tuple[Operator, ...]
     constants: dict[int, NDArray[np.float32]]
@@ -78,7 +78,7 @@ def _read_graph(content: bytes) -> Graph:
     for number in range(graph.OperatorsLength()):
         operator = graph.Operators(number)
         code = model.OperatorCodes(operator.OpcodeIndex())
-        # Codes above 127 did not fit the old field; whichever is in use is the larger.
+        # Codes above 127 did not fit the old field; the field in use has the larger value.
         kind = kinds[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())]
         operators.append(
             Operator(
@@ -122,8 +122,7 @@ def _read_convolution(kind: str, table: Any) -> ConvolutionOptions | None:
 
 @contextmanager
 def _malformed() -> Iterator[None]:
-    # FlatBuffers are not checked before they are read: a wrong offset shows as whatever it leads to, down to
-    # None for a table that is not there.
+    # FlatBuffers are not checked before they are read: a wrong offset causes any error, or None for a missing table.
     try:
         yield
     except (

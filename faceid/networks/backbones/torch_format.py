@@ -1,4 +1,4 @@
-"""State dicts out of files that torch wrote: tensors only, nothing that a pickle could run."""
+"""State dicts from files that torch wrote: only tensors are read, and no pickled code runs."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ UNREADABLE = (
     AttributeError,
     struct.error,
 )
-"""What torch's restricted unpickler raises for bytes that make no sense to it."""
+"""The errors of torch's restricted unpickler for invalid bytes."""
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
-    """The state dict that a `.pt` or `.pth` file holds, on the CPU. Raises WeightsFormat, and OSError."""
+    """The state dict in a `.pt` or `.pth` file, on the CPU. Raises WeightsFormat, and OSError."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except UNREADABLE as error:

@@ -1,5 +1,5 @@
 """Losses that shape a space of embeddings. `loss` makes one from `settings`; `settings` imports no tensor library.
 
-Every loss takes (n, d) raw embeddings and (n,) labels and gives a `LossValue`. Sides, angles and margins are those of
-the unit sphere unless a loss says otherwise: that is where templates are compared.
+Every loss takes (n, d) raw embeddings and (n,) labels and returns a `LossValue`. Sides, angles and margins are those of
+the unit sphere unless a loss says otherwise: templates are compared there.
 """

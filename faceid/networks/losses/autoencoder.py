@@ -9,11 +9,11 @@ _WIDTH = 32
 
 
 class Autoencoder(nn.Module):
-    """An encoder, and a decoder that makes pictures of its embeddings again (Hinton and Salakhutdinov 2006, Science).
+    """An encoder, and a decoder that reconstructs the picture (Hinton and Salakhutdinov 2006, Science).
 
-    Pictures are (n, `channels`, `side`, `side`) float32, 0..1, `side` a multiple of 4. `encoder` gives (n,
-    `embedding_size`) raw embeddings of them. The decoder is made here, is convolutional (Masci et al. 2011, ICANN), and
-    is of no use once the encoder has learnt. Raises ValueError for another side.
+    Pictures are (n, `channels`, `side`, `side`) float32, 0..1, `side` a multiple of 4. `encoder` returns (n,
+    `embedding_size`) raw embeddings of them. The decoder is convolutional (Masci et al. 2011, ICANN) and is not needed
+    after training. Raises ValueError for another side.
     """
 
     def __init__(self, encoder: nn.Module, *, channels: int, side: int, embedding_size: int) -> None:
@@ -33,5 +33,5 @@ class Autoencoder(nn.Module):
         )
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """The mean squared error of what comes back, mean (x - decoder(encoder(x)))^2: a scalar to differentiate."""
+        """The mean squared error of the reconstruction, mean (x - decoder(encoder(x)))^2: a scalar to differentiate."""
         return functional.mse_loss(self.decoder(self.encoder(pictures)), pictures)

@@ -13,7 +13,7 @@ from faceid.networks.losses.loss import EmbeddingLoss, LossValue
 class ContrastiveLoss(EmbeddingLoss):
     """D^2 / 2 for a pair of one class, max(0, margin - D)^2 / 2 for one of two (Hadsell, Chopra and LeCun 2006).
 
-    Its value is the mean of the mean over the pairs of one class and that over the pairs of two, as if both kinds were
+    Its value averages the mean over the pairs of one class and the mean over the pairs of two, as if both kinds were
     drawn equally often: of all pairs of P x K images, only one in about P is of one class. The paper leaves the length
     of embeddings free; here it is 1. pytorch-metric-learning's loss of that name is linear in D instead, and averages
     over the pairs above 0 only.
@@ -37,7 +37,7 @@ def _pairs(measured: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _balanced(losses: Tensor, alike: Tensor) -> LossValue:
-    """The mean of the mean over pairs of one class and that over pairs of two; of one kind, where there is one only."""
+    """The average of the means over pairs of one class and over pairs of two; one mean if the other is empty."""
     means = [kind.mean() for kind in (losses[alike], losses[~alike]) if len(kind)]
     if not means:
         return LossValue(losses.sum(), 0.0)

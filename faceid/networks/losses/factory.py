@@ -1,4 +1,4 @@
-"""The loss that settings ask for."""
+"""The factory of losses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from faceid.networks.losses.triplet import TripletLoss
 def make_loss(settings: LossSettings, *, embedding_size: int, classes: int) -> EmbeddingLoss:
     """The loss that `settings` name, over embeddings of `embedding_size` and labels 0..`classes` - 1.
 
-    Put it on the network's device before its parameters go to an optimiser.
+    Move it to the network's device before its parameters are given to an optimiser.
     """
     parameters = settings.parameters()
     head = {"embedding_size": embedding_size, "classes": classes}

@@ -1,4 +1,4 @@
-"""Binary codes: a head that learns them, and how they are packed and compared.
+"""Binary codes: a head that learns them, and functions that pack and compare them.
 
 Two codes of b signs, a and c, differ in (b - a . c) / 2 = ||a - c||^2 / 4 places: their Hamming distance.
 """
@@ -20,9 +20,9 @@ _ONES = np.array([number.bit_count() for number in range(256)], dtype=np.uint8)
 class HashingHead(nn.Module):
     """(n, d) raw embeddings -> (n, bits) in -1..1, of which the signs are the code: tanh(W x).
 
-    x is the embedding at unit length, less `centre`, and at unit length again. W begins as random hyperplanes, whose
-    codes differ in about bits * angle / pi places (Charikar 2002, STOC). Embeddings of faces are far from even about
-    the origin: where codes are short, planes around their mean tell more of them apart.
+    x is the embedding at unit length, less `centre`, scaled to unit length again. W starts as random hyperplanes, whose
+    codes differ in about bits * angle / pi places (Charikar 2002, STOC). Embeddings of faces are not distributed evenly
+    around the origin: with short codes, planes around their mean distinguish more of them.
     """
 
     centre: Tensor
@@ -34,7 +34,7 @@ class HashingHead(nn.Module):
 
     @torch.no_grad()
     def centre_on(self, embeddings: Tensor) -> None:
-        """Put `centre` where (n, d) raw embeddings have their mean at unit length: once, before training."""
+        """Set `centre` to the mean of (n, d) raw embeddings at unit length: once, before training."""
         self.centre.copy_(functional.normalize(embeddings, dim=1).mean(dim=0))
 
     def forward(self, embeddings: Tensor) -> Tensor:
@@ -45,17 +45,17 @@ class HashingHead(nn.Module):
 
     @torch.no_grad()
     def codes(self, embeddings: Tensor) -> NDArray[np.uint8]:
-        """(n, bits / 8) packed codes of (n, d) raw embeddings: what faiss.IndexBinaryFlat(bits) adds and searches."""
+        """(n, bits / 8) packed codes of (n, d) raw embeddings: the format of faiss.IndexBinaryFlat(bits)."""
         return pack((self(embeddings) > 0).cpu().numpy())
 
 
 class HashingLoss(EmbeddingLoss):
-    """Triplets told apart by their codes (Norouzi, Fleet and Salakhutdinov 2012, NIPS); `head` makes the codes h.
+    """A triplet loss on binary codes (Norouzi, Fleet and Salakhutdinov 2012, NIPS); `head` makes the codes h.
 
     max(0, D(a, p) - D(a, n) + margin) + weight * mean | |h| - 1 |, with D = 1 - cos(h, h'), which between signs is
     twice the share of places that differ. The paper's distance is between signs, its margin is one place, and it bounds
-    the loss from above; the relaxation by tanh and the second term, which takes codes to their signs, are those of deep
-    hashing (Liu, Wang, Shan and Chen 2016, CVPR).
+    the loss from above; the relaxation by tanh and the second term, which moves codes towards their signs, are those of
+    deep hashing (Liu, Wang, Shan and Chen 2016, CVPR).
     """
 
     def __init__(self, *, embedding_size: int, bits: int, margin: float, mining: str, weight: float) -> None:
@@ -80,6 +80,6 @@ def pack(bits: NDArray[np.bool_]) -> NDArray[np.uint8]:
 
 
 def hamming(queries: NDArray[np.uint8], codes: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """(m, n) Hamming distances between (m, bytes) and (n, bytes) packed codes, m n bytes large while it works."""
+    """(m, n) Hamming distances between (m, bytes) and (n, bytes) packed codes; needs m n bytes of memory."""
     differing: NDArray[np.int64] = _ONES[queries[:, None] ^ codes[None]].sum(axis=2, dtype=np.int64)
     return differing

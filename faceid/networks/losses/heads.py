@@ -1,6 +1,6 @@
-"""Losses that classify: a head with a weight vector or a centre for every training identity, not needed afterwards.
+"""Losses that classify, by a head with a weight vector or centre for each identity, unused after training.
 
-Their `active` is the share of samples of which the own class gets less than half of the probability.
+Their `active` is the share of samples whose own class gets less than half of the probability.
 """
 
 from __future__ import annotations
@@ -40,8 +40,9 @@ class SoftmaxLoss(EmbeddingLoss):
 class CentreLoss(SoftmaxLoss):
     """Softmax cross entropy + weight * ||x - c_y||^2 / 2 (Wen, Zhang, Li and Qiao 2016, ECCV), over raw embeddings.
 
-    Means over the batch where the paper has sums. The centres c do not descend along that value: their gradient is
-    the paper's update, sum over the class (c - x) / (1 + its count), so that SGD at a rate of 0.5 is the paper's rule.
+    Uses means over the batch instead of the paper's sums. The centres c do not descend along that value: their gradient
+    is the paper's update, sum over the class (c - x) / (1 + its count), so that SGD at a rate of 0.5 is the paper's
+    rule.
     """
 
     def __init__(self, *, embedding_size: int, classes: int, weight: float) -> None:
@@ -56,15 +57,15 @@ class CentreLoss(SoftmaxLoss):
         pull = (embeddings - centres.detach()).square().sum(dim=1).mean() / 2
         counts = torch.bincount(labels, minlength=len(self.centres))[labels]
         moved = ((centres - embeddings.detach()).square().sum(dim=1) / (2 * (1 + counts))).sum()
-        # In this order: `moved` may be so large that adding it and taking it off would round the value away.
+        # In this order: `moved` may be so large that adding and subtracting it would lose the value to rounding.
         return LossValue(classified.value + self.weight * pull + (moved - moved.detach()), classified.active)
 
 
 class ArcFace(EmbeddingLoss):
-    """-log of softmax(s cos theta_j)_y with theta_y + m for theta_y (Deng, Guo, Xue and Zafeiriou 2019, CVPR).
+    """-log of softmax(s cos theta_j)_y with theta_y + m in place of theta_y (Deng, Guo, Xue and Zafeiriou 2019, CVPR).
 
     theta_j is the angle between the embedding and the weights of class j, s the scale, m the margin in radians. Where
-    theta_y + m is beyond pi, cos(theta_y) - m sin m stands in for the cosine, as in the authors' code.
+    theta_y + m is beyond pi, cos(theta_y) - m sin m replaces the cosine, as in the authors' code.
     """
 
     def __init__(self, *, embedding_size: int, classes: int, margin: float, scale: float) -> None:
@@ -84,9 +85,9 @@ class ArcFace(EmbeddingLoss):
 
 
 class CosFace(EmbeddingLoss):
-    """-log of softmax(s cos theta_j)_y with cos theta_y - m for cos theta_y (Wang et al. 2018, CVPR).
+    """-log of softmax(s cos theta_j)_y with cos theta_y - m in place of cos theta_y (Wang et al. 2018, CVPR).
 
-    As ArcFace, but the margin is taken off the cosine instead of added to the angle.
+    As ArcFace, but the margin is subtracted from the cosine instead of added to the angle.
     """
 
     def __init__(self, *, embedding_size: int, classes: int, margin: float, scale: float) -> None:
@@ -107,7 +108,7 @@ class CosFace(EmbeddingLoss):
 
 class _ArcFace(ArcFaceLoss):  # type: ignore[misc]
     def get_angles(self, cosine_of_target_classes: Tensor) -> Tensor:
-        """Angles of cosines, short of +-1: there the arc cosine is infinitely steep, and a gradient would be NaN."""
+        """Angles of cosines, clamped away from +-1, where the gradient of the arc cosine would be NaN."""
         return torch.acos(cosine_of_target_classes.clamp(-_NEARLY_ONE, _NEARLY_ONE))
 
 

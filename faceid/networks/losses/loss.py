@@ -1,4 +1,4 @@
-"""What every loss is."""
+"""The base class and the value of every loss."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class LossValue:
     """A loss over a batch.
 
     `value` is a scalar to differentiate. `active` is the share, 0..1, of the batch's tuples (triplets, pairs or
-    samples) that still pull: those with a loss above 0, or, where a loss never reaches 0, those on the wrong side.
-    0 for long means that nothing is left to learn; 1 for long, with a triplet loss that stays at the margin, that all
-    embeddings have become one.
+    samples) that still contribute: those with a loss above 0, or, for a loss that never reaches 0, those on the wrong
+    side. A long 0 means that nothing is left to learn. A long 1, with a triplet loss that stays at the margin, means
+    that all embeddings have become equal.
     """
 
     value: Tensor
@@ -23,13 +23,13 @@ class LossValue:
 
 
 class EmbeddingLoss(nn.Module):
-    """A loss over embeddings and their labels. Its parameters, where it has any, learn along with the network's."""
+    """A loss over embeddings and their labels. Its parameters, if any, learn together with the network's."""
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> LossValue:
         """The loss of (n, d) raw embeddings, floating, with (n,) int64 labels, at least in float32.
 
-        Triplets and pairs that a batch does not hold (one class only, no class twice) add 0, of which gradients are 0.
-        Raises ValueError for other shapes and types, and for an empty batch.
+        Missing triplets and pairs (a batch of one class, or with no class twice) add 0, with gradients of 0. Raises
+        ValueError for other shapes and types, and for an empty batch.
         """
         if embeddings.ndim != 2 or not len(embeddings) or not embeddings.is_floating_point():
             raise ValueError(
@@ -37,8 +37,8 @@ class EmbeddingLoss(nn.Module):
             )
         if labels.shape != embeddings.shape[:1] or labels.dtype != torch.int64:
             raise ValueError(f"labels must be ({len(embeddings)},) int64, not {_described(labels)}")
-        # Squares of distances and exponentials are too much for half precision, and pytorch-metric-learning casts
-        # the parameters of its heads to whatever the embeddings are.
+        # Squares of distances and exponentials overflow half precision, and pytorch-metric-learning casts the
+        # parameters of its heads to the type of the embeddings.
         with torch.autocast(embeddings.device.type, enabled=False):
             if embeddings.dtype in (torch.float16, torch.bfloat16):
                 embeddings = embeddings.float()

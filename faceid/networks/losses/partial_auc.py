@@ -1,4 +1,4 @@
-"""The loss that pulls at all mated pairs against one threshold: that of the nearest non-mated ones."""
+"""The loss of all mated pairs against one threshold, set by the nearest non-mated pairs."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from torch.nn import functional
 from faceid.networks.losses.loss import EmbeddingLoss, LossValue
 
 _SLOPE = 1 / 3
-"""Of the softplus against that of the threshold, which must look farther into the tail than mated pairs are steep."""
+"""The scale of the softplus as a share of that of the threshold, which must reach farther into the tail."""
 
 
 class PartialAUCLoss(EmbeddingLoss):
-    """softplus(scale / 3 (t - s + margin)) for the cosine s of each mated pair, where t stands for a strict threshold.
+    """softplus(scale / 3 (t - s + margin)) for the cosine s of each mated pair, where t is a strict threshold.
 
-    t = log(mean exp(scale s')) / scale over all non-mated pairs of the batch, s' their cosines: a smooth maximum,
-    above which few of them lie. This is the one-way partial AUC under a KL-constrained worst case (Zhu et al. 2022,
+    t = log(mean exp(scale s')) / scale over all non-mated pairs of the batch, s' their cosines: a smooth maximum, which
+    few of them exceed. This is the one-way partial AUC under a KL-constrained worst case (Zhu et al. 2022,
     arXiv:2203.00176, section 4.1), with the softplus taken after the mean over non-mated pairs, not inside. A triplet
     compares an anchor with its own negative; here every mated pair must beat the negatives of all people, as in use,
-    where one threshold serves everyone. Pairs of a class of k weigh 1 / sqrt(k - 1): else those with many photos drown
-    out the others. The larger the batch, the farther into the tail the threshold lies: hundreds of people, not dozens.
+    where one threshold serves everyone. Pairs of a class of k weigh 1 / sqrt(k - 1): else people with many photos would
+    dominate. A larger batch puts the threshold farther into the tail: use hundreds of people, not dozens.
     """
 
     def __init__(self, *, margin: float, scale: float) -> None:

@@ -1,4 +1,4 @@
-"""Which loss, and its parameters. No tensor library is imported."""
+"""The settings of a loss. No tensor library is imported."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from faceid.networks.errors import BadSettings
 DISTANCES = ("l2", "squared_l2", "cosine")
 FORMS = ("hinge", "soft", "weighted")
 MINING = ("all", "hard", "semi_hard", "distance_weighted", "random")
-"""Online: from the triplets that a batch happens to hold."""
+"""Online mining: from the triplets of a batch."""
 OFFLINE = ("offline_hard", "offline_semi_hard")
-"""Offline: from all photos of the training, before the batches are made."""
+"""Offline mining: from all photos of the training, before the batches are made."""
 
 _DEFAULTS: dict[str, dict[str, Any]] = {
     "triplet": {"distance": "l2", "margin": 0.2, "form": "hinge", "mining": "hard"},
@@ -25,7 +25,7 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
     "partial_auc": {"margin": 0.08, "scale": 45.0},
     "hashing": {"bits": 64, "margin": 0.2, "mining": "hard", "weight": 0.01},
 }
-"""The parameters of each loss, with the values of its paper where the paper gives some."""
+"""The parameters of each loss, with the values of its paper if the paper gives any."""
 
 NAMES = tuple(_DEFAULTS)
 
@@ -92,7 +92,7 @@ class LossSettings:
             )
 
     def parameters(self) -> dict[str, Any]:
-        """What the loss takes, defaults filled in; the soft form's margin is 0."""
+        """The parameters of the loss, with defaults filled in; the soft form's margin is 0."""
         filled = _DEFAULTS[self.name] | self._given()
         if self.form == "soft":
             filled["margin"] = 0.0

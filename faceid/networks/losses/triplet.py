@@ -19,15 +19,15 @@ class TripletLoss(EmbeddingLoss):
     """A positive p must be nearer to its anchor a than a negative n, by a margin.
 
     - hinge: max(0, D(a, p) - D(a, n) + margin) (Schroff, Kalenichenko and Philbin 2015, arXiv:1503.03832)
-    - soft: log(1 + exp(D(a, p) - D(a, n))) (Hermans, Beyer and Leibe 2017, arXiv:1703.07737); active are the triplets
-      whose positive is the farther one
+    - soft: log(1 + exp(D(a, p) - D(a, n))) (Hermans, Beyer and Leibe 2017, arXiv:1703.07737); triplets whose positive
+      is the farther one are active
     - weighted: one hinge an anchor, max(0, sum_p w_p D(a, p) - sum_n w_n D(a, n) + margin), over all positives and
-      negatives of the batch with w_p = softmax(D(a, p)) and w_n = softmax(-D(a, n)), the harder the heavier
-      (Ristani and Tomasi 2018, arXiv:1803.10859)
+      negatives of the batch with w_p = softmax(D(a, p)) and w_n = softmax(-D(a, n)), harder ones weigh more (Ristani
+      and Tomasi 2018, arXiv:1803.10859)
 
     Its value is the mean over the mined triplets. For the hinge over all of them it is the mean over those above 0
-    (Hermans et al.'s "batch all, non-zero"): the many easy ones would drown the others. pytorch-metric-learning's
-    own reducer leaves out zeros for every mining; batch-hard as published does not.
+    (Hermans et al.'s "batch all, non-zero"): the many easy ones would dominate. pytorch-metric-learning's own reducer
+    leaves out zeros for every mining; batch-hard as published does not.
     """
 
     def __init__(self, *, distance: str, margin: float, form: str, mining: str) -> None:
@@ -67,7 +67,7 @@ class TripletLoss(EmbeddingLoss):
         positive = same & ~torch.eye(len(labels), dtype=torch.bool, device=labels.device)
         anchors = positive.any(dim=1) & (~same).any(dim=1)
         measured, positive, negative = measured[anchors], positive[anchors], ~same[anchors]
-        # Weights are constants to the gradient, as they choose triplets, only softly.
+        # Weights are constants to the gradient: they are a soft choice of triplets.
         hardness = measured.detach()
         pull = functional.softmax(hardness.masked_fill(~positive, -torch.inf), dim=1)
         push = functional.softmax((-hardness).masked_fill(~negative, -torch.inf), dim=1)

@@ -1,1 +1,1 @@
-"""What a loss gets to see: identities for training and for testing, batches, and the triplets within them."""
+"""The input of losses: splits of identities, batches, and the triplets within them."""

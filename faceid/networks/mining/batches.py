@@ -13,18 +13,18 @@ from faceid.networks.errors import BadSettings
 class IdentityBatches:
     """P x K batches (Hermans, Beyer and Leibe 2017, arXiv:1703.07737), as places in a list of photos.
 
-    An epoch shows every identity once, in an order of its own, with K of its photos drawn without repetition; up to
-    P - 1 identities are left over. One with fewer than K photos gives all it has, and the batch is that much smaller:
-    a photo twice in a batch would be a positive at distance 0. One with a single photo has no positive, and is in no
-    batch; `left_out` counts them.
+    An epoch shows every identity once, in a new order, with K of its photos drawn without repetition; up to P - 1
+    identities are left over. An identity with fewer than K photos contributes all of them, and the batch is smaller: a
+    repeated photo would be a positive at distance 0. An identity with a single photo has no positive, and is in no
+    batch; `left_out` counts these.
 
-    A batch depends on nothing but (seed, epoch, its number in the epoch): to resume, ask for the next number.
+    A batch depends only on (seed, epoch, its number in the epoch): to resume, request the next number.
     """
 
     def __init__(self, labels: Sequence[int], *, identities: int, photos: int, seed: int) -> None:
-        """`labels` has the identity of every photo, P is `identities`, K is `photos`.
+        """`labels` holds the identity of every photo, P is `identities`, K is `photos`.
 
-        Raises BadSettings where P or K is below 2, or fewer than P identities have two photos.
+        Raises BadSettings if P or K is below 2, or fewer than P identities have two photos.
         """
         if identities < 2 or photos < 2:
             raise BadSettings(
@@ -44,7 +44,7 @@ class IdentityBatches:
         self._identities, self._photos, self._seed = identities, photos, seed
 
     def __len__(self) -> int:
-        """The batches of an epoch."""
+        """The number of batches in an epoch."""
         return len(self._groups) // self._identities
 
     def batch(self, epoch: int, number: int) -> list[int]:
@@ -70,19 +70,18 @@ class IdentityBatches:
 
 
 class TripletBatches:
-    """Batches of triplets that were mined offline, as places in a list of photos: anchor, positive, negative, the next
-    anchor...
+    """Batches of triplets mined offline, as places in a list of photos: anchor, positive, negative, anchor...
 
-    An epoch is so long that every photo with a positive could be its anchor once. It shows each triplet about once, in
-    an order of its own: some twice where few were found, and a batch none twice.
+    An epoch has one triplet for each photo with a positive. It shows each mined triplet about once, in a new order:
+    some twice if few were mined, but none twice in a batch.
 
-    A batch depends on nothing but (seed, epoch, its number in the epoch) and what was mined for the epoch.
+    A batch depends only on (seed, epoch, its number in the epoch) and the triplets mined for the epoch.
     """
 
     def __init__(self, labels: Sequence[int], *, triplets: int, seed: int) -> None:
-        """`labels` has the identity of every photo, `triplets` is how many a batch has at most.
+        """`labels` holds the identity of every photo, `triplets` is the most in a batch.
 
-        Raises BadSettings where there is no triplet: no identity with two photos, or one identity only.
+        Raises BadSettings if there is no triplet: no identity with two photos, or one identity only.
         """
         counts = np.unique(np.asarray(labels), return_counts=True)[1]
         anchors = int(counts[counts > 1].sum())
@@ -95,7 +94,7 @@ class TripletBatches:
         self._batches = anchors // self._triplets
 
     def __len__(self) -> int:
-        """The batches of an epoch."""
+        """The number of batches in an epoch."""
         return self._batches
 
     def batch(self, mined: NDArray[np.int64], epoch: int, number: int) -> list[int]:

@@ -1,8 +1,8 @@
-"""Offline mining: triplets out of a whole training set, by its current embeddings, between epochs.
+"""Offline mining: triplets from a whole training set, by its current embeddings, between epochs.
 
-The hardest of many thousand photos are harder than those of any batch: all embeddings may become one, and photos under
-a wrong name come back every epoch (Schroff, Kalenichenko and Philbin 2015, arXiv:1503.03832, section 3.2). Semi-hard
-triplets have no negative that is nearer than the positive, and their positive is a random one.
+The hardest of many thousand photos are harder than those of any batch: all embeddings may collapse to one point, and
+wrongly labelled photos are mined in every epoch (Schroff, Kalenichenko and Philbin 2015, arXiv:1503.03832, section
+3.2). Semi-hard triplets have no negative that is nearer than the positive, and their positive is a random one.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 Search = Callable[[NDArray[np.float32], int], tuple[NDArray[np.float32], NDArray[np.int64]]]
-"""`(queries (m, d), k)` -> (m, k) distances, nearest first, and (m, k) places, -1 where nothing was found."""
+"""`(queries (m, d), k)` -> (m, k) distances, nearest first, and (m, k) places, -1 if there are fewer."""
 
 _ROWS = 256
 
 FIRST_LOOK = 16
-"""The neighbours among which a negative is searched first."""
+"""The number of neighbours in the first search for a negative."""
 
 
 def mined(
@@ -26,7 +26,7 @@ def mined(
 ) -> NDArray[np.int64]:
     """(t, 3) places of anchor, positive and negative by `mining`, one of `losses.settings.OFFLINE`.
 
-    `embeddings` are (n, d) of unit length, `labels` (n,). What is drawn comes from `rng`.
+    `embeddings` are (n, d) of unit length, `labels` (n,). Random choices come from `rng`.
     """
     if mining == "offline_hard":
         return hard_triplets(embeddings, labels, flat(embeddings))
@@ -38,10 +38,10 @@ def hard_triplets(
 ) -> NDArray[np.int64]:
     """(t, 3) places of anchor, positive and negative among (n, d) embeddings of unit length, labels (n,).
 
-    For each anchor that has a positive, in order: the farthest of its own class, and the nearest of another
-    (Schroff, Kalenichenko and Philbin 2015, arXiv:1503.03832, section 3.2, offline). `search` is over these embeddings,
-    by a distance that orders as L2 does; without it every pair is compared. An anchor of which it finds no
-    negative, however many neighbours are asked for, is left out.
+    For each anchor that has a positive, in order: the farthest of its own class, and the nearest of another (Schroff,
+    Kalenichenko and Philbin 2015, arXiv:1503.03832, section 3.2, offline). `search` is over these embeddings, by a
+    distance with the order of L2. Without it every pair is compared. An anchor is left out if no number of neighbours
+    includes a negative.
     """
     search = search or exhaustive(embeddings)
     positives = _farthest_of_class(embeddings, labels)
@@ -51,13 +51,13 @@ def hard_triplets(
     while len(looking):
         rows = anchors[looking]
         _, places = search(embeddings[rows], k)
-        # Place -1 means nothing found: any label will do for it, as it is never a negative.
+        # Place -1 means nothing found: it may have any label, as it is never used as a negative.
         others = (places >= 0) & (labels[places] != labels[rows][:, None])
         found = others.any(axis=1)
         negatives[looking[found]] = places[found, others[found].argmax(axis=1)]
         if k == len(embeddings):
             break
-        # All k neighbours were of the anchor's own class: farther out.
+        # All k neighbours were of the anchor's own class: search farther.
         looking, k = looking[~found], min(2 * k, len(embeddings))
     return _whole(anchors, positives[anchors], negatives)
 
@@ -69,8 +69,8 @@ def semi_hard_triplets(
 
     For each anchor that has a positive, in order: one of its own class, drawn with equal chances, and the nearest of
     another that is farther than it (Schroff et al. 2015, equation 4, over all photos instead of a batch). An anchor
-    that has none is left out. Every pair is compared: how many neighbours are nearer than the positive, a search for
-    the nearest k cannot know beforehand.
+    without such a negative is left out. Every pair is compared: a search for the nearest k cannot know how many
+    neighbours are nearer than the positive.
     """
     positives = _any_of_class(labels, rng)
     anchors = np.flatnonzero(positives >= 0)
@@ -88,9 +88,7 @@ def semi_hard_triplets(
 
 
 def flat(embeddings: NDArray[np.float32]) -> Search:
-    """A search by L2 distance with faiss's kernel, exact: what it leaves out is not mined, and an approximate
-    index leaves out the most where neighbours are many and near.
-    """
+    """An exact search by L2 distance with faiss's kernel: an approximate index would miss the nearest ones."""
     import faiss
 
     def search(queries: NDArray[np.float32], k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
@@ -121,12 +119,12 @@ def exhaustive(embeddings: NDArray[np.float32]) -> Search:
 def _whole(
     anchors: NDArray[np.int64], positives: NDArray[np.int64], negatives: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """(t, 3): those of which the negative is not -1."""
+    """(t, 3): the triplets whose negative is not -1."""
     return np.stack([anchors, positives, negatives], axis=1)[negatives >= 0]
 
 
 def _any_of_class(labels: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-    """For each place, another one of its class, drawn with equal chances; -1 where it is alone."""
+    """For each place, another one of its class, drawn with equal chances; -1 if there is no other."""
     others = np.full(len(labels), -1, dtype=np.int64)
     for members in _classes(labels):
         if (count := len(members)) > 1:
@@ -135,7 +133,7 @@ def _any_of_class(labels: NDArray[np.int64], rng: np.random.Generator) -> NDArra
 
 
 def _farthest_of_class(embeddings: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.int64]:
-    """For each embedding, the place of the farthest other one of its class; -1 where it is alone."""
+    """For each embedding, the place of the farthest other one of its class; -1 if there is none."""
     farthest = np.full(len(labels), -1, dtype=np.int64)
     for members in _classes(labels):
         if len(members) > 1:

@@ -1,4 +1,4 @@
-"""Who trains the network, who chooses among its checkpoints, and who judges it. Standard library only."""
+"""The split of identities for training, validation and test. Imports the standard library only."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class Split:
 
 
 def split(names: Iterable[str], *, seed: int, validation: float, test: float) -> Split:
-    """The identities of `names` (each counts once), parted by a hash of the seed and the name.
+    """The identities of `names` (each counts once), split by a hash of the seed and the name.
 
-    `validation` and `test` are the chances of each identity to be there, so that shares are near them for hundreds of
-    identities and may be far off for ten. No identity changes its part when others come or go. Names that differ only
-    in how Unicode composes their letters, as between file systems, are in the same part.
+    `validation` and `test` are the probabilities of each identity to be in that part: the shares are close to them for
+    hundreds of identities, but may differ much for ten. No identity changes its part when others are added or removed.
+    Names that differ only in how Unicode composes their letters, as between file systems, are in the same part.
 
-    Raises BadSettings for shares below 0, or that leave nothing to train on.
+    Raises BadSettings for shares below 0, or shares that leave nothing to train on.
     """
     if not (validation >= 0 and test >= 0 and validation + test < 1):
         raise BadSettings(
@@ -41,8 +41,8 @@ def split(names: Iterable[str], *, seed: int, validation: float, test: float) ->
 
 
 def _even(seed: int, name: str) -> float:
-    """A number in 0..1 that hangs on nothing but seed and name, evenly spread over names."""
+    """A number in 0..1 that depends only on seed and name, evenly distributed over names."""
     composed = unicodedata.normalize("NFC", name)
-    # Names of files may hold bytes that are not UTF-8.
+    # File names may contain bytes that are not UTF-8.
     digest = hashlib.blake2b(f"{seed}\0{composed}".encode(errors="surrogatepass"), digest_size=7).digest()
     return int.from_bytes(digest, "big") / 2**56

@@ -1,8 +1,8 @@
-"""Triplets (anchor, positive, negative) out of a batch, as places in it: online mining.
+"""Triplets (anchor, positive, negative) from a batch, as places in it: online mining.
 
 A positive has the anchor's label and is not the anchor, a negative has another. Embeddings are compared at unit length,
-where L2, squared L2 and cosine order them alike: what is mined does not depend on which of them the loss uses.
-What is drawn comes from torch's global generator of random numbers.
+where L2, squared L2 and cosine give the same order: the mined triplets do not depend on the distance of the loss.
+Random choices come from torch's global generator.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ Triplets = tuple[Tensor, Tensor, Tensor]
 """Places of anchors, positives and negatives: three (t,) int64 tensors."""
 
 NEAREST, FARTHEST = 0.5, 1.4
-"""The distances, on the unit sphere, within which negatives are told apart by `distance_weighted`."""
+"""The range of distances, on the unit sphere, within which `distance_weighted` distinguishes negatives."""
 
 
 def triplets(mining: str, embeddings: Tensor, labels: Tensor) -> Triplets:
     """The triplets of (n, d) raw embeddings and (n,) labels by `mining`: MINING and OFFLINE of `losses.settings`.
 
-    No gradient flows through the choice. Empty where no anchor has both a positive and a negative. Raises ValueError
-    where mining is offline and the batch is not made of triplets.
+    No gradient flows through the choice. Empty if no anchor has both a positive and a negative. Raises ValueError if
+    mining is offline and the batch does not consist of triplets.
     """
     with torch.no_grad():
         return _MINERS[mining](embeddings, labels)
@@ -52,8 +52,8 @@ def semi_hard(embeddings: Tensor, labels: Tensor) -> Triplets:
     """Semi-hard (Schroff, Kalenichenko and Philbin 2015, arXiv:1503.03832, section 3.2).
 
     For every pair of anchor and positive, the nearest negative that is farther than the positive: D(a, p) < D(a, n),
-    equation 4. Pairs that have none are left out. pytorch-metric-learning's TripletMarginMiner("semihard") gives
-    instead every triplet of which the negative is farther by at most the margin, many for a pair.
+    equation 4. Pairs without one are left out. pytorch-metric-learning's TripletMarginMiner("semihard") instead returns
+    every triplet whose negative is farther by at most the margin, many for a pair.
     """
     distances = _l2()(embeddings)
     same, other = _relations(labels)
@@ -62,14 +62,14 @@ def semi_hard(embeddings: Tensor, labels: Tensor) -> Triplets:
     farther = other[anchors] & (to_negatives > distances[anchors, positives].unsqueeze(1))
     nearest = to_negatives.masked_fill(~farther, torch.inf)
     found = farther.any(dim=1)
-    # argmin refuses a batch without a single candidate column; a batch of no pairs has nothing to look at.
+    # argmin fails without candidate columns; without pairs there is nothing to mine.
     if not bool(found.any()):
         return _none(labels)
     return anchors[found], positives[found], nearest[found].argmin(dim=1)
 
 
 def laid_out(embeddings: Tensor, labels: Tensor) -> Triplets:
-    """Those that the batch was made of (`mining.batches.TripletBatches`): rows 3k, 3k + 1 and 3k + 2, for every k."""
+    """The triplets of a batch of `mining.batches.TripletBatches`: rows 3k, 3k + 1 and 3k + 2, for every k."""
     if len(labels) % 3:
         raise ValueError(f"a batch of {len(labels)} embeddings is not made of triplets")
     anchors, positives, negatives = torch.arange(len(labels), device=labels.device).reshape(-1, 3).unbind(1)
@@ -87,7 +87,7 @@ def random(embeddings: Tensor, labels: Tensor) -> Triplets:
 def distance_weighted(embeddings: Tensor, labels: Tensor) -> Triplets:
     """Distance-weighted (Wu, Manmatha, Smola and Krähenbühl 2017, arXiv:1706.07567, section 4).
 
-    For every pair of anchor and positive, one negative drawn with the chances of `negative_log_weights`.
+    For every pair of anchor and positive, one negative drawn with the weights of `negative_log_weights`.
     """
     same, other = _relations(labels)
     same &= other.any(dim=1, keepdim=True)
@@ -95,8 +95,8 @@ def distance_weighted(embeddings: Tensor, labels: Tensor) -> Triplets:
     if not len(anchors):
         return _none(labels)
     weights = negative_log_weights(_l2()(embeddings), embeddings.shape[1])
-    # pytorch-metric-learning's miner scales by the largest weight of the whole batch, which is some other anchor's:
-    # weights span hundreds of powers of e, and most anchors are lost to underflow. Here each anchor has its own scale.
+    # pytorch-metric-learning's miner scales by the largest weight of the whole batch. Weights span hundreds of powers
+    # of e, so most anchors are lost to underflow. Here each anchor has its own scale.
     chances = functional.softmax(weights.masked_fill(~other, -torch.inf)[anchors], dim=1)
     return anchors, positives, torch.multinomial(chances, 1).squeeze(1)
 
@@ -105,16 +105,16 @@ def negative_log_weights(distances: Tensor, size: int) -> Tensor:
     """log(1 / q(D)) + constant for (n, n) L2 distances between embeddings of `size` numbers and unit length.
 
     q(D) = D^(size - 2) (1 - D^2 / 4)^((size - 3) / 2) is the density of distances between points drawn evenly on the
-    sphere (Wu et al. 2017, equation 3). D is held at NEAREST or above, the paper's bound on the weight, and at
-    FARTHEST or below: beyond the square root of 2 the weight would grow again. The authors' code drops those negatives,
-    and with them the anchors that have no others.
+    sphere (Wu et al. 2017, equation 3). D is held at NEAREST or above, the paper's bound on the weight, and at FARTHEST
+    or below: beyond the square root of 2 the weight would grow again. The authors' code drops those negatives, and also
+    the anchors that have no others.
     """
     held = distances.clamp(NEAREST, FARTHEST)
     return (2 - size) * held.log() - (size - 3) / 2 * torch.log1p(-held.square() / 4)
 
 
 def _relations(labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Two (n, n) bool tensors: has the column the row's label without being the row; has it another label?"""
+    """Two (n, n) bool tensors: the column is a positive of the row (never itself); it is a negative."""
     same = labels.unsqueeze(1) == labels.unsqueeze(0)
     return same & ~torch.eye(len(labels), dtype=torch.bool, device=labels.device), ~same
 

@@ -1,4 +1,4 @@
-"""Training of networks: crops and numbers of identities in, weights out. Knows no person and no photo.
+"""Training of networks, from crops and numbers of identities to weights. It handles no names and no photos.
 
-`settings` imports no tensor library. `trainer.run` is the way in.
+`settings` imports no tensor library. `trainer.run` is the entry point.
 """

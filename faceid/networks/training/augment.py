@@ -1,4 +1,4 @@
-"""Changes to crops that leave the person who they are: what photos of another day and camera look like."""
+"""Augmentation: changes to crops that resemble photos of another day and camera, and keep the identity."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def augmented(
     rng: np.random.Generator,
     landmarks: Landmarks | None = None,
 ) -> Pixels:
-    """A crop (S, S, 3) uint8 with each change made as often as `settings` say; `crop` itself stays as it is.
+    """A changed copy of a crop (S, S, 3) uint8; each change has its probability in `settings`.
 
-    In the order in which pictures suffer them: turned left to right, a mask on the face, something in front of it, out
-    of focus, from far away, compressed. What is drawn hangs on `rng` alone, and each change draws the same amount
-    whether it is made or not, so that changing how often one happens leaves the others as they were. Without
-    `landmarks`, where the crop's aligner brings them, no mask is drawn.
+    The changes are in their natural order: mirrored, a mask on the face, an object in front of it, out of focus, from
+    far away, compressed. Random choices come from `rng` alone. Each change draws the same amount of numbers whether it
+    is made or not, so its probability does not affect the other changes. `landmarks` are the places to which the crop's
+    aligner moves them; without them, no mask is drawn.
     """
     chances, amounts = rng.random(5), rng.random((5, 4))
     (of_mask,) = rng.spawn(1)
@@ -58,7 +58,7 @@ def augmented(
 def occluded(
     pixels: Pixels, colour: NDArray[np.int64], across: float, down: float, x: float, y: float
 ) -> Pixels:
-    """`pixels`, changed: a rectangle of one colour; its sides and place are 0..1 of what they may be."""
+    """Paint a rectangle of one colour into `pixels`; its sides and place are 0..1 of their ranges."""
     side = len(pixels)
     width, height = (round(_between(OCCLUSION, amount) * side) for amount in (across, down))
     left, top = round(x * (side - width)), round(y * (side - height))
@@ -72,7 +72,7 @@ def blurred(pixels: Pixels, deviation: float) -> Pixels:
 
 
 def reduced(pixels: Pixels, share: float) -> Pixels:
-    """From far away: reduced to `share` of its sides, means of areas, and enlarged again, linearly."""
+    """From far away: reduced to `share` of its sides by means of areas, and enlarged again linearly."""
     side = len(pixels)
     small = max(1, round(share * side))
     far = cv2.resize(pixels, (small, small), interpolation=cv2.INTER_AREA)
@@ -81,7 +81,7 @@ def reduced(pixels: Pixels, share: float) -> Pixels:
 
 def compressed(pixels: Pixels, quality: int) -> Pixels:
     """Through a JPEG of `quality` 0..100."""
-    # OpenCV takes blue first: the colours must be in the order in which JPEG weighs them.
+    # OpenCV expects blue first, and JPEG weighs the colours by their order.
     _, encoded = cv2.imencode(".jpg", pixels[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
     decoded = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
     assert decoded is not None

@@ -1,4 +1,4 @@
-"""The batch of each step of a run: which crops it holds, and what becomes of them on the way."""
+"""The batch of each step of a run: the choice of its crops, and their augmentation."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Drawn: TypeAlias = tuple[int, list[int]]
-"""An epoch and places among the crops: all that whoever makes a batch has to be told."""
+"""An epoch and places among the crops: the whole input of a process that makes a batch."""
 
 Mine: TypeAlias = "Callable[[int], NDArray[np.int64]]"
-"""Of the number of an epoch: its triplets (t, 3), places among the crops, by what the network says of them now."""
+"""From the number of an epoch to its triplets (t, 3), places among the crops, mined by the present network."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,23 +38,23 @@ class Batch:
     places: Tensor
 
     def share(self, rank: int, world: int) -> Tensor:
-        """The pixels that one of `world` processes works on: as many for each, the last ones repeated if need be."""
+        """The pixels for one of `world` processes: the same number for each, if need be with repetitions."""
         size = -(-len(self.labels) // world)
         mine = torch.arange(rank * size, (rank + 1) * size).clamp(max=len(self.labels) - 1)
         return self.pixels[mine]
 
 
 class Batches:
-    """The batch of each step of a run, so that a run can go on anywhere.
+    """The batch of each step of a run. A run can continue from any step.
 
-    It hangs on the step and the seed alone; with offline mining, on `mined` too: what was mined for the epoch that the
-    step is in, None before the first.
+    A batch depends only on the step and the seed; with offline mining also on `mined`, the triplets of the step's
+    epoch, None before the first epoch.
     """
 
     def __init__(self, samples: Samples, settings: TrainSettings, landmarks: Landmarks | None = None) -> None:
-        """`landmarks` are where the aligner of the crops brings them, None where it goes by something else.
+        """`landmarks` are their places in aligned crops, None for an aligner without landmarks.
 
-        Raises BadSettings where too few identities have two crops, and for masks without landmarks.
+        Raises BadSettings if too few identities have two crops, and for masks without landmarks.
         """
         if settings.augmentation.mask and landmarks is None:
             raise BadSettings(
@@ -71,17 +71,17 @@ class Batches:
         )
 
     def __getitem__(self, step: int) -> Batch:
-        """The batch of a step, counted from 0, of the epoch that `mined` is of."""
+        """The batch of a step, counted from 0, within the epoch of `mined`."""
         return self._crops[self._drawn(step)]
 
     def from_step(self, first: int, last: int, workers: int, mine: Mine) -> Iterator[Batch]:
-        """The batches of steps `first` to `last`, made ahead by so many processes (0: by this one).
+        """The batches of steps `first` to `last`, prepared by `workers` processes (0: by this one).
 
-        With offline mining each epoch begins with asking `mine`, once the last batch before it has been learnt from;
-        where `first` is within one, `mined` must be there.
+        With offline mining each epoch begins with a call of `mine`, after the last step of the epoch before. If `first`
+        is inside an epoch, `mined` must be set.
         """
         ahead = _Ahead(self._drawn)
-        # A generator of its own: a loader draws from the global one, and what a step draws must not hang on that.
+        # A separate generator: a loader draws from the global one, which must not affect the numbers that a step draws.
         loader: DataLoader[Batch] = DataLoader(
             self._crops,
             batch_size=None,
@@ -112,7 +112,7 @@ class Batches:
 
 
 class _Ahead(Sampler[Drawn]):
-    """What the batches of `steps` hold: who makes them is told that, and need not know what was mined."""
+    """The content of the batches of `steps`, for the processes that make them, which do not need the mined triplets."""
 
     def __init__(self, drawn: Callable[[int], Drawn]) -> None:
         self.steps = range(0)
@@ -123,7 +123,7 @@ class _Ahead(Sampler[Drawn]):
 
 
 class _Crops(Dataset[Batch]):
-    """Batches, for what they hold."""
+    """Makes batches from their content."""
 
     def __init__(self, samples: Samples, settings: TrainSettings, landmarks: Landmarks | None) -> None:
         self._samples = samples

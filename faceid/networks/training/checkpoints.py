@@ -1,12 +1,12 @@
-"""The state of a run on the disk: whole or absent, so that a run killed at any moment goes on from the last one.
+"""The checkpoints of a run, each complete or absent, so that a killed run continues from the last one.
 
-    checkpoints/000150/network.safetensors     weights, in the form in which they are trained
-                       loss.safetensors        what the loss has learnt, where it learns
-                       state.pt                optimiser, step, the best validation so far, what was mined offline
-    best-000100.safetensors                    the weights that did best, in the form in which they are used
+    checkpoints/000150/network.safetensors     weights, in the form for training
+                       loss.safetensors        parameters of the loss, if it has any
+                       state.pt                optimiser, step, the best validation so far, the mined triplets
+    best-000100.safetensors                    the best weights, in the form for use
 
-Files are read without running anything that could be pickled into them (`weights_only`). No generator of random numbers
-is kept: what a step draws hangs on the seed and the step.
+Reading a file runs no pickled code (`weights_only`). No state of a random generator is stored: the random numbers of a
+step depend on the seed and the step.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ KEPT = 2
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a run is after `step` steps.
+    """The state of a run after `step` steps.
 
     `best_step` and `best_score` are of the best validation, `start_score` of the one before the first step, `behind`
-    counts validations since the best. `ended` says why it ended, None where it goes on.
+    counts validations since the best. `ended` is the reason for the end, None while the run continues.
     """
 
     step: int
@@ -50,7 +50,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Learnt:
-    """State dicts: of the network in the form in which it is trained, its loss, its optimiser and its scaler."""
+    """State dicts: of the network in the form for training, its loss, its optimiser and its scaler."""
 
     network: Mapping[str, Tensor]
     loss: Mapping[str, Tensor]
@@ -61,9 +61,9 @@ class Learnt:
 def write(
     directory: Path, standing: Standing, learnt: Learnt, mined: NDArray[np.int64] | None = None
 ) -> None:
-    """Keep a checkpoint below `directory`; older ones but the last, and weights that were best once, go.
+    """Write a checkpoint below `directory`; removes all but the last two, and weights that are no longer the best.
 
-    `mined` are the triplets of the epoch, where mining is offline. Raises OSError.
+    `mined` are the triplets of the epoch with offline mining. Raises OSError.
     """
     folder = directory / FOLDER
     target = folder / f"{standing.step:06d}"
@@ -73,10 +73,10 @@ def write(
     try:
         _fill(temporary, standing, learnt, mined)
     except OSError:
-        # Where the disk is full, the half of a checkpoint must not be what fills it.
+        # On a full disk, an incomplete checkpoint must not take up space.
         shutil.rmtree(temporary, ignore_errors=True)
         raise
-    # One of this step is there where a run was killed between writing it and cleaning up; it is the same.
+    # A run killed between writing and cleaning up has left the same checkpoint of this step.
     shutil.rmtree(target, ignore_errors=True)
     temporary.rename(target)
     for older in _found(directory)[:-KEPT]:
@@ -102,7 +102,7 @@ def _fill(folder: Path, standing: Standing, learnt: Learnt, mined: NDArray[np.in
 
 
 def latest(directory: Path) -> tuple[Standing, Learnt, NDArray[np.int64] | None] | None:
-    """What `write` was given last below `directory`; None where it never was. Raises WeightsFormat, and OSError."""
+    """The last checkpoint below `directory`; None if there is none. Raises WeightsFormat, and OSError."""
     found = _found(directory)
     if not found:
         return None
@@ -127,11 +127,11 @@ def latest(directory: Path) -> tuple[Standing, Learnt, NDArray[np.int64] | None]
 
 
 def best_path(directory: Path, step: int) -> Path:
-    """Where the weights of a step are kept as long as they are the best ones."""
+    """The path of the weights of a step, which are kept while they are the best."""
     return directory / f"best-{step:06d}.safetensors"
 
 
 def _found(directory: Path) -> list[Path]:
-    # By number: of a million steps and more, names do not sort as numbers do.
+    # By number: from a million steps on, names do not sort like numbers.
     folders = (path for path in (directory / FOLDER).glob("[0-9]*") if path.name.isdecimal())
     return sorted(folders, key=lambda path: int(path.name))

@@ -1,4 +1,4 @@
-"""What a network in training says of crops, as the embedders of the application would ask it."""
+"""Embeddings of crops by a network in training, computed as the embedders of the application do."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BATCH = 64
 def embed(network: nn.Module, samples: Samples, device: torch.device) -> NDArray[np.float32]:
     """(n, d) float32 of unit length: each crop and its mirror image, raw embeddings added.
 
-    The network is in evaluation mode meanwhile, and afterwards in the mode it was in.
+    The network is in evaluation mode meanwhile, and in its previous mode afterwards.
     """
     modes = [(module, module.training) for module in network.modules()]
     network.eval()
@@ -36,12 +36,12 @@ def embed(network: nn.Module, samples: Samples, device: torch.device) -> NDArray
 
 
 def as_input(pixels: Tensor, device: torch.device) -> Tensor:
-    """(n, S, S, 3) uint8 as networks take them: (n, 3, S, S) float32, 0..255, channels last."""
+    """(n, S, S, 3) uint8 as an input of networks: (n, 3, S, S) float32, 0..255, channels last."""
     return pixels.to(device, non_blocking=True).permute(0, 3, 1, 2).float()
 
 
 def spread(embeddings: Tensor) -> float:
-    """The variance of (n, d) embeddings at unit length: 1 where they point everywhere, 0 where all are one.
+    """The variance of (n, d) embeddings at unit length: 1 if they point in all directions, 0 if all are equal.
 
     It is 1 - ||mean||^2, which is the sum of the variances of their numbers.
     """

@@ -1,4 +1,4 @@
-"""What a run tells whoever watches it, while it goes on. Imports the standard library only."""
+"""The events that a run reports to its observer. Imports the standard library only."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol, TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class Began:
-    """`step` of `steps` are done already; `device` is where it runs, in `processes` of them."""
+    """The run starts, with `step` of `steps` done already, on `device`, in `processes` processes."""
 
     step: int
     steps: int
@@ -19,7 +19,7 @@ class Began:
 
 @dataclass(frozen=True, slots=True)
 class Stepped:
-    """A step is done; `active` is the share of tuples that still pull."""
+    """A step is done; `active` is the share of tuples that still contribute."""
 
     step: int
     loss: float
@@ -28,7 +28,7 @@ class Stepped:
 
 @dataclass(frozen=True, slots=True)
 class Validated:
-    """The network of `step` scored `score` on people who are not trained on; `best` where none did better before."""
+    """The network of `step` has `score` on people outside the training; `best` is true for the best score so far."""
 
     step: int
     score: float
@@ -37,7 +37,7 @@ class Validated:
 
 @dataclass(frozen=True, slots=True)
 class Advised:
-    """Something that whoever started the run may want to change, in one line."""
+    """Advice to the user about the settings of the run, in one line."""
 
     advice: str
 
@@ -46,7 +46,7 @@ Event: TypeAlias = Began | Stepped | Validated | Advised
 
 
 class TrainingObserver(Protocol):
-    """Is told what happens, in between being entered and left; pickled where there are several processes."""
+    """Receives the events of a run, between its entry and exit; is pickled for several processes."""
 
     def __enter__(self) -> object: ...
 
@@ -55,12 +55,12 @@ class TrainingObserver(Protocol):
     ) -> None: ...
 
     def __call__(self, event: Event) -> None:
-        """Hear of `event`; must not change the course of the run."""
+        """Receive `event`; must not change the run."""
         ...
 
 
-class Nobody:
-    """Watches nothing."""
+class NullObserver:
+    """Ignores all events."""
 
     def __enter__(self) -> None: ...
 
@@ -69,4 +69,4 @@ class Nobody:
     ) -> None: ...
 
     def __call__(self, event: Event) -> None:
-        """Let it pass."""
+        """Do nothing."""

@@ -1,4 +1,4 @@
-"""What learns, and one step of it."""
+"""The learner: a network with its loss and optimiser, and one step of training."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from faceid.networks.training.stages import freeze, parameter_groups, rated, set
 from faceid.networks.training.starts import Start
 
 _MULTIPLIER = 1_000_003
-"""Steps of one seed and of the next draw from generators that have nothing in common."""
+"""The distance between the generator seeds of neighbouring run seeds, so that no two steps share one."""
 
 
 class Learner:
@@ -34,7 +34,7 @@ class Learner:
     def __init__(self, fabric: Fabric, settings: TrainSettings, start: Start, samples: Samples) -> None:
         self._fabric, self._settings = fabric, settings
         self.network = start.make()
-        # On the CPU of each process: as large as all templates, and looked up by the batch.
+        # On the CPU of each process: one row for each crop, read by the batch.
         self._teacher = self._taught(samples) if settings.distillation.weight else None
         freeze(self.network, settings.network.frozen)
         if fabric.world_size > 1 and fabric.device.type == "cuda":
@@ -86,7 +86,7 @@ class Learner:
         return without_norms(self.network).state_dict()
 
     def learnt(self) -> Learnt:
-        """Everything that has been learnt."""
+        """The state of everything that is learnt."""
         return Learnt(
             network=self.network.state_dict(),
             loss=self._loss.state_dict(),
@@ -95,7 +95,7 @@ class Learner:
         )
 
     def restore(self, learnt: Learnt) -> None:
-        """Know what was known at a checkpoint of this run."""
+        """Restore the state of a checkpoint of this run."""
         self.network.load_state_dict(learnt.network)
         self._loss.load_state_dict(learnt.loss)
         self._optimiser.load_state_dict(dict(learnt.optimiser))
@@ -110,14 +110,14 @@ class Learner:
         return loss.to(self._fabric.device)
 
     def _taught(self, samples: Samples) -> Tensor:
-        """What the network says of all clean crops before it learns: (n, d), of unit length."""
+        """The embeddings of all clean crops by the network before training: (n, d), of unit length."""
         network = copy.deepcopy(self.network).to(self._fabric.device)
         return torch.from_numpy(embed(network, samples, self._fabric.device))
 
     def _distilled(self, embeddings: Tensor, places: Tensor) -> Tensor:
-        """How far embeddings are from the teacher's, weighted (Hinton et al. 2015, of embeddings instead of classes).
+        """The weighted distance of embeddings from the teacher's (Hinton et al. 2015, for embeddings, not classes).
 
-        Crops are augmented here and clean there: what a photo of a worse camera should have given.
+        Crops are augmented for the network and clean for the teacher, which gives the target for a worse photo.
         """
         settings = self._settings.distillation
         if self._teacher is None:
@@ -134,8 +134,8 @@ class Learner:
     def _gathered(self, mine: Tensor, count: int) -> Tensor:
         """The embeddings of all processes in the order of the batch, `count` of them.
 
-        Gradients flow to this process's own only, and DDP averages over processes: hence the factor, which makes of the
-        average the gradient that one process would have had.
+        Gradients flow only to this process's part, and DDP averages over processes. The factor turns that average into
+        the gradient of a single process.
         """
         fabric = self._fabric
         if fabric.world_size == 1:
@@ -150,7 +150,7 @@ class Learner:
 
 
 def rate_factor(number: int, settings: TrainSettings) -> float:
-    """The share of its highest rate that a group learns at in a step: up along a line, down along half a cosine.
+    """The factor of a group's peak rate in a step: it rises along a line, and falls along half a cosine.
 
     Loshchilov and Hutter 2017 (arXiv:1608.03983), without restarts.
     """

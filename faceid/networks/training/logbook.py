@@ -1,4 +1,4 @@
-"""What a run says of itself: `log.jsonl`, a line a step, and the same for TensorBoard with pictures."""
+"""The log of a run: `log.jsonl` with one line for each step, and the same for TensorBoard with pictures."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ LOG = "log.jsonl"
 TENSORBOARD = "tensorboard"
 
 SHOWN = 1000
-"""Crops in the projector, and in the histograms of distances, at most."""
+"""The most crops in the projector and in the histograms of distances."""
 
 THUMBNAIL = 32
 
 
 class Logbook:
-    """The log of a run in `directory` that goes on after `records`: all else that was logged there is forgotten."""
+    """The log of a run in `directory` that continues after `records`; later entries there are removed."""
 
     def __init__(self, directory: Path, records: Sequence[Record]) -> None:
         from torch.utils.tensorboard import SummaryWriter
@@ -45,7 +45,7 @@ class Logbook:
         self._failed: OSError | None = None
 
     def step(self, record: Record) -> None:
-        """Log a step. Where that fails, `flush` says so."""
+        """Log a step. `flush` raises the error of a failed write."""
         try:
             self._file.write(_line(record))
             for name, value in asdict(record).items():
@@ -66,15 +66,15 @@ class Logbook:
                 self._board.add_histogram(f"distances/{name}", 1.0 - cosines[part], step)
 
     def graph(self, network: nn.Module, example: Tensor) -> None:
-        """Log how the network is built."""
+        """Log the graph of the network."""
         with warnings.catch_warnings():
-            # Shapes become constants in a drawing, as they shall; and torch would rather be asked for another export.
+            # Expected warnings: shapes become constants in a drawing, and torch recommends another export.
             warnings.simplefilter("ignore")
             self._board.add_graph(network, example)
 
     def projector(self, step: int, vectors: NDArray[np.float32], samples: Samples) -> None:
         """Log embeddings (n, d) with their crops, for TensorBoard's projector."""
-        # Left by a run that was stopped before the checkpoint: TensorBoard would say so on standard output.
+        # An interrupted run may have left it: TensorBoard would print a note on standard output.
         shutil.rmtree(self._directory / f"{step:05d}", ignore_errors=True)
         shown = _evenly(len(samples))
         pictures = torch.from_numpy(samples.crops(shown.tolist())).permute(0, 3, 1, 2).float() / 255
@@ -86,20 +86,20 @@ class Logbook:
         )
 
     def flush(self) -> None:
-        """Write what has been logged. Raises OSError."""
+        """Write all entries to the disk. Raises OSError."""
         if self._failed is not None:
             raise self._failed
         self._file.flush()
         self._board.flush()
 
     def close(self) -> None:
-        """Write what has been logged, and no more."""
+        """Write all entries to the disk, and close the log."""
         self._file.close()
         self._board.close()
 
 
 def read_log(directory: Path) -> list[Record]:
-    """The steps that a run has logged; a last line that was cut short is none."""
+    """The steps that a run has logged; an incomplete last line is ignored."""
     try:
         lines = (directory / LOG).read_text(encoding="utf-8").splitlines(keepends=True)
     except FileNotFoundError:

@@ -1,7 +1,7 @@
-"""Masks over mouth and nose, drawn on aligned crops: what networks trained on bare faces have not seen.
+"""Masks over mouth and nose, drawn on aligned crops, for networks that are trained on faces without masks.
 
-A drawn mask hides what a real one hides. It has none of its folds, and follows the mean face of the aligner instead of
-the face at hand.
+A drawn mask covers the same area as a real one. It has no folds, and follows the mean face of the aligner instead of
+the actual face.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     Pixels = NDArray[np.uint8]
 
 Landmarks: TypeAlias = Sequence[tuple[float, float]]
-"""Both eyes, the nose and both corners of the mouth, left to right: where an aligner brings them, in crop pixels."""
+"""Both eyes, the nose and both corners of the mouth, left to right: their places after alignment, in crop pixels."""
 
 # In a frame of the face: across in distances between the eyes from its middle line, down from 0 at the eyes to 1 at
 # the mouth.
 HALF_WIDTH = (0.85, 1.05)
 NOSE = (0.25, 0.6)
-"""Where the upper edge crosses the nose; its tip is at about 0.55."""
+"""The height at which the upper edge crosses the nose; the tip of the nose is at about 0.55."""
 SAG = (0.0, 0.3)
-"""How much lower the upper edge is at the sides."""
+"""The distance by which the upper edge is lower at the sides."""
 CHIN = (1.45, 1.7)
 SHIFT = (-0.06, 0.06)
 SOFTNESS = 0.004
@@ -38,10 +38,10 @@ _STRAP = 0.012
 
 
 def masked(crop: Pixels, landmarks: Landmarks, rng: np.random.Generator) -> Pixels:
-    """A crop (S, S, 3) uint8 with a mask over mouth and nose; `crop` itself stays as it is.
+    """A copy of a crop (S, S, 3) uint8 with a mask over mouth and nose.
 
-    Shape, place, colour, weave and light hang on `rng` alone. The mask is as bright as the light on what it covers
-    lets it be, and darker towards its sides.
+    Shape, place, colour, weave and light depend on `rng` alone. The brightness of the mask follows that of the covered
+    area, and decreases towards its sides.
     """
     eyes, mouth = _middle(landmarks[0], landmarks[1]), _middle(landmarks[3], landmarks[4])
     frame = np.array([np.subtract(landmarks[1], landmarks[0]), mouth - eyes])
@@ -71,7 +71,7 @@ def _outline(rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.
 
 
 def _filled(side: int, edge: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How much of each pixel lies inside the edge: (S, S), 0..1, softly."""
+    """The share of each pixel inside the edge: (S, S), 0..1, blurred."""
     cover = np.zeros((side, side), np.uint8)
     places = np.rint(edge * 2**_FRACTION_BITS).astype(np.int32)
     cv2.fillPoly(cover, [places], 255, lineType=cv2.LINE_AA, shift=_FRACTION_BITS)
@@ -109,12 +109,12 @@ def _weave(across: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.
 
 
 def _shade(across: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Cloth turns away from the light towards the sides and under the chin."""
+    """The shading of the cloth: darker towards the sides and under the chin."""
     return np.asarray(1.0 - 0.35 * across[..., 0] ** 2 - 0.15 * np.clip(across[..., 1] - 1.0, 0.0, None))
 
 
 def _brightness(crop: Pixels, cover: NDArray[np.float64]) -> float:
-    """How light the photo is where the mask comes: 0.3..1.2, 1 where skin is as in a well-lit photo."""
+    """The brightness of the photo under the mask: 0.3..1.2, 1 for skin in a well-lit photo."""
     there = float((crop.mean(2) * cover).sum() / max(cover.sum(), 1e-9))
     return float(np.clip(there / 128.0, 0.3, 1.2))
 

@@ -1,7 +1,7 @@
-"""Batch normalisation (Ioffe and Szegedy 2015) for the time of training.
+"""Batch normalisation (Ioffe and Szegedy 2015) during training.
 
-The networks of models/backbones are those that are used: what normalisation a training leaves behind is folded into
-the convolutions. A network from scratch gets it back for as long as it learns.
+The networks of `faceid.networks.backbones` have the form for use: normalisation is folded into the convolutions. A
+network from scratch has separate normalisation while it is trained.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from faceid.networks.backbones import facenet
 
 
 class Normalised(nn.Module):
-    """A convolution, without a bias of its own, and batch normalisation after it."""
+    """A convolution without a bias, followed by batch normalisation."""
 
     def __init__(self, convolution: nn.Conv2d) -> None:
         super().__init__()
@@ -24,13 +24,13 @@ class Normalised(nn.Module):
         self.norm = nn.BatchNorm2d(convolution.out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """What the convolution gives, normalised over the batch, or by what was seen while training."""
+        """The output of the convolution, normalised over the batch, or by the statistics of the training."""
         y: Tensor = self.norm(self.convolution(x))
         return y
 
 
 def with_norms(network: nn.Module) -> nn.Module:
-    """`network`, which is changed, with a normalisation after each convolution."""
+    """Add a normalisation after each convolution of `network`, in place; returns it."""
     for parent in list(network.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, nn.Conv2d):
@@ -39,7 +39,7 @@ def with_norms(network: nn.Module) -> nn.Module:
 
 
 def without_norms(network: nn.Module) -> nn.Module:
-    """A copy that does the same in evaluation mode, in the form in which networks are kept and used."""
+    """A copy with the same function in evaluation mode, in the form for storage and use."""
     plain = copy.deepcopy(network).eval()
     if isinstance(plain, facenet.FaceNet):
         facenet.folded(plain.network)

@@ -1,4 +1,4 @@
-"""Crops on the disk."""
+"""The crops of a training, on the disk."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ class Samples:
     _open: dict[int, Pixels] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
-        """How many crops there are."""
+        """The number of crops."""
         return len(self.labels)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Samples, (self.files, self.file_of, self.rows, self.labels)
 
     def crop(self, place: int) -> Pixels:
-        """One crop (S, S, 3), to be read only."""
+        """One crop (S, S, 3), read-only."""
         number = int(self.file_of[place])
         if number not in self._open:
             self._open[number] = np.load(self.files[number], mmap_mode="r")

@@ -63,12 +63,12 @@ from faceid.networks.losses.settings import LossSettings
 LEAST_DIM, MOST_DIM = 8, 512
 
 MOST_SEED = 2**32 - 1
-"""The seeds of steps are made of the seed: from a larger one they would not fit into the 64 bits of torch."""
+"""The largest seed: the seeds of steps are computed from it, and must fit into the 64 bits of torch."""
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkSettings:
-    """How a network from scratch is made, and how many of the first stages of any network are frozen."""
+    """The size of a network from scratch, and the number of first stages of any network that are frozen."""
 
     dim: int = 128
     side: int = 64
@@ -100,7 +100,7 @@ class BatchSettings:
 
 @dataclass(frozen=True, slots=True)
 class OptimiserSettings:
-    """The optimiser, and how fast each stage of the network learns at each step."""
+    """The optimiser, and the learning rate of each stage of the network at each step."""
 
     name: str = "adamw"
     rate: Finite = 1e-3
@@ -121,7 +121,7 @@ class OptimiserSettings:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleSettings:
-    """How long, and what happens when; all in steps but `patience`, which counts validations."""
+    """The schedule of a training, in steps; `patience` counts validations."""
 
     steps: int = 2000
     validate: int = 100
@@ -135,7 +135,7 @@ class ScheduleSettings:
 
 @dataclass(frozen=True, slots=True)
 class DistillationSettings:
-    """How strongly embeddings are held where the starting network has them."""
+    """The strength that holds embeddings near those of the starting network."""
 
     weight: Finite = 0.0
     distance: str = "cosine"
@@ -147,7 +147,7 @@ class DistillationSettings:
 
 @dataclass(frozen=True, slots=True)
 class AugmentationSettings:
-    """How often each change is made to a crop, 0..1."""
+    """The probability of each change to a crop, 0..1."""
 
     flip: Finite = 0.5
     blur: Finite = 0.1
@@ -162,7 +162,7 @@ class AugmentationSettings:
 
 @dataclass(frozen=True, slots=True)
 class SplitSettings:
-    """The shares of identities by which the best step is chosen, and by which the result is calibrated."""
+    """The shares of identities that choose the best step, and that calibrate the result."""
 
     validation: Finite = 0.15
     calibration: Finite = 0.15
@@ -174,7 +174,7 @@ class SplitSettings:
 
 @dataclass(frozen=True, slots=True)
 class TrainSettings:
-    """Everything that decides what comes out, but for the data and the starting network."""
+    """All settings that determine the result, besides the data and the starting network."""
 
     seed: int = 0
     network: NetworkSettings = field(default_factory=NetworkSettings)
@@ -199,7 +199,7 @@ class TrainSettings:
 
 
 def read_settings(text: str, where: str, defaults: TrainSettings) -> TrainSettings:
-    """`defaults` with what a TOML file says; `where` names it in messages. Raises BadSettings, which names the key."""
+    """`defaults` with the settings of a TOML file, `where` in messages. Raises BadSettings, which names the key."""
     try:
         return _read(parse_toml(text, where), where, defaults)
     except BadDocument as error:
@@ -221,7 +221,7 @@ def _read(changes: Mapping[str, Any], where: str, defaults: TrainSettings) -> Tr
             if key not in kept:
                 raise _unknown(f"{where}: {name}.{key} is not a known setting", where, kept)
         if name == "loss" and values.get("name", kept["name"]) != kept["name"]:
-            # Another loss has other parameters: what was set for the old one does not go over to it.
+            # Another loss has other parameters: the values for the old loss do not apply to it.
             kept = {}
         merged[name] = {**kept, **values}
     try:
@@ -249,11 +249,11 @@ def _check(holds: bool, complaint: str) -> None:
 
 
 FROM_SCRATCH = TrainSettings()
-"""The start for a network from scratch."""
+"""The defaults for a network from scratch."""
 
 FINE_TUNING = TrainSettings(
     optimiser=OptimiserSettings(rate=1.5e-3, relative=True),
     schedule=ScheduleSettings(steps=500, validate=50, checkpoint=50, patience=5),
     distillation=DistillationSettings(weight=10.0),
 )
-"""The start for a trained network that is to learn more and to forget little."""
+"""The defaults for a trained network that should learn more and forget little."""

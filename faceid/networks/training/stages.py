@@ -1,4 +1,4 @@
-"""A network's stages, from its pixels to its embeddings: which of them learn, and how fast."""
+"""The stages of a network, from pixels to embeddings: freezing, and learning rates."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from faceid.networks.errors import BadSettings
 from faceid.networks.training.settings import OptimiserSettings
 
 LEAST_SCALE = 1e-3
-"""What a tensor is taken to measure at least: one of zeros, such as a new bias, must learn too."""
+"""The least scale of a tensor for relative rates: a tensor of zeros, such as a new bias, must learn too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,17 +24,17 @@ class Stage:
 
     @property
     def parameters(self) -> list[nn.Parameter]:
-        """What may be learnt of it."""
+        """The parameters that can be trained."""
         return list(self.module.parameters())
 
 
 def stages(network: nn.Module) -> list[Stage]:
-    """The stages in the order in which a picture goes through them: blocks one by one."""
+    """The stages in the order of computation, with one stage for each block."""
     return [stage for stage in _walk(network, "") if stage.parameters]
 
 
 def freeze(network: nn.Module, count: int) -> None:
-    """Keep the first `count` stages as they are. Raises BadSettings where none would be left to learn."""
+    """Keep the first `count` stages as they are. Raises BadSettings if no stage is left to learn."""
     found = stages(network)
     if count >= len(found):
         raise BadSettings(
@@ -45,7 +45,7 @@ def freeze(network: nn.Module, count: int) -> None:
 
 
 def set_training(network: nn.Module) -> None:
-    """Training mode, but evaluation mode for what is frozen: its normalisation must not drift either."""
+    """Set training mode, but evaluation mode for frozen stages, whose normalisation must not change."""
     network.train()
     for stage in stages(network):
         if not any(parameter.requires_grad for parameter in stage.parameters):
@@ -53,9 +53,9 @@ def set_training(network: nn.Module) -> None:
 
 
 def parameter_groups(network: nn.Module, settings: OptimiserSettings) -> list[dict[str, Any]]:
-    """One group a stage that learns, or with relative rates one a tensor.
+    """One group for each stage that learns, or with relative rates one for each tensor.
 
-    The `peak` rate of a stage is `layer_decay` times that of the stage after it; a relative one is that of the
+    The `peak` rate of a stage is `layer_decay` times that of the stage after it; a relative one is multiplied by the
     tensor's root mean square, at least LEAST_SCALE, as in Adafactor (Shazeer and Stern 2018, arXiv:1804.04235).
     """
     learning = [
@@ -71,7 +71,7 @@ def parameter_groups(network: nn.Module, settings: OptimiserSettings) -> list[di
 
 
 def rated(tensors: list[nn.Parameter], peak: float, settings: OptimiserSettings) -> list[dict[str, Any]]:
-    """The groups of tensors that learn at `peak`, or at that share of what each measures."""
+    """The groups of tensors that learn at `peak`, or at that share of the scale of each."""
     if not settings.relative:
         return [{"params": tensors, "peak": peak}]
     return [{"params": [tensor], "peak": peak * _scale(tensor)} for tensor in tensors]

@@ -1,4 +1,4 @@
-"""Where a training starts: a network from scratch, or one that is trained already."""
+"""The start of a training: a network from scratch, or a trained network."""
 
 from __future__ import annotations
 
@@ -34,32 +34,32 @@ FORMS: dict[str, Form] = {
 
 
 def trainable(name: str) -> str:
-    """The network of that name. Raises BadSettings for one that is none, or cannot be trained."""
+    """The network of that name. Raises BadSettings for an unknown network, or one that cannot be trained."""
     for backbone in FORMS:
         if backbone == name:
             return backbone
     raise BadSettings(
-        f"there is no network {name!r} to train from scratch", remedy="choose", choices=", ".join(FORMS)
+        f"there is no network {name!r} to train from scratch", remedy="one_of", known=", ".join(FORMS)
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Scratch:
-    """A network without any weights: they are drawn from `seed`."""
+    """A network from scratch, with random weights from `seed`."""
 
     backbone: str
     settings: NetworkSettings
     seed: int
 
     def make(self) -> nn.Module:
-        """The network in the form in which it is trained, on the CPU. Raises BadSettings."""
+        """The network in the form for training, on the CPU. Raises BadSettings."""
         torch.manual_seed(self.seed)
         dim, side = self.settings.dim, self.settings.side
         if self.backbone == "light":
             if side not in light.SIDES:
                 sides = ", ".join(map(str, light.SIDES))
                 raise BadSettings(
-                    f"the light network has no side of {side} pixels", remedy="choose", choices=sides
+                    f"the light network has no side of {side} pixels", remedy="one_of", known=sides
                 )
             network: nn.Module = with_norms(light.LightNet(dim, side))
         elif self.backbone == "mobilefacenet":
@@ -73,7 +73,7 @@ class Scratch:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """The network of a card. Its normalisations are folded, and stay as they are: few photos would ruin them."""
+    """The network of a card. Its normalisations stay folded, since few photos would make them worse."""
 
     card: Card
     weights_dir: Path

@@ -1,4 +1,4 @@
-"""What the first process does for all, and how all come to the same end."""
+"""Work that the first process does for all processes, with the same result or error in each."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from faceid.networks.errors import ModelsError
 T = TypeVar("T")
 
 
-class Told(Exception):
-    """`error` of the first process, of which all know, so that none waits for it."""
+class FirstProcessError(Exception):
+    """Carries the `error` of the first process to all processes, so that none waits for the first."""
 
     def __init__(self, error: ModelsError | OSError) -> None:
         super().__init__(error)
         self.error = error
 
 
-def by_first(fabric: Fabric, work: Callable[[], T]) -> T:
-    """What `work` gives in the first process of `fabric`, in all. Raises Told in all where it raises there."""
+def run_in_first(fabric: Fabric, work: Callable[[], T]) -> T:
+    """Run `work` in the first process of `fabric`; returns its result, or raises FirstProcessError, in all."""
     value: T | ModelsError | OSError | None = None
     if fabric.is_global_zero:
         try:
@@ -30,5 +30,5 @@ def by_first(fabric: Fabric, work: Callable[[], T]) -> T:
             value = error
     value = fabric.broadcast(value)
     if isinstance(value, (ModelsError, OSError)):
-        raise Told(value)
+        raise FirstProcessError(value)
     return value  # type: ignore[return-value]

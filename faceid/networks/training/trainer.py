@@ -1,7 +1,7 @@
 """The training of a network: steps, validations, checkpoints; in one process or several, on CPUs or GPUs.
 
-Lightning Fabric distributes it. With several processes each works on a part of every batch; the embeddings of all are
-gathered before the loss, which therefore sees the same batch, and gives the same gradients, however many there are.
+Lightning Fabric distributes it. With several processes each works on a part of every batch. The embeddings of all are
+gathered before the loss, so batch and gradients are the same for any number of processes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from faceid.networks.training import checkpoints
 from faceid.networks.training.batches import Batches
 from faceid.networks.training.checkpoints import Standing, best_path
 from faceid.networks.training.embedding import as_input, embed
-from faceid.networks.training.events import Advised, Began, Nobody, Stepped, TrainingObserver, Validated
+from faceid.networks.training.events import Advised, Began, NullObserver, Stepped, TrainingObserver, Validated
 from faceid.networks.training.health import (
     IDLE_ADVICE,
     Record,
@@ -39,28 +39,28 @@ from faceid.networks.training.masks import Landmarks
 from faceid.networks.training.samples import Samples
 from faceid.networks.training.settings import TrainSettings
 from faceid.networks.training.starts import Start
-from faceid.networks.training.together import Told, by_first
+from faceid.networks.training.together import FirstProcessError, run_in_first
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# It tells each process's number, which nobody asked for.
+# Lightning logs the number of each process, which users do not need.
 logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
 
 Judge: TypeAlias = Callable[["NDArray[np.float32]", "NDArray[np.int64]"], float]
-"""Of unit embeddings (n, d) and the numbers of their identities (n,): how good they are, larger is better."""
+"""Of unit embeddings (n, d) and the numbers of their identities (n,): a score, where larger is better."""
 
 ENOUGH_STEPS, NONE_BETTER = "steps", "patience"
-"""Why a run ends: as many steps as were asked for, or for long no better validation."""
+"""The reason why a run ends: all steps are done, or no better validation came within the patience."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Job:
-    """A training, told in full. All of it can be pickled, `judge` too.
+    """The complete description of a training. All of it can be pickled, `judge` too.
 
-    `directory` is there, and belongs to this run alone. `device` is as torch names it; `processes` above 1 are so many
-    CPU processes, or GPUs from the first on. `workers` are processes that make batches ahead. `landmarks` are where the
-    aligner of the crops brings them, if it goes by them.
+    `directory` exists, and belongs to this run alone. `device` is a torch device; with `processes` above 1 the run uses
+    that number of CPU processes, or GPUs from the first on. `workers` processes prepare batches. `landmarks` are the
+    places to which the aligner of the crops moves them, None for an aligner without landmarks.
     """
 
     settings: TrainSettings
@@ -77,10 +77,10 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came out: the state of `best_step`, in the form in which networks are used, lies at `weights`.
+    """The result of a training: the state of `best_step`, in the form for use, is in the file `weights`.
 
-    Scores are the judge's of the start and of the best step, on the people of the validation. `steps` were made, and
-    `ended` says why no more.
+    Scores are the judge's of the start and of the best step, on the people of the validation. `steps` counts the steps,
+    and `ended` is the reason for the end.
     """
 
     weights: Path
@@ -92,14 +92,13 @@ class Outcome:
 
 
 def run(job: Job, watch: TrainingObserver) -> Outcome:
-    """Train, from the last checkpoint where there is one; after the end, tell it again.
+    """Train, from the last checkpoint if there is one; for a finished run, return its outcome again.
 
-    On a CPU, a run that was interrupted and goes on makes the same weights, bit by bit, as one that was not, if the
-    number of threads is the same.
+    On a CPU with the same number of threads, an interrupted and continued run gives the same weights, bit by bit, as a
+    run without interruption.
 
-    Raises TrainingFailed where numbers become infinite or all embeddings one, BadSettings for what cannot be done with
-    these samples, WeightsFormat for a damaged checkpoint, what making the start raises, and
-    OSError.
+    Raises TrainingFailed if numbers become infinite or all embeddings equal, BadSettings for settings that these
+    samples do not allow, WeightsFormat for a damaged checkpoint, the errors of making the start, and OSError.
     """
     kind, _, number = job.device.partition(":")
     fabric = Fabric(
@@ -108,7 +107,7 @@ def run(job: Job, watch: TrainingObserver) -> Outcome:
         strategy="ddp_spawn" if job.processes > 1 else "auto",
         precision=_precision(kind),
     )
-    # Bound beforehand: Fabric takes arguments and results apart, and what is frozen cannot be put together again.
+    # Bound beforehand: Fabric rebuilds arguments and results, which fails for frozen dataclasses.
     result = fabric.launch(partial(_run, job=job, watch=watch))
     assert isinstance(result, _Result)
     if isinstance(result.value, (ModelsError, OSError)):
@@ -117,7 +116,7 @@ def run(job: Job, watch: TrainingObserver) -> Outcome:
 
 
 class _Result:
-    """What a process has come to."""
+    """The result of one process."""
 
     def __init__(self, value: Outcome | ModelsError | OSError) -> None:
         self.value = value
@@ -125,19 +124,19 @@ class _Result:
 
 def _run(fabric: Fabric, job: Job, watch: TrainingObserver) -> _Result:
     cudnn: Any = torch.backends.cudnn
-    listener = watch if fabric.is_global_zero else Nobody()
+    listener = watch if fabric.is_global_zero else NullObserver()
     try:
         with listener, cudnn.flags(deterministic=True, benchmark=False):
             return _Result(_Run(fabric, job, listener).go())
-    # All processes raise the same; an exception would come out of another process as text.
+    # All processes raise the same error; an exception would leave another process as text.
     except ModelsError as error:
         return _Result(error)
-    except Told as told:
-        return _Result(told.error)
+    except FirstProcessError as failure:
+        return _Result(failure.error)
 
 
 class _Run:
-    """A run in one of its processes. What is decided here is decided alike in all."""
+    """A run in one of its processes. All processes make the same decisions."""
 
     def __init__(self, fabric: Fabric, job: Job, watch: TrainingObserver) -> None:
         self._fabric, self._job, self._watch = fabric, job, watch
@@ -150,16 +149,16 @@ class _Run:
             self._learner.restore(learnt)
         step = 0 if self._standing is None else self._standing.step
         self._records = [record for record in read_log(job.directory) if record.step <= step]
-        # Nobody may shorten the log while another process reads it.
+        # The log must not be shortened while another process reads it.
         fabric.barrier()
         self._logbook: Logbook | None = None
-        by_first(fabric, self._open)
+        run_in_first(fabric, self._open)
 
     def _open(self) -> None:
         self._logbook = Logbook(self._job.directory, self._records)
 
     def go(self) -> Outcome:
-        """All steps that are left."""
+        """Run all remaining steps."""
         standing = self._standing
         if standing is None or standing.ended is None:
             step, steps = 0 if standing is None else standing.step, self._job.settings.schedule.steps
@@ -167,7 +166,7 @@ class _Run:
         try:
             standing = self._trained(self._begun() if self._standing is None else self._standing)
         finally:
-            # What is not written yet is beyond the last checkpoint, and counts for nothing.
+            # Unwritten entries are later than the last checkpoint, so they are not needed.
             with suppress(OSError):
                 if self._logbook is not None:
                     self._logbook.close()
@@ -202,7 +201,7 @@ class _Run:
         return standing
 
     def _begun(self) -> Standing:
-        """Before the first step: what the start is worth."""
+        """Score the start, before the first step."""
         if self._logbook is not None:
             sample = torch.from_numpy(self._job.validation.crops([0]))
             self._learner.network.eval()
@@ -214,7 +213,7 @@ class _Run:
         return standing
 
     def _mined(self, epoch: int) -> NDArray[np.int64]:
-        """The triplets of an epoch, mined by the first process for all: near ties may fall otherwise in another."""
+        """The triplets of an epoch, mined by the first process for all: another might break near ties differently."""
         settings, samples = self._job.settings, self._job.training
 
         def mined() -> NDArray[np.int64]:
@@ -223,13 +222,13 @@ class _Run:
             found = offline.mined(str(settings.loss.mining), vectors, samples.labels, rng)
             if not len(found):
                 raise TrainingFailed(
-                    f"no triplet is left to mine in epoch {epoch}: no stranger is farther than a positive",
+                    f"no triplet is left to mine in epoch {epoch}: no negative is farther than a positive",
                     code="collapsed",
                     remedy="nothing_to_mine",
                 )
             return found
 
-        return by_first(self._fabric, mined)
+        return run_in_first(self._fabric, mined)
 
     def _note(self, record: Record) -> None:
         self._records.append(record)
@@ -243,7 +242,7 @@ class _Run:
             )
 
     def _validated(self, standing: Standing) -> Standing:
-        """The standing after a validation; the weights are kept where they are the best."""
+        """The standing after a validation; keeps the weights if they are the best."""
         schedule = self._job.settings.schedule
         score = self._judged(standing.step, best_so_far=standing.best_score)
         best = score > standing.best_score
@@ -257,7 +256,7 @@ class _Run:
         return replace(standing, ended=NONE_BETTER) if standing.behind >= schedule.patience else standing
 
     def _judged(self, step: int, *, best_so_far: float = -math.inf) -> float:
-        """The score, by the first process for all; the weights are kept where it is above `best_so_far`."""
+        """The score, by the first process for all; keeps the weights if it is above `best_so_far`."""
 
         def judged() -> float:
             assert self._logbook is not None
@@ -270,11 +269,11 @@ class _Run:
                 self._logbook.projector(step, vectors, samples)
             return score
 
-        return by_first(self._fabric, judged)
+        return run_in_first(self._fabric, judged)
 
     def _embedded(self, samples: Samples, step: int) -> NDArray[np.float32]:
         vectors = embed(self._learner.network, samples, self._fabric.device)
-        # The last step may have been the one too many, which no loss has seen yet.
+        # The last step may have diverged, and no loss has been computed after it.
         if not np.isfinite(vectors).all():
             raise TrainingFailed(f"embeddings are not finite after step {step}", code="diverged")
         return vectors
@@ -285,11 +284,11 @@ class _Run:
             self._logbook.flush()
             checkpoints.write(self._job.directory, standing, self._learner.learnt(), self._batches.mined)
 
-        by_first(self._fabric, kept)
+        run_in_first(self._fabric, kept)
 
 
 def _precision(kind: str) -> Literal["32-true", "16-mixed", "bf16-mixed"]:
-    """What networks are computed in: mixed on a GPU, in bfloat16 where it has that."""
+    """The precision of computation: mixed on a GPU, with bfloat16 if the GPU supports it."""
     if kind == "cpu":
         return "32-true"
     return "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"

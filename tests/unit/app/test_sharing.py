@@ -180,7 +180,7 @@ def test_sixteen_threads_enrol_ask_remove_and_re_embed(system: FaceID) -> None:
     assert system.index.verify().status == "equal"
     for number in range(8):
         assert names(system.identify(picture(COLOURS[number], shade=1))) == [f"resident {number}"]
-    with FaceID(db=system.services.settings.db, device="cpu") as other:
+    with FaceID(db=system.services.settings.db.file, device="cpu") as other:
         assert other.people.count() == 12
 
 

@@ -246,3 +246,11 @@ def test_holders_and_counts(gallery: Gallery) -> None:
     assert gallery.holders_of(f"{1:064x}", MODEL) == {"ann": template}
     assert (gallery.identity_count(), gallery.template_count(), gallery.indexed_count()) == (1, 1, 1)
     assert (gallery.template_count("ann"), gallery.template_count("nobody")) == (1, 0)
+
+
+def test_a_search_with_vectors_of_another_model_keeps_the_index(gallery: Gallery) -> None:
+    add(gallery, "ann", vector(1), 1)
+    kept = gallery._search.mirror(MODEL)
+    with pytest.raises(GalleryError, match="holds templates of net"):
+        gallery._search.search(vector(1)[None], OTHERS["weights"], 1)
+    assert gallery._search.mirror(MODEL) is kept

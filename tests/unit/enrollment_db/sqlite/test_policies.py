@@ -35,7 +35,7 @@ def test_there_is_none_at_first(store):
 
 
 def test_a_policy_keeps_all_that_answers_for_it(store):
-    id_ = store.policies.put(POLICY)
+    id_ = store.policies.activate(POLICY)
     policy = store.policies.active(MODEL, "fmr")
     assert policy.id == id_
     assert policy.active
@@ -45,10 +45,10 @@ def test_a_policy_keeps_all_that_answers_for_it(store):
 
 
 def test_a_new_policy_takes_the_place_of_its_like_only(store):
-    store.policies.put(POLICY)
-    store.policies.put(replace(POLICY, kind="fpir", target=0.01))
-    store.policies.put(replace(POLICY, model=replace(MODEL, name="other")))
-    newest = store.policies.put(replace(POLICY, threshold=0.5))
+    store.policies.activate(POLICY)
+    store.policies.activate(replace(POLICY, kind="fpir", target=0.01))
+    store.policies.activate(replace(POLICY, model=replace(MODEL, name="other")))
+    newest = store.policies.activate(replace(POLICY, threshold=0.5))
     assert [(policy.id, policy.active) for policy in store.policies.all()] == [
         (1, False),
         (2, True),
@@ -60,7 +60,7 @@ def test_a_new_policy_takes_the_place_of_its_like_only(store):
 
 
 def test_a_policy_does_not_pin_the_gallery(store):
-    store.policies.put(POLICY)
+    store.policies.activate(POLICY)
     assert store.templates.model() is None
 
 
@@ -70,17 +70,17 @@ def in_force(store):
 
 
 def test_a_policy_may_carry_its_calibration(store):
-    id_ = store.policies.put(replace(POLICY, calibration='{"points": []}', by_hand=True))
+    id_ = store.policies.activate(replace(POLICY, calibration='{"points": []}', by_hand=True))
     policy = store.policies.active(MODEL, "fmr")
     assert (policy.id, policy.calibration, policy.by_hand) == (id_, '{"points": []}', True)
 
 
 def test_withdrawing_goes_back_the_way_it_came(store):
-    first, second = store.policies.put(POLICY), store.policies.put(POLICY)
+    first, second = store.policies.activate(POLICY), store.policies.activate(POLICY)
     store.policies.withdraw(second)
     assert in_force(store) == first
     # What follows the first now goes back to it, not to the second.
-    third = store.policies.put(POLICY)
+    third = store.policies.activate(POLICY)
     store.policies.withdraw(third)
     assert in_force(store) == first
     store.policies.withdraw(first)
@@ -89,9 +89,9 @@ def test_withdrawing_goes_back_the_way_it_came(store):
 
 
 def test_any_policy_can_be_put_in_force_again(store):
-    first, second = store.policies.put(POLICY), store.policies.put(POLICY)
-    other = store.policies.put(replace(POLICY, kind="fpir"))
-    store.policies.put(POLICY)
+    first, second = store.policies.activate(POLICY), store.policies.activate(POLICY)
+    other = store.policies.activate(replace(POLICY, kind="fpir"))
+    store.policies.activate(POLICY)
     store.policies.restore(second)
     assert in_force(store) == second
     assert store.policies.active(MODEL, "fpir").id == other
@@ -100,8 +100,8 @@ def test_any_policy_can_be_put_in_force_again(store):
 
 
 def test_what_is_not_in_force_cannot_be_withdrawn(store):
-    first = store.policies.put(POLICY)
-    store.policies.put(POLICY)
+    first = store.policies.activate(POLICY)
+    store.policies.activate(POLICY)
     for wrong in (first, 99):
         with pytest.raises(UnknownPolicy):
             store.policies.withdraw(wrong)

@@ -60,7 +60,7 @@ def test_an_old_gallery_can_be_written_to(old):
     with open_sqlite(old) as store:
         added = store.templates.add("Ann", [NewTemplate(np.eye(4, dtype=np.float32)[3], "0" * 64)], MODEL)
         assert added[0].template_id == 4
-        store.policies.put(NewPolicy(MODEL, "fmr", 1e-4, 0.5, "LFW", 1, 1, 0.0, 1.0))
+        store.policies.activate(NewPolicy(MODEL, "fmr", 1e-4, 0.5, "LFW", 1, 1, 0.0, 1.0))
         assert store.templates.remove("José") == 1
         assert store.check() == []
 

@@ -19,7 +19,7 @@ from faceid.gallery.opening import open_gallery
 from faceid.networks.calibration import Calibration, CalibrationPoint, EvidencePoint
 from faceid.policies.active import Policies
 from faceid.policies.file_format import export_policies, import_policies
-from faceid.policies.stored import history, put, rollback
+from faceid.policies.stored import activate, history, rollback
 from faceid.types import ModelKey
 
 MODEL = ModelKey("net", "a" * 64, "five-points", 4, "cosine")
@@ -81,7 +81,7 @@ def test_without_a_gallery_defaults_count() -> None:
 
 def test_the_gallery_s_policy_comes_before_the_default_and_after_what_is_asked_for(gallery: Gallery) -> None:
     enrol(gallery, 10)
-    (id_,) = policies(gallery).put(Target(fpir=0.1))
+    (id_,) = policies(gallery).activate(Target(fpir=0.1))
     stored = policies(gallery).for_search()
     assert (stored.source, stored.policy_id, stored.target) == ("gallery", id_, 0.1)
     assert stored.threshold == pytest.approx(0.5)
@@ -91,15 +91,15 @@ def test_the_gallery_s_policy_comes_before_the_default_and_after_what_is_asked_f
 
 
 def test_a_policy_for_searches_says_nothing_of_comparisons_and_the_other_way_round(gallery: Gallery) -> None:
-    policies(gallery).put(Target(fpir=0.1))
+    policies(gallery).activate(Target(fpir=0.1))
     assert policies(gallery).for_claim().source == "default"
-    policies(gallery).put(Target(fmr=1e-3))
+    policies(gallery).activate(Target(fmr=1e-3))
     assert policies(gallery).for_claim().threshold == pytest.approx(0.3)
     assert policies(gallery).for_search().kind == "fpir"
 
 
 def test_a_distance_by_hand_decides_everywhere_and_follows_nothing(gallery: Gallery) -> None:
-    ids = policies(gallery).put(Target(threshold=0.42))
+    ids = policies(gallery).activate(Target(threshold=0.42))
     enrol(gallery, 20)
     claim, search = policies(gallery).for_claim(), policies(gallery).for_search()
     assert [claim.policy_id, search.policy_id] == ids
@@ -109,32 +109,32 @@ def test_a_distance_by_hand_decides_everywhere_and_follows_nothing(gallery: Gall
 
 def test_a_distance_by_hand_needs_no_calibration(gallery: Gallery) -> None:
     with pytest.raises(UsageError, match="no calibration"):
-        policies(gallery, None).put(Target(fmr=1e-3))
-    policies(gallery, None).put(Target(threshold=0.42))
+        policies(gallery, None).activate(Target(fmr=1e-3))
+    policies(gallery, None).activate(Target(threshold=0.42))
     policy = policies(gallery, None).for_search()
     assert (policy.threshold, policy.fpir, policy.miss_rate, policy.llr(0.3)) == (0.42, None, None, None)
     assert history(gallery)[0].target == 0.42
 
 
 def test_an_own_calibration_counts_for_its_policy_and_stays_with_it(gallery: Gallery) -> None:
-    put(gallery, MODEL, Target(fmr=1e-3), OWN)
+    activate(gallery, MODEL, Target(fmr=1e-3), OWN)
     policy = policies(gallery).for_claim()
     assert (policy.threshold, policy.calibration) == (pytest.approx(0.35), OWN)
     assert policies(gallery).for_claim(Target(fmr=1e-4)).threshold == pytest.approx(0.25)
     assert policies(gallery).for_search().calibration == CARD
-    policies(gallery).put(Target(fmr=1e-4))
+    policies(gallery).activate(Target(fmr=1e-4))
     assert policies(gallery).for_claim().calibration == OWN
     assert history(gallery)[-1].own_calibration
 
 
 def test_where_the_card_has_none_an_own_calibration_serves_both(gallery: Gallery) -> None:
-    put(gallery, MODEL, Target(fmr=1e-3), OWN)
+    activate(gallery, MODEL, Target(fmr=1e-3), OWN)
     assert policies(gallery, None).for_search().calibration == OWN
 
 
 def test_a_policy_without_a_calibration_keeps_its_threshold_or_follows_the_card(gallery: Gallery) -> None:
     for kind in ("fmr", "fpir"):
-        gallery._database.policies.put(NewPolicy(MODEL, kind, 0.01, 0.44, "x", 1, 1, 0.0, 1.0))
+        gallery._database.policies.activate(NewPolicy(MODEL, kind, 0.01, 0.44, "x", 1, 1, 0.0, 1.0))
     enrol(gallery, 10)
     assert policies(gallery).for_claim().threshold == 0.44
     assert policies(gallery).for_search().threshold == pytest.approx(0.3)
@@ -174,13 +174,13 @@ def test_another_process_s_policy_counts_at_once(gallery: Gallery, tmp_path: Pat
     counting = policies(gallery)
     assert counting.for_search().source == "default"
     other = open_gallery(tmp_path / "gallery.db")
-    put(other, MODEL, Target(fpir=0.1), OWN)
+    activate(other, MODEL, Target(fpir=0.1), OWN)
     other.close()
     assert counting.for_search().target == 0.1
 
 
 def test_a_policy_of_another_model_is_never_applied(gallery: Gallery) -> None:
-    put(gallery, OTHER, Target(threshold=0.9), OWN)
+    activate(gallery, OTHER, Target(threshold=0.9), OWN)
     said: list[str] = []
     counting = policies(gallery, said=said)
     for _ in range(2):
@@ -189,16 +189,19 @@ def test_a_policy_of_another_model_is_never_applied(gallery: Gallery) -> None:
     assert len(said) == 2
     assert "does not count for net (aaaaaaaa" in said[0]
     enrol(gallery, 1)
-    for refused in (lambda: put(gallery, OTHER, Target(fmr=1e-3), OWN), lambda: rollback(gallery, MODEL, 1)):
+    for refused in (
+        lambda: activate(gallery, OTHER, Target(fmr=1e-3), OWN),
+        lambda: rollback(gallery, MODEL, 1),
+    ):
         with pytest.raises(GalleryError) as caught:
             refused()
         assert caught.value.code == "model_mismatch"
 
 
 def test_taking_back_leads_to_the_default(gallery: Gallery) -> None:
-    policies(gallery).put(Target(fmr=1e-3))
-    policies(gallery).put(Target(fpir=0.1))
-    policies(gallery).put(Target(fpir=0.05))
+    policies(gallery).activate(Target(fmr=1e-3))
+    policies(gallery).activate(Target(fpir=0.1))
+    policies(gallery).activate(Target(fpir=0.05))
     for expected in ((1e-3, 0.1), (1e-3, 0.01), (1e-4, 0.01)):
         rollback(gallery, MODEL)
         assert (policies(gallery).for_claim().target, policies(gallery).for_search().target) == expected
@@ -215,8 +218,8 @@ def test_a_file_carries_a_policy_to_another_gallery(gallery: Gallery, tmp_path: 
     path = tmp_path / "policies.json"
     with pytest.raises(Refused, match="nothing to export"):
         export_policies(gallery, MODEL, path)
-    put(gallery, MODEL, Target(fpir=0.1), OWN)
-    policies(gallery).put(Target(threshold=0.33))
+    activate(gallery, MODEL, Target(fpir=0.1), OWN)
+    policies(gallery).activate(Target(threshold=0.33))
     rollback(gallery, MODEL)
     assert export_policies(gallery, MODEL, path).policies == 2
     other = open_gallery(tmp_path / "other.db", create=True)
@@ -231,7 +234,7 @@ def test_a_file_carries_a_policy_to_another_gallery(gallery: Gallery, tmp_path: 
 @pytest.mark.parametrize("enrolled", [0, 1])
 def test_a_file_for_another_model_is_refused(gallery: Gallery, tmp_path: Path, enrolled: int) -> None:
     path = tmp_path / "policies.json"
-    put(gallery, MODEL, Target(fmr=1e-3), OWN)
+    activate(gallery, MODEL, Target(fmr=1e-3), OWN)
     export_policies(gallery, MODEL, path)
     other = open_gallery(tmp_path / "other.db", create=True)
     enrol(other, enrolled, OTHER)
@@ -261,7 +264,7 @@ def test_what_is_no_file_of_policies(
     gallery: Gallery, tmp_path: Path, keys: list[str | int], value: object
 ) -> None:
     path = tmp_path / "policies.json"
-    put(gallery, MODEL, Target(fmr=1e-3), OWN)
+    activate(gallery, MODEL, Target(fmr=1e-3), OWN)
     export_policies(gallery, MODEL, path)
     document = part = json.loads(path.read_text())
     for key in keys[:-1]:
@@ -285,7 +288,9 @@ def test_what_is_no_json_object(gallery: Gallery, tmp_path: Path, content: bytes
 
 
 def test_a_calibration_that_was_damaged_is_an_error(gallery: Gallery) -> None:
-    gallery._database.policies.put(NewPolicy(MODEL, "fmr", 0.01, 0.44, "x", 1, 1, 0.0, 1.0, calibration="{}"))
+    gallery._database.policies.activate(
+        NewPolicy(MODEL, "fmr", 0.01, 0.44, "x", 1, 1, 0.0, 1.0, calibration="{}")
+    )
     with pytest.raises(GalleryError, match="policy 1 cannot be read"):
         policies(gallery).for_claim()
     rollback(gallery, MODEL)
@@ -294,7 +299,7 @@ def test_a_calibration_that_was_damaged_is_an_error(gallery: Gallery) -> None:
 
 def test_a_report_says_what_the_rates_rest_on(gallery: Gallery) -> None:
     enrol(gallery, 10)
-    put(gallery, MODEL, Target(fpir=0.01), OWN)
+    activate(gallery, MODEL, Target(fpir=0.01), OWN)
     verify, identify = policies(gallery).reports()
     assert (verify.decides, verify.data, verify.since) == ("verify", CARD.data, None)
     assert (identify.data, identify.mated, identify.non_mated) == ("our own door", 100, 1_000_000)
@@ -311,7 +316,7 @@ def test_a_report_says_where_there_is_no_threshold(gallery: Gallery) -> None:
         assert report.problem is not None
         assert report.problem.code == "not_calibrated"
     short = replace(OWN, points=OWN.points[2:])
-    put(gallery, MODEL, Target(fpir=0.1), short)
+    activate(gallery, MODEL, Target(fpir=0.1), short)
     verify, identify = policies(gallery, None).reports()
     assert verify.problem is not None
     assert verify.problem.code == "beyond_calibration"
