@@ -106,7 +106,7 @@ def commands_page() -> str:
     lines = [
         "# Commands\n",
         "`faceid [options] COMMAND [arguments]`. Results go to stdout. Progress, notes and errors go to stderr. "
-        "[Exit codes](errors.md#exit-codes) and [JSON fields](json.md) have pages of their own.\n",
+        "[Exit codes](errors.md#exit-codes) and [JSON fields](json.md) have separate pages.\n",
         "| command | what it does |",
         "| --- | --- |",
         *(
@@ -221,7 +221,7 @@ def errors_page() -> str:
         "# Errors and exit codes\n",
         "An error is one line on stderr: the file at fault, what is wrong, and what to do. With `--json` the same "
         'follows on stdout as `{"error": {"code": ..., "message": ..., "hint": ..., "path": ...}}`. A traceback '
-        "appears only with `FACEID_DEBUG=1`. Nothing is half-written, whatever the error.\n",
+        "appears only with `FACEID_DEBUG=1`. No error leaves a half-written file.\n",
         "## Exit codes\n",
         *_table(("exit code", "meaning"), ((str(code), meaning) for code, meaning in exit_codes())),
         "A command with several inputs ends with the code of its worst result: 5, then 4, then 3, then 1, then 0.\n",
@@ -253,7 +253,7 @@ def exit_codes() -> list[tuple[int, str]]:
     return [
         (0, "Accepted, or done."),
         (1, "Valid, but not accepted: no match, unknown, ambiguous, or nothing is enrolled."),
-        (2, "Usage: the request makes no sense, whatever the data."),
+        (2, "Usage: the request is invalid for any data."),
         (
             3,
             "No usable input: unreadable, no face, several faces where one is needed, or refused for its quality.",
@@ -291,7 +291,7 @@ def error_codes() -> dict[str, dict[str, int]]:
         if name in classes:
             exit_code = EXIT_INTERNAL if code == "internal" else exit_code_of(classes[name](""))
             codes.setdefault(code, {})[name] = exit_code
-    # What the two bases say by themselves is never shown: every error that is raised has a code of its own.
+    # The default codes of the two bases are never shown: every raised error has a more exact code.
     return {
         code: names
         for code, names in codes.items()
@@ -321,7 +321,7 @@ def json_page() -> str:
     """The reference of the objects that `--json` prints."""
     lines = [
         "# JSON\n",
-        "`faceid --json COMMAND` prints one JSON object a line (NDJSON), UTF-8, in the order of the inputs, each as "
+        "`faceid --json COMMAND` prints one JSON object per line (NDJSON), UTF-8, in the order of the inputs, each as "
         "soon as it is known. The objects are the frozen dataclasses that the Python API returns, field for field. "
         "A field that has no value is `null`. "
         "Only `enroll` leaves fields out: `name` of a photo where one person is enrolled, and `already_enrolled` "

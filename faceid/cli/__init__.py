@@ -1,4 +1,4 @@
-"""The command line: parse, call, print. One file a command; this one joins them and turns errors into lines."""
+"""The command line: parse, call, print. Each command has one file; this one joins them and prints errors."""
 
 from __future__ import annotations
 
@@ -113,8 +113,10 @@ def _globals(
             show_default=False,
         ),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no notes; errors stay.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print no progress and no notes, only errors.")
+    ] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
@@ -123,7 +125,7 @@ def _globals(
 
 
 def main() -> None:
-    """The console script `faceid`: ends the process with an exit code of docs/reference/errors.md."""
+    """The console script `faceid`. It ends the process with an exit code of docs/reference/errors.md."""
     from faceid.runtime.process import tune_process
 
     tune_process()
@@ -131,7 +133,7 @@ def main() -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """Carry out one command line and return its exit code; errors become one line on stderr."""
+    """Run one command line and return its exit code; an error is one line on stderr."""
     from faceid.cli._render import Output
     from faceid.errors import UsageError
 
@@ -153,7 +155,7 @@ def run(arguments: list[str]) -> int:
         output.note("interrupted")
         return 130
     except BrokenPipeError:
-        # The reader (`| head`) has seen enough. Nothing may be flushed into the closed pipe at exit.
+        # The reader (`| head`) has closed the pipe. Nothing may be flushed into it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:

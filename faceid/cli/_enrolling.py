@@ -1,4 +1,4 @@
-"""What `faceid enroll` prints during and after its work, for one photo or a million."""
+"""Prints the progress and the result of `faceid enroll`, for one photo or a million."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 SHOWN = 40
-"""Photos that the final table lists one by one. Of more it gives the numbers."""
+"""The most photos that the final table lists one by one. For more, it gives the counts."""
 
 EVERY_S = 30.0
-"""Seconds between two lines of progress where there is no terminal."""
+"""Seconds between two lines of progress without a terminal."""
 
 COLUMNS = (
     "path",
@@ -83,7 +83,7 @@ class Tally:
         return f"{self.of('rejected'):,} refused" + (f" ({why})" if why else "")
 
     def so_far(self, total: int | None) -> str:
-        """One line on how far it is, how fast, and how long it will take."""
+        """One line with progress, speed and remaining time."""
         parts = [f"{self.done:,}" + (f" of {total:,}" if total is not None else "") + " photos"]
         parts.append(f"{self.speed():,.1f} a second")
         parts.append(f"{counted(self.faces, 'face')}")
@@ -95,7 +95,7 @@ class Tally:
 
 @contextmanager
 def watched(output: Output, total: int | None) -> Iterator[EnrolmentProgress]:
-    """Progress on stderr: a bar on a terminal, else a line now and then."""
+    """Progress on stderr: a bar on a terminal, else a line at intervals."""
     watch = EnrolmentProgress(output, total)
     with ExitStack() as stack:
         if not output.quiet and sys.stderr.isatty():
@@ -131,7 +131,7 @@ class EnrolmentProgress:
                 self.bar.start()
 
     def add(self, result: EnrollResult) -> None:
-        """Count one result, and print progress where it is due."""
+        """Count one result, and print progress if it is due."""
         self.tally.add(result)
         if self.bar is not None:
             said = f"{self.tally.speed():,.1f} a second, {self.tally.refused()}"
@@ -142,7 +142,7 @@ class EnrolmentProgress:
 
 
 class Report:
-    """Every photo's outcome as a row of a CSV file, written as it is known."""
+    """Writes every photo's outcome as a row of a CSV file, as soon as it is known."""
 
     def __init__(self, file: IO[str]) -> None:
         self._rows = csv.writer(file)
@@ -152,12 +152,12 @@ class Report:
     @classmethod
     @contextmanager
     def opened(cls, path: Path | None) -> Iterator[Report | None]:
-        """A new file at `path`; None for None. Raises UsageError where it cannot be written."""
+        """A new file at `path`; None for None. Raises UsageError if it cannot be written."""
         if path is None:
             yield None
             return
         try:
-            # Names of files may hold what is not UTF-8.
+            # File names may hold bytes that are not UTF-8.
             file = path.open("w", encoding="utf-8", errors="backslashreplace", newline="")
         except OSError as error:
             raise UsageError(f"cannot write {path}: {error.strerror}", path=str(path)) from error
@@ -190,7 +190,7 @@ def told(
     *,
     named: bool,
 ) -> None:
-    """Print each result as it comes."""
+    """Print each result as it arrives."""
     for result in results:
         output.emit(as_object(result, named=named))
         if report is not None:
@@ -221,7 +221,7 @@ def summary(tally: Tally, name: str | None, *, templates: int) -> EnrollSummary:
 
 
 def final_table(output: Output, tally: Tally) -> None:
-    """The photos one by one, or how many had which outcome."""
+    """The photos one by one, or the number of photos by outcome."""
     if tally.done <= SHOWN:
         rows = [(one.name, one.path, one.status, one.reason, one.quality) for one in tally.first]
         output.table(["name", "photo", "status", "reason", "quality"], rows)

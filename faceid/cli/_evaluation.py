@@ -1,4 +1,4 @@
-"""What `faceid calibrate` and `faceid evaluate` share: options, reading DATA, and printing the findings."""
+"""The common parts of `faceid calibrate` and `faceid evaluate`: options, reading DATA, printing the findings."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def load(
     *,
     whole: bool = False,
 ) -> Material:
-    """Read DATA, with a progress bar while photos are looked at."""
+    """Read DATA, with a progress bar while photos are processed."""
     from faceid.evaluation.data import material as data_sets
 
     asked = session.settings.model
@@ -76,12 +76,12 @@ def load(
 
 
 def command_line() -> str:
-    """The command as it was typed."""
+    """The command line of the user."""
     return shlex.join(["faceid", *sys.argv[1:]])
 
 
 def write_report(findings: Findings, path: Path | None, output: Output, system: FaceID) -> None:
-    """Write the report where one was asked for, with the faces. Raises UsageError where it cannot be written."""
+    """Write the requested report, if any, with the faces. Raises UsageError if it cannot be written."""
     if path is None:
         return
     from faceid.evaluation.report.pairs import with_thumbnails
@@ -92,7 +92,7 @@ def write_report(findings: Findings, path: Path | None, output: Output, system: 
 
 
 def summary(findings: Findings, **extra: Any) -> dict[str, Any]:
-    """The findings for programs, without what only a report draws: curves, histogram, thumbnails."""
+    """The findings for programs, without the parts that only a report draws: curves, histogram, thumbnails."""
     fields = plain(findings)
     for name in ("det", "histogram"):
         del fields[name]
@@ -105,7 +105,7 @@ def summary(findings: Findings, **extra: Any) -> dict[str, Any]:
 
 
 def tell_data(output: Output, findings: Findings) -> None:
-    """What was evaluated, and its caveats."""
+    """Print the evaluated data, and the caveats."""
     data = findings.data
     if data.photos:
         lost = ", ".join(f"{count:,} {reason}" for reason, count in sorted(data.lost.items()))
@@ -158,12 +158,12 @@ def tell_searches(output: Output, findings: Findings) -> None:
 
 
 def rate(value: float) -> str:
-    """A rate by itself."""
+    """A single rate."""
     return _rate(value, value)
 
 
 def cells(interval: Interval) -> tuple[str, str]:
-    """A rate and the ends of its interval, alike: in per cent, or in powers of ten where all are small."""
+    """A rate and the ends of its interval in one format: per cent, or powers of ten if all are small."""
     low, high = (_rate(bound, interval.high) for bound in (interval.low, interval.high))
     return _rate(interval.rate, interval.high), f"{low} .. {high}"
 

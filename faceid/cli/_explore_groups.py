@@ -1,4 +1,4 @@
-"""`faceid explore cluster` and `duplicates`: which faces, and which photos, belong together."""
+"""`faceid explore cluster` and `duplicates`: find faces of one person, and copies of one photo."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SHEET = 60
 """Faces of one group that a contact sheet shows."""
 
 LISTED = 25
-"""Groups that are listed on the terminal."""
+"""The most groups that are listed on the terminal."""
 
 
 def cluster(
@@ -55,9 +55,9 @@ def cluster(
 ) -> None:
     """Group unknown faces by person: groups are joined while their average similarity is high enough.
 
-    By default up to the distance of FMR 1/n for n faces, at most 1e-3. Two faces on one photo are two people, and
-    never in one group. Faces that the border of their picture cuts off are set aside, since they are like each other.
-    Where names are known, pairwise and B-cubed precision and recall are told.
+    By default, groups are joined up to the distance of FMR 1/n for n faces, at most 1e-3. Two faces on one photo are
+    two people, and never in one group. Faces that the border of their picture cuts off are set aside, because they
+    resemble each other. If names are known, pairwise and B-cubed precision and recall are printed.
     """
     from faceid.enrolment.rules import quality_from
 
@@ -158,15 +158,15 @@ def duplicates(
         bool,
         typer.Option(
             "--no-faces",
-            help="Do not look at faces: many times as fast, and misses most photos that were cropped.",
+            help="Do not compare faces: many times faster, but most cropped copies are missed.",
         ),
     ] = False,
     min_face: MinFace = None,
 ) -> None:
-    """Find photos that are one photo: the same bytes, or resized, recompressed, mirrored or cropped a little.
+    """Find copies of photos: the same bytes, or resized, recompressed, mirrored or slightly cropped.
 
-    A perceptual hash decides where it is near, and where it is only rather near, if the faces agree. Each group begins
-    with its largest photo. Nothing is removed.
+    A small difference of the perceptual hashes decides alone; for a moderate one, the faces must agree too. Each group
+    begins with its largest photo. Nothing is removed.
     """
     session = session_of(context)
     out = session.output

@@ -1,4 +1,4 @@
-"""What the commands of `faceid explore` share: DATA, the file to write, and reading faces with progress."""
+"""The common parts of the commands of `faceid explore`: DATA, the output file, and reading faces with progress."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from faceid.explore.retrieval import RetrievalQuality
 
 PICTURED = 4000
-"""How many faces of a page have thumbnails: more would make a file that browsers open slowly."""
+"""The most faces of a page with thumbnails: browsers open larger files slowly."""
 
 DataSet = Annotated[
     str,
@@ -35,7 +35,7 @@ Picture = Annotated[
         "--output",
         "-o",
         metavar="FILE",
-        help="What to write: FILE.png or FILE.html, by its suffix.",
+        help="The file to write: FILE.png or FILE.html.",
         show_default=False,
     ),
 ]
@@ -43,7 +43,7 @@ Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Seed of a
 
 
 def load(session: Session, system: FaceID, what: str, *, least: int = 1) -> Faces:
-    """Read DATA, with a progress bar while photos are looked at; what has no face is told and counts (code 3)."""
+    """Read DATA, with a progress bar while photos are processed; photos without a face are reported (exit code 3)."""
     from faceid.explore import data
 
     output = session.output
@@ -64,7 +64,7 @@ def load(session: Session, system: FaceID, what: str, *, least: int = 1) -> Face
 
 
 def checked_picture(path: Path) -> str:
-    """`png` or `html`. Raises UsageError for another suffix."""
+    """The format, `png` or `html`. Raises UsageError for another suffix."""
     from faceid.errors import UsageError
 
     kind = path.suffix.lower().removeprefix(".")
@@ -88,7 +88,7 @@ def agreement(quality: ClusterQuality) -> list[str]:
 
 
 def ranked(quality: RetrievalQuality | None) -> list[str]:
-    """How often the nearest are right, in two lines."""
+    """Print how often the nearest faces are right, in two lines."""
     if quality is None:
         return ["no person has two photos with a name: there is nothing to measure"]
     precision = ", ".join(

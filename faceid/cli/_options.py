@@ -1,4 +1,4 @@
-"""Options that several commands share, and the session that the global options describe."""
+"""Options of several commands, and the session that the global options describe."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # typer reads annotations at run time: Optional[...] where Python 3.10's typer cannot take `X | None` aliases.
 Threshold = Annotated[
     float | None,
-    typer.Option("--threshold", metavar="T", help="Accept at this distance or closer.", show_default=False),
+    typer.Option("--threshold", metavar="T", help="Match at this distance or closer.", show_default=False),
 ]
 Fmr = Annotated[
     float | None,
@@ -43,7 +43,7 @@ MinFace = Annotated[
         "--min-face",
         metavar="PX",
         min=12,
-        help="Smallest face to look for, pixels. Default: 40, or 1/50 of the longest side if that is more.",
+        help="The smallest face to find, in pixels. Default: 40, or 1/50 of the longest side if that is more.",
         show_default=False,
     ),
 ]
@@ -55,7 +55,7 @@ Paths = Annotated[
         show_default=False,
     ),
 ]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def session_of(context: typer.Context) -> Session:
 
 
 def writable_directory(value: Path) -> Path:
-    """`value`, created if need be. Raises UsageError where it cannot hold files."""
+    """The directory `value`, created if necessary. Raises UsageError if it cannot hold files."""
     from faceid.errors import UsageError
 
     try:

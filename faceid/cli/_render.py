@@ -32,7 +32,7 @@ VERDICT_STYLES = {
 
 
 class Output:
-    """What a command says, and the exit code that follows from it.
+    """Prints the results of a command, and computes its exit code.
 
     `stdout` carries results only; progress, warnings and hints go to stderr.
     """
@@ -44,23 +44,23 @@ class Output:
 
     @cached_property
     def _stderr(self) -> Console:
-        # One for all: a progress bar makes way for lines only where both go through it.
+        # One console for all: a progress bar moves for lines only if both use the same console.
         return console(sys.stderr)
 
     @property
     def exit_code(self) -> int:
-        """The code of the worst result so far, where 4 and 5 > 3 > 1 > 0."""
+        """The code of the worst result so far, in the order 4 and 5 > 3 > 1 > 0."""
         return self._worst
 
     def count(self, code: int) -> None:
-        """Take a result into account. The largest exit code is the worst."""
+        """Record the exit code of a result. The largest code is the worst."""
         self._worst = max(self._worst, code)
 
     def emit(self, result: Any, **extra: Any) -> None:
         """Print one JSON object on a line, at once; nothing without --json."""
         if self.json:
             line = jsonlib.dumps({**plain(result), **extra}, ensure_ascii=False, allow_nan=False)
-            # A file name may hold bytes that are not UTF-8 (surrogates in Python): never a crash for that.
+            # A file name may hold bytes that are not UTF-8 (surrogates in Python): they must not cause a crash.
             sys.stdout.buffer.write(line.encode("utf-8", "backslashreplace") + b"\n")
             sys.stdout.buffer.flush()
 
@@ -115,7 +115,7 @@ class Output:
 
     @contextmanager
     def progress(self, what: str, total: int | None = None) -> Iterator[Callable[[int, int | None], None]]:
-        """A bar on stderr where that is a terminal; the yielded function takes what is done, and of how much."""
+        """A bar on stderr if that is a terminal; the yielded function takes the number done, and the total."""
         if self.quiet or not sys.stderr.isatty():
             yield lambda done, total: None
             return
@@ -124,7 +124,7 @@ class Output:
             yield lambda done, total: bar.update(task, completed=done, total=total)
 
     def bar(self) -> Progress:
-        """A bar for stderr, which makes way for lines; the field `said` of a task is text behind it."""
+        """A bar for stderr, which moves for lines; the field `said` of a task is the text behind it."""
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         return Progress(
@@ -139,7 +139,7 @@ class Output:
 
     @contextmanager
     def waiting(self, what: str) -> Iterator[None]:
-        """A spinner on stderr, where that is a terminal, while there is nothing to count."""
+        """A spinner on stderr, if that is a terminal, for work without a count."""
         if self.quiet or not sys.stderr.isatty():
             yield
             return
@@ -155,15 +155,16 @@ class Output:
 
 
 def console(stream: TextIO) -> Console:
-    """A terminal as wide as it is, or wide enough for paths where there is none."""
+    """A console with the width of the terminal, or wide enough for paths without one."""
     from rich.console import Console
 
     return Console(file=stream, width=None if stream.isatty() else 160)
 
 
 def plain(value: Any) -> Any:
-    """`value` as JSON knows it. Coordinates keep 2 decimals, seconds of a stream 3, all other numbers 8
-    significant digits. A problem is told in the command line's words."""
+    """`value` as JSON types. Coordinates keep 2 decimals, seconds of a stream 3, all other numbers 8 significant
+    digits. A problem gets the command line's wording.
+    """
     if isinstance(value, Problem):
         return shown_problem(value)
     if is_dataclass(value) and not isinstance(value, type):
@@ -181,7 +182,7 @@ def _rounded(name: str, value: Any) -> Any:
     if name in ("box", "landmarks", "timing_ms") and value is not None:
         return _two_decimals(value)
     if name == "time_s":
-        # Seconds of weeks: significant digits would lose the fractions.
+        # A stream can run for weeks: significant digits would lose the fractions.
         return round(float(value), 3)
     return plain(value)
 
@@ -203,8 +204,8 @@ def shown(cell: object, column: str) -> str:
     return str(cell)
 
 
-def in_force(policy: PolicyState) -> str:
-    """A threshold and its error rates at present, in one line."""
+def active_threshold(policy: PolicyState) -> str:
+    """The active threshold and its present error rates, in one line."""
     asked = "by hand" if policy.kind == "threshold" else f"for {policy.kind.upper()} {policy.target:g}"
     if policy.identities is not None:
         asked += f" with {counted(policy.identities, 'identity', 'identities')}"
@@ -219,7 +220,7 @@ def in_force(policy: PolicyState) -> str:
 
 
 def as_evidence(llr: float | None) -> str | None:
-    """A log10 likelihood ratio in words; None where there is none."""
+    """A log10 likelihood ratio in words; None without one."""
     if llr is None:
         return None
     from faceid.evaluation.statistics.evidence import in_words

@@ -1,4 +1,4 @@
-"""What `faceid train` does before and after: where to start and with which settings, and what came out."""
+"""The parts of `faceid train` before and after the training: the start, the settings, and the result."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def start_of(
     asked: dict[str, dict[str, Any]],
     seed: int | None,
 ) -> tuple[Start, TrainSettings]:
-    """Where to start, and with which settings: those of options before those of the file before defaults."""
+    """The starting network and the settings: options take precedence over the file, and the file over defaults."""
     from dataclasses import replace
 
     from faceid.errors import UsageError

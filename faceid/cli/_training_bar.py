@@ -1,4 +1,4 @@
-"""The progress of a training: a bar on a terminal, lines for programs."""
+"""Shows the progress of a training: a bar on a terminal, else lines."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from faceid.networks.training.events import Advised, Began, Event, Stepped, Vali
 
 
 class TrainingBar:
-    """Watches a training (`faceid.networks.training.events.TrainingObserver`), in whichever process that is."""
+    """Observes a training (`faceid.networks.training.events.TrainingObserver`), in any process."""
 
     def __init__(self, *, json: bool, quiet: bool) -> None:
         self._output = Output(json=json, quiet=quiet)

@@ -1,4 +1,4 @@
-"""`faceid calibrate`: the threshold that a goal needs, measured on the user's own people."""
+"""`faceid calibrate`: find the threshold that meets a goal, on the user's data."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def run(
         typer.Option(
             "--identities",
             metavar="N",
-            help="The gallery that --fpir is to hold in. Default: as many as are enrolled, else as DATA has.",
+            help="The size of the gallery for --fpir. Default: the number of enrolled identities, else that in DATA.",
             show_default=False,
         ),
     ] = None,
@@ -36,7 +36,7 @@ def run(
         typer.Option(
             "--max-fnmr",
             metavar="F",
-            help="The greatest false non-match rate (FNMR), whatever FMR results.",
+            help="The greatest false non-match rate (FNMR), at any FMR.",
             show_default=False,
         ),
     ] = None,
@@ -45,7 +45,7 @@ def run(
         typer.Option(
             "--cost",
             metavar="C",
-            help="A false match costs C times a false non-match: find the least expected cost.",
+            help="Find the least expected cost if a false match costs C times a false non-match.",
             show_default=False,
         ),
     ] = None,
@@ -66,15 +66,15 @@ def run(
     seed: shared.Seed = 0,
     min_face: MinFace = None,
 ) -> None:
-    """Find the threshold that meets a goal, with what it costs, on photos or scores of your own.
+    """Find the threshold that meets a goal, and its error rates, on your own photos or scores.
 
-    Without a goal, FMR 1e-4. A rate that DATA is too small to count is fitted to the tail, read at its strict end and
-    marked as such, or refused. A report on the gallery itself also says what `gallery-health` finds.
+    The default goal is FMR 1e-4. For a rate that DATA is too small to count, a fit to the tail is read at its strict
+    end and marked, or the rate is refused. A report on the gallery itself includes the findings of `gallery-health`.
     """
     import numpy as np
 
     from faceid.errors import UsageError
-    from faceid.evaluation.activation import put_in_force
+    from faceid.evaluation.activation import activate_calibration
     from faceid.evaluation.data.material import GALLERY
     from faceid.evaluation.protocols.evaluation import calibrate
     from faceid.evaluation.protocols.goals import Goal
@@ -94,7 +94,7 @@ def run(
             raise UsageError("--fpir needs a size of gallery", remedy="fpir_without_size")
         findings = calibrate(material, goal, rng, command=shared.command_line(), identities=max(1, size))
         policy = (
-            put_in_force(
+            activate_calibration(
                 system.services.gallery(),
                 material,
                 goal,
@@ -122,6 +122,6 @@ def run(
 
 
 def enrolled(system: FaceID) -> int:
-    """How many identities the gallery has; 0 where there is none."""
+    """The number of identities in the gallery; 0 without a gallery."""
     with system.services.existing_gallery() as gallery:
         return 0 if gallery is None else gallery.identity_count()

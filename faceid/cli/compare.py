@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from faceid.cli._options import Fmr, MinFace, Threshold, session_of
-from faceid.cli._render import as_evidence, in_force
+from faceid.cli._render import active_threshold, as_evidence
 from faceid.decision.decide import Target
 
 NAME = "compare"
@@ -23,8 +23,7 @@ def run(
 ) -> None:
     """Compare two photos; needs no gallery.
 
-    The gallery's policy (`faceid policy`) decides where there is one. Otherwise one non-mated pair in 10,000 matches
-    (FMR 1e-4).
+    The gallery's active policy (`faceid policy`) decides. Without one, one non-mated pair in 10,000 matches (FMR 1e-4).
     """
     target = Target(threshold=threshold, fmr=fmr)
     session = session_of(context)
@@ -37,5 +36,5 @@ def run(
     )
     if words := as_evidence(result.llr):
         session.output.line(words)
-    session.output.line(in_force(result.policy))
+    session.output.line(active_threshold(result.policy))
     raise typer.Exit(0 if result.verified else 1)

@@ -13,7 +13,7 @@ _EXIT_CODES = {"model": 5, "gallery": 4}
 
 
 def run(context: typer.Context) -> None:
-    """Check device, weights, database, index and disk, and say what to do about each problem."""
+    """Check device, weights, database, index and disk, and print what to do about each problem."""
     from faceid.app.doctor import examine
 
     session = session_of(context)

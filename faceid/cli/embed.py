@@ -1,4 +1,4 @@
-"""`faceid embed`: photos in, embeddings out."""
+"""`faceid embed`: compute the embeddings of photos."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 NAME = "embed"
 
 SHOWN = 40
-"""Photos that the table lists one by one."""
+"""The most photos that the table lists one by one."""
 
 
 def run(
@@ -28,17 +28,17 @@ def run(
             "--output",
             "-o",
             metavar="FILE.npz",
-            help="The file to write; it is replaced only when all is written.",
+            help="The file to write; it is replaced only when the new file is complete.",
             show_default=False,
         ),
     ],
     min_face: MinFace = None,
 ) -> None:
-    """Write the embeddings of all faces on photos to a NumPy archive, one row a face.
+    """Write the embeddings of all faces on photos to a NumPy archive, one row per face.
 
     Arrays: `embeddings` float32 (n, d), `sources`, `photo_sha256`, `boxes`, `quality`; scalar strings `model` and
-    `metric`. A photo in a sub-folder of a PATH has that folder's name, which is in `names` where the photo shows one
-    face: then `faceid import` takes the file.
+    `metric`. A photo in a sub-folder of a PATH has that folder's name, which is in `names` if the photo shows one face.
+    `faceid import` takes a file with `names`.
     """
     session = session_of(context)
     out = session.output

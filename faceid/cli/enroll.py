@@ -66,7 +66,7 @@ def run(
         typer.Option(
             "--multi-face",
             metavar="reject|largest|all",
-            help="Of several faces in a photo take none, the largest, or the one that the person's other photos show.",
+            help="With several faces in a photo, take none, the largest, or the one on the person's other photos.",
         ),
     ] = "reject",
     on_conflict: Annotated[
@@ -74,7 +74,7 @@ def run(
         typer.Option(
             "--on-conflict",
             metavar="refuse|ask|accept",
-            help="What to do with a face that matches another identity, or is unlike the person's other photos.",
+            help="What to do with a face that matches another identity, or disagrees with the person's other photos.",
         ),
     ] = "refuse",
     max_templates: Annotated[
@@ -100,11 +100,11 @@ def run(
         ),
     ] = None,
 ) -> None:
-    """Enrol people: one template for each photo of them, up to a number.
+    """Enrol people: one template for each photo, up to --max-templates.
 
-    The same photo twice is a duplicate and stored once. Photos without a face, with several, too small, too
-    poor, nearer to another identity, or unlike the person's other photos are refused, each with its reason. A run that
-    was cut short goes on where it was when it is given again.
+    A duplicate photo is stored once. A photo is refused, with the reason, if it shows no face or several, if the face
+    is too small or too poor, nearer to another identity, or unlike the person's other photos. Repeat an interrupted
+    command to continue it.
     """
     if [each_folder, name, table].count(None) != 2:
         raise UsageError("give one of --name NAME with photos, --each-folder ROOT, --table FILE")

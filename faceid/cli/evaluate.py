@@ -1,4 +1,4 @@
-"""`faceid evaluate`: how well does it work, by the protocols of the field?"""
+"""`faceid evaluate`: measure error rates by the protocols of the field."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def verification(
         typer.Option(
             "--folds",
             metavar="K",
-            help="Deal pairs that have no folds of their own out to K at random. Default: 10.",
+            help="Divide pairs without folds into K at random. Default: 10.",
             show_default=False,
         ),
     ] = None,
@@ -50,7 +50,7 @@ def verification(
     seed: shared.Seed = 0,
     min_face: MinFace = None,
 ) -> None:
-    """Verify listed pairs in K folds, as LFW does: each at the threshold that is best on the others."""
+    """Verify listed pairs in K folds, as in LFW: each at the threshold that is best on the others."""
     from faceid.evaluation.protocols import experiments
 
     output, findings = _evaluated(
@@ -75,7 +75,7 @@ def identification(
     context: typer.Context,
     data: shared.DataSet = None,
     gallery_photos: Annotated[
-        int, typer.Option("--gallery-photos", metavar="K", min=1, help="Photos enrolled of each person.")
+        int, typer.Option("--gallery-photos", metavar="K", min=1, help="Photos to enrol of each person.")
     ] = 1,
     strangers: Annotated[
         float,
@@ -84,7 +84,7 @@ def identification(
         ),
     ] = 0.5,
     draws: Annotated[
-        int, typer.Option("--draws", metavar="N", min=1, help="Galleries drawn at random.")
+        int, typer.Option("--draws", metavar="N", min=1, help="Number of galleries, drawn at random.")
     ] = 10,
     threshold: Threshold = None,
     fmr: Fmr = None,
@@ -129,21 +129,19 @@ def one_shot(
     ways: Annotated[
         int, typer.Option("--ways", metavar="N", min=2, help="People to choose from, one photo each.")
     ] = 20,
-    episodes: Annotated[
-        int, typer.Option("--episodes", metavar="E", min=1, help="How often that is asked.")
-    ] = 1000,
+    episodes: Annotated[int, typer.Option("--episodes", metavar="E", min=1, help="Number of trials.")] = 1000,
     whole: Annotated[
         bool,
         typer.Option(
             "--whole",
-            help="Take the pictures of a folder as they are, faces or not, for the network's crops.",
+            help="Use whole pictures as crops, without face detection.",
         ),
     ] = False,
     report: shared.Report = None,
     seed: shared.Seed = 0,
     min_face: MinFace = None,
 ) -> None:
-    """Name a photo among N people of whom one photo each is known (N-way one-shot recognition)."""
+    """Recognise a photo among N people with one known photo each (N-way one-shot recognition)."""
     from faceid.evaluation.protocols import experiments
 
     output, findings = _evaluated(
@@ -172,7 +170,7 @@ def cohorts(
         typer.Option(
             "--attributes",
             metavar="FILE.csv",
-            help="What is known of people: columns identity and one an attribute.",
+            help="A CSV with the attributes of people: the column identity, and one column per attribute.",
             show_default=False,
         ),
     ],
@@ -185,7 +183,7 @@ def cohorts(
 ) -> None:
     """Compare error rates between groups of people, and across them (demographic differentials).
 
-    One threshold for all, by default that of FMR 1e-4 over everybody.
+    One threshold applies to all groups, by default that of FMR 1e-4 over all people.
     """
     from faceid.evaluation.protocols import experiments
 
@@ -245,7 +243,7 @@ def _evaluated(
     images: Path | None = None,
     whole: bool = False,
 ) -> tuple[Output, Findings]:
-    """Read DATA and find what there is to find in it, with the command line; write the report, tell of the data."""
+    """Read DATA, run the protocol, write the report, and print a description of the data."""
     import numpy as np
 
     session = session_of(context)

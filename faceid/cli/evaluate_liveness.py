@@ -1,4 +1,4 @@
-"""`faceid evaluate liveness`: how often do copies pass for live faces, and live faces for copies?"""
+"""`faceid evaluate liveness`: how often are copies accepted as live, and live faces refused?"""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def run(
             metavar="S",
             min=0.0,
             max=1.0,
-            help="The least score of a live face. Default: that of the liveness networks.",
+            help="The lowest score of a live face. Default: that of the liveness networks.",
             show_default=False,
         ),
     ] = None,
@@ -44,7 +44,7 @@ def run(
 ) -> None:
     """Measure passive liveness by ISO/IEC 30107-3: APCER of each kind of attack, BPCER and ACER.
 
-    A smoke test of your pictures and no certification: that takes attacks on your camera, many of each kind.
+    This is a smoke test with your pictures. A certification needs many attacks of each kind on your camera.
     """
     from faceid.app import factories
     from faceid.evaluation.data.presentation_files import read_presentations

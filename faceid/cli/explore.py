@@ -1,4 +1,4 @@
-"""`faceid explore`: look at the embeddings of faces."""
+"""`faceid explore`: show and group the embeddings of faces."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NAME = "explore"
 NAMES = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
 
 app = typer.Typer(
-    help="Look at embeddings: a picture of them, nearest neighbours, groups, near-duplicates.",
+    help="Explore embeddings: a picture of them, nearest neighbours, groups, near-duplicates.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
@@ -38,7 +38,7 @@ def project(
     limit: Annotated[
         int | None,
         typer.Option(
-            "--limit", metavar="N", min=3, help="Draw so many faces, chosen at random.", show_default=False
+            "--limit", metavar="N", min=3, help="Draw only N faces, chosen at random.", show_default=False
         ),
     ] = None,
     seed: shared.Seed = 0,
@@ -46,7 +46,7 @@ def project(
 ) -> None:
     """Draw embeddings in two dimensions: a PNG, or a page on which hovering shows the face.
 
-    The page also says how far each face is from the centre of its identity.
+    The page also shows the distance of each face from the centre of its identity.
     """
     kind = shared.checked_picture(output)
     session = session_of(context)
@@ -61,7 +61,7 @@ def project(
         with replacing(output) as file:
             faces = shared.load(session, system, data, least=3)
             total = len(faces)
-            # The centre is that of all faces of a person, whichever are drawn.
+            # The centre is that of all faces of a person, not only of those drawn.
             centre = to_centre(faces.vectors, faces.identities(), faces.metric)
             if limit is not None and limit < total:
                 drawn = np.sort(np.random.default_rng(seed).choice(total, limit, replace=False))
@@ -121,14 +121,15 @@ def retrieve(
     data: shared.DataSet,
     output: shared.Picture,
     queries: Annotated[
-        int, typer.Option("--queries", metavar="N", min=1, max=200, help="Faces that the picture shows.")
+        int, typer.Option("--queries", metavar="N", min=1, max=200, help="Number of faces to show.")
     ] = 12,
     seed: shared.Seed = 0,
     min_face: MinFace = None,
 ) -> None:
     """Show the ten nearest faces of some, right and wrong marked, and measure how often they are right.
 
-    Precision at 1, 5 and 10 and mAP are means over all faces of people with two photos or more, whatever is shown.
+    Precision at 1, 5 and 10 and mAP are means over all faces of people with two photos or more, not only over those
+    shown.
     """
     kind = shared.checked_picture(output)
     session = session_of(context)

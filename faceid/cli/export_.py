@@ -18,7 +18,7 @@ def run(
     file: Annotated[
         Path,
         typer.Argument(
-            metavar="FILE.npz", help="The file to write; it is replaced only when all is written."
+            metavar="FILE.npz", help="The file to write; it is replaced only when the new file is complete."
         ),
     ],
 ) -> None:

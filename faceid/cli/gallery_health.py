@@ -14,7 +14,7 @@ from faceid.cli.messages import advised
 NAME = "gallery-health"
 
 SHOWN = 20
-"""How many findings of a kind the table has."""
+"""The most findings of a kind in the table."""
 
 
 def run(
@@ -34,15 +34,15 @@ def run(
         typer.Option(
             "--report",
             metavar="FILE",
-            help="Write a report too: HTML, or JSON where the name ends in .json.",
+            help="Also write a report: HTML, or JSON by the suffix .json.",
             show_default=False,
         ),
     ] = None,
 ) -> None:
     """Find wrong, poor, old and single templates, and people who may be enrolled twice.
 
-    Reads the gallery only: no photos, no network. The worst of each kind are shown; --json prints them all. The exit
-    code is 0 whatever is found.
+    It reads the gallery only: no photos, no network. The worst of each kind are shown; --json prints them all. The exit
+    code is always 0.
     """
     session = session_of(context)
     output = session.output

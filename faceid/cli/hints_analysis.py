@@ -1,4 +1,4 @@
-"""What the command line says to do about thresholds, evaluation and exploration, by remedy."""
+"""The hints of the command line about thresholds, evaluation and exploration, by remedy."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ HINTS: Final[Mapping[str, str]] = {
     "missing_library": install_command("explore"),
     "no_photo_with_a_face": "name photos that show faces",
     "no_umap": "pip install umap-learn, or choose --method tsne",
-    "output_suffix": "the suffix of --output says what to write",
+    "output_suffix": "the suffix of --output selects the format",
 }
 
 MESSAGES: Final[Mapping[str, str]] = {

@@ -1,4 +1,4 @@
-"""What the command line says to do about galleries, by remedy, and about what an examination finds in one."""
+"""The hints of the command line about galleries, by remedy, and about the findings of `gallery-health`."""
 
 from __future__ import annotations
 

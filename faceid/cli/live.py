@@ -64,7 +64,7 @@ def run(
             metavar="N",
             min=1,
             max=100,
-            help="Decide after N looks at a face at the earliest.",
+            help="Decide after at least N looks at a face.",
         ),
     ] = 1,
     threshold: Threshold = None,
@@ -76,11 +76,11 @@ def run(
         typer.Option(
             "--liveness",
             metavar="off|passive|challenge",
-            help="Name only live faces: judged by the picture alone, or also by requested movements.",
+            help="Name only live faces, checked by the picture alone or also by requested movements.",
         ),
     ] = "off",
     realtime: Annotated[
-        bool, typer.Option("--realtime", help="Play a file at its own pace, not as fast as possible.")
+        bool, typer.Option("--realtime", help="Play a file at its frame rate, not as fast as possible.")
     ] = False,
     max_fps: Annotated[
         float | None,
@@ -92,13 +92,13 @@ def run(
             show_default=False,
         ),
     ] = None,
-    no_display: Annotated[bool, typer.Option("--no-display", help="Open no window.")] = False,
+    no_display: Annotated[bool, typer.Option("--no-display", help="Do not open a window.")] = False,
     record: Annotated[
         Path | None,
         typer.Option(
             "--record",
             metavar="FILE",
-            help="Write what the window shows to FILE: .mp4, .mkv or .avi. A new part begins every hour.",
+            help="Record the annotated video to FILE: .mp4, .mkv or .avi. A new part begins every hour.",
             show_default=False,
         ),
     ] = None,
@@ -118,18 +118,18 @@ def run(
             metavar="PORT",
             min=1,
             max=65535,
-            help="Serve what the window shows to browsers on this machine.",
+            help="Serve the annotated video to browsers on this machine.",
             show_default=False,
         ),
     ] = None,
     stats: Annotated[
         bool,
-        typer.Option("--stats", help="Tell frames a second, delay, CPU and memory every five seconds."),
+        typer.Option("--stats", help="Print frames per second, delay, CPU and memory every five seconds."),
     ] = False,
 ) -> None:
-    """Watch a camera, stream or video and say who is there, or, with --claim, whether it is that person.
+    """Watch a camera, stream or video and identify people, or, with --claim, verify one person.
 
-    By the gallery's policy, as `identify` and `verify` do. Ends with q or Ctrl-C, or with the source.
+    The gallery's policy decides, as in `identify` and `verify`. The command ends with q or Ctrl-C, or with the source.
     """
     from faceid.live.loop import ACCEPTING, Until
     from faceid.live.screen.screens import Screens
@@ -139,7 +139,7 @@ def run(
     output = session.output
     accepted = False
     with _until_terminated(), Screens() as screens:
-        # First: who mistyped a path or has no display needs not wait for networks to load.
+        # Checked first: errors in a path or a missing display appear before networks load.
         _open(
             screens, source, output, window=not no_display, record=record, snapshots=snapshot_dir, port=mjpeg
         )
@@ -180,7 +180,7 @@ def _open(
     snapshots: Path | None,
     port: int | None,
 ) -> None:
-    """Open the screens that were asked for. Only the window is mirrored."""
+    """Open the requested screens. Only the window is mirrored."""
     from faceid.live.screen.annotate import Annotator
     from faceid.live.source.addresses import Camera, parse_address
 
@@ -244,7 +244,7 @@ def _tell(stats: Stats, output: Output) -> None:
 
 @contextmanager
 def _until_terminated() -> Iterator[None]:
-    """Make a stopped service end as by Ctrl-C: recordings are closed, cameras released."""
+    """Make a stopped service end as with Ctrl-C: recordings are closed, cameras released."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt

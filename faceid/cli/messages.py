@@ -1,4 +1,4 @@
-"""Errors in the words of the command line: the exit code, the message, and what to do.
+"""Turns errors into the words of the command line: the exit code, the message, and the hint.
 
 An error or a problem names its `remedy`. The tables of the `hints_*` modules turn it into words. A message has an
 entry only where the command line's words differ from those of `str(error)`.
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from faceid.evaluation.findings import Health
 
 EXIT_INTERNAL = 70
-"""A fault of faceid's own (EX_SOFTWARE of sysexits.h): not one of the codes that mean something about the input."""
+"""An internal error of faceid (EX_SOFTWARE of sysexits.h), distinct from the codes about the input."""
 
 TABLES: Final = (hints_input, hints_gallery, hints_analysis, hints_networks)
 
@@ -26,7 +26,7 @@ HINTS: Final[Mapping[str, str]] = {key: text for table in TABLES for key, text i
 """Remedy -> what to do, a template for `str.format` with the error's facts and its `path`."""
 
 MESSAGES: Final[Mapping[str, str]] = {key: text for table in TABLES for key, text in table.MESSAGES.items()}
-"""Remedy -> what is wrong, likewise."""
+"""Remedy -> what is wrong, a template of the same kind."""
 
 _EXIT_CODES: tuple[tuple[type[FaceIDError], int], ...] = (
     (Refused, 1),
@@ -38,7 +38,7 @@ _EXIT_CODES: tuple[tuple[type[FaceIDError], int], ...] = (
 
 
 def exit_code_of(error: FaceIDError) -> int:
-    """The exit code of a command that ends with `error`; 4 for a database error of no other kind."""
+    """The exit code of a command that ends with `error`; 4 for any other database error."""
     return next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), 4)
 
 
@@ -49,18 +49,18 @@ def message_of(error: FaceIDError | Problem) -> str:
 
 
 def hint_for(error: FaceIDError | Problem) -> str | None:
-    """What to do about it; None where nothing is known."""
+    """What to do about it; None if no hint is known."""
     return _filled(HINTS, error)
 
 
 def advised(finding: Health) -> Health:
-    """`finding` with advice that names the command to give, where there is one."""
+    """`finding` with advice that names the command to run, if there is one."""
     template = hints_gallery.ADVICE.get((finding.kind, len(finding.template_ids)))
     return finding if template is None else replace(finding, advice=template.format(*finding.template_ids))
 
 
 def in_words(check: CheckResult) -> CheckResult:
-    """`check` with a detail that says what is wrong and what to do."""
+    """`check` with a detail that describes the problem and the remedy."""
     if check.problem is None:
         return check
     message, hint = message_of(check.problem), hint_for(check.problem)
@@ -79,5 +79,5 @@ def _filled(table: Mapping[str, str], error: FaceIDError | Problem) -> str | Non
     try:
         return template.format(**{**error.facts, "path": error.path})
     except (LookupError, TypeError, ValueError, AttributeError):
-        # A library's own error may lack a fact. What is wrong must reach the user even then.
+        # A library's own error may lack a fact. Its message must reach the user even then.
         return None

@@ -1,4 +1,4 @@
-"""`faceid models`: which networks are there, and how to get more."""
+"""`faceid models`: list the networks and fetch their weights."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def pull(
     ] = None,
     default: Annotated[bool, typer.Option("--default", help="Make new galleries use this network.")] = False,
 ) -> None:
-    """Fetch, check and keep the weights of one network. Goes on where an interrupted download stopped."""
+    """Fetch, check and keep the weights of one network. An interrupted download continues."""
     from faceid.networks import registry, weights
 
     session = session_of(context)

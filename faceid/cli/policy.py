@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from faceid.cli._options import Fmr, Fpir, Threshold, session_of
-from faceid.cli._render import Output, counted, in_force
+from faceid.cli._render import Output, active_threshold, counted
 from faceid.decision.decide import Target
 from faceid.errors import UsageError
 from faceid.results import PolicyReport
@@ -34,10 +34,10 @@ def show(context: typer.Context) -> None:
 
 @app.command("set")
 def set_(context: typer.Context, fmr: Fmr = None, fpir: Fpir = None, threshold: Threshold = None) -> None:
-    """Activate a policy: an FMR for verify and compare, an FPIR for identify, or a distance for all of them.
+    """Activate a policy: an FMR for verify and compare, an FPIR for identify, or a distance for all three.
 
-    An FPIR is kept as the gallery grows, by a stricter threshold; a distance stays as it is. Rates are those of the
-    gallery's own calibration, else of the model's.
+    As the gallery grows, a stricter threshold keeps an FPIR; a distance does not change. Rates come from the gallery's
+    own calibration, else from the model's.
     """
     target = Target(threshold=threshold, fmr=fmr, fpir=fpir)
     if target == Target():
@@ -85,7 +85,7 @@ def rollback(
         ),
     ] = None,
 ) -> None:
-    """Take back the policy that was activated last: the one before it is active again, or the default.
+    """Deactivate the latest policy: the previous one is active again, or the default.
 
     With ID, activate that policy again instead.
     """
@@ -133,7 +133,7 @@ def _show(output: Output, reports: Iterable[PolicyReport]) -> None:
             continue
         stored = f"policy {report.policy.policy_id}, active since {report.since}"
         output.line(f"{command}: {stored if report.policy.source == 'gallery' else 'the default'}")
-        output.line(f"  {in_force(report.policy)}")
+        output.line(f"  {active_threshold(report.policy)}")
         if report.data is not None:
             output.line(
                 f"  FMR {report.fmr_low:.2e} .. {report.fmr_high:.2e} (95 %) by {report.data}:"

@@ -20,7 +20,7 @@ def run(
         bool,
         typer.Option(
             "--allow-missing",
-            help="Switch although some templates cannot be computed: these stay, and searches do not find them.",
+            help="Switch even if some templates cannot be computed: these stay, and searches do not find them.",
         ),
     ] = False,
     drop_old: Annotated[
@@ -30,9 +30,9 @@ def run(
 ) -> None:
     """Compute every template again with another network, then switch in one transaction.
 
-    From the crops that `enroll --store-crops` kept, else from the photos, which must be unchanged where they were.
-    The gallery stays in use meanwhile. Run it again after an interruption: it goes on where it stopped. Nothing is
-    switched while a template is missing; those are listed.
+    It uses the crops that `enroll --store-crops` kept, else the photos, which must be unchanged at their paths. The
+    gallery stays in use meanwhile. Repeat an interrupted command to continue it. The gallery does not switch while
+    templates are missing; the command lists them.
     """
     session = session_of(context)
     output = session.output

@@ -32,8 +32,7 @@ def run(
 ) -> None:
     """Remove an identity with all its templates, or a single template. This cannot be undone.
 
-    The vectors are overwritten in the database, not only unlinked. An identity whose last template goes is
-    removed with it.
+    The vectors are overwritten in the database, not only unlinked. An identity is removed with its last template.
     """
     if (name is None) == (template is None):
         raise UsageError("give either a NAME or --template ID")

@@ -1,4 +1,4 @@
-"""`faceid show`: what is stored of one person?"""
+"""`faceid show`: list the templates of one person."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ def run(
         str,
         typer.Argument(
             metavar="FOLDER",
-            help="A folder of one folder a person, or an archive of them, as for enroll --each-folder.",
+            help="A folder with one folder per person, or an archive of it, as for enroll --each-folder.",
             show_default=False,
         ),
     ],
@@ -98,7 +98,7 @@ def run(
     photos: Annotated[
         int | None,
         typer.Option(
-            "--photos", metavar="K", help="Photos of each in a batch. Default: 4.", show_default=False
+            "--photos", metavar="K", help="Photos of each person in a batch. Default: 4.", show_default=False
         ),
     ] = None,
     steps: Annotated[
@@ -115,7 +115,7 @@ def run(
         typer.Option(
             "--rate",
             metavar="R",
-            help="The learning rate. Default: 1e-3 from scratch, else 1.5e-3 of what each tensor measures.",
+            help="The learning rate. Default: 1e-3 from scratch, else 1.5e-3 relative to each tensor's size.",
             show_default=False,
         ),
     ] = None,
@@ -133,7 +133,7 @@ def run(
         typer.Option(
             "--distillation",
             metavar="W",
-            help="How strongly templates are held where the starting network has them. Default: 10; 0 from scratch.",
+            help="How strongly templates are held near those of the starting network. Default: 10; 0 from scratch.",
             show_default=False,
         ),
     ] = None,
@@ -152,7 +152,7 @@ def run(
         typer.Option(
             "--crops",
             metavar="DIR",
-            help="Where aligned faces are kept; several runs may share it. Default: in the run's folder.",
+            help="The folder for aligned faces; several runs may share it. Default: in the run's folder.",
             show_default=False,
         ),
     ] = None,
@@ -161,7 +161,7 @@ def run(
         typer.Option(
             "--multi-face",
             metavar="reject|largest",
-            help="Of several faces in a photo take none, or the largest where it clearly is.",
+            help="With several faces in a photo, take none, or the largest if it is clearly larger.",
         ),
     ] = "reject",
     min_face: MinFace = None,
@@ -172,7 +172,7 @@ def run(
         ),
     ] = 1,
 ) -> None:
-    """Train a network on your own people for use with `--model`, and calibrate it on people it has never seen.
+    """Train a network on your own people for use with `--model`, and calibrate it on separate people.
 
     Three separate groups of people train the network, choose the best step and calibrate. An interrupted run
     continues when the command is repeated. Needs `pip install "faceid-verify[train]"`.

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from faceid.cli._options import Fmr, Fpir, MinFace, Threshold, session_of
-from faceid.cli._render import as_evidence, in_force
+from faceid.cli._render import active_threshold, as_evidence
 from faceid.decision.decide import Target
 
 NAME = "verify"
@@ -24,8 +24,8 @@ def run(
 ) -> None:
     """Check one photo against one enrolled person.
 
-    The gallery's policy (`faceid policy`) decides where there is one. Otherwise one non-mated photo in 10,000 matches
-    (FMR 1e-4).
+    The gallery's active policy (`faceid policy`) decides. Without one, one non-mated photo in 10,000 matches (FMR
+    1e-4).
     """
     target = Target(threshold=threshold, fmr=fmr, fpir=fpir)
     session = session_of(context)
@@ -38,5 +38,5 @@ def run(
     )
     if words := as_evidence(result.llr):
         session.output.line(words)
-    session.output.line(in_force(result.policy))
+    session.output.line(active_threshold(result.policy))
     raise typer.Exit(0 if result.verified else 1)

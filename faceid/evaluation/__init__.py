@@ -1,1 +1,1 @@
-"""Scores -> error rates -> thresholds."""
+"""Turns scores into error rates and thresholds."""

@@ -1,4 +1,4 @@
-"""Activate a calibration of the user's data in a gallery."""
+"""Activates a calibration of the user's data in a gallery."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from faceid.types import ModelKey
 _STRICTER = (0.1, 0.01)
 
 
-def put_in_force(
+def activate_calibration(
     gallery: Gallery,
     material: Material,
     goal: Goal,
@@ -39,9 +39,9 @@ def put_in_force(
 
     `own` is the model's own calibration: the ambiguity margin is taken from there.
 
-    A goal other than FMR or FPIR is put as the FMR that was found for it, or, where none matched falsely, as its
-    upper bound. GalleryError (`model_mismatch`) for data of another model than the gallery's, UsageError where nobody
-    knows of which they are, InputError where mated pairs look worse than non-mated ones.
+    A goal other than FMR or FPIR is stored as the FMR that was found for it, or, without a false match, as the upper
+    bound of that FMR. Raises GalleryError (`model_mismatch`) for data of another model than the gallery's, UsageError
+    if their model is unknown, InputError if mated pairs are farther apart than non-mated ones.
     """
     proposed = findings.proposed
     assert proposed is not None
@@ -49,7 +49,7 @@ def put_in_force(
     for caveat in findings.caveats:
         if caveat.code in ("swapped", "constant"):
             raise InputError(
-                f"{caveat.message.rstrip('?')}: this threshold is not put in force",
+                f"{caveat.message.rstrip('?')}: this threshold is not activated",
                 code=caveat.code,
                 path=material.data.source,
             )
@@ -66,7 +66,7 @@ def put_in_force(
 def _calibration(
     material: Material, own: Calibration | None, proposed: OperatingRow, rate: float, rng: np.random.Generator
 ) -> Calibration:
-    """What the data say at the usual rates, at `rate` as proposed, and beyond as far as a fit carries."""
+    """The calibration points at the usual rates, at the proposed `rate`, and beyond as far as a fit carries."""
     data = material.comparisons
     rows = {rate: proposed}
     for stricter in (rate * factor for factor in _STRICTER):
@@ -82,7 +82,7 @@ def _calibration(
         if not points or (point.distance > points[-1].distance and point.fnmr <= points[-1].fnmr):  # type: ignore[operator]
             points.append(point)
         elif fmr == rate:
-            # What was asked for counts, whatever chance made of its neighbours.
+            # The requested rate counts, however its neighbours vary by chance.
             points = [*(other for other in points if other.distance < point.distance), point]
     source, photos, people = material.data.source, material.data.photos, material.data.identities
     return Calibration(
@@ -101,7 +101,7 @@ def _calibration(
 def _point(fmr: float, row: OperatingRow, count: int) -> CalibrationPoint:
     return CalibrationPoint(
         fmr=fmr,
-        # Rounded towards strictness.
+        # Rounded to the strict side.
         distance=math.floor(row.threshold * 1e9) / 1e9,
         low=min(row.fmr.low, fmr),
         high=max(row.fmr.high, fmr),

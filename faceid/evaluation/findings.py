@@ -1,4 +1,4 @@
-"""What an evaluation has found, as plain values: the report, its JSON and the command line are made from this.
+"""The findings of an evaluation as plain values, from which the report, its JSON and the command line are made.
 
 Distances are the model's own metric, smaller is closer. Rates are shares (0..1). Arrays are tuples here: a finding
 is a document, not a data set.
@@ -14,10 +14,10 @@ from faceid.evaluation.statistics.intervals import Interval, Ratio
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """What was evaluated: where it came from, and how much of it could be used.
+    """The evaluated data: their source, and how much of them could be used.
 
     `lost` counts photos by reason code (no_face, unreadable, ...), `duplicates` pairs of identities that hold the same
-    file. `sha256` is of the list of files and names, by which two evaluations are known to be of the same data.
+    file. `sha256` is that of the list of files and names: equal hashes mean the same data.
     """
 
     source: str
@@ -34,8 +34,9 @@ class Data:
 
 @dataclass(frozen=True, slots=True)
 class OperatingRow:
-    """One threshold, what it was asked for, and both error rates with 95 % intervals, failures to acquire included in
-    `frr` and `far`. `extrapolated` says that it comes from a fit to the tail, not from counting."""
+    """One threshold, the requested rate, and both error rates with 95 % intervals; `frr` and `far` include failures to
+    acquire. `extrapolated` means that it comes from a fit to the tail, not from counting.
+    """
 
     asked: str
     threshold: float
@@ -50,7 +51,7 @@ class OperatingRow:
 
 @dataclass(frozen=True, slots=True)
 class DetCurve:
-    """The error trade-off: (p,) thresholds rising, FMR, FNMR, and the 95 % band of FNMR at each of them."""
+    """The error trade-off: (p,) rising thresholds, FMR, FNMR, and the 95 % band of FNMR at each threshold."""
 
     threshold: tuple[float, ...]
     fmr: tuple[float, ...]
@@ -95,10 +96,10 @@ class CohortRow:
 
 @dataclass(frozen=True, slots=True)
 class Differential:
-    """Worst to best group (ISO/IEC 19795-10): the ratio of FMR, and of FNMR; None where the best has no errors.
+    """Worst to best group (ISO/IEC 19795-10): the ratio of FMR, and of FNMR; None if the best has no errors.
 
-    The intervals are of the two groups that turned out worst and best: among many groups of one true rate some pair
-    is far apart by chance.
+    The intervals are for the two groups observed as worst and best: among many groups with one true rate some pair is
+    far apart by chance.
     """
 
     attribute: str
@@ -181,7 +182,7 @@ class OneShot:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """A whole evaluation. Parts that were not asked for, or that the data cannot carry, are None or empty."""
+    """A whole evaluation. Parts that were not requested, or for which the data are too few, are None or empty."""
 
     title: str
     created_at: str

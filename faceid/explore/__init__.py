@@ -1,1 +1,1 @@
-"""Looking at what a network makes of faces: embeddings as files, pictures, neighbours, groups and copies."""
+"""Explores the embeddings of faces: files, pictures, neighbours, groups and copies."""

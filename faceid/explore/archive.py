@@ -1,9 +1,9 @@
-"""Embeddings in .npz archives: those of faces that were looked at, which a gallery imports too, and exported ones.
+"""Reads embeddings from .npz archives, written by `embed` or `export`; a gallery imports them too.
 
-Arrays: `embeddings` float32 (n, d), `sources` str (n), `photo_sha256` str (n), `boxes` float32 (n, 4) as x1, y1, x2,
-y2 in pixels, `quality` float32 (n), `outside` float32 (n), the share of the box beyond the border of the picture, and,
-where one face at least has a name, `names` str (n), "" where unknown; scalar strings `model`, `metric`,
-`weights_sha256` and `aligner`.
+Arrays: `embeddings` float32 (n, d), `sources` str (n), `photo_sha256` str (n), `boxes` float32 (n, 4) as x1, y1, x2, y2
+in pixels, `quality` float32 (n), `outside` float32 (n), the share of the box beyond the border of the picture, and, if
+at least one face has a name, `names` str (n), "" if unknown; scalar strings `model`, `metric`, `weights_sha256` and
+`aligner`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _REMEDY = "form_of_embeddings"
 
 
 def read_archive(path: Path) -> Faces:
-    """What `embed` or `export` wrote. Vectors are brought to unit length. Raises InputError (`bad_archive`)."""
+    """Read the output of `embed` or `export`. Vectors are scaled to unit length. Raises InputError (`bad_archive`)."""
     with opened(path, _REMEDY) as archive:
         there = {name.removesuffix(".npy") for name in archive.namelist()}
         if missing := [name for name in ("embeddings", "model", "metric") if name not in there]:

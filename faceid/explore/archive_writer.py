@@ -1,4 +1,4 @@
-"""Embeddings on their way into an archive, of any number in little memory."""
+"""Writes any number of embeddings to an archive in little memory."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ ROWS = 16_384
 
 
 class ArchiveWriter:
-    """Rows for the archive at `path`, as `faceid.explore.archive` describes it.
+    """Collects rows for the archive at `path`, in the format of `faceid.explore.archive`.
 
-    What is not held waits on the same disk, in files without a name: they are gone with the process, however it ends.
-    `rows` and `named` count the faces so far and those with a name.
+    Further rows wait on the same disk in files without a name, which vanish when the process ends in any way. `rows`
+    and `named` count the faces so far and those with a name.
     """
 
     def __init__(self, path: Path, held: int = ROWS) -> None:
@@ -57,7 +57,7 @@ class ArchiveWriter:
         self._files.close()
 
     def add(self, row: FaceRow) -> None:
-        """Take up one face. Raises UsageError (`cannot_write`), as for a full disk."""
+        """Add one face. Raises UsageError (`cannot_write`), as for a full disk."""
         self._held.append(row)
         self.rows += 1
         self.named += row.name != NOBODY
@@ -65,7 +65,7 @@ class ArchiveWriter:
             self._put_away()
 
     def write(self, model: ModelKey) -> None:
-        """Write the archive, which is there when it is whole. Raises UsageError (`cannot_write`)."""
+        """Write the archive, which appears when it is complete. Raises UsageError (`cannot_write`)."""
         self._put_away()
         names = [name for name in self._waiting if name != "names" or self.named]
         with replacing(self._path) as file, writing(self._path), zipfile.ZipFile(file, "w") as archive:
@@ -87,7 +87,7 @@ class ArchiveWriter:
         with writing(self._path):
             for name, column in _columns(self._held).items():
                 np.save(self._waiting[name], column, allow_pickle=False)
-                # Strings are as wide as the longest of all.
+                # Strings are as wide as the longest one.
                 self._kinds[name] = np.promote_types(self._kinds.get(name, column.dtype), column.dtype)
                 self._shapes[name] = column.shape[1:]
         self._held.clear()

@@ -1,4 +1,4 @@
-"""How alike groups of faces must be to be joined, by the calibration of their network."""
+"""Computes how similar groups of faces must be to be joined, by the calibration of their network."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LARGEST_FMR = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """A distance with the cosine that is the same, and the FMR of a single comparison there (None: unknown).
+    """A distance with the equivalent cosine, and the FMR of a single comparison there (None: unknown).
 
     `measured` names the calibration: that of the `gallery`, or that of the network's `card`.
     """
@@ -36,15 +36,15 @@ class Bound:
 def bound_of(
     faces: Faces, target: Target, settings: Settings | None = None, own: Calibration | None = None
 ) -> Bound:
-    """The bound for `target`; for none, that of FMR 1 / n with n faces, LARGEST_FMR at most.
+    """The bound for `target`; without one, that of FMR 1 / n with n faces, LARGEST_FMR at most.
 
     Then about one face of another person is within the distance of a face, for any number of faces. The mean over all
     pairs of two groups keeps that face out. Chosen by measurement (`scripts/studies/compare_clusterings.py`): a rate
     that does not follow n is too strict for a hundred faces, or too lax for thousands.
 
-    Rates are read from `own`, a calibration on the user's people, where there is one; for the bound without a target
-    only as far as it reaches. Else the network's card says. Networks of the user's own are looked for where `settings`
-    say. Raises UsageError where a rate is asked of a network without calibration, ModelError for an unknown one.
+    Rates are read from `own`, a calibration on the user's people, if there is one; for the bound without a target only
+    as far as it reaches. Else they come from the network's card. `settings` tells where the user's networks are. Raises
+    UsageError if a rate is requested from a network without calibration, ModelError for an unknown network.
     """
     try:
         card = registry.card(faces.model, settings.models_dir if settings else None).calibration
@@ -57,7 +57,7 @@ def bound_of(
     if target == Target() and calibration is not None:
         wanted = min(LARGEST_FMR, 1.0 / len(faces))
         if calibration.points[0].fmr > wanted and card is not None:
-            # A small calibration says nothing of rare matches, and its strictest distance is too lax for many faces.
+            # A small calibration has no data on rare matches, and its strictest distance is too lax for many faces.
             calibration = card
         target = Target(fmr=max(wanted, calibration.points[0].fmr))
     policy = policy_for(target, calibration)
@@ -75,10 +75,10 @@ def bound_of(
 def copy_bound(model: str, metric: Metric, settings: Settings | None = None) -> float:
     """The least cosine of one face on two copies of a photo, by the network `model`.
 
-    A quarter of the strictest distance that its calibration has; a cosine of 0.99 without one. By the default network,
-    faces on mirrored and slightly cropped copies differ by 0.003 mostly, and by 0.01 in one of twenty at most; of pairs
-    of different photos of one person, one in 200 is nearer than 0.011. Copies are a matter of the network, not of whose
-    faces they show: a gallery's own calibration does not count here.
+    A quarter of the strictest distance in its calibration; a cosine of 0.99 without one. With the default network,
+    faces on mirrored and slightly cropped copies usually differ by 0.003, and by more than 0.01 in at most one case of
+    twenty; of pairs of different photos of one person, one in 200 is nearer than 0.011. The distance of copies depends
+    on the network, not on the people: a gallery's own calibration does not count here.
     """
     calibration = registry.card(model, settings.models_dir if settings else None).calibration
     return 0.99 if calibration is None else _cosine(calibration.points[0].distance / 4, metric)

@@ -1,4 +1,4 @@
-"""A list of photos or rows that show different people."""
+"""Reads a list of photos or rows that show different people."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _COLUMNS = (("file1", "file2"), ("row1", "row2"))
 def read_cannot_link(path: Path, faces: Faces) -> NDArray[np.int64]:
     """Pairs of rows (c, 2) int64 that are different people, from a CSV with `file1,file2` or `row1,row2`.
 
-    `file1,file2`: no person is on both photos; files as `sources` has them, relative ones as they are
-    or below the folder of the CSV. `row1,row2`: rows of the archive, from 0. Raises InputError for a line that names
-    nothing that is there, or one face twice; UsageError for another header.
+    `file1,file2`: no person is on both photos; files as in `sources`, relative ones unchanged or below the folder of
+    the CSV. `row1,row2`: rows of the archive, from 0. Raises InputError for a line that names an absent photo or row,
+    or one face twice; UsageError for another header.
     """
     rows: dict[str, list[int]] = {}
     for row, source in enumerate(faces.sources):

@@ -1,8 +1,8 @@
-"""How well groups agree with people, where it is known who is who.
+"""Measures how well groups agree with people, for faces of known identity.
 
 Pairs: of the pairs of faces in one group, the share of one person (precision); of the pairs of one person, the share in
 one group (recall). B-cubed (Bagga and Baldwin 1998; Amigo et al. 2009): the same for each face, with the faces of its
-group and of its person, itself among them, averaged over faces: one huge group cannot drown all others.
+group and of its person, itself among them, averaged over faces: one huge group cannot dominate all others.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Floats: TypeAlias = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class ClusterQuality:
-    """Over the faces whose identity is known. Pairwise shares are None where there is no such pair.
+    """Over the faces of known identity. Pairwise shares are None without such a pair.
 
     The intervals of B-cubed (95 %) resample people; with one person only they are None.
     """
@@ -44,7 +44,7 @@ class ClusterQuality:
 
 
 def quality_of(group: Ints, identity: Ints, rng: np.random.Generator) -> ClusterQuality | None:
-    """How well groups (n,) agree with identities (n,), -1 for unknown; None where no identity is known."""
+    """The agreement of groups (n,) with identities (n,), -1 for unknown; None if no identity is known."""
     known = np.flatnonzero(identity >= 0)
     if not known.size:
         return None

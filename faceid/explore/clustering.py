@@ -1,10 +1,10 @@
-"""Groups of faces by constrained average linkage on a graph of neighbours.
+"""Groups faces by constrained average linkage on a graph of neighbours.
 
-The two groups whose faces are most alike on average are joined, as long as that average reaches a bound and no two
-faces that are known to be different people are joined (UPGMA, Sokal and Michener 1958; constraints as Davidson
-and Ravi 2005). The mean cosine over all pairs of two groups of unit vectors is the product of their mean vectors, so
-that it is exact without a matrix of distances. Where it reaches the bound, one pair at least does: pairs of groups
-without such a pair, an edge of the graph, need not be looked at.
+The two groups with the most similar faces on average are joined, while that average reaches a bound and no two faces of
+known different people come together (UPGMA, Sokal and Michener 1958; constraints as Davidson and Ravi 2005). The mean
+cosine over all pairs of two groups of unit vectors is the product of their mean vectors, so it is exact without a
+matrix of distances. If it reaches the bound, at least one pair does: pairs of groups without such a pair, an edge of
+the graph, are skipped.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ Ints: TypeAlias = NDArray[np.int64]
 Floats: TypeAlias = NDArray[np.float64]
 
 NEIGHBOURS = 64
-"""Edges that a face has to its nearest, at most. Nearer groups than so many faces hide what lies beyond."""
+"""The most edges from a face to its nearest faces. Groups beyond so many nearer faces stay hidden."""
 
 _PROBES = 4096
 
 
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """Pairs of faces that are alike: `first` < `second` (m,) int64 and their cosines (m,) float64."""
+    """Pairs of similar faces: `first` < `second` (m,) int64 and their cosines (m,) float64."""
 
     first: Ints
     second: Ints
@@ -37,9 +37,10 @@ class Graph:
 
 
 def graph_of(vectors: NDArray[np.float32], least: float, neighbours: int = NEIGHBOURS) -> Graph:
-    """The pairs of (n, d) unit vectors whose cosine reaches `least`, of each face at most the nearest `neighbours`.
+    """The pairs of (n, d) unit vectors with a cosine of at least `least`, for each face at most the nearest
+    `neighbours`.
 
-    Searched by the index that a gallery of n templates has: exact up to 50,000.
+    The search uses the index of a gallery with n templates: exact up to 50,000.
     """
     count, dim = vectors.shape
     index = open_index(dim, expected=count)
@@ -60,8 +61,8 @@ def graph_of(vectors: NDArray[np.float32], least: float, neighbours: int = NEIGH
 def cluster(vectors: NDArray[np.float32], graph: Graph, least: float, cannot: Ints) -> Ints:
     """The group of each of (n, d) unit vectors: (n,) int64 from 0, largest group first.
 
-    `least` is the mean cosine to which groups are joined. `cannot` (c, 2) are rows that are different people: no group
-    has both of a pair. Raises ValueError for a pair of a row with itself.
+    `least` is the mean cosine to which groups are joined. `cannot` (c, 2) are rows of different people: no group has
+    both rows of a pair. Raises ValueError for a pair of a row with itself.
     """
     if (cannot[:, 0] == cannot[:, 1]).any():
         raise ValueError("a face cannot be kept apart from itself")
@@ -79,7 +80,7 @@ def numbered(labels: Ints) -> Ints:
 
 
 class _Groups:
-    """Groups by the row of the face that stands for them; a group that was joined to another is gone."""
+    """Groups by the row of a representative face; a group that was joined to another no longer exists."""
 
     def __init__(self, vectors: NDArray[np.float32], graph: Graph, least: float, cannot: Ints) -> None:
         self._least = least
@@ -102,10 +103,10 @@ class _Groups:
         heapq.heapify(self._heap)
 
     def join(self) -> None:
-        """Join what is most alike until nothing reaches the bound."""
+        """Join the most similar groups until no pair reaches the bound."""
         while self._heap:
             _, one, other, age, other_age = heapq.heappop(self._heap)
-            # An entry is of groups as they were: if one has grown or gone since, a newer entry counts.
+            # An entry describes earlier groups: if one has grown or was joined since, a newer entry counts.
             if age == self._age[one] and other_age == self._age[other]:
                 self._merge(one, other)
 
@@ -131,7 +132,7 @@ class _Groups:
                     relation[third].add(one)
                     relation[one].add(third)
             relation[other] = set()
-        # No group is near itself; apart from itself it never was, or it would not have been joined.
+        # No group is its own neighbour; it never had a cannot-link to itself, or it would not have been joined.
         self._near[one].discard(one)
         self._offer(one)
 

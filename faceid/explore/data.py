@@ -1,4 +1,4 @@
-"""DATA of the command line -> faces: photos, an archive of embeddings, or the gallery."""
+"""Turns DATA of the command line into faces: photos, an archive of embeddings, or the gallery."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from faceid.gallery.gallery import Gallery
 from faceid.recognition.pipeline import Pipeline
 
 GALLERY = "gallery"
-"""DATA that means the gallery itself; a folder of that name is `./gallery`."""
+"""The value of DATA that means the gallery itself; a folder of that name is `./gallery`."""
 
 Report = Callable[[EmbedResult, int | None], None]
-"""Called with the result of each photo, and the number of photos where it is known."""
+"""Called with the result of each photo, and the number of photos if it is known."""
 
 
 def load(
@@ -29,10 +29,11 @@ def load(
     report: Report,
     least: int = 1,
 ) -> Faces:
-    """The faces of DATA: a folder of photos or of one folder a person, an archive of either, an .npz, or the gallery.
+    """The faces of DATA: a folder of photos, or of one folder per person, an archive of either, an .npz, or the
+    gallery.
 
-    Photos are looked at with `pipeline`. Raises UsageError for what does not exist, InputError for what holds fewer
-    than `least` faces.
+    `pipeline` processes photos. Raises UsageError if DATA does not exist, InputError if it holds fewer than `least`
+    faces.
     """
     faces = _load(what, pipeline, gallery, report)
     if len(faces) < least:
@@ -62,7 +63,7 @@ def _load(
 
 
 def of_gallery(gallery: Gallery) -> Faces:
-    """All templates of a gallery. Raises InputError where nothing is enrolled, and GalleryError."""
+    """All templates of a gallery. Raises InputError if it is empty, and GalleryError."""
     names: list[str] = []
     sources: list[str] = []
     digests: list[str] = []

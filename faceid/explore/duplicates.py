@@ -1,7 +1,8 @@
-"""Photos that are one photo: the same bytes, or resized, recompressed, mirrored or cropped a little.
+"""Finds copies of a photo: the same bytes, or resized, recompressed, mirrored or slightly cropped.
 
-Two witnesses. The perceptual hash alone decides where it is near. Where it is only rather near, as after cropping, the
-faces must agree: as many on both photos, and each nearer to one of the other's than two photos of one person are.
+There are two tests. A small difference of the perceptual hashes decides alone. For a moderate difference, as after
+cropping, the faces must agree too: equally many on both photos, and each nearer to one of the other photo than faces on
+two photos of one person are.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ Ints: TypeAlias = NDArray[np.int64]
 Kind: TypeAlias = Literal["exact", "near", "mirrored"]
 
 NEAR_BITS = 40
-"""Of 255 bits: up to so many differ, and the hash alone decides.
+"""Up to this many of 255 different bits, the hash alone decides.
 
 Of photos of three collections (`scripts/studies/check_duplicates.py`), made half as large, reduced to 64 pixels, saved
 at JPEG quality 20, mirrored or brightened, all differ by less; of those without 4 % of their sides 37 to 80 %, by
@@ -34,9 +35,10 @@ collection. Of 124,750 pairs of different photos of LFW, the nearest differ by 6
 """
 
 RATHER_NEAR_BITS = 90
-"""Up to so many, if the faces agree: 71 to 92 % of photos without 8 % of their sides do both.
+"""Up to this many different bits if the faces agree: 71 to 92 % of photos without 8 % of their sides meet both
+conditions.
 
-So near are 0.05 to 1.5 % of pairs of different photos.
+0.05 to 1.5 % of pairs of different photos have so similar hashes.
 """
 
 _ROWS = 256
@@ -46,7 +48,7 @@ _ROWS = 256
 class HashedPhoto:
     """A photo: the SHA-256 of its bytes, its hash (BITS,), its size in pixels, and the embeddings (f, d) of its faces.
 
-    `faces` is None where they were not looked for.
+    `faces` is None without face detection.
     """
 
     path: str
@@ -59,9 +61,9 @@ class HashedPhoto:
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """A photo of a group, and how it is like the first: `bits` of 255 that differ, cosine of the least like face.
+    """A photo of a group, and its difference from the first: `bits` of 255, and the cosine of the least similar face.
 
-    `faces` is None where no faces were compared.
+    `faces` is None if no faces were compared.
     """
 
     path: str
@@ -74,16 +76,16 @@ class Copy:
 
 @dataclass(frozen=True, slots=True)
 class Duplicates:
-    """Photos that are one photo, the largest first: that is the one to keep."""
+    """Copies of one photo, the largest first: that is the one to keep."""
 
     group: int
     photos: tuple[Copy, ...]
 
 
 def hash_photos(photos: Iterable[Photo], pipeline: Pipeline | None) -> Iterator[HashedPhoto | InputError]:
-    """Each photo, or why it cannot be read; with the faces that `pipeline` finds, or without any.
+    """Each photo, or why it cannot be read; with the faces that `pipeline` finds, or without faces.
 
-    A file that is named twice, or by a link as well, is no copy of itself, and looked at once.
+    A file that is named twice, or also by a link, is no copy of itself, and is processed once.
     """
     photos = _once(photos)
     if pipeline is None:
@@ -117,7 +119,7 @@ def _once(photos: Iterable[Photo]) -> Iterator[Photo]:
 def groups_of(photos: Sequence[HashedPhoto], least_cosine: float) -> Iterator[Duplicates]:
     """The groups of two photos or more, largest first. A copy of a copy is in its group.
 
-    Faces agree where each has a cosine of `least_cosine` with one of the other photo.
+    Faces agree if each has a cosine of at least `least_cosine` with one of the other photo.
     """
     if not photos:
         return
@@ -147,7 +149,7 @@ def _pairs(photos: Sequence[HashedPhoto], least_cosine: float) -> Iterator[tuple
         same = first_with.setdefault(photo.sha256, row)
         if same != row:
             yield same, row
-    # Of equal files one is compared: many copies would be many pairs.
+    # Only one of equal files is compared: many copies would be many pairs.
     rows = np.array(sorted(first_with.values()), np.int64)
     bits = np.stack([photos[row].bits for row in rows.tolist()])
     for start in range(0, rows.size, _ROWS):
@@ -169,7 +171,7 @@ def _faces_agree(one: HashedPhoto, other: HashedPhoto, least_cosine: float) -> b
 def face_agreement(one: NDArray[np.float32] | None, other: NDArray[np.float32] | None) -> float | None:
     """The least cosine between a face (m, d) and the nearest of the other photo (n, d), from either side.
 
-    None where a photo shows none, or their numbers differ.
+    None if a photo shows no face, or the numbers of faces differ.
     """
     if one is None or other is None or not len(one) or len(one) != len(other):
         return None

@@ -1,4 +1,4 @@
-"""Embed photos: one row a face, and one result a photo."""
+"""Embeds photos: one row per face, and one result per photo."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from faceid.types import Box, Image
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedFace:
-    """One face of a photo: `row` is its place in the archive. Coordinates are pixels of the upright image."""
+    """One face of a photo: `row` is its row in the archive. Coordinates are pixels of the upright image."""
 
     row: int
     box: Box
@@ -31,7 +31,7 @@ class EmbeddedFace:
 
 @dataclass(frozen=True, slots=True)
 class EmbedResult:
-    """The result of one photo. `name` is None where the identity is unknown, or the photo shows several faces."""
+    """The result of one photo. `name` is None if the identity is unknown, or the photo shows several faces."""
 
     path: str
     status: Literal["ok", "no_face", "unreadable"]
@@ -44,8 +44,7 @@ class EmbedResult:
 class Tally:
     """Counts over photos: `lost` are those without a face by reason code, `named` the faces with a name.
 
-    `crowds` counts photos of a named person that show several faces: which of them is the person's is unknown,
-    so none has the name.
+    `crowds` counts photos of a named person with several faces: the person's face is unknown, so none has the name.
     """
 
     photos: int = 0
@@ -55,7 +54,7 @@ class Tally:
     lost: Counter[str] = field(default_factory=Counter)
 
     def require(self, source: str) -> None:
-        """Raises InputError where no photo of `source` shows a face."""
+        """Raises InputError if no photo of `source` shows a face."""
         if not self.faces:
             reasons = ", ".join(f"{count:,} {reason}" for reason, count in self.lost.most_common())
             raise InputError(
@@ -93,7 +92,7 @@ def embed_photos(
 ) -> Faces:
     """The faces of photos, with thumbnails; `report` receives the result of each photo.
 
-    Raises InputError where no photo shows a face.
+    Raises InputError if no photo shows a face.
     """
     rows: list[FaceRow] = []
     tally = Tally()

@@ -1,4 +1,4 @@
-"""Libraries of the extra `explore`, and the error where one is missing."""
+"""Imports libraries of the extra `explore`, with an error if one is missing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from faceid.errors import UsageError
 
 
 def require(module: str, package: str, what_for: str, remedy: str | None = None) -> Any:
-    """The module. Raises UsageError (`missing_library`) where its package is not installed."""
+    """The module. Raises UsageError (`missing_library`) if its package is not installed."""
     try:
         return import_module(module)
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""Faces as points: embeddings, with all that is known about where they come from."""
+"""Embeddings of faces with their known origin."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ THUMBNAIL_SIDE = 96
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceRow:
-    """One face: a row of `Faces`, whose fields are described there."""
+    """One face: a row of `Faces`, which describes the fields."""
 
     vector: Vector
     name: str
@@ -40,12 +40,12 @@ class FaceRow:
 
 @dataclass(frozen=True, eq=False)
 class Faces:
-    """`vectors` (n, d) float32 of unit length under the network `model`, one row a face.
+    """`vectors` (n, d) float32 of unit length by the network `model`, one row per face.
 
-    `names` are NOBODY's where unknown. `sources` say which photo, `digests` are the SHA-256 of its bytes; both are ""
-    where unknown. `boxes` (n, 4) float32 are x1, y1, x2, y2 in pixels, `quality` (n,) float32 is 0..1, and `outside`
-    (n,) float32 the share 0..1 of the box beyond the border of its picture; NaN where unknown. `thumbnails` are JPEGs,
-    None where none was kept. `lost` counts photos without a face by reason code.
+    `names` are NOBODY if unknown. `sources` are the photos, `digests` the SHA-256 of their bytes; both are "" if
+    unknown. `boxes` (n, 4) float32 are x1, y1, x2, y2 in pixels, `quality` (n,) float32 is 0..1, and `outside` (n,)
+    float32 the share 0..1 of the box beyond the border of its picture; NaN if unknown. `thumbnails` are JPEGs, None if
+    none was kept. `lost` counts photos without a face by reason code.
     """
 
     source: str
@@ -66,7 +66,7 @@ class Faces:
         return len(self.vectors)
 
     def at(self, rows: Ints) -> Faces:
-        """Some of them, by row, in the order of `rows` (k,)."""
+        """The faces at `rows` (k,), in that order."""
         some = rows.tolist()
         return replace(
             self,
@@ -81,12 +81,12 @@ class Faces:
         )
 
     def identities(self) -> Ints:
-        """The identity of each face (n,), numbered from 0 by name; -1 for NOBODY's."""
+        """The identity of each face (n,), numbered from 0 by name; -1 for NOBODY."""
         known = {name: number for number, name in enumerate(sorted({*self.names} - {NOBODY}))}
         return np.array([known.get(name, -1) for name in self.names], dtype=np.int64)
 
     def photos(self) -> Ints:
-        """The photo that each face (n,) is on, numbered from 0; a face of an unknown photo is on one of its own."""
+        """The photo of each face (n,), numbered from 0; a face of an unknown photo has a separate number."""
         known: dict[tuple[str, object], int] = {}
         keys = [
             ("digest", digest) if digest else ("source", source) if source else ("row", row)
@@ -96,7 +96,7 @@ class Faces:
 
 
 def face_thumbnail(image: Image, box: Box | None) -> bytes:
-    """The square around a face as a JPEG of THUMBNAIL_SIDE pixels; the middle of the picture where `box` is None."""
+    """The square around a face as a JPEG of THUMBNAIL_SIDE pixels; the middle of the picture if `box` is None."""
     from faceid.imaging.thumbnails import thumbnail
 
     return thumbnail(image, box, side=THUMBNAIL_SIDE, framed=True)
@@ -105,8 +105,8 @@ def face_thumbnail(image: Image, box: Box | None) -> bytes:
 def thumbnails(faces: Faces, rows: Sequence[int]) -> dict[int, bytes]:
     """Thumbnails (JPEG) of some faces by row.
 
-    A thumbnail that `faces` keeps is used. Otherwise each photo is read once. A face is left out where its photo is
-    missing or has another content.
+    A thumbnail in `faces` is used. Otherwise each photo is read once. A face is left out if its photo is missing or has
+    changed.
     """
     found = {row: kept for row in rows if (kept := faces.thumbnails[row]) is not None}
     wanted: dict[str, list[int]] = {}

@@ -1,4 +1,4 @@
-"""Files that contain faces: written completely or not at all, and readable by their owner only."""
+"""Writes files that contain faces: completely or not at all, and readable by their owner only."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ from faceid.errors import UsageError
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A new file to write to, which takes the place of `path` when the block ends without an error.
+    """A new file to write to, which replaces `path` when the block ends without an error.
 
-    It is there from the beginning, so that a place that cannot be written is refused before the work. Raises
-    UsageError (`cannot_write`).
+    It is created at once, so that an unwritable path is refused before the work. Raises UsageError (`cannot_write`).
     """
     with ExitStack() as stack:
         with writing(path):
@@ -28,7 +27,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 
 def check_place(path: Path) -> None:
-    """Raises UsageError (`cannot_write`) where `path` is a directory or a device: neither gives way to a file."""
+    """Raises UsageError (`cannot_write`) if `path` is a directory or a device: a file cannot replace them."""
     if path.exists() and not path.is_file():
         raise _cannot_write(path, "it is no file" if not path.is_dir() else "it is a directory")
 

@@ -1,4 +1,4 @@
-"""Groups of faces as results, and as a contact sheet."""
+"""Presents groups of faces as results, and as a contact sheet."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class GroupedFace:
-    """A face: `row` of DATA, its photo and box (pixels; None where unknown), and its name where the data have one."""
+    """A face: `row` of DATA, its photo and box (pixels; None if unknown), and its name if the data have one."""
 
     row: int
     path: str
@@ -32,7 +32,7 @@ class GroupedFace:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Faces taken for one person, those nearest to their mean first.
+    """Faces grouped as one person, nearest to their mean first.
 
     `similarity` is the mean cosine over all pairs of them, None for one face. `names` counts the names they have in
     the data, the most frequent first.
@@ -55,7 +55,7 @@ class Aside:
 
 
 def asides_of(faces: Faces, aside: Mapping[Reason, Ints]) -> list[Aside]:
-    """What was set aside, for each reason that there was."""
+    """The faces set aside, by reason."""
     return [
         Aside(reason, len(rows), tuple(_face(faces, row) for row in rows.tolist()))
         for reason, rows in aside.items()
@@ -64,7 +64,9 @@ def asides_of(faces: Faces, aside: Mapping[Reason, Ints]) -> list[Aside]:
 
 
 def groups_of(faces: Faces, label: Ints) -> Iterator[Group]:
-    """The groups of labels (n,) that count from 0, in their order; the first has the number 1, and -1 is no group."""
+    """The groups of labels (n,), which count from 0, in their order; the first group has the number 1, and -1 is no
+    group.
+    """
     order = np.argsort(label, kind="stable")[(label < 0).sum() :]
     if not order.size:
         return
@@ -73,7 +75,7 @@ def groups_of(faces: Faces, label: Ints) -> Iterator[Group]:
         own = faces.vectors[rows].astype(np.float64)
         total = own.sum(axis=0)
         size = len(rows)
-        # All ordered pairs but those of a face with itself.
+        # All ordered pairs except those of a face with itself.
         similarity = float((total @ total - size) / (size * (size - 1))) if size > 1 else None
         nearest = rows[np.argsort(-(own @ total), kind="stable")]
         names = Counter(faces.names[row] for row in rows.tolist() if faces.names[row] != NOBODY)
@@ -87,7 +89,7 @@ def groups_of(faces: Faces, label: Ints) -> Iterator[Group]:
 
 
 def table_of(groups: Sequence[Group], asides: Sequence[Aside]) -> bytes:
-    """A CSV with one line a face: `cluster,row,path,x1,y1,x2,y2,name,set_aside`; one of the first and last is empty."""
+    """A CSV, one line per face: `cluster,row,path,x1,y1,x2,y2,name,set_aside`; the first or the last is empty."""
     file = io.StringIO(newline="")
     rows = csv.writer(file)
     rows.writerow(("cluster", "row", "path", "x1", "y1", "x2", "y2", "name", "set_aside"))
@@ -105,7 +107,7 @@ def contact_sheet(
     about: Sequence[str],
     shown: int,
 ) -> bytes:
-    """A page with the faces of each group, `shown` at most, then single faces and what was set aside, UTF-8."""
+    """A page with the faces of each group, `shown` at most, then single faces and those set aside, UTF-8."""
     values = {
         "title": "Groups of faces",
         "about": about,

@@ -1,8 +1,8 @@
-"""A perceptual hash that knows a picture again after it was resized, recompressed or mirrored.
+"""Computes a perceptual hash that recognises a picture after it was resized, recompressed or mirrored.
 
-The signs of the low frequencies of a small gray copy (DCT; after Zauner 2010, with 0 for the median). Mirroring turns
-the sign of every odd horizontal frequency, so that the hash of the mirror image comes for free: libraries that
-threshold at the median would have to decode and transform twice.
+The signs of the low frequencies of a small gray copy (DCT; after Zauner 2010, with 0 for the median). Mirroring inverts
+the sign of every odd horizontal frequency, so the hash of the mirror image costs nothing: libraries that threshold at
+the median must decode and transform twice.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def mirrored(bits: Bits) -> Bits:
 
 def hamming(first: Bits, second: Bits) -> NDArray[np.int64]:
     """How many bits differ: (m, n) for hashes (m, BITS) and (n, BITS)."""
-    # As a product of signs, which is exact: sums of so few ones are whole in float32.
+    # As a product of signs, which is exact: sums of so few ones are integers in float32.
     signs, others = (np.where(bits, np.float32(1), np.float32(-1)) for bits in (first, second))
     different: NDArray[np.int64] = ((first.shape[1] - signs @ others.T) / 2).astype(np.int64)
     return different

@@ -1,4 +1,4 @@
-"""Photos at the paths that a user gives, with an identity where the folders give one."""
+"""Finds photos at the paths that a user gives, with an identity if the folders give one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def of_paths(paths: Iterable[str], limits: Limits = DEFAULT_LIMITS) -> Photos:
 
     A photo in a sub-folder of a directory has the name of the first folder below it, so that a folder per identity
     gives identities; archives are read as `sources.of_folders` does. All others have the name NOBODY. Raises nothing:
-    what cannot be read is a Photo with its error.
+    an unreadable file is a Photo with its error.
     """
     parts: list[Photos] = []
     for kind, run in groupby(paths, key=_kind):
@@ -44,7 +44,7 @@ def _in_archive(path: str, limits: Limits) -> Photos:
     try:
         return of_folders(path, limits)
     except UsageError:
-        # No folders in it, or nothing that can be read.
+        # It holds no folders, or cannot be read.
         return of_person(NOBODY, [path], limits)
 
 

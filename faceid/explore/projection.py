@@ -1,4 +1,4 @@
-"""Embeddings in two dimensions, and how far each is from its identity's centre."""
+"""Projects embeddings to two dimensions, and computes their distances from the centres of their identities."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ Floats: TypeAlias = NDArray[np.float64]
 Method: TypeAlias = Literal["pca", "tsne", "umap"]
 
 PERPLEXITY = 30.0
-"""About how many neighbours t-SNE keeps a face near to (van der Maaten and Hinton 2008)."""
+"""The approximate number of neighbours that t-SNE keeps near a face (van der Maaten and Hinton 2008)."""
 
 
 ALIKE = 1e-6
-"""Embeddings that differ by less in all their numbers are one point."""
+"""Embeddings that differ by less in every component are one point."""
 
 MANY = 10_000
-"""The number of faces above which t-SNE is so slow that the user should know."""
+"""The number of faces above which t-SNE is so slow that the user is warned."""
 
 
 def project(vectors: NDArray[np.float32], method: Method, seed: int) -> Floats:
     """(n, 2) places of (n, d) embeddings, n >= 3.
 
-    `pca` (Pearson 1901) keeps what differs most and is linear: far apart there is far apart in truth. `tsne` (van der
-    Maaten and Hinton 2008) and `umap` (McInnes et al. 2018) keep neighbours together: distances between groups say
+    `pca` (Pearson 1901) is linear and keeps the largest variance: points far apart have distant embeddings. `tsne` (van
+    der Maaten and Hinton 2008) and `umap` (McInnes et al. 2018) keep neighbours together: distances between groups mean
     little, and sizes of groups nothing. Raises UsageError (`missing_library`), ValueError for fewer than 3 rows.
     """
     if len(vectors) < 3:
         raise ValueError(f"{len(vectors)} faces make no picture: 3 at least are needed")
     if method == "pca" or float(np.abs(vectors - vectors[0]).max()) < ALIKE:
-        # Of copies of one photo there are no neighbours to keep: scikit-learn divides by their deviation, and crashes.
+        # Copies of one photo have no deviation: scikit-learn divides by it, and crashes.
         return principal_components(vectors)[0]
     if method == "tsne":
         manifold = require("sklearn.manifold", "scikit-learn", "t-SNE")
-        # Principal components to begin with: repeatable, and large distances mean something (Kobak and Berens 2019).
+        # Initialised by principal components: repeatable, and large distances have a meaning (Kobak and Berens 2019).
         reducer = manifold.TSNE(
             perplexity=min(PERPLEXITY, (len(vectors) - 1) / 3),
             init="pca",
@@ -48,7 +48,7 @@ def project(vectors: NDArray[np.float32], method: Method, seed: int) -> Floats:
         )
     else:
         umap = require("umap", "umap-learn", "UMAP", remedy="no_umap")
-        # One thread: with a seed umap-learn takes no more, and says so at length.
+        # One thread: with a seed umap-learn uses only one, and prints a long warning otherwise.
         reducer = umap.UMAP(
             n_neighbors=min(15, len(vectors) - 1), metric="cosine", random_state=seed, n_jobs=1
         )
@@ -56,7 +56,7 @@ def project(vectors: NDArray[np.float32], method: Method, seed: int) -> Floats:
 
 
 def principal_components(vectors: NDArray[np.float32]) -> tuple[Floats, float]:
-    """The first two principal components (n, 2), and the share (0..1) of the variance that is in them.
+    """The first two principal components (n, 2), and their share (0..1) of the variance.
 
     The sign of an axis is chosen so that its largest loading is positive.
     """
@@ -72,7 +72,7 @@ def principal_components(vectors: NDArray[np.float32]) -> tuple[Floats, float]:
 def to_centre(vectors: NDArray[np.float32], identity: NDArray[np.int64], metric: Metric) -> Floats:
     """The distance (n,) of each embedding (n, d) from the centre of its identity (n,): the mean, of unit length.
 
-    NaN for identity -1, and where the faces of an identity cancel out.
+    NaN for identity -1, and if the faces of an identity cancel out.
     """
     found = np.full(len(vectors), np.nan)
     known = np.flatnonzero(identity >= 0)

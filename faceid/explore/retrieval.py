@@ -1,9 +1,9 @@
-"""Query by example: the faces that are nearest to a face.
+"""Finds the faces nearest to a face (query by example), and measures the precision.
 
-Every face of a person with two photos at least is a query; all other faces with a name are candidates, but those of its
-own photo. Precision at k: of the k nearest, the share of the query's person. Average precision: the mean of the
+Every face of a person with at least two photos is a query; all other faces with a name are candidates, except those of
+the same photo. Precision at k: of the k nearest, the share of the query's person. Average precision: the mean of the
 precision at the rank of each face of that person; mAP: its mean over queries (Manning, Raghavan and Schuetze 2008,
-chapter 8). Among equal distances the right face comes last, so that a constant score earns nothing.
+chapter 8). Among equal distances the right face comes last, so that a constant score has no success.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _QUERIES = 256
 
 @dataclass(frozen=True, eq=False)
 class Ranking:
-    """What each query found: its `row` (q,), precision (q, len(RANKS)) and average precision (q,).
+    """The result of each query: its `row` (q,), precision (q, len(RANKS)) and average precision (q,).
 
     `possible` (q, len(RANKS)) is the precision of a perfect ranking: 0.3 at 10 with three other photos.
     """
@@ -59,7 +59,7 @@ class RetrievalQuality:
 class Neighbour:
     """A face near a query: `row` of DATA, `distance` in the model's metric, and whether it is the same person.
 
-    `right` is None where the identity of the query is unknown.
+    `right` is None if the identity of the query is unknown.
     """
 
     row: int
@@ -69,7 +69,7 @@ class Neighbour:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A face and those nearest to it, nearest first; `right_there` faces of the same person could be found."""
+    """A face and its neighbours, nearest first; `right_there` is the number of other faces of the same person."""
 
     row: int
     right_there: int | None
@@ -106,7 +106,7 @@ def rank(vectors: NDArray[np.float32], identity: Ints, photo: Ints) -> Ranking:
 
 
 def quality_of(ranking: Ranking, identity: Ints, rng: np.random.Generator) -> RetrievalQuality | None:
-    """The means with their intervals; None where no person has two photos."""
+    """The means with their intervals; None if no person has two photos."""
     if not ranking.row.size:
         return None
     whose = identity[ranking.row]
@@ -138,7 +138,7 @@ def draw_queries(faces: Faces, ranking: Ranking, count: int, rng: np.random.Gene
 
 
 def nearest(faces: Faces, rows: Sequence[int], count: int) -> list[Query]:
-    """The `count` nearest of some faces, among those with a name where the query has one; equal ones wrong first."""
+    """The `count` nearest of some faces, among named faces if the query has a name; equal distances wrong first."""
     identity, photo = faces.identities(), faces.photos()
     found = []
     for row in rows:

@@ -1,4 +1,4 @@
-"""Queries with their neighbours as a grid: a page, or a PNG."""
+"""Shows queries with their neighbours as a grid: a page, or a PNG."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ VERDICTS = {
     False: ("✗ wrong", "wrong", "#a32a00"),
     None: ("", "unknown", "#b5b5b5"),
 }
-"""Word, class and colour: colour alone tells nothing to some."""
+"""Word, class and colour: some people cannot see the colour."""
 
 
 def grid_page(
     faces: Faces, queries: Sequence[Query], pictures: Mapping[int, bytes], about: Sequence[str]
 ) -> bytes:
-    """A page with one line a query, UTF-8."""
+    """A page with one line per query, UTF-8."""
     lines = []
     for query in queries:
         cells = [_cell(faces, query.row, _asked(query), "query", pictures)]
@@ -40,7 +40,7 @@ def grid_page(
 def draw_grid(
     faces: Faces, queries: Sequence[Query], pictures: Mapping[int, bytes], about: Sequence[str]
 ) -> bytes:
-    """A PNG with one line a query. Raises UsageError (`missing_library`)."""
+    """A PNG with one line per query. Raises UsageError (`missing_library`)."""
     require("matplotlib", "matplotlib", "a PNG")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -48,7 +48,7 @@ def draw_grid(
     columns = 1 + max(len(query.neighbours) for query in queries)
     lines = len(queries)
     head = 0.3 * len(about) + 0.2
-    # Below the last line is its names.
+    # The names of the last line are below it.
     foot = 0.25
     height = 1.62 * lines + head + foot
     figure = Figure(figsize=(1.25 * columns + 0.3, height), dpi=100)

@@ -1,4 +1,4 @@
-"""A picture of places in two dimensions, a mark a face."""
+"""Draws a picture of points in two dimensions, one mark per face."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from faceid.explore.labels import OTHERS, marks, short
 
 
 def draw(places: NDArray[np.float64], names: Sequence[str], title: str) -> bytes:
-    """A PNG of places (n, 2): the people with the most faces in colours and shapes, all others gray.
+    """A PNG of points (n, 2): the people with the most faces in colours and shapes, all others gray.
 
     Raises UsageError (`missing_library`).
     """
@@ -63,7 +63,7 @@ def draw(places: NDArray[np.float64], names: Sequence[str], title: str) -> bytes
         markerscale=1.6,
     )
     for label in legend.get_texts():
-        # A name with dollar signs is no formula.
+        # A name with dollar signs must not become a formula.
         label.set_parse_math(False)
     png = BytesIO()
     figure.savefig(png, format="png", bbox_inches="tight", metadata={"Software": None})

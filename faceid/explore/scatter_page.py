@@ -1,4 +1,4 @@
-"""The same picture as a page: hover over a face to see it."""
+"""Draws the same picture as a page: hover over a point to see its face."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def scatter_page(
     title: str,
     about: str,
 ) -> bytes:
-    """A page with places (n, 2), distances to the identity's centre (n,) and thumbnails by row, UTF-8."""
+    """A page with points (n, 2), distances to the identity's centre (n,) and thumbnails by row, UTF-8."""
     low, high = places.min(axis=0), places.max(axis=0)
     span = float((high - low).max()) or 1.0
     # One scale for both axes.
@@ -52,5 +52,5 @@ def scatter_page(
 
 
 def text_of(value: str) -> str:
-    """A name or path as plain text that any encoding has; the script puts it in as text, never as HTML."""
+    """A name or path as plain text in any encoding; the script inserts it as text, never as HTML."""
     return value.encode("utf-8", "backslashreplace").decode()

@@ -1,4 +1,4 @@
-"""Faces that are not grouped, because they are alike without being of one person."""
+"""Sets aside faces that must not be grouped, because they are similar without showing one person."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ WORDS: Mapping[Reason, str] = {
 }
 
 CUT_OFF = 0.1
-"""Of a face's box, the share beyond the border of the picture above which it is cut off.
+"""A face counts as cut off if a larger share of its box is beyond the border of the picture.
 
-What an aligner fills in there is the same for all of them, and makes them alike: left in, they are the largest group of
-LFW View 1. Chosen by `scripts/studies/compare_clusterings.py`, as docs/results/explore.md says.
+An aligner fills the missing part equally for all of them, which makes them similar: if kept, they are the largest group
+of LFW View 1. Chosen by `scripts/studies/compare_clusterings.py`, see docs/results/explore.md.
 """
 
 
 def set_aside(faces: Faces, least_quality: float = 0.0) -> dict[Reason, Ints]:
-    """Rows that are not to be grouped, by reason: cut off, or else of less quality. What is unknown is neither.
+    """Rows not to be grouped, by reason: cut off, or else of lower quality. An unknown value is no reason.
 
-    A face that is cut off counts as such only where its photo shows another one that is not: a picture that is nothing
-    but a face, cut out tightly, is what somebody wanted to show.
+    A face counts as cut off only if its photo shows another one that is not: a tight crop of a single face is
+    deliberate.
     """
     cut_off, photo = faces.outside > CUT_OFF, faces.photos()
     cut_off &= np.isin(photo, photo[~cut_off])
@@ -42,7 +42,7 @@ def set_aside(faces: Faces, least_quality: float = 0.0) -> dict[Reason, Ints]:
 
 
 def cluster_others(faces: Faces, aside: Mapping[Reason, Ints], least: float, cannot: Ints) -> Ints:
-    """The groups (n,) of faces as `clustering.cluster` makes them, -1 for those that are set `aside`."""
+    """The groups (n,) of faces by `clustering.cluster`, -1 for those set `aside`."""
     kept = np.ones(len(faces), bool)
     kept[np.concatenate([*aside.values()])] = False
     rows = np.flatnonzero(kept)
@@ -56,7 +56,7 @@ def cluster_others(faces: Faces, aside: Mapping[Reason, Ints], least: float, can
 
 
 def each_alone(label: Ints) -> Ints:
-    """Labels (n,) with a new group for each -1: a face that was set aside is alone."""
+    """Labels (n,) with a new group for each -1: a face that was set aside is a group by itself."""
     alone = np.flatnonzero(label < 0)
     found = label.copy()
     found[alone] = label.max(initial=-1) + 1 + np.arange(alone.size)

@@ -1,4 +1,4 @@
-"""Pictures in: files, standard input and arrays become upright RGB `Image`s; `UnreadableImage` says why not.
+"""Reads pictures: files, standard input and arrays become upright RGB `Image`s, or raise `UnreadableImage`.
 
 Importing this room loads Pillow and NumPy, nothing heavier.
 """

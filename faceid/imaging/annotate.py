@@ -1,4 +1,4 @@
-"""Decisions drawn into the picture, for people to look at."""
+"""Draws decisions into the picture."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from faceid.errors import UsageError
 from faceid.results import FaceResult, IdentifyResult
 from faceid.types import Image
 
-# Told apart in gray and by colour-blind eyes as well: light, middle, dark; the label says the same in words.
+# Light, middle and dark, so that they differ in gray and for colour-blind people; the label repeats it in words.
 _COLOURS = {"match": (120, 220, 120), "unknown": (255, 176, 0), "ambiguous": (220, 90, 200)}
 
 

@@ -1,4 +1,4 @@
-"""Encoded bytes, or an array, to an `Image`. Here the exceptions of the decoders are translated."""
+"""Decodes bytes, or checks an array, into an `Image`, and translates the exceptions of the decoders."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ _DEEP_GRAY_MODES = frozenset({"I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
 def decode(encoded: Encoded, source: str, limits: Limits = DEFAULT_LIMITS) -> Image:
     """The first picture in an encoded file, upright (EXIF), RGB.
 
-    Transparency is composited onto white, 16-bit gray is scaled to 8, colour profiles are ignored. Files that
-    break off before their last pixel are refused, those that lack only what follows it are not.
+    Transparency is composited onto white, 16-bit gray is scaled to 8, colour profiles are ignored. A file that ends
+    before its last pixel is refused. A file that lacks only what follows the last pixel is accepted.
 
-    Raises UnreadableImage with the cause for everything that is not a whole picture within `limits`.
+    Raises UnreadableImage with the cause for any other input than a whole picture within `limits`.
     """
     data = encoded.data
     if not data:
@@ -77,7 +77,7 @@ def decode(encoded: Encoded, source: str, limits: Limits = DEFAULT_LIMITS) -> Im
 
 
 def pixel_count(encoded: Encoded) -> int:
-    """How many pixels `decode` would give, by the header alone; 0 where that cannot be told."""
+    """How many pixels `decode` would return, by the header alone; 0 if the header does not tell."""
     fmt = sniff(encoded.data)
     if fmt is None:
         return 0
@@ -96,8 +96,8 @@ def pixel_count(encoded: Encoded) -> int:
 def from_array(pixels: NDArray[Any], source: str = "array") -> Image:
     """Take RGB pixels that are decoded already: (H, W, 3) uint8, at least 1x1.
 
-    Memory is shared with the result unless it is read-only or not contiguous. Raises InputError (`bad_array`)
-    for anything else, because a wrong type would not fail later but find no faces.
+    Memory is shared with the result unless it is read-only or not contiguous. Raises InputError (`bad_array`) for
+    anything else: a wrong type would not fail later, but no face would be found.
     """
     if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.ndim != 3:
         found = f"{pixels.dtype} {pixels.shape}" if isinstance(pixels, np.ndarray) else type(pixels).__name__
@@ -153,7 +153,7 @@ def _decode_pillow(data: bytes, fmt: Format, source: str, limits: Limits) -> Pix
             def strips(top: int, bottom: int) -> Pillow.Image:
                 return picture.crop((0, top, picture.width, bottom))
 
-        # After load(): PNG may keep its EXIF behind the pixels, and TIFF has turned itself by now.
+        # After load(): PNG may store its EXIF behind the pixels, and Pillow has already turned a TIFF.
         return upright_pixels(picture.size, strips, _orientation(picture))
 
 

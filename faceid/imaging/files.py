@@ -1,4 +1,4 @@
-"""Paths as a user gives them: files, directories and standard input."""
+"""Reads the paths that a user gives: files, directories and standard input."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SUFFIXES = frozenset({
     ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp",
 })
 # fmt: on
-"""By these a file inside a directory is taken for a picture. One that is named explicitly may have any."""
+"""Suffixes of pictures inside a directory. A file that the user names explicitly may have any suffix."""
 
 
 def read(path: str, limits: Limits = DEFAULT_LIMITS) -> Image:
@@ -42,10 +42,9 @@ def fetch(path: str, limits: Limits = DEFAULT_LIMITS) -> Encoded:
 def walk(paths: Iterable[str]) -> Iterator[str]:
     """The pictures among `paths`, in order; directories recursively, `img2` before `img10`.
 
-    Inside directories hidden files and files without a picture's suffix are skipped, and links that lead back
-    are not followed twice. Nothing else is left out silently, and nothing is raised, so that a bad path does
-    not end the list: a path that does not exist, a directory that may not be read and one that holds no
-    picture are yielded as they are, and `read` says what is wrong with them.
+    Inside directories, hidden files and files without a picture's suffix are skipped, and no directory is visited
+    twice. Nothing else is left out, and nothing is raised, so that a bad path does not end the list: a missing path, an
+    unreadable directory and a directory without pictures are yielded unchanged, and `read` raises the error.
     """
     for path in paths:
         if path != STDIN and _is_directory(path):
@@ -71,7 +70,7 @@ def _read_file(path: str, limits: Limits) -> bytes:
         raise refuse(path, "no file name")
     try:
         with Path(path).open("rb") as file:
-            # Not by the size that the system reports: it is 0 for pipes and endless for /dev/zero.
+            # Not limited by the size that the system reports: it is 0 for pipes and for the endless /dev/zero.
             data = file.read(limits.max_bytes + 1)
     except (IsADirectoryError, PermissionError) as error:
         if _is_directory(path):
@@ -131,7 +130,7 @@ def _walk_directory(root: str) -> Iterator[str]:
 
 
 def _children(directory: str, seen: set[tuple[int, int]]) -> list[tuple[str, bool]]:
-    """(path, is a directory) of what to visit, in natural order; nothing if `directory` was `seen` before."""
+    """The entries to visit as (path, is a directory), in natural order; none if `directory` was `seen` before."""
     status = Path(directory).stat()
     identity = (status.st_dev, status.st_ino)
     if identity in seen:
@@ -147,7 +146,7 @@ def _children(directory: str, seen: set[tuple[int, int]]) -> list[tuple[str, boo
 
 
 def _is_picture(entry: DirEntry[str]) -> bool:
-    """By its suffix. Pipes and devices are not, whatever their name; links to nothing are, to be reported."""
+    """Whether the suffix is a picture's. False for pipes and devices; true for broken links, which are reported."""
     if Path(entry.name).suffix.lower() not in SUFFIXES:
         return False
     try:
@@ -157,7 +156,7 @@ def _is_picture(entry: DirEntry[str]) -> bool:
 
 
 def _natural_order(entry: DirEntry[str]) -> tuple[list[str | int], str]:
-    """`img2` before `img10`: text and numbers alternate, so that like is compared with like."""
+    """`img2` before `img10`: text and numbers alternate, so that numbers are compared with numbers."""
     parts: list[str | int] = [*re.split(r"(\d+)", entry.name.casefold())]
     parts[1::2] = [int(part) for part in parts[1::2]]
     return parts, entry.name

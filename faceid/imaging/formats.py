@@ -1,7 +1,7 @@
-"""Which kind of file this is, by its first bytes. Names and suffixes lie: phones name HEIC files `.jpg`.
+"""Detects the format of a file by its first bytes. Suffixes are unreliable: phones name HEIC files `.jpg`.
 
-Only the formats below are ever handed to a decoder, each to the one decoder that is meant for it. This keeps
-hostile files away from the rarely used decoders of Pillow, some of which start other programs.
+Only the formats below reach a decoder, and each reaches only its own decoder. This keeps hostile files away from the
+rarely used decoders of Pillow, some of which start other programs.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ _LONGEST_BRAND_BOX = 1024
 
 
 def sniff(data: bytes) -> Format | None:
-    """The format that the first bytes of `data` announce, None where it is not one of ours."""
+    """The format that the first bytes of `data` announce; None if faceid does not decode it."""
     for magic, fmt in _MAGICS:
         if data.startswith(magic):
             return fmt
@@ -79,7 +79,7 @@ def sniff(data: bytes) -> Format | None:
 
 
 def describe_foreign(data: bytes) -> str:
-    """What a file that `sniff` does not know is, in words: `a PDF document`; `not a picture` at worst."""
+    """A description of a file that `sniff` does not know: `a PDF document`, or in general `not a picture`."""
     for magic, name in _FOREIGN_MAGICS:
         if data.startswith(magic):
             return name
@@ -89,7 +89,7 @@ def describe_foreign(data: bytes) -> str:
 
 
 def _brands(data: bytes) -> frozenset[bytes]:
-    """The brands of an ISO media file (MP4, HEIF, AVIF): what it claims to conform to, the main one first."""
+    """The brands of an ISO media file (MP4, HEIF, AVIF), that is the formats it declares, the main one first."""
     if data[4:8] != b"ftyp":
         return frozenset()
     end = min(int.from_bytes(data[:4], "big"), len(data), _LONGEST_BRAND_BOX)

@@ -1,4 +1,4 @@
-"""HEIC and HEIF, the format of iPhones, through the optional pillow-heif."""
+"""Decodes HEIC and HEIF, the format of iPhones, with the optional pillow-heif."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def decode_heif(data: bytes, source: str, limits: Limits) -> Pixels:
-    """The primary picture of the file, 8 bits a channel whatever it was stored in: (H, W, 3) uint8 RGB.
+    """The primary picture of the file, converted to 8 bits a channel: (H, W, 3) uint8 RGB.
 
     Rotation is part of the format and applied by libheif, so the orientation in the EXIF block, which repeats
     it, is not read. Nothing is registered with Pillow: that would change what a host application can open.
@@ -35,7 +35,7 @@ def decode_heif(data: bytes, source: str, limits: Limits) -> Pixels:
     width, height = picture.size
     limits.check_pixels(width, height, source, Format.HEIF)
     rows = np.frombuffer(picture.data, dtype=np.uint8).reshape(-1, picture.stride)
-    # Asked again: libheif corrects the size that the header announced when it decodes.
+    # Read the size again: libheif corrects the announced size when it decodes.
     width, height = picture.size
 
     def strip(top: int, bottom: int) -> Pillow.Image:

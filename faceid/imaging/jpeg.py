@@ -1,4 +1,4 @@
-"""What Pillow does not tell about a JPEG: how many scans it has, and whether only its end is missing."""
+"""Finds what Pillow does not report about a JPEG: the number of scans, and whether only its end is missing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MOST_SEGMENTS = 20_000
 _NOISES = tuple(
     hashlib.shake_128(seed).digest(4096).replace(b"\xff", b"\0") for seed in (b"first", b"second", b"third")
 )
-"""Several: what is not a code of the picture's Huffman tables is decoded to zeros, as nothing at all would be."""
+"""Several: bytes that are no code of the picture's Huffman tables are decoded to zeros, as missing bytes are."""
 
 _END = bytes([0xFF, _END_OF_IMAGE])
 
@@ -45,12 +45,12 @@ def has_more_scans(data: bytes, most: float) -> bool:
 
 
 def decode_without_end(data: bytes, decode: Callable[[bytes], Pixels]) -> Pixels | None:
-    """The picture of a file that lacks nothing but its end marker; None where coded pixels are missing too.
+    """The picture of a file that lacks only its end marker; None if coded pixels are missing too.
 
-    Some cameras never write the marker, and viewers do not mind. But with a marker appended, libjpeg fills
-    whatever is missing with gray and says nothing. So the file is decoded again with noise before the marker:
-    that changes the picture exactly where coded data was still expected. Progressive files are not rescued:
-    nobody can tell how many more scans, and with them how much detail, there were.
+    Some cameras never write the marker, and viewers ignore that. But with a marker appended, libjpeg silently fills
+    missing pixels with gray. So the file is decoded again with noise before the marker: this changes the picture
+    exactly where libjpeg still expects coded data. Progressive files are refused: the number of missing scans, and so
+    the missing detail, is unknown.
     """
     markers = list(islice(_markers(data), _MOST_SEGMENTS))
     if markers[-1:] != [_START_OF_SCAN] or _PROGRESSIVE in markers:

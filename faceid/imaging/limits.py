@@ -1,4 +1,4 @@
-"""How large a picture may be. Checked on the header, before any pixel is decoded."""
+"""Limits the size of a picture. The header is checked before any pixel is decoded."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from faceid.imaging.refusal import refuse
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What is refused unseen, so that no file can take the machine's memory or minutes of its time.
+    """The largest picture that is decoded, so that no file can exhaust the memory or take minutes.
 
-    The defaults let every phone photo of 50 megapixels through (8192 x 6144) and keep a process that also
-    holds a network below 1.5 GB. They bound one picture: threads that decode side by side add up.
+    The defaults accept a phone photo of 50 megapixels (8192 x 6144), and keep a process that also holds a network below
+    1.5 GB. They hold for one picture: the memory of threads that decode in parallel adds up.
     """
 
     max_bytes: int = 100_000_000
-    """Of the encoded file."""
+    """Size of the encoded file."""
 
     max_pixels: int = 51_000_000
     """Width times height of the decoded picture."""
 
     max_webp_pixels: int = 25_000_000
-    """The same for WebP, which Pillow decodes through four copies of the picture where others need two."""
+    """The same for WebP: Pillow needs four copies of the picture to decode it, and two for other formats."""
 
     max_scan_pixels: int = 2_000_000_000
     """Pixels times the number of scans of a JPEG. A progressive JPEG has about ten scans; a hostile one has

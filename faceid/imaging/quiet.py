@@ -1,4 +1,4 @@
-"""Keeps what Pillow and libtiff say about odd files from users, who get one line from us instead."""
+"""Mutes the messages of Pillow and libtiff about odd files: the user gets one line from faceid instead."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ _nowhere = logging.NullHandler()
 def quiet_pillow() -> Iterator[None]:
     """Ignore warnings raised inside Pillow, and what it and libtiff print, for the duration.
 
-    Warnings of other modules stay as they are. `warnings.catch_warnings` alone is not safe with threads: two
-    that overlap may restore in the wrong order and leave the process silenced for ever. Here the first one in
-    silences and the last one out restores, so that pictures can be decoded side by side.
+    Warnings of other modules stay as they are. `warnings.catch_warnings` alone is not safe with threads: two that
+    overlap may restore in the wrong order and leave the process silenced. Here the first thread to enter silences and
+    the last one to leave restores, so that pictures can be decoded in parallel.
     """
     global _inside
     with _lock:
         if _inside == 0:
             _silence.callback(_pillow_log.removeHandler, _nowhere)
-            # Not muted: where a host has set up logging it still gets these. Where nobody has, Python would
-            # print them.
+            # Not muted: a host application that has set up logging still gets these. Without that, Python would print
+            # them.
             _pillow_log.addHandler(_nowhere)
             _silence.enter_context(warnings.catch_warnings())
             warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -49,10 +49,10 @@ def quiet_pillow() -> Iterator[None]:
 
 @cache
 def _set_tiff_handler() -> Callable[[int | None], int | None]:
-    """libtiff's `TIFFSetErrorHandler`: sets the function that errors are told to, returns the one before.
+    """libtiff's `TIFFSetErrorHandler`: sets the function that receives errors and returns the previous one.
 
-    By default libtiff prints to standard error, several lines for one odd tag, and Pillow offers no way to
-    stop it. Where libtiff is linked into Pillow out of reach (Windows), the result does nothing.
+    By default libtiff prints to standard error, several lines for one odd tag, and Pillow cannot stop it. If libtiff is
+    linked into Pillow and cannot be reached (Windows), the result does nothing.
     """
     try:
         handler = ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler

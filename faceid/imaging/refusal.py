@@ -10,7 +10,7 @@ _LONGEST_DETAIL = 120
 def refuse(
     source: str, cause: str, *, code: str | None = None, remedy: str | None = None, **facts: object
 ) -> UnreadableImage:
-    """The error to raise for `source`, whose name is escaped where it would disturb a terminal or a log."""
+    """The error to raise for `source`. Characters that would disturb a terminal or a log are escaped."""
     shown = source if source and source.isprintable() else ascii(source)
     return UnreadableImage(f"{shown}: {cause}", code=code, remedy=remedy, path=source, **facts)
 

@@ -1,4 +1,4 @@
-"""Small pictures of faces, for reports and pages."""
+"""Makes small pictures of faces for reports and pages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from PIL import Image as Pillow
 
 from faceid.types import Box, Image
 
-# Of the longer side of the face's box, on each side: people recognise a face by its hair and outline too.
+# Margin on each side, as a share of the longer side of the box: people recognise a face by its hair and outline too.
 _MARGIN = 0.25
 _FRAME = (232, 232, 232)
 

@@ -1,7 +1,7 @@
-"""From whatever a decoder holds to upright RGB, one strip at a time.
+"""Converts a decoded picture to upright RGB, one strip at a time.
 
-A picture of 50 megapixels is 200 MB inside Pillow and 150 MB as an array. Turning, compositing and converting
-it as a whole would add as much again for each step; done by strips they add a few megabytes.
+A picture of 50 megapixels is 200 MB inside Pillow and 150 MB as an array. Turning, compositing or converting it as a
+whole would add as much again for each step; by strips, each step adds a few megabytes.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _TURN: dict[int, Pillow.Transpose] = {
     7: Pillow.Transpose.TRANSVERSE,
     8: Pillow.Transpose.ROTATE_90,
 }
-"""EXIF orientation -> what Pillow calls the way back to upright (its angles count against the clock)."""
+"""EXIF orientation -> Pillow's name of the transposition back to upright (its angles count counter-clockwise)."""
 
 
 def upright_pixels(size: tuple[int, int], strips: StripReader, orientation: int) -> Pixels:
@@ -43,7 +43,7 @@ def upright_pixels(size: tuple[int, int], strips: StripReader, orientation: int)
         strip = as_rgb(strips(top, bottom))
         if orientation in _TURN:
             strip = strip.transpose(_TURN[orientation])
-        # Where the stored top ends up at the bottom or on the right, strips are filled in from there.
+        # If the stored top becomes the bottom or the right side, strips are filled in from there.
         start, stop = (height - bottom, height - top) if orientation in (3, 4, 6, 7) else (top, bottom)
         if lies_on_its_side:
             pixels[:, start:stop] = np.asarray(strip)
@@ -55,9 +55,9 @@ def upright_pixels(size: tuple[int, int], strips: StripReader, orientation: int)
 def as_rgb(strip: Pillow.Image) -> Pillow.Image:
     """A strip of 8 bits a channel in Pillow's mode RGB.
 
-    Transparency is composited onto white, as viewers show it: what a person cannot see in a picture must not
-    be found in it. Colour profiles are ignored: the networks were trained on pictures decoded without them,
-    and a profile is one more hostile input to parse.
+    Transparency is composited onto white, as viewers show it: a face that a person cannot see must not be found. Colour
+    profiles are ignored: the networks were trained on pictures decoded without them, and a profile is one more hostile
+    input to parse.
     """
     if strip.has_transparency_data:
         rgba = strip.convert("RGBA")
@@ -70,8 +70,8 @@ def as_rgb(strip: Pillow.Image) -> Pillow.Image:
 def deep_gray_strips(picture: Pillow.Image) -> StripReader:
     """Strips of a gray picture of more than 8 bits (modes I;16*, I and F), scaled to 8 bits, never clipped.
 
-    I;16 spans 0..65535. The wider modes do not say what white is, so it is the least of 1.0 (F only), 255 and
-    65535 that is not below the brightest pixel. What is not finite is black.
+    I;16 spans 0..65535. The wider modes do not define white, so white is the least of 1.0 (F only), 255 and 65535 that
+    is not below the brightest pixel. Values that are not finite become black.
 
     Raises ValueError where the brightest pixel is above 65535.
     """

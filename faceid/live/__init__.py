@@ -1,1 +1,1 @@
-"""Faces in a stream: what a camera, a stream or a file shows, as it happens."""
+"""Tracks, recognises and displays the faces in a camera, a stream or a file."""

@@ -29,9 +29,9 @@ DECIDING = (*ACCEPTING, "unknown", "rejected")
 class Until:
     """When to end before the source does.
 
-    `once`: at the first decision; one against a face counts once nothing is open about any other in sight.
-    `timeout_s`: after so long without any decision, with `once` also where one that was made still waits for others;
-    of the clock for live sources and of media time for others.
+    `once`: at the first decision; a decision against a face counts only when every other face in sight is decided.
+    `timeout_s`: after this time without any decision, with `once` also while a decision waits for other faces; measured
+    by the clock for live sources and by media time for others.
     """
 
     once: bool = False
@@ -131,7 +131,8 @@ class Live:
             return False
         if frame.time_s < self._due_s - _EARLY_S:
             return True
-        # By the clock of the rate and not from the last frame: 30 frames a second would give 15 of 25 asked for.
+        # Counted on the grid of the rate and not from the last frame: else 30 frames a second would give 15 where 25
+        # are asked for.
         self._due_s = max(self._due_s, frame.time_s - self._pause_s) + self._pause_s
         return False
 
@@ -163,7 +164,7 @@ class Live:
 
     def _is_late(self) -> bool:
         limit = self._until.timeout_s
-        # A decision that waits for the others in sight has not ended it.
+        # A decision that waits for other faces in sight has not ended the loop.
         open_yet = self._until.once or not self._decided
         return limit is not None and open_yet and self._capture.now_s >= limit
 

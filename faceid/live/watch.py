@@ -1,7 +1,7 @@
-"""One source's frames, understood: faces are tracked, embedded as the budget allows, and decided on.
+"""Processes the frames of one source: tracks faces, embeds them as the budget allows, and decides.
 
-This module holds the steps of one frame: track -> align -> choose -> embed -> weigh evidence -> report. It does not
-know where frames come from, nor who reads the results.
+This module holds the steps of one frame: track -> align -> choose -> embed -> weigh evidence -> report. It knows
+neither the source of the frames nor the consumer of the results.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Watch:
         then.
 
         A decision needs at least `least_looks` looks. `hurried` is true for a source that does not wait, such as a
-        camera: a slow detection is then followed by a longer pause. `clock` returns seconds.
+        camera: then a longer pause follows a slow detection. `clock` returns seconds.
         """
         self._detector, self._embedder = detector, embedder
         self._begin, self._check, self._least_looks = begin, check, least_looks

@@ -1,7 +1,7 @@
-"""Where photos come from: what a user names becomes a stream of photos with whose they are.
+"""Turns the paths that a user gives into a stream of photos with the names of their people.
 
-Three ways in: `of_person` (paths and one name), `of_folders` (a folder a person, or archives of them) and
-`of_table` (a list with names). Nothing is decoded here, and nothing is ever unpacked to the disk.
+Three ways in: `of_person` (paths and one name), `of_folders` (a folder a person, or archives of them) and `of_table` (a
+list with names). Nothing is decoded here, and nothing is unpacked to the disk.
 """
 
 from faceid.sources.folders import of_folders

@@ -1,4 +1,4 @@
-"""Archives of photos: those of one person, and those with a folder a person."""
+"""Reads archives of photos: those of one person, and those with one folder per person."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _TAR = (
 
 
 def is_zip(path: str) -> bool:
-    """By its suffix."""
+    """Whether the suffix is a ZIP's."""
     return path.lower().endswith(_ZIP) and not is_directory(path)
 
 
 def is_tar(path: str) -> bool:
-    """By its suffix, compressed or not."""
+    """Whether the suffix is a TAR's, compressed or not."""
     return path.lower().endswith(_TAR) and not is_directory(path)
 
 
@@ -46,7 +46,7 @@ def person_in_archive(path: str, name: str, limits: Limits) -> Photos:
 
 
 def people_in_zip(path: str, limits: Limits) -> Photos:
-    """A folder a person: see `Survey.root`. The photos of one person come together.
+    """The photos of an archive with one folder per person (see `Survey.root`). The photos of one person come together.
 
     Raises UsageError where no picture lies in a folder.
     """
@@ -66,10 +66,10 @@ def people_in_zip(path: str, limits: Limits) -> Photos:
 
 
 def people_in_tars(paths: Sequence[str], limits: Limits) -> Photos:
-    """A folder a person, over all archives together, or WebDataset shards.
+    """The photos of several archives together: one folder per person, or WebDataset shards.
 
-    Which of the two, and where the root is, `Survey` tells: the headers of the archives are read once beforehand.
-    Raises UsageError where no picture lies in a folder, and most have no label either.
+    `Survey` finds which of the two it is, and the root: the headers of the archives are read once beforehand. Raises
+    UsageError if no picture lies in a folder, and most have no label either.
     """
     survey = Survey()
     for path in paths:
@@ -105,7 +105,7 @@ def _photo_below(root: tuple[str, ...], path: str, entry: Entry) -> Photo:
 
 
 def _inside(path: str, limits: Limits) -> list[str]:
-    """The pictures of a ZIP archive; none of what cannot be read, which is said when the stream gets there."""
+    """The pictures of a ZIP archive; empty if it cannot be read: the stream reports that when it gets there."""
     try:
         return [entry.inner for entry in zip_pictures(path, limits)]
     except UnreadableImage:
@@ -113,7 +113,7 @@ def _inside(path: str, limits: Limits) -> list[str]:
 
 
 def _with_end(path: str, name: str | None, stream: Callable[[], Iterator[Photo]]) -> Iterator[Photo]:
-    """The photos of an archive, and what is to be said where it breaks off, or holds none."""
+    """The photos of an archive, and the refusal if it breaks off or holds none."""
     found = False
     try:
         for photo in stream():

@@ -1,4 +1,4 @@
-"""Rows of a CSV file, as spreadsheets of any country write it."""
+"""Reads the rows of a CSV file, with the separators that spreadsheets of any country write."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BYTE_ORDER_MARKS = ((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf
 
 
 def csv_rows(table: str) -> Iterator[Row]:
-    """The rows of a CSV with a header, between commas, semicolons or tabs; UTF-8, or UTF-16 with its mark.
+    """The rows of a CSV with a header, separated by commas, semicolons or tabs; UTF-8, or UTF-16 with its mark.
 
     Raises InputError (`bad_table`), naming the line, for what is no such file; OSError.
     """
@@ -40,7 +40,7 @@ def csv_rows(table: str) -> Iterator[Row]:
 
 
 def _delimiter(header: str) -> str:
-    """What stands between the columns: that by which the header has both a path and a name."""
+    """The separator of the columns: the one that splits the header into columns with both a path and a name."""
     for delimiter in _DELIMITERS:
         columns = [column.strip().lower() for column in next(csv.reader([header], delimiter=delimiter), [])]
         if PATH in columns and NAME in columns:

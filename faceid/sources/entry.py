@@ -1,4 +1,4 @@
-"""A file inside an archive, whatever the archive."""
+"""A file inside an archive of any kind."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Entry:
 
 
 def visible(path: str) -> str | None:
-    """The path of a member without what leads out of the archive; None for what a directory walk skips too.
+    """The path of a member without `/` in front and `..`; None for a file that a directory walk skips too.
 
-    Nothing is written under these names, so `/` in front and `..` are not dangerous, only in the way.
+    Nothing is written under these names, so these parts are harmless, but they say nothing about the person.
     """
     parts = [part for part in path.split("/") if part not in ("", ".", "..")]
     if not parts or any(part.startswith(".") or part == "__MACOSX" for part in parts):
@@ -39,7 +39,7 @@ def visible(path: str) -> str | None:
 
 
 def is_picture(inner: str) -> bool:
-    """By its suffix, as in a directory."""
+    """Whether the suffix is a picture's, as in a directory."""
     return PurePosixPath(inner).suffix.lower() in SUFFIXES
 
 

@@ -1,4 +1,4 @@
-"""A folder a person: on the disk, in archives, or as WebDataset shards."""
+"""Reads one folder per person: on the disk, in archives, or as WebDataset shards."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from faceid.sources.shards import expand_braces
 def of_folders(root: str, limits: Limits = DEFAULT_LIMITS) -> Photos:
     """The photos below `root`, each of the person whose name is that of the first folder below it.
 
-    `root` is a folder of folders, a ZIP or TAR archive of them (what is the root inside is told by
-    `Survey.root`), or WebDataset shards: a TAR, a folder of TARs, or several by braces
-    (`shards-{000..009}.tar`). Raises UsageError for what is none of these, or is not there.
+    `root` is a folder of folders, a ZIP or TAR archive of them (`Survey.root` finds the root inside), or WebDataset
+    shards: a TAR, a folder of TARs, or several by braces (`shards-{000..009}.tar`). Raises UsageError for any other
+    path, or a missing one.
     """
     if is_directory(root):
         return _in_folder(root, limits)

@@ -1,4 +1,4 @@
-"""Rows of a Parquet file, through the optional pyarrow, a batch at a time."""
+"""Reads the rows of a Parquet file with the optional pyarrow, one batch at a time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MAGIC = b"PAR1"
 
 
 def parquet_rows(table: str) -> Iterator[Row]:
-    """The rows of a Parquet file; numbers and dates become the text that Python shows them as.
+    """The rows of a Parquet file; numbers and dates become text as by Python's `str`.
 
     Raises UsageError (`no_pyarrow`) without the extra `parquet`, InputError (`bad_table`), naming the row, for
     what is no such file; OSError.

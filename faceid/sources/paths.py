@@ -1,4 +1,4 @@
-"""The photos of one person: files, folders, archives and standard input."""
+"""Reads the photos of one person: files, folders, archives and standard input."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from faceid.sources.standard_input import Piped, separator_of
 def of_person(name: str, paths: Iterable[str], limits: Limits = DEFAULT_LIMITS) -> Photos:
     """The photos at `paths`, all of the identity `name`.
 
-    A path is a file, a folder (walked as `imaging.walk` does, at once, so that `total` is known), a ZIP or TAR
-    archive, or `-`: one picture on standard input, or a list of paths, one a line or NUL after each. The first
-    paths of a list are there before its end. Nothing is raised: what cannot be read is a Photo that says so.
+    A path is a file, a folder (walked as `imaging.walk` does, at once, so that `total` is known), a ZIP or TAR archive,
+    or `-`: one picture on standard input, or a list of paths, one per line or each followed by NUL. The first paths of
+    a list are available before its end. Nothing is raised: for an unreadable file, `load` of its Photo raises.
     """
     parts: list[Photos] = []
     for is_plain, run in groupby(paths, key=lambda path: path != STDIN and not _is_archive(path)):
@@ -30,7 +30,7 @@ def of_person(name: str, paths: Iterable[str], limits: Limits = DEFAULT_LIMITS) 
 
 
 def of_files(name: str, paths: Iterable[str], limits: Limits) -> Photos:
-    """Files that were found already."""
+    """Files that the caller has already found."""
     found = list(paths)
     return Photos(lambda: (of_file(path, name, limits) for path in found), len(found))
 

@@ -1,4 +1,4 @@
-"""What every source yields: photos with whose they are, not yet decoded."""
+"""The photos that every source yields, with the names of their people, not yet decoded."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from faceid.types import Encoded, Image
 class Photo:
     """One photo of a stream.
 
-    `source` is what results call its path. `name` is the identity's as it was given; None where nobody can say
-    whose it is (an archive that breaks off, a sample without a label), and then `load` always raises.
+    `source` is the path that results show. `name` is the given name of the identity; None if it is unknown (an archive
+    that breaks off, a sample without a label), and then `load` always raises.
 
     `load` may be called once, on any thread, and raises UnreadableImage.
     """
@@ -29,11 +29,11 @@ class Photo:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Photos:
-    """Photos one after the other, found as they are asked for.
+    """A stream of photos, each found when it is needed.
 
-    Something that cannot be read becomes a Photo whose `load` says so: the stream goes on. `total` is how many
-    there are, None where that takes reading everything. `attributes` are what a table knows about identities,
-    by name. Iterating again begins anew, but for standard input.
+    Unreadable input becomes a Photo whose `load` raises, and the stream continues. `total` is the number of photos,
+    None if only reading everything would tell. `attributes` are a table's values about identities, by name. Iterating
+    again starts from the first photo, except for standard input.
     """
 
     stream: Callable[[], Iterator[Photo]]
@@ -45,12 +45,12 @@ class Photos:
 
 
 def of_file(path: str, name: str, limits: Limits = DEFAULT_LIMITS) -> Photo:
-    """The photo in a file, or what `fetch` says about it."""
+    """The photo in a file, or the error of `fetch`."""
     return Photo(path, name, partial(fetch, path, limits))
 
 
 def refused(error: UnreadableImage, name: str | None) -> Photo:
-    """What takes the place of a photo that is known to be unreadable."""
+    """The photo that stands for a file known to be unreadable."""
     return Photo(error.path or "", name, failing(error))
 
 

@@ -1,4 +1,4 @@
-"""What CSV and Parquet have in common: rows with a path, a name and attributes."""
+"""The rows of CSV and Parquet tables: a path, a name and attributes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def as_row(table: str, where: str, columns: Sequence[str], cells: Sequence[str])
 
 
 def column_names(table: str, header: Sequence[str]) -> list[str]:
-    """The columns of a header, in lower case. Raises InputError where path or name is missing, or one is twice."""
+    """The columns of a header, in lower case. Raises InputError if path or name is missing, or a column is repeated."""
     columns = [column.strip().lower() for column in header]
     if missing := [column for column in (PATH, NAME) if column not in columns]:
         raise bad_table(

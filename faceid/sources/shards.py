@@ -1,4 +1,5 @@
-"""WebDataset: TAR archives of samples, `key.jpg` next to `key.json`, `key.cls` or `key.txt` (Aizman et al. 2019).
+"""Reads WebDataset shards: TAR archives of samples, `key.jpg` next to `key.json`, `key.cls` or `key.txt` (Aizman et al.
+2019).
 
 The files of a sample have one key and stand next to each other in the archive.
 """
@@ -32,8 +33,8 @@ _RANGE = re.compile(r"(\d+)\.\.(\d+)")
 def sample_photos(path: str, limits: Limits) -> Iterator[Photo]:
     """The pictures of one shard, each with the name that its sample carries.
 
-    A sample is in memory as a whole, so together its files may be no larger than one file by `limits`. Raises
-    UnreadableImage where the archive breaks off, after all that comes before.
+    A sample is in memory as a whole, so `limits` for one file hold for all its files together. Raises UnreadableImage
+    where the archive breaks off, after all that comes before.
     """
     entries = tar_entries(path, limits, belongs_to_sample)
     for _, sample in groupby(entries, key=lambda entry: key_of(entry.inner)):
@@ -48,7 +49,7 @@ def sample_photos(path: str, limits: Limits) -> Iterator[Photo]:
                 elif entry.size <= _LARGEST_LABEL:
                     labels[kind_of(entry.inner)] = entry
         except UnreadableImage as error:
-            # The sample may be whole nevertheless: only the next header tells where one ends.
+            # The sample may still be whole: only the next header shows where a sample ends.
             broken = error
         name = _name(labels)
         yield from (_labelled(f"{path}/{picture.inner}", name, picture) for picture in pictures)
@@ -59,7 +60,7 @@ def sample_photos(path: str, limits: Limits) -> Iterator[Photo]:
 def expand_braces(pattern: str) -> list[str]:
     """`shards-{000..009}.tar` and `{train,test}.tar` as lists of paths; a path without braces is itself.
 
-    Raises UsageError for more paths than anybody has shards.
+    Raises UsageError for implausibly many paths.
     """
     match = _BRACES.search(pattern)
     if match is None:
@@ -94,7 +95,7 @@ def _name(labels: dict[str, Entry]) -> str | None:
             try:
                 encoded = labels[kind].load()
             except UnreadableImage:
-                # A link, say: a label that cannot be read is none.
+                # For example a link: an unreadable label counts as no label.
                 continue
             name = _field(encoded) if kind == "json" else _text(encoded)
             if name:

@@ -1,4 +1,4 @@
-"""What is piped in: one picture, or a list of paths. The first bytes tell which."""
+"""Reads standard input: one picture, or a list of paths. The first bytes tell which."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from faceid.imaging.refusal import refuse
 from faceid.types import Encoded
 
 _ENOUGH = 16
-"""Every picture format shows within so many bytes that it is no text."""
+"""Within this many bytes, every picture format differs from text."""
 
 _CHUNK = 1 << 16
 _LONGEST_PATH = 1 << 13
-"""Twice what a path may have on Linux; of longer ones only this much is kept, which is refused as too long."""
+"""Twice the longest path on Linux; of longer lines only this much is kept, and it is refused as too long."""
 
 _CONTROL = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _MAY_BE_TEXT = (None, Format.BMP, Format.GIF)
@@ -30,10 +30,10 @@ _MAY_BE_TEXT = (None, Format.BMP, Format.GIF)
 
 
 def separator_of(head: bytes) -> bytes | None:
-    r"""What stands between the paths that `head`, the first bytes of a stream, is the beginning of.
+    r"""The separator of the paths in a stream that begins with `head`.
 
-    b"\0" as `find -print0` writes it, or b"\n"; None where it is one picture, or nothing: what `sniff` knows,
-    what is not UTF-8, holds control characters, or a NUL that ends no path.
+    b"\0" as `find -print0` writes it, or b"\n"; None if the stream is one picture, or empty: `sniff` knows it, it is
+    not UTF-8, or it holds control characters or a NUL that ends no path.
     """
     if not head or sniff(head) not in _MAY_BE_TEXT:
         return None
@@ -51,14 +51,14 @@ def separator_of(head: bytes) -> bytes | None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Piped:
-    """Standard input, of which the first bytes have been read as `head`."""
+    """Standard input after its first bytes, `head`, have been read."""
 
     head: bytes
     rest: BufferedReader
 
     @classmethod
     def peek(cls) -> Piped | None:
-        """Wait for the first bytes. None where nothing is piped in; raises UnreadableImage where that fails."""
+        """Wait for the first bytes. None if nothing is piped in; raises UnreadableImage if reading fails."""
         # None in a process without standard input (pythonw, some services).
         if sys.stdin is None or sys.stdin.isatty():
             return None
@@ -72,7 +72,7 @@ class Piped:
         return cls(head, rest)
 
     def image(self, limits: Limits) -> Encoded:
-        """All of it, as one picture. Raises UnreadableImage where it is larger than `limits`."""
+        """All bytes, as one picture. Raises UnreadableImage if they exceed `limits`."""
         try:
             data = self.head + self.rest.read(max(0, limits.max_bytes + 1 - len(self.head)))
         except OSError as error:
@@ -81,14 +81,14 @@ class Piped:
         return Encoded.of(data)
 
     def paths(self, separator: bytes) -> Iterator[str]:
-        """The paths, each as soon as it has come; empty lines are skipped.
+        """The paths, each as soon as it arrives; empty lines are skipped.
 
-        Raises UnreadableImage where reading fails, after those that came before.
+        Raises UnreadableImage if reading fails, after the paths before that.
         """
         for piece in self._pieces(separator):
             path = piece.removesuffix(b"\r") if separator == b"\n" else piece
             if path.strip():
-                # In a list `-` is a file.
+                # Inside a list, `-` is a file.
                 yield os.fsdecode(path) if path != STDIN.encode() else f"./{STDIN}"
 
     def _pieces(self, separator: bytes) -> Iterator[bytes]:
@@ -100,7 +100,7 @@ class Piped:
             chunk = _read(self.rest)
             if not chunk:
                 break
-            # What is beyond the longest path is dropped as it comes: a line may be endless.
+            # Bytes beyond the longest path are dropped as they arrive: a line may be endless.
             pending = pending[:_LONGEST_PATH] + chunk
         yield pending[:_LONGEST_PATH]
 

@@ -1,4 +1,4 @@
-"""What the paths in an archive tell about it: where its people are, or that it holds samples with labels."""
+"""Finds the layout of an archive by its paths: the folders of people, or samples with labels."""
 
 from __future__ import annotations
 
@@ -47,19 +47,19 @@ class Survey:
 
     @property
     def has_samples(self) -> bool:
-        """Whether most pictures have a label. A .txt is one only where all pictures lie in the same folder.
+        """Whether most pictures have a label. A .txt counts only if all pictures lie in the same folder.
 
-        In folders that are people it is a caption.
+        In folders of people, a .txt is a caption.
         """
         in_one_folder = self._common is not None and self._deepest == len(self._common)
         return self.has_labels or (in_one_folder and 2 * (self._labelled + self._captioned) > self._pictures)
 
     @property
     def root(self) -> tuple[str, ...] | None:
-        """The folder whose sub-folders are the people: the innermost one that holds all pictures.
+        """The folder with the people's folders: the innermost one that holds all pictures.
 
-        Where they all lie directly in that one, it is a person's itself, and the root is the folder above. () is
-        the archive as a whole, also where there is no picture; None says that no picture lies in a folder.
+        If all pictures lie directly in it, that folder is a person's, and the root is the folder above. () is the
+        archive as a whole, also if it holds no picture; None means that no picture lies in a folder.
         """
         if self._common is None:
             return ()
@@ -80,11 +80,11 @@ def key_of(inner: str) -> str:
 
 
 def kind_of(inner: str) -> str:
-    """What follows the key, in lower case."""
+    """The part of the file name after the key, in lower case."""
     return inner.rpartition("/")[2].partition(".")[2].lower()
 
 
 def _shared(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
-    """The folders that both begin with."""
+    """The folders that both paths begin with."""
     pairs = zip(one, other, strict=False)
     return tuple(folder for folder, _ in takewhile(lambda pair: pair[0] == pair[1], pairs))

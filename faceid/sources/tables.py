@@ -1,4 +1,4 @@
-"""Lists of photos with names: CSV and Parquet."""
+"""Reads tables of photos with names: CSV and Parquet."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from faceid.sources.rows import Row, bad_table
 
 
 def of_table(table: str, limits: Limits = DEFAULT_LIMITS) -> Photos:
-    """The photos that a CSV or Parquet file lists in its columns path and name; all others are attributes.
+    """The photos that a CSV or Parquet file lists in its columns path and name; all other columns are attributes.
 
     Relative paths are relative to the folder of the table. The rows of one identity come together, in the
     order in which identities first appear; only paths are kept in memory. The whole table is read at once, so
@@ -51,7 +51,7 @@ def _rows(table: str) -> Iterator[Row]:
 
 
 def _below(folder: Path, path: str) -> str:
-    """A path of a table. In a list `-` is a file."""
+    """The path in a row. In a table, `-` is a file."""
     joined = str(folder / path)
     return joined if joined != STDIN else f"./{STDIN}"
 

@@ -1,4 +1,4 @@
-"""TAR archives, plain or compressed: read once from the front, one member in memory at a time."""
+"""Reads TAR archives, plain or compressed, once from the front, with one member in memory at a time."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _DAMAGE = (
     OSError,
     ValueError,
     OverflowError,
-    # Of headers that announce headers that announce headers.
+    # Bound for headers that announce further headers.
     RecursionError,
 )
 """What tarfile and the modules that inflate raise for malformed archives."""
@@ -43,28 +43,28 @@ _COMPRESSIONS = (
 """The first bytes of a compressed archive, and the module that reads it."""
 
 _MOST_INFLATED = 200
-"""A compressed archive that grows by more is taken for a bomb: the factor for photos is near 1."""
+"""Growth above which a compressed archive counts as a decompression bomb: photos grow by a factor near 1."""
 
 _CHUNK = 1 << 20
 
 
 def tar_names(path: str, limits: Limits) -> Iterator[str]:
-    """The paths of the files and links in a TAR archive, in its order, as far as it can be read."""
+    """The paths of the files and links in a TAR archive, in its order, up to the first unreadable place."""
     try:
         for _, info in _members(path, limits):
             inner = visible(info.name)
             if inner is not None and _is_file_or_link(info):
                 yield inner
     except UnreadableImage:
-        # `tar_entries` comes to the same place, and says so.
+        # `tar_entries` reaches the same place, and raises.
         return
 
 
 def tar_entries(path: str, limits: Limits, wanted: Callable[[str], bool]) -> Iterator[Entry]:
     """The files whose path is `wanted`, in the order of the archive, each holding its bytes.
 
-    Raises UnreadableImage where the archive breaks off, after all that comes before. Links are entries that
-    cannot be loaded; devices and pipes are passed over, as in a directory.
+    Raises UnreadableImage where the archive breaks off, after all that comes before. Links are entries that cannot be
+    loaded; devices and pipes are skipped, as in a directory.
     """
     for archive, info in _members(path, limits):
         inner = visible(info.name)
@@ -84,7 +84,7 @@ def _is_file_or_link(info: TarInfo) -> bool:
 
 
 def _why_not(info: TarInfo, source: str, limits: Limits) -> UnreadableImage | None:
-    """Why a member is passed over, in an archive that can be read on."""
+    """Why a member is skipped, in an archive that can be read further."""
     if not info.isreg():
         return refuse(source, "a link inside an archive, which is not followed")
     try:
@@ -100,18 +100,18 @@ def _members(path: str, limits: Limits) -> Iterator[tuple[TarFile, TarInfo]]:
         with tarfile.open(fileobj=cast("IO[bytes]", stream), mode="r:") as archive:
             for info in archive:
                 yield archive, info
-                # tarfile remembers all that it has seen, for random access.
+                # tarfile remembers all members for random access.
                 archive.members.clear()  # type: ignore[attr-defined]
-        # tarfile takes a header that it cannot read for the end; the true one is a block of zeros.
+        # tarfile takes an unreadable header for the end; the true end is a block of zeros.
         if stream.last != bytes(BLOCKSIZE):
             raise refuse(path, "a damaged or incomplete TAR archive: it has no end", remedy="damaged_archive")
         stream.drain()
 
 
 class _Stream:
-    """What tarfile reads from: the inflated bytes, with a bound on how far they grow.
+    """The file object for tarfile: the inflated bytes, with a bound on their growth.
 
-    `last` are the bytes that were read last.
+    `last` holds the bytes of the last read.
     """
 
     def __init__(self, path: str, raw: BufferedReader, inflated: IO[bytes] | None, limits: Limits) -> None:
@@ -122,7 +122,7 @@ class _Stream:
         self._slack = max(limits.max_bytes, _CHUNK)
 
     def read(self, size: int) -> bytes:
-        """As a file does; never so much that only a hostile header can have asked for it."""
+        """Read as a file does; raises if only a hostile header can ask for so much."""
         if size > self._slack:
             raise tarfile.ReadError(f"a header of {size} bytes")
         self.last = (self._inflated or self._raw).read(size)
@@ -135,7 +135,7 @@ class _Stream:
         return (self._inflated or self._raw).tell()
 
     def seek(self, position: int) -> int:
-        """As a file does; forward in steps where that means to inflate."""
+        """Seek as a file does; forward in steps, because that inflates."""
         if self._inflated is None or position < self.tell():
             return (self._inflated or self._raw).seek(position)
         while (left := position - self.tell()) > 0 and self.read(min(left, _CHUNK)):
@@ -143,7 +143,7 @@ class _Stream:
         return self.tell()
 
     def drain(self) -> None:
-        """Read what follows the archive: a compressed stream has its checksum there."""
+        """Read the bytes after the archive: a compressed stream has its checksum there."""
         while self._inflated and self.read(_CHUNK):
             pass
 

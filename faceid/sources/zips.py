@@ -1,4 +1,4 @@
-"""ZIP archives: members are read when they are loaded, from one handle that threads share."""
+"""Reads ZIP archives: each member when it is loaded, from one handle that threads share."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _UNIX = 3
 def zip_pictures(path: str, limits: Limits) -> list[Entry]:
     """The pictures of a ZIP archive, in its order. The archive is closed when the last of them is dropped.
 
-    Raises UnreadableImage for what is no ZIP archive, or one without its table of contents, which stands at
-    the end and is lost first.
+    Raises UnreadableImage if the file is no ZIP archive, or lacks its table of contents, which a truncated file loses
+    first.
     """
     with _translated(path, "a damaged or incomplete ZIP archive", remedy="damaged_archive"):
         archive = ZipFile(path)
@@ -45,21 +45,21 @@ def _read(archive: ZipFile, lock: Lock, info: ZipInfo, source: str, limits: Limi
     if info.flag_bits & _ENCRYPTED:
         raise refuse(source, "encrypted", remedy="encrypted_archive")
     if info.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
-        # zipfile inflates bzip2 and LZMA without a bound on memory, and the rest not at all.
+        # zipfile inflates bzip2 and LZMA without a bound on memory, and does not know other methods.
         raise refuse(source, "compressed in a way other than deflate", remedy="other_compression")
     limits.check_bytes(info.file_size, source)
-    # zipfile does not promise that several members may be read side by side. It stops at the declared size,
-    # and a member that goes on beyond it fails its checksum.
+    # zipfile does not promise that threads may read members in parallel. It stops at the declared size, and a longer
+    # member fails its checksum.
     with _translated(source, "damaged inside its archive"), lock, archive.open(info) as member:
         data = member.read()
     return Encoded.of(data)
 
 
 def _name(info: ZipInfo) -> str:
-    """The name of a member, mended for two programs that write what the standard does not allow."""
+    """The name of a member, corrected for two kinds of programs that violate the standard."""
     name = info.filename
     if not info.flag_bits & _UTF8_NAME:
-        # macOS writes UTF-8 without saying so; zipfile takes it for code page 437 then.
+        # macOS writes UTF-8 without the flag; zipfile then takes it for code page 437.
         try:
             name = name.encode("cp437").decode("utf-8")
         except UnicodeError:

@@ -1,1 +1,1 @@
-"""Data for an evaluation: photos, pairs, scores and presentations, from files or a gallery."""
+"""Reads data for an evaluation: photos, pairs, scores and presentations, from files or a gallery."""

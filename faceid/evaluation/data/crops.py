@@ -1,4 +1,4 @@
-"""Pictures that are crops already, of faces or of anything else: they need no face detection."""
+"""Embeds pictures that are crops already, of faces or other objects, without face detection."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def look_at_whole(
 
 
 def whole(image: Image, embedder: Embedder) -> Crop:
-    """All of a picture as the crop that `embedder` takes. `Crop.scale` is that of the side that grew most."""
+    """The whole picture as a crop for `embedder`. `Crop.scale` is that of the side that grew most."""
     import cv2
 
     size = embedder.input_size
     scale = max(size / image.width, size / image.height)
-    # A mean over areas uses all pixels of a picture that shrinks.
+    # A mean over areas uses all pixels when a picture shrinks.
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     pixels = cv2.resize(image.pixels, (size, size), interpolation=how)
     return Crop(np.ascontiguousarray(pixels, dtype=np.uint8), embedder.model.aligner, scale)

@@ -1,4 +1,4 @@
-"""DATA of the command line -> comparisons: a folder per identity, a pairs file, a gallery, or scores."""
+"""Turns DATA of the command line into comparisons: a folder per identity, a pairs file, a gallery, or scores."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ from faceid.recognition.pipeline import Pipeline
 from faceid.types import Metric, ModelKey
 
 GALLERY = "gallery"
-"""DATA that means the gallery itself; a folder of that name is `./gallery`."""
+"""The value of DATA that means the gallery itself; a folder of that name is `./gallery`."""
 
 
 @dataclass(frozen=True, eq=False)
 class Tools:
-    """What DATA may need, each made when it does: `pipeline` for photos, `gallery`, and the model of scores.
+    """The tools that DATA may need, each created on demand: `pipeline` for photos, `gallery`, and the model of scores.
 
-    `model` is the one that was asked for, None where none was, with the `metric` of similarities.
+    `model` is the requested model or None, with the `metric` of similarities.
     """
 
     pipeline: Callable[[], Pipeline]
@@ -49,11 +49,11 @@ class Tools:
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """What DATA amounts to.
+    """The comparisons in DATA.
 
-    `key` is the model of the templates; scores have its name at most. `collection` with `pairs`, and `listed`, are
-    there where there are templates of people, or pairs from a file. `distance` and `mated` (n,) are the comparisons
-    of pairs and scores, one by one, in the order of the file.
+    `key` is the model of the templates; scores have at most its name. `collection` and `pairs` are set for templates of
+    people, `listed` for pairs from a file. `distance` and `mated` (n,) are the single comparisons of pairs and scores,
+    in the order of the file.
     """
 
     data: Data
@@ -224,7 +224,7 @@ def of_listed(listed: PairSet, rng: np.random.Generator) -> Material:
 
 
 def of_scores(scores: ScoreSet, model: str | None, metric: Metric, rng: np.random.Generator) -> Material:
-    """Bare scores, of the model that the file names, else `model`. ValueError where one kind is missing."""
+    """Bare scores, of the model that the file names, else of `model`. ValueError if one kind is missing."""
     if scores.model is not None and model is not None and scores.model != model:
         raise UsageError(
             f"{scores.source} holds scores of {scores.model}, not of {model}",

@@ -1,4 +1,4 @@
-"""Files that list pairs of photos: LFW's format, and CSV with the columns file1, file2, same."""
+"""Reads files that list pairs of photos: LFW's format, and CSV with the columns file1, file2, same."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class Pair:
 class PairSet:
     """Listed pairs with their similarities: `similarity` (n,) float32, `mated` (n,), `folds` (n,) numbers from 0.
 
-    `folds` is None where the file has none. `first` and `second` (n,) number the people, from 0: photos that mated
-    pairs join are one person. `lost` counts photos without a template by reason, `mated_lost` and `non_mated_lost`
-    the pairs that fell with them, `contradictions` the non-mated pairs within one person.
+    `folds` is None if the file has none. `first` and `second` (n,) number the people, from 0: photos that mated
+    pairs join are one person. `lost` counts photos without a template by reason, `mated_lost` and `non_mated_lost` the
+    pairs lost with them, `contradictions` the non-mated pairs within one person.
     """
 
     source: str
@@ -55,7 +55,7 @@ class PairSet:
 
 
 def read_pairs(path: Path, images: Path) -> list[Pair]:
-    """The pairs of a file, with paths below `images`. InputError, naming the line, for what is no such file."""
+    """The pairs of a file, with paths below `images`. InputError with the line for any other file."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -70,7 +70,7 @@ def read_pairs(path: Path, images: Path) -> list[Pair]:
 
 
 def from_pairs(path: Path, images: Path, pipeline: Pipeline, progress: Progress | None = None) -> PairSet:
-    """Look at the photos of a pairs file, each once. InputError where one is not there, or no pair is left."""
+    """Process the photos of a pairs file, each once. InputError if one is missing, or no pair is left."""
     pairs = read_pairs(path, images)
     photos = list(dict.fromkeys(photo for pair in pairs for photo in (pair.first, pair.second)))
     if missing := [photo for photo in photos if not Path(photo).is_file()]:
@@ -114,7 +114,7 @@ def from_pairs(path: Path, images: Path, pipeline: Pipeline, progress: Progress 
 
 
 def people_of(pairs: Sequence[Pair]) -> dict[str, int]:
-    """Who is on each photo, numbered from 0: photos that mated pairs join are one person."""
+    """The person on each photo, numbered from 0: photos that mated pairs join are one person."""
     parent: dict[str, str] = {}
 
     def root(photo: str) -> str:

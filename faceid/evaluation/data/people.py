@@ -1,4 +1,4 @@
-"""A gallery in groups of identities, so that a million templates need not be in memory together."""
+"""Reads a gallery in groups of identities, so that a million templates need not be in memory together."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ GROUP = 256
 class Person:
     """An identity: `ids` (n,) of its templates, ascending, and their `vectors` (n, d).
 
-    `qualities` (n,) 0..1 are None where they are not known; `created_at` (n,) are times as the database has them.
+    `qualities` (n,) 0..1 are None if unknown; `created_at` (n,) are times as stored in the database.
     """
 
     identity: int
@@ -42,11 +42,11 @@ class Person:
 class People:
     """The identities of a gallery at one moment, with their templates of one model.
 
-    An identity that was enrolled later is not among them. One whose templates have changed since is left out.
+    Identities that are enrolled later, or have changed templates since, are left out.
     """
 
     def __init__(self, gallery: Gallery, model: ModelKey) -> None:
-        """Read the identity of each template, in 16 bytes a template. Raises GalleryError."""
+        """Read the identity of each template, in 16 bytes per template. Raises GalleryError."""
         self._gallery = gallery
         self._model = model
         ids, owner = gallery.owners()
@@ -56,7 +56,7 @@ class People:
 
     @property
     def templates(self) -> int:
-        """How many templates they have together."""
+        """The number of templates of all identities."""
         return int(self._ids.size)
 
     def has(self, identity: int) -> bool:
@@ -83,7 +83,7 @@ class People:
         return found
 
     def groups(self, identities: Ints | None = None) -> Iterator[dict[int, Person]]:
-        """Everybody, or some, GROUP at a time, in the order of enrolment. Raises GalleryError."""
+        """All or some identities, GROUP at a time, in the order of enrolment. Raises GalleryError."""
         wanted = self.identities if identities is None else identities
         for first in range(0, wanted.size, GROUP):
             yield self.of(wanted[first : first + GROUP])

@@ -1,4 +1,4 @@
-"""Photos for an evaluation -> templates: one face a photo, failures to acquire counted by reason."""
+"""Turns photos for an evaluation into templates: one face per photo, failures to acquire counted by reason."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from faceid.types import Vector
 
 Progress = Callable[[int, int], None]
-"""Called with the photos that are done, and of how many."""
+"""Called with the number of finished photos, and the total."""
 
 
 @dataclass(frozen=True, eq=False)
 class EvaluatedPhoto:
-    """One photo: its template, or why there is none (a reason code), and the hash of its bytes where it was read."""
+    """One photo: its template, or the reason code why it has none, and the hash of its bytes if it was read."""
 
     vector: Vector | None
     reason: str | None
@@ -39,7 +39,7 @@ class EvaluatedPhoto:
 class Collection:
     """Templates with their identities: `vectors` (n, d) float32, `names`, `paths` and `digests` one for each.
 
-    `photos` counts the files, `lost` those without a template by reason and `lost_of` by identity. `duplicates` are
+    `photos` counts the files, `lost` the files without a template by reason and `lost_of` by identity. `duplicates` are
     pairs of identities that contain the same file: its identity is unknown, so the file is left out. `repeated` counts
     further copies of a file within an identity, which are left out too.
     """
@@ -61,7 +61,7 @@ class Collection:
 def analyse_photos(
     pipeline: Pipeline, paths: Sequence[str], progress: Progress | None = None
 ) -> dict[str, EvaluatedPhoto]:
-    """The template of each photo, or the reason why it has none. A photo with several faces has none."""
+    """The template of each photo, or the reason why it has none, such as several faces."""
     found = {}
     sources = (Source(path, partial(fetch, path)) for path in paths)
     for done, analysis in enumerate(pipeline.analyse(sources), start=1):
@@ -84,7 +84,7 @@ def from_folders(
     model: ModelKey,
     analysis: Callable[[Sequence[str]], dict[str, EvaluatedPhoto]],
 ) -> Collection:
-    """A folder an identity, named as it is; `look` makes templates of `model`. InputError where it makes none."""
+    """The templates of a folder per identity; `look` makes templates of `model`. InputError if there are none."""
     folders = sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     if not folders:
         raise UsageError(f"{root} has no sub-folders", remedy="folder_per_person", path=str(root))
@@ -97,7 +97,7 @@ def from_folders(
 
 
 def from_gallery(gallery: Gallery, source: str) -> Collection:
-    """The templates of a gallery. InputError where nothing is enrolled."""
+    """The templates of a gallery. InputError if it is empty."""
     rows: list[tuple[str, str | None, EvaluatedPhoto]] = []
     model = None
     for part in gallery.all_templates():

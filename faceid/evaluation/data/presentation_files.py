@@ -1,4 +1,4 @@
-"""Photos and clips of live faces and of attacks: a folder with `live` and `spoof`, or a CSV that lists files."""
+"""Lists photos and clips of live faces and attacks, from a folder with `live` and `spoof` or from a CSV."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from faceid.errors import InputError
 from faceid.imaging import walk
 
 VIDEO_SUFFIXES = frozenset({".avi", ".gif", ".m4v", ".mkv", ".mov", ".mp4", ".mpg", ".mpeg", ".webm", ".wmv"})
-"""By these a file is taken for a clip; every other one is a photo."""
+"""Suffixes of clips; every other file is a photo."""
 
 PLAIN = "spoof"
-"""The kind of attacks of which nothing else is said."""
+"""The kind of attacks without a named kind."""
 
 _LABELS = ("live", "spoof")
 
 
 @dataclass(frozen=True, slots=True)
 class Presentation:
-    """One photo or clip: a live face where `kind` is None, else an attack of that kind."""
+    """One photo or clip: a live face if `kind` is None, else an attack of that kind."""
 
     path: str
     kind: str | None
@@ -32,7 +32,7 @@ class Presentation:
 
 
 def read_presentations(data: Path) -> list[Presentation]:
-    """What a folder or a CSV lists, live faces first, else in the order of the files.
+    """The presentations in a folder or a CSV, live faces first, else in the order of the files.
 
     In a folder, sub-folders of `spoof` are kinds of attack, and files directly in it are of kind PLAIN. A CSV has the
     columns `file`, `label` (live or spoof) and, if wanted, `kind`; files are relative to its folder.

@@ -1,4 +1,4 @@
-"""Files of bare scores, computed elsewhere: CSV columns or NPZ arrays `distance` or `similarity`, and `mated`."""
+"""Reads bare scores, computed elsewhere: CSV columns or NPZ arrays `distance` or `similarity`, and `mated`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from faceid.types import Metric
 
 @dataclass(frozen=True, eq=False)
 class ScoreSet:
-    """Comparisons without photos: `distance` (n,) float64 and `mated` (n,). `model` where the file names it."""
+    """Comparisons without photos: `distance` (n,) float64 and `mated` (n,). `model` if the file names it."""
 
     source: str
     distance: NDArray[np.float64]
@@ -30,16 +30,16 @@ class ScoreSet:
 
 
 def has_scores(path: Path) -> bool:
-    """Whether a CSV file is one of scores, by its first line."""
+    """Whether a CSV file holds scores, by its first line."""
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         head = next(csv.reader(file), [])
     return "mated" in head
 
 
 def read_scores(path: Path, metric: Metric) -> ScoreSet:
-    """The scores of a .csv or .npz file; similarities are cosines, made distances of `metric`.
+    """The scores of a .csv or .npz file; similarities are cosines, which become distances of `metric`.
 
-    InputError for NaN, labels other than 0 and 1, and whatever is no such file.
+    InputError for NaN, labels other than 0 and 1, and any other file.
     """
     model = None
     try:

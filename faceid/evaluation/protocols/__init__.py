@@ -1,1 +1,1 @@
-"""The protocols of the field, and what they find."""
+"""The protocols of the field, and their findings."""

@@ -1,4 +1,4 @@
-"""Error rates by group: within each group, across groups, and worst to best (ISO/IEC 19795-10)."""
+"""Computes error rates by group: within each group, across groups, and worst to best (ISO/IEC 19795-10)."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ IDENTITY = "identity"
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """What a CSV file says of people: `values[attribute][identity]`; an empty cell says nothing."""
+    """The attributes of people from a CSV file: `values[attribute][identity]`; an empty cell means unknown."""
 
     values: dict[str, dict[str, str]]
 
 
 def read_attributes(path: Path) -> Attributes:
-    """A CSV file with the column `identity` and one column an attribute. InputError for what is no such file."""
+    """Read a CSV file with the column `identity` and one column per attribute. InputError for any other file."""
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -65,10 +65,10 @@ def read_attributes(path: Path) -> Attributes:
 def by_group(
     pairs: AllPairs, people: Resample, names: Sequence[str], attributes: Attributes, threshold: float
 ) -> tuple[tuple[CohortRow, ...], tuple[Differential, ...], tuple[Caveat, ...]]:
-    """FMR and FNMR at `threshold` of each group and, FMR, across each two; intervals by resampling people.
+    """FMR and FNMR at `threshold` within each group, and FMR across each two groups; intervals by resampling people.
 
-    `names` (k,) are the identities in the order of `pairs.identity`. People without the attribute are left out,
-    with a caveat. Raises InputError where more pairs match than are held, or no identity is in a group.
+    `names` (k,) are the identities in the order of `pairs.identity`. People without the attribute are left out, with a
+    caveat. Raises InputError if more pairs match than are held, or no identity has the attribute.
     """
     if threshold > pairs.reach:
         raise InputError(
@@ -90,7 +90,7 @@ def by_group(
         groups = sorted({values[name] for name in names if name in values})
         if not groups:
             raise InputError(
-                f"nobody in the data has a {attribute}",
+                f"no person in the data has a {attribute}",
                 code="bad_attributes",
                 remedy="names_of_attributes",
             )
@@ -124,14 +124,14 @@ def by_group(
                 within[first] = fmr
                 if fnmr is not None:
                     missed[first] = fnmr
-        # The ratio of one group to itself says nothing.
+        # The ratio of one group to itself carries no information.
         if len(within) > 1:
             differentials.append(Differential(attribute, *_worst_to_best(within), *_worst_to_best(missed)))
     return tuple(rows), tuple(differentials), tuple(caveats)
 
 
 class _Errors:
-    """The pairs that err at one threshold, and how many there are of each kind."""
+    """The pairs that err at one threshold, and the number of pairs of each kind."""
 
     def __init__(self, pairs: AllPairs, people: Resample, threshold: float) -> None:
         self._people = people
@@ -144,7 +144,7 @@ class _Errors:
         self._missed = pairs.identity[pairs.farthest.first[missed:]]
 
     def fmr(self, one: Bools, two: Bools, within: bool) -> Share | None:
-        """False matches between two groups of people (k,), or within one; None without a comparison."""
+        """False matches between two groups of people (k,), or within one group; None without a comparison."""
         first, second = self._matches
         between = (one[first] & two[second]) | (two[first] & one[second])
         own, others = self._templates * one, self._templates * two

@@ -1,4 +1,4 @@
-"""Comparisons -> findings: the rates, curves and predictions of a report."""
+"""Turns comparisons into findings: the rates, curves and predictions of a report."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _BAND_REPLICATES = 200
 def calibrate(
     material: Material, goal: Goal, rng: np.random.Generator, *, command: str, identities: int
 ) -> Findings:
-    """The threshold that meets `goal`, and all that answers for it. InputError where the data are too few for it.
+    """The threshold that meets `goal`, with its error rates. InputError if the data are too few for it.
 
     `identities` is the size of the gallery that searches are predicted for.
     """
@@ -53,7 +53,7 @@ def calibrate(
 
 
 def blank(material: Material, title: str, command: str) -> Findings:
-    """Findings that say what was evaluated, and nothing of it yet."""
+    """Findings with the description of the data, and no results yet."""
     return Findings(
         title=f"{title} of {material.model or 'an unnamed model'} on {material.data.source}",
         created_at=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -78,7 +78,7 @@ def describe(
     *,
     identities: int,
 ) -> Findings:
-    """`found` with everything that the comparisons tell, at `proposed` and elsewhere."""
+    """`found` with the results of the comparisons, at `proposed` and other thresholds."""
     data = material.comparisons
     same, other = data.mated.sample, data.non_mated.sample
     smallest = rule_of_3(data.non_mated.total)
@@ -160,7 +160,7 @@ def histogram(data: Comparisons) -> Histogram:
 def searched(material: Material) -> tuple[Searches, tuple[NDArray[np.int64], NDArray[np.int64]], int] | None:
     """Every template searched among all others, with the owners of mated and of non-mated probes.
 
-    None where there are no templates. The last is how many people a non-mated search goes through.
+    None if there are no templates. The last is how many people a non-mated search goes through.
     """
     if material.collection is None:
         return None
@@ -199,7 +199,7 @@ def observe(
 
 
 def notable(material: Material, *, mated: bool) -> tuple[NotablePair, ...]:
-    """The nearest pairs of different people, or the farthest of one: where labels are wrong, it shows here."""
+    """The nearest pairs of different people, or the farthest of one: these show wrong labels."""
     if material.collection is not None and material.pairs is not None:
         part = material.pairs.farthest if mated else material.pairs.nearest
         chosen = slice(None, -_NOTABLE - 1, -1) if mated else slice(0, _NOTABLE)

@@ -1,4 +1,4 @@
-"""Evaluations by protocol, as findings: verification, identification, one-shot, cohorts."""
+"""Runs evaluations by protocol: verification, identification, one-shot, cohorts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def verification(
 ) -> Findings:
     """LFW's k-fold protocol, with the rates at the threshold that is best on all pairs.
 
-    `folds` deals pairs out where the file has none (10 where None). Raises UsageError for data without a list
+    `folds` divides the pairs at random if the file has no folds (None: 10). Raises UsageError for data without a list
     of pairs.
     """
     if material.distance is None or material.mated is None:
@@ -67,8 +67,8 @@ def identification(
 ) -> Findings:
     """Open-set identification: people are enrolled with `photos` photos, a share `strangers` stays non-mated.
 
-    The threshold is `target`'s, for the gallery's size; predicted FPIR stands beside the observed one, there and in
-    smaller galleries. Everything is drawn `draws` times and averaged.
+    The threshold is that of `target` for the gallery's size. The findings compare predicted and observed FPIR, there
+    and in smaller galleries. The experiment is repeated `draws` times and averaged.
     """
     collection = _templates(material, "identification")
     owners = trials.numbered(collection.names)
@@ -147,7 +147,7 @@ def cohorts(
 
 
 def at_target(material: Material, target: Target, rng: np.random.Generator, identities: int) -> OperatingRow:
-    """What `target` means on these data in a gallery of `identities`: a distance, an FMR, or an FPIR."""
+    """The threshold of `target` (a distance, an FMR, or an FPIR) on these data in a gallery of `identities`."""
     if target.threshold is not None:
         return row(f"threshold {target.threshold:g}", target.threshold, material.comparisons)
     if target.fpir is not None:
@@ -161,7 +161,7 @@ def at_target(material: Material, target: Target, rng: np.random.Generator, iden
 
 
 def _both(material: Material, at_work: OperatingRow, drawn: list[Searches], size: int) -> list[GalleryPoint]:
-    """Predicted and observed."""
+    """The predicted and the observed rates of searches."""
     threshold = at_work.threshold
     return [
         predicted(at_work.fmr, threshold, size),
@@ -176,7 +176,7 @@ def _both(material: Material, at_work: OperatingRow, drawn: list[Searches], size
 
 
 def _curve(drawn: list[Searches]) -> SearchCurve:
-    """FPIR and FNIR of all draws together at every distance, thinned, without the point where nothing matches."""
+    """FPIR and FNIR of all draws together at every distance, thinned, without the point at which nothing matches."""
     nearest = np.sort(np.concatenate([one.nearest for one in drawn]))
     right = np.sort(np.concatenate([one.distance for one in drawn]))
     thresholds = np.unique(np.concatenate([nearest, right]))
@@ -197,7 +197,7 @@ def _curve(drawn: list[Searches]) -> SearchCurve:
 
 
 def _averaged(rates: list[tuple[float, int]]) -> Interval:
-    """The mean rate of draws, with the interval of one of them: drawing the same people again adds no people."""
+    """The mean rate of all draws, with the interval of one draw: drawing the same people again adds no people."""
     total = sum(searches for _, searches in rates)
     rate = sum(rate * searches for rate, searches in rates) / total
     once = max(1, round(total / len(rates)))

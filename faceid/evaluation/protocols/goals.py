@@ -1,7 +1,7 @@
-"""From a goal (FMR, FPIR, FNMR or cost) to the threshold that meets it, with both error rates.
+"""Finds the threshold that meets a goal (FMR, FPIR, FNMR or cost), with both error rates.
 
-Rates that the data are too few to count (the rule of 3) are met by the strict end of a fit to the tail of the
-non-mated distances, or refused with the numbers that explain why.
+If the data are too few to count a rate (the rule of 3), the threshold is the strict end of a fit to the tail of the
+non-mated distances, or the rate is refused with the numbers that explain why.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ Floats = NDArray[np.float64]
 
 DEFAULT_FMR = 1e-4
 
-# Replicates in the interval of a threshold: its ends are not read to three digits.
+# Replicates in the interval of a threshold: its ends do not need three digits.
 _REPLICATES = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What a threshold is to achieve: exactly one of the first four, FMR 1e-4 where none is given.
+    """The goal of a threshold: exactly one of the first four fields, FMR 1e-4 if none is given.
 
-    `fpir` holds in a gallery of `identities`. `cost` is that of a false match, a false non-match costing 1, where a
+    `fpir` holds in a gallery of `identities`. `cost` is that of a false match, relative to a false non-match, if a
     share `prior` of all attempts is non-mated. Raises UsageError for a value that is no rate or no cost.
     """
 
@@ -73,15 +73,15 @@ class Goal:
 
     @property
     def promised_fmr(self) -> float | None:
-        """The FMR that the goal names, or goes without naming; None for a goal of another kind."""
+        """The FMR that the goal names or implies by default; None for a goal of another kind."""
         others = (self.fpir, self.max_fnmr, self.cost)
         return self.fmr if any(value is not None for value in others) else self.fmr or DEFAULT_FMR
 
 
 def meet(goal: Goal, data: Comparisons, rng: np.random.Generator, *, identities: int) -> OperatingRow:
-    """The threshold that meets `goal` on `data`; `identities` is the size of gallery where the goal names none.
+    """The threshold that meets `goal` on `data`; `identities` is the size of the gallery unless the goal names one.
 
-    InputError (`unclaimable`) where the data are too few for it.
+    InputError (`unclaimable`) if the data are too few for it.
     """
     if goal.max_fnmr is not None:
         return row(f"FNMR {goal.max_fnmr:g}", _at_fnmr(data, goal.max_fnmr), data)
@@ -101,7 +101,7 @@ def at_fmr(
 ) -> OperatingRow:
     """The threshold whose false match rate is at most `fmr`: counted, or, under the rule of 3, fitted.
 
-    The fit is read at the strict end of its interval. InputError (`unclaimable`) where there is no fit either.
+    The fit is read at the strict end of its interval. InputError (`unclaimable`) if there is no fit either.
     """
     asked = asked or f"FMR {fmr:g}"
     total, held = data.non_mated.total, data.non_mated.distance
@@ -148,7 +148,7 @@ def row(
     high: float | None = None,
     extrapolated: bool = False,
 ) -> OperatingRow:
-    """What `threshold` costs on `data`."""
+    """The expected cost of `threshold` on `data`."""
     return OperatingRow(
         asked=asked,
         threshold=threshold,
@@ -163,7 +163,7 @@ def row(
 
 
 def predicted(fmr: Interval, threshold: float, identities: int) -> GalleryPoint:
-    """FPIR in a gallery of `identities` with one template each, were all comparisons independent: 1 - (1 - FMR)^N."""
+    """FPIR in a gallery of `identities` with one template each, if all comparisons are independent: 1 - (1 - FMR)^N."""
 
     def chance(rate: float) -> float:
         return -math.expm1(identities * math.log1p(-rate)) if rate < 1.0 else 1.0
@@ -206,7 +206,7 @@ def _at_least_cost(data: Comparisons, cost: float, prior: float) -> float:
 
 
 def _around(data: Comparisons, fmr: float) -> tuple[float, float]:
-    """A 95 % interval of the threshold at `fmr`: by people where they are known, else by the count's own interval."""
+    """A 95 % interval of the threshold at `fmr`: by people if they are known, else by the interval of the count."""
     side = data.non_mated
     last = side.distance.size - 1
     if (

@@ -1,4 +1,4 @@
-"""Findings about a gallery that an operator should check, with advice. Needs no photos.
+"""Finds templates and identities that an operator should check, with advice. Needs no photos.
 
 - `outlier_template`: farther from the rest of its identity than the gallery's own mated distances make likely, and
   than `verify` would accept: usually the photo of another person. Far is a modified z-score above 3.5 (Iglewicz and
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from faceid.types import ModelKey
 
 Progress: TypeAlias = Callable[[int, int], None]
-"""Called with the templates that are done, and of how many."""
+"""Called with the number of finished templates, and the total."""
 
 KINDS = ("outlier_template", "look_alike", "single_template", "low_quality", "stale")
 
@@ -45,7 +45,7 @@ STALE_DAYS = 1826
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """The size of the gallery and the distances that decide; None where a distance is unknown.
+    """The size of the gallery and the distances that decide; None if a distance is unknown.
 
     An outlier is farther than `outlier_beyond`. Look-alikes are at `look_alike_within` or closer, as about
     `look_alikes_by_chance` non-mated pairs in such a gallery are.
@@ -59,7 +59,7 @@ class Bounds:
 
 
 class Examination:
-    """One pass over a gallery. An identity that is enrolled, removed or renamed meanwhile may be left out."""
+    """One pass over a gallery. An identity that is enrolled, removed or renamed during the pass may be left out."""
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class Examination:
         self.bounds = Bounds(0, 0, None, None, None)
 
     def run(self, progress: Progress | None = None) -> Iterator[Health]:
-        """What was found: person by person, then outliers, then look-alikes, nearest first.
+        """The findings: person by person, then outliers, then look-alikes, nearest first.
 
         `bounds` is complete when this ends. Raises GalleryError.
         """
@@ -92,7 +92,7 @@ class Examination:
         people = People(self._gallery, model)
         bound, by_chance = self._look_alike_bound(people.identities.size)
         look_alikes = None if bound is None else LookAlikes(self._gallery, people, bound, model.metric)
-        # Of those with several templates: all distances, and each person's greatest.
+        # For people with several templates: all distances, and each person's greatest.
         apart, company, farthest = [np.empty(0)], [], []
         done = 0
         for group in people.groups():
@@ -164,7 +164,7 @@ class Worst:
         self._held: dict[str, list[Health]] = {kind: [] for kind in KINDS}
 
     def add(self, finding: Health) -> None:
-        """Count a finding, and hold it while it is among the worst."""
+        """Count a finding, and keep it while it is among the worst."""
         self.counts[finding.kind] += 1
         held = self._held[finding.kind]
         held.append(finding)
@@ -176,7 +176,7 @@ class Worst:
         return tuple(finding for kind in KINDS for finding in self._sorted(kind))
 
     def _sorted(self, kind: str) -> list[Health]:
-        # Small distances between two people and small qualities are bad, all else is bad where it is large.
+        # Small distances between two people and small qualities are bad; all other values are bad if large.
         sign = 1.0 if kind in ("look_alike", "low_quality") else -1.0
         return sorted(self._held[kind], key=lambda finding: sign * (finding.value or 0.0))[: self._keep]
 

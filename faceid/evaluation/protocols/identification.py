@@ -1,10 +1,10 @@
-"""Error rates of searches in a gallery (1:N), closed and open set.
+"""Computes error rates of searches in a gallery (1:N), closed and open set.
 
-ISO/IEC 19795-1:2021 and NIST's FRTE 1:N reports (Grother et al., NISTIR 8271). A mated search is a probe of an
-enrolled identity, a non-mated search a probe of a person who is not enrolled. Identities are ranked by their
-nearest template; among equal distances the right identity comes last, so that a constant score earns nothing. A probe
-without a face (failure to acquire) returns no candidate: it is a false negative of a mated search,
-never a false positive of a non-mated one, and it counts in both.
+ISO/IEC 19795-1:2021 and NIST's FRTE 1:N reports (Grother et al., NISTIR 8271). A mated search is a probe of an enrolled
+identity, a non-mated search a probe of a person who is not enrolled. Identities are ranked by their nearest template;
+among equal distances the right identity comes last, so that a constant score has no success. A probe without a face
+(failure to acquire) returns no candidate: it is a false negative of a mated search, never a false positive of a
+non-mated one, and it counts in both.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ def search(
 ) -> Searches:
     """Searches from a matrix of distances (p, g), with the identities of the probes (p,) and templates (g,).
 
-    `*_lost`: probes of either kind without a face, which have no row. ValueError where shapes disagree, a distance
-    is NaN, or the gallery is empty.
+    `*_lost`: probes of either kind without a face, which have no row. ValueError if shapes disagree, a distance is NaN,
+    or the gallery is empty.
     """
     matrix = np.asarray(distances, dtype=np.float64)
     if matrix.shape != (np.size(probe), np.size(gallery)) or matrix.shape[1] == 0:

@@ -1,8 +1,8 @@
-"""Presentations -> scores -> the rates of ISO/IEC 30107-3.
+"""Scores presentations and computes the rates of ISO/IEC 30107-3.
 
-A photo has the score of its largest face. A clip is decided on as the live loop would: its frames become tracks, and
-the track of most looks is judged by the rule of `faceid.live.liveness.passive`. Its score is the highest threshold at
-which that track would ever be taken for live, so that every threshold can be asked about afterwards.
+A photo has the score of its largest face. A clip is decided as in the live loop: its frames become tracks, and the rule
+of `faceid.live.liveness.passive` judges the track with the most looks. Its score is the highest threshold at which that
+track is ever accepted as live, so that the errors at every threshold can be computed afterwards.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 Reason: TypeAlias = Literal["no_face", "too_few_looks", "unreadable"]
 
 ASKED = (0.05, 0.1)
-"""The APCER at which BPCER is reported: the standard's BPCER20 and BPCER10."""
+"""The values of APCER at which BPCER is reported: the standard's BPCER20 and BPCER10."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class Unanswered:
-    """Of `count` presentations of one `kind` (None: live faces), `silent` got no answer: no face, or too few looks.
+    """`silent` of `count` presentations of one `kind` (None: live faces) got no answer: no face, or too few looks.
 
     `rate` is APNRR of attacks and BPNRR of live faces (non-response rates of ISO/IEC 30107-3).
     """
@@ -61,7 +61,7 @@ class Unanswered:
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """The lowest `threshold` at which no kind of attack is taken for live more often than `apcer`, and BPCER there."""
+    """The lowest `threshold` that accepts no kind of attack as live more often than `apcer`, and BPCER there."""
 
     apcer: float
     threshold: float
@@ -70,11 +70,11 @@ class Suggestion:
 
 @dataclass(frozen=True, slots=True)
 class LivenessFindings:
-    """What an evaluation of liveness has found.
+    """The findings of an evaluation of liveness.
 
     `errors` are of the presentations that got an answer, `unanswered` has live faces first, then the kinds of attack.
-    `unreadable` files count nowhere else. `suggestions` are those of ASKED that so many attacks of each kind can
-    support, by the rule of 3, and that a score of at most 1 can meet.
+    `unreadable` files count nowhere else. `suggestions` are those of ASKED that the number of attacks of each kind
+    supports, by the rule of 3, and that a score of at most 1 can meet.
     """
 
     source: str
@@ -95,7 +95,7 @@ class Looker:
     def scored(
         self, presentations: Sequence[Presentation], progress: Callable[[int, int], None] | None = None
     ) -> Iterator[Scored]:
-        """One by one, in their order."""
+        """The score of each presentation, in their order."""
         for done, one in enumerate(presentations, start=1):
             try:
                 yield self._clip(one) if one.is_clip else self._photo(one)
@@ -139,7 +139,7 @@ class Looker:
 
 
 def findings(source: str, scored: Iterable[Scored], threshold: float) -> LivenessFindings:
-    """The error rates at `threshold`. Raises InputError (`no_face`) where no live face or no attack got a score."""
+    """The error rates at `threshold`. Raises InputError (`no_face`) if no live face or no attack got a score."""
     everything = list(scored)
     readable = [one for one in everything if one.reason != "unreadable"]
     live = _scores(readable, None)
@@ -186,7 +186,7 @@ def _unanswered(scored: Sequence[Scored], kind: str | None) -> Unanswered:
 def _suggestions(live: list[float], attacks: dict[str, list[float]]) -> Iterator[Suggestion]:
     for most in ASKED:
         if all(rule_of_3(len(scores)) <= most for scores in attacks.values()):
-            # Rounded up, so that it still holds when it is typed.
+            # Rounded up, so that the printed threshold still holds.
             threshold = math.ceil(threshold_at_apcer(attacks, most) * 1e6) / 1e6
             if threshold <= 1.0:
                 yield Suggestion(most, threshold, errors(live, attacks, threshold).bpcer)

@@ -1,4 +1,4 @@
-"""Pairs of identities that are as close as one person, found through the search index."""
+"""Finds pairs of identities that are as close as one person, through the search index."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class LookAlikes:
     """The pairs at `bound` or closer, gathered group by group.
 
     The score of two identities with mean templates a and b is a . b / sqrt(|a| |b|), which is that of
-    `identity_similarity` where one of them has a single template. Seen from the identity whose mean is the shorter,
-    some template of the other is at least as near as the score, so a search from each mean misses no pair
-    that the index does not miss.
+    `identity_similarity` if one of them has a single template. Seen from the identity with the shorter mean, some
+    template of the other is at least as near as the score, so a search from each mean finds every pair that the index
+    can find.
     """
 
     def __init__(self, gallery: Gallery, people: People, bound: float, metric: Metric) -> None:

@@ -1,13 +1,13 @@
-"""How often a liveness detector is wrong, by ISO/IEC 30107-3: presentation attacks by their kind, live faces apart.
+"""Error rates of a liveness detector by ISO/IEC 30107-3: presentation attacks by kind, and live faces separately.
 
-An attack presentation is a copy shown to the camera, a bona fide presentation a live face. APCER, the share of
-attacks taken for live, is reported for each kind of attack. The worst kind is the result: an attacker chooses the kind.
-BPCER is the share of live faces refused. Scores grow with the likelihood of a live face: one is accepted from the
-threshold on.
+An attack presentation is a copy shown to the camera, a bona fide presentation a live face. APCER, the share of attacks
+taken for live, is reported for each kind of attack. The worst kind is the result: an attacker chooses the kind. BPCER
+is the share of live faces refused. Scores grow with the likelihood of a live face: a score at the threshold or above is
+accepted.
 
-Intervals take presentations as independent; several of one person, device or print are not, and the true intervals
-are wider. The standard wants presentations by the capture device in question; of photos collected elsewhere these
-figures are a smoke test, never a certification.
+Intervals take presentations as independent; several of one person, device or print are not, and the true intervals are
+wider. The standard requires presentations to the capture device in question; with photos from elsewhere these figures
+are a smoke test, never a certification.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class PresentationErrors:
 
     @property
     def acer(self) -> float:
-        """The mean of the worst APCER and BPCER, as papers and the 2017 edition of the standard have it."""
+        """The mean of the worst APCER and BPCER, as in papers and in the 2017 edition of the standard."""
         return (self.worst.apcer.rate + self.bpcer.rate) / 2
 
 
@@ -71,7 +71,7 @@ def errors(live: ArrayLike, attacks: Mapping[str, ArrayLike], threshold: float) 
 
 
 def threshold_at_apcer(attacks: Mapping[str, ArrayLike], most: float) -> float:
-    """The lowest score from which on no kind of attack is accepted more often than `most` (0..1).
+    """The lowest threshold at which no kind of attack is accepted more often than `most` (0..1).
 
     BPCER there is the standard's BPCER20 for 0.05 and BPCER10 for 0.1. Raises ValueError as `errors` does.
     """
@@ -82,7 +82,7 @@ def threshold_at_apcer(attacks: Mapping[str, ArrayLike], most: float) -> float:
     for scores in attack_scores.values():
         allowed = int(np.floor(most * scores.size + 1e-9))
         if allowed < scores.size:
-            # The highest score that must be refused, with all that equal it.
+            # The highest score that must be refused, with all equal scores.
             needed = max(needed, float(np.nextafter(np.sort(scores)[::-1][allowed], np.inf)))
     return needed
 

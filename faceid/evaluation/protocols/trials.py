@@ -1,4 +1,4 @@
-"""Three protocols on plain arrays: k-fold verification, open-set identification, one-shot N-way."""
+"""Runs three protocols on plain arrays: k-fold verification, open-set identification, one-shot N-way."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PROBES = 1024
 
 
 def k_folds(mated: NDArray[np.bool_], folds: int, rng: np.random.Generator) -> Ints:
-    """Deal comparisons (n,) out to `folds` at random, each kind evenly; InputError where a fold would lack a kind."""
+    """Divide comparisons (n,) into `folds` at random, each kind evenly; InputError if a fold would lack a kind."""
     if folds < 2:
         raise UsageError(
             f"{folds} folds leave nothing to choose a threshold on", remedy="two_folds", folds=folds
@@ -44,7 +44,7 @@ def k_folds(mated: NDArray[np.bool_], folds: int, rng: np.random.Generator) -> I
 def verification(distance: Distances, mated: NDArray[np.bool_], folds: Ints) -> FoldAccuracy:
     """LFW's protocol (Huang et al. 2007): each fold judged at the threshold that is best on all others.
 
-    Mean accuracy and its standard error over folds. InputError where a fold holds one kind only.
+    Mean accuracy and its standard error over folds. InputError if a fold holds one kind only.
     """
     numbers = np.unique(folds)
     accuracies, thresholds = [], []
@@ -75,9 +75,9 @@ def open_set(
     """Enrol `photos` of some people and search the other photos; the searches, and the number of people enrolled.
 
     `identity` (n,) numbers people from 0. A share `strangers` of all people is not enrolled: their searches are
-    non-mated. Nor is a person with no photo beyond `photos`, unless `identities` asks for a larger gallery: then such
-    people are enrolled too, without a mated search. Scores are those of `identity_similarity`. Raises InputError where
-    no person is left to enrol, or none for non-mated searches.
+    non-mated. Nor is a person without further photos, unless `identities` asks for a larger gallery: then such people
+    are enrolled too, without a mated search. Scores are those of `identity_similarity`. Raises InputError if no person
+    is left to enrol, or none for non-mated searches.
     """
     count = int(identity.max()) + 1
     templates = np.bincount(identity, minlength=count)
@@ -111,10 +111,11 @@ def open_set(
 def one_shot(
     vectors: Vectors, identity: Ints, rng: np.random.Generator, *, ways: int, episodes: int
 ) -> OneShot:
-    """N-way one-shot recognition (Lake et al. 2011): one photo of each of `ways` people, and one more of one of them.
+    """N-way one-shot recognition (Lake et al. 2011): one photo of each of `ways` people, and a further photo of one of
+    them.
 
-    The interval takes episodes as independent: it is about these people, not about others. Raises InputError where
-    there are fewer than `ways` people, or none has two photos.
+    The interval treats episodes as independent: it holds for these people, not for others. Raises InputError if there
+    are fewer than `ways` people, or none has two photos.
     """
     count = int(identity.max()) + 1
     templates = np.bincount(identity, minlength=count)
@@ -142,7 +143,7 @@ def one_shot(
 def leave_one_out(vectors: Vectors, identity: Ints, metric: Metric) -> Searches:
     """Each template searched among all others: mated with its identity's other templates, and non-mated without them.
 
-    Templates without another of their identity are non-mated searches only.
+    A template without another one of its identity gives a non-mated search only.
     """
     count = int(identity.max()) + 1
     templates = np.bincount(identity, minlength=count)
@@ -190,5 +191,5 @@ def _distances(
 
 
 def numbered(names: Sequence[str]) -> Ints:
-    """Names (n,) as numbers from 0, in the order of the alphabet."""
+    """Names (n,) as numbers from 0, in alphabetical order."""
     return np.unique(np.asarray(names, dtype=np.str_), return_inverse=True)[1].astype(np.int64)

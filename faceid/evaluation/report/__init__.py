@@ -1,1 +1,1 @@
-"""Findings as one HTML file that needs nothing else, or as JSON."""
+"""Writes findings as one self-contained HTML file, or as JSON."""

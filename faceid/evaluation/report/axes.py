@@ -1,4 +1,4 @@
-"""Axes of a chart: where a value goes, and which values are named."""
+"""The axes of a chart: positions of values, and the labelled ticks."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from statistics import NormalDist
 from faceid.evaluation.report.numbers import power
 
 _NORMAL = NormalDist()
-# Nothing is measured closer to 0 or 1 than this.
+# No rate is measured closer to 0 or 1 than this.
 SMALLEST = 1e-12
 _PROBIT_TICKS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 0.99, 0.999)
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """A stretch of values from `low` to `high`, bent by `bend`, with `ticks` that are named."""
+    """An axis from `low` to `high`, transformed by `bend`, with labelled `ticks`."""
 
     label: str
     low: float
@@ -26,13 +26,13 @@ class Axis:
     ticks: tuple[tuple[float, str], ...]
 
     def place(self, value: float) -> float:
-        """Where `value` lies between the ends, 0..1; what is beyond an end is put on it."""
+        """The position of `value` between the ends, 0..1; a value beyond an end is put on it."""
         start, end = self.bend(self.low), self.bend(self.high)
         return (self.bend(min(max(value, self.low), self.high)) - start) / (end - start)
 
 
 def linear(label: str, low: float, high: float) -> Axis:
-    """An even axis with five or so ticks, at 1, 2 or 5 times a power of ten."""
+    """A linear axis with about five ticks, at 1, 2 or 5 times a power of ten."""
     if not high > low:
         high = low + 1.0
     step = _step((high - low) / 5)
@@ -47,15 +47,15 @@ def logarithmic(
 ) -> Axis:
     """A logarithmic axis over all positive `values`, between two of 1, 2 and 5 times a power of ten.
 
-    It spans a power of ten at least, and ends at `highest` at the latest.
-    Powers of ten are named, and where there are few, 2 and 5 times them as well.
+    It spans at least a power of ten, and ends at `highest` or below. Powers of ten are labelled, and 2 and 5 times them
+    if there are few.
     """
     positive = [value for value in values if SMALLEST <= value < math.inf] or [0.1, 1.0]
     exponents = range(math.floor(math.log10(min(positive))) - 1, math.ceil(math.log10(max(positive))) + 2)
     steps = [step * 10.0**exponent for exponent in exponents for step in (1, 2, 5)]
     low = max(step for step in steps if step <= min(positive) * (1 + 1e-9))
     high = min(min(step for step in steps if step >= max(positive) * (1 - 1e-9)), highest)
-    # Less than a power of ten would make small differences look large.
+    # A shorter axis would make small differences look large.
     low = min(low, high / 10.0)
     inside = [step for step in steps if low * (1 - 1e-9) <= step <= high * (1 + 1e-9)]
     tens = [step for step in inside if abs(math.log10(step) - round(math.log10(step))) < 1e-9]
@@ -74,7 +74,7 @@ def probit(label: str, values: Iterable[float]) -> Axis:
         low, high = low / 10.0, 1 - (1 - high) / 10.0
     chosen: list[float] = []
     for tick in (tick for tick in ticks if low <= tick <= high):
-        # Far apart enough for their names.
+        # Far enough apart for their labels.
         gap = (_deviate(high) - _deviate(low)) / 9
         if not chosen or _deviate(tick) - _deviate(chosen[-1]) >= gap:
             chosen.append(tick)
@@ -82,7 +82,7 @@ def probit(label: str, values: Iterable[float]) -> Axis:
 
 
 def rate_tick(value: float) -> str:
-    """The name of a rate on an axis."""
+    """The label of a rate on an axis."""
     if value >= 0.000995:
         return f"{100 * value:g} %"
     exponent = math.floor(math.log10(value) + 1e-9)
@@ -91,7 +91,7 @@ def rate_tick(value: float) -> str:
 
 
 def count_tick(value: float) -> str:
-    """The name of a count on an axis."""
+    """The label of a count on an axis."""
     return f"{value:,.0f}"
 
 

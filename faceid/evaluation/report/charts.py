@@ -1,4 +1,4 @@
-"""The charts of the report. Each is None where the findings have nothing to draw."""
+"""The charts of the report. Each is None if the findings have nothing to draw."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from faceid.evaluation.report.plot import Drawing, Plot, Point
 from faceid.evaluation.statistics.intervals import Interval
 
 BARS = 96
-"""How many bars of a histogram can be told apart at the width of a chart."""
+"""The greatest number of bars that a chart can show."""
 
 LINES = 4
-"""How many lines can be told apart by their dashes."""
+"""The greatest number of lines with distinct dashes."""
 
 
 def joined(histogram: Histogram, bars: int) -> Histogram:
-    """The same without empty bins at the ends, and neighbours joined until there are at most `bars`."""
+    """The histogram without empty bins at the ends, with neighbours joined until there are at most `bars`."""
     both = zip(histogram.mated, histogram.non_mated, strict=True)
     filled = [place for place, counts in enumerate(both) if any(counts)]
     if not filled:
@@ -43,7 +43,7 @@ def det_chart(det: DetCurve, proposed: OperatingRow | None, eer: float | None) -
     ]
     if not curve:
         return None
-    # Where no error was seen, there is no place on the axis: what follows would be a line along the frame.
+    # A rate of 0 has no place on the axis: the rest would be a line along the frame.
     curve = [row for row in curve if 0.0 < row[1] < 1.0] or curve
     x = probit("false match rate (FMR)", [row[0] for row in curve])
     y = probit("false non-match rate (FNMR)", [row[1] for row in curve])
@@ -106,7 +106,7 @@ def histogram_chart(histogram: Histogram, threshold: float | None) -> Drawing | 
 
 
 def size_chart(points: Sequence[GalleryPoint]) -> Drawing | None:
-    """FPIR over the size of the gallery, a line for each threshold; one line where every size has its own."""
+    """FPIR over the size of the gallery, one line per threshold; a single line if every size has its own threshold."""
     shown = [point for point in points if _finite(point.fpir) and point.identities > 0]
     if len({point.identities for point in shown}) < 2:
         return None
@@ -176,14 +176,16 @@ def search_chart(
     for point, fnir in shown:
         at = _mark(plot, point.fpir, fnir, "proposed" if point.threshold == threshold else "observed")
         if point.threshold == threshold:
-            # The curve falls to the right: below it there is room.
+            # The curve falls to the right, so there is room below it.
             plot.label(at, f"distance ≤ {distance(point.threshold)}", kind="strong", above=-22, after=-8)
             words += f" Proposed: FPIR {rate(point.fpir.rate)}, FNIR {rate(fnir.rate)}."
     return plot.drawing("Misses against false positives in an open set", words)
 
 
 def _mark(plot: Plot, across: Interval, up: Interval, kind: str) -> Point:
-    """A mark with the bars of both intervals: a triangle at the upper bound where no error was seen; its place."""
+    """Draw a mark with the bars of both intervals, a triangle at the upper bound if no error was seen; return its
+    place.
+    """
     plot.line([(across.rate, up.low), (across.rate, up.high)], "bar")
     plot.line([(across.low, up.rate), (across.high, up.rate)], "bar")
     if up.rate > 0.0:
@@ -203,7 +205,9 @@ def _draw(
     y: Callable[[GalleryPoint], Interval],
     below: bool,
 ) -> str:
-    """Predictions as lines with bands, named `below` or above, observations as marks with bars; returns it in words."""
+    """Draw predictions as lines with bands, labelled `below` or above, and observations as marks with bars; return it
+    in words.
+    """
     groups: dict[Hashable, list[GalleryPoint]] = {}
     for point in points:
         if not point.observed:
@@ -221,7 +225,7 @@ def _draw(
         if point.observed:
             _mark(plot, x(point), y(point), "observed")
     for number, group in enumerate(filter(None, lines)):
-        # At different places, since lines may end close to one another.
+        # At different places, because lines may end close together.
         place = group[(len(group) - 1) * (2 * number + 3) // (2 * LINES + 3)]
         plot.label(
             (x(place).rate, y(place).rate), name(place), kind="strong", above=-22 if below else 12, after=12
@@ -232,7 +236,7 @@ def _draw(
 
 
 def _rates(intervals: Iterable[Interval]) -> list[float]:
-    """What an axis has to reach: all rates, and the ends of their intervals within a factor of ten."""
+    """The values that an axis must contain: all rates, and the ends of their intervals within a factor of ten."""
     found: list[float] = []
     for interval in intervals:
         found += [interval.rate, max(interval.low, interval.rate / 10), interval.high]

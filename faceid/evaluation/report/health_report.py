@@ -1,4 +1,4 @@
-"""The examination of a gallery as findings for the report."""
+"""Adds the examination of a gallery to the findings of a report."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from faceid.evaluation.statistics.caveats import Caveat
 from faceid.types import ModelKey
 
 REPORTED = 500
-"""How many findings of a kind a report has."""
+"""The greatest number of findings of one kind in a report."""
 
 
 def with_health(findings: Findings, examination: Examination, progress: Progress | None = None) -> Findings:
-    """`findings` about a gallery, with what `examination` finds in it. Raises GalleryError."""
+    """`findings` about a gallery with the results of `examination`. Raises GalleryError."""
     worst = Worst(REPORTED)
     for found in examination.run(progress):
         worst.add(found)
@@ -32,7 +32,7 @@ def with_health(findings: Findings, examination: Examination, progress: Progress
 
 
 def health_findings(source: str, model: ModelKey | None, worst: Worst, bounds: Bounds) -> Findings:
-    """What `worst` holds of the gallery at `source`, with what must be said beside it."""
+    """The findings in `worst` about the gallery at `source`, with their caveats."""
     return Findings(
         title="Health of a gallery",
         created_at=datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z"),

@@ -1,4 +1,4 @@
-"""Number formats of a report: rates, intervals, distances and counts as text."""
+"""Formats rates, intervals, distances and counts of a report as text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def rate(value: float | None) -> str:
-    """A share: per cent from 0.1 % on, a power of ten below, `-` for none."""
+    """A share: per cent from 0.1 % upwards, a power of ten below, `-` for None."""
     if value is None or not math.isfinite(value):
         return "-"
     if value == 0.0:
@@ -30,7 +30,7 @@ def power(exponent: int) -> str:
 
 
 def between(interval: Interval | None) -> str:
-    """The two ends of a 95 % interval, in one unit where that can be read."""
+    """The two ends of a 95 % interval, in one unit if that is readable."""
     if interval is None:
         return "-"
     low, high = interval.low, interval.high
@@ -47,7 +47,7 @@ def times(ratio: Ratio | None) -> str:
 
 
 def one_in(value: float) -> str:
-    """A rate as the n of one in n, two digits of which count; `-` where there is none."""
+    """A rate as the n in "one in n", with two significant digits; `-` for None."""
     if not value > 0.0:
         return "-"
     count = 1.0 / max(value, 1e-300)
@@ -63,12 +63,12 @@ def distance(value: float | None) -> str:
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """A plain number, to so many significant digits."""
+    """A number with the given significant digits."""
     return "-" if value is None or not math.isfinite(value) else _digits(value, digits)
 
 
 def whole(value: float | None) -> str:
-    """A number without decimals."""
+    """An integer without grouping."""
     return "-" if value is None or not math.isfinite(value) else f"{value:,.0f}"
 
 
@@ -78,7 +78,7 @@ def thousands(value: int) -> str:
 
 
 def _digits(value: float, digits: int) -> str:
-    """So many significant digits, without an exponent and without a decimal point where none is needed."""
+    """A value with the given significant digits, without an exponent, and without a decimal point if none is needed."""
     if value == 0.0:
         return "0"
     scientific = f"{value:.{digits - 1}e}"

@@ -1,7 +1,7 @@
-"""Pages in one file: Jinja2 templates with autoescape, the style sheet and the script inside.
+"""Makes self-contained pages: Jinja2 templates with autoescape, and an inline style sheet and script.
 
-Jinja2 escapes all text. A content security policy names the hashes of the style sheet and the script, so a name or
-a path that contains markup can run nothing and fetch nothing.
+Jinja2 escapes all text. A content security policy names the hashes of the style sheet and the script, so markup in a
+name or a path can neither run nor fetch anything.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ def render(
     """The page that `template` of `package` makes from `values`.
 
     `template`, `style` and `script` are files in the folder `templates` of `package`. A template may also use
-    `base.html` and `macros.html` of this package. The result is one document without references to other files.
-    Raises jinja2.UndefinedError where the template needs a value that is missing.
+    `base.html` and `macros.html` of this package. The result is one document without references to other files. Raises
+    jinja2.UndefinedError if a value is missing.
     """
     from markupsafe import Markup
 
@@ -50,12 +50,12 @@ def render(
         + (f"; script-src '{_digest(code)}'" if code else "")
     )
     page = _environment(package).get_template(template)
-    # These come from files of the package, never from data: they are markup already.
+    # Style and script come from files of the package, never from data: they need no escaping.
     return page.render(values, policy=Markup(policy), style=Markup(css), script=Markup(code))
 
 
 def escaped(value: object) -> Markup:
-    """`value` as templates print it: as HTML text, which is safe in an attribute too."""
+    """`value` as templates print it: HTML text that is safe in an attribute too."""
     from markupsafe import escape
 
     return escape(_clean(value))

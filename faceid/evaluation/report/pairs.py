@@ -1,4 +1,4 @@
-"""The pairs of photos that a report shows: their faces, and the folder that contains them."""
+"""Adds the faces of the pairs of photos that a report shows, and finds the folder that contains them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def with_thumbnails(findings: Findings, detector: Callable[[], Detector]) -> Fin
 
 
 def common_root(findings: Findings) -> str:
-    """The folder that contains all files shown, with a slash at the end; empty where there is none."""
+    """The folder that contains all files shown, with a slash at the end; empty if there is none."""
     pairs = (*findings.nearest, *findings.farthest)
     folders = [str(Path(path).parent) for pair in pairs for path in pair.paths if path is not None]
     if not folders or not all(map(os.path.isabs, folders)):

@@ -1,4 +1,4 @@
-"""One chart as the shapes of an SVG: a frame with two axes, and what is drawn into it.
+"""Draws one chart as shapes of an SVG: a frame with two axes, and its contents.
 
 The template `macros.html` prints the shapes. Colours and line widths are those of the style sheet. Each colour has a
 second sign beside it: dashes, hatching or a label.
@@ -13,7 +13,7 @@ from faceid.evaluation.report.axes import Axis
 
 WIDTH, HEIGHT = 480, 380
 LEFT, RIGHT, TOP, BOTTOM = 66, 38, 16, 54
-# Of an average letter, of 14 units high text: for keeping labels inside the frame.
+# Width of an average letter in text 14 units high, to keep labels inside the frame.
 _LETTER = 7.8
 _STRONG_LETTER = 9.2
 
@@ -32,7 +32,7 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """A chart: `description` says in words what it shows, for a reader who does not see it."""
+    """A chart; `description` describes it for readers who cannot see it."""
 
     identifier: str
     title: str
@@ -43,7 +43,7 @@ class Drawing:
 
 
 class Plot:
-    """A frame of `x` and `y`; points are given as values on these axes, and are put on the edge where beyond it."""
+    """A frame with the axes `x` and `y`; points are values on these axes, and a point beyond an edge is put on it."""
 
     def __init__(self, identifier: str, x: Axis, y: Axis) -> None:
         self.identifier = identifier
@@ -89,7 +89,7 @@ class Plot:
     def label(
         self, point: Point, words: str, *, kind: str = "", above: float = 8.0, after: float = 0.0
     ) -> None:
-        """Words near a point, `above` it and `after` it in units of the drawing, kept within the frame.
+        """Draw words near a point, `above` it and `after` it in units of the drawing, within the frame.
 
         With `after` 0 the words are centred; with a negative `after` they end there.
         """
@@ -101,7 +101,7 @@ class Plot:
         self._add("text", f"label {kind}", words, x=f"{start:.1f}", y=f"{y:.1f}")
 
     def drawing(self, title: str, description: str) -> Drawing:
-        """The whole chart; `description` says in words what it shows."""
+        """The whole chart; `description` describes it in words."""
         frame = Shape(
             "rect",
             {

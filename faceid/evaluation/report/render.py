@@ -1,4 +1,4 @@
-"""Findings as one HTML file that needs nothing else, or as JSON."""
+"""Renders findings as one self-contained HTML file, or as JSON."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from faceid.evaluation.report.template_values import values_of
 def write_report(findings: Findings, path: Path) -> None:
     """Write `findings` to `path`: JSON where it ends in .json, else HTML.
 
-    The file is replaced only when all is written, and readable by its owner only: it may hold faces. Raises UsageError
+    The file is replaced only when it is complete, and only its owner can read it: it may hold faces. Raises UsageError
     (`cannot_write`).
     """
     if path.suffix.lower() == ".json":
@@ -36,7 +36,7 @@ def write_report(findings: Findings, path: Path) -> None:
 
 
 def to_json(findings: Findings) -> dict[str, Any]:
-    """The findings field for field, as JSON knows them: thumbnails in base64, numbers that are none null."""
+    """The findings field for field as JSON: thumbnails in base64, NaN and infinity as null."""
     plain = _plain(findings)
     assert isinstance(plain, dict)
     return plain

@@ -1,4 +1,4 @@
-"""Findings in the order and the grouping in which the templates of a report print them."""
+"""Arranges findings in the order and groups in which the templates of a report print them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from faceid.evaluation.report.plot import Drawing
 from faceid.evaluation.statistics.intervals import Interval
 
 ROWS = 20
-"""How many points of a curve, or bins, a table has."""
+"""The greatest number of points of a curve, or bins, in a table."""
 
 _HEALTH: dict[str, tuple[str, str, Callable[[float | None], str]]] = {
     "outlier_template": ("Templates far from their own identity", "distance", distance),
@@ -35,7 +35,7 @@ class DetPoint:
 
 @dataclass(frozen=True, slots=True)
 class Charts:
-    """The drawings of a report, None where there is nothing to draw, and the numbers that the tables below them have.
+    """The drawings of a report, None if there is nothing to draw, and the numbers of the tables below them.
 
     `search_points` are places in the curve of the open set.
     """
@@ -52,9 +52,9 @@ class Charts:
 
 @dataclass(frozen=True, slots=True)
 class HealthGroup:
-    """The health findings of one kind. `value` names their number ("" where they have none), `format` prints it.
+    """The health findings of one kind. `value` names their number ("" if they have none), `format` prints it.
 
-    `one_advice`: they have no number and all the same advice, so that only the names differ.
+    `one_advice`: they have no number and share one advice, so that only the names differ.
     """
 
     title: str
@@ -65,7 +65,7 @@ class HealthGroup:
 
 
 def values_of(findings: Findings) -> dict[str, object]:
-    """What `report.html` needs."""
+    """The values that `report.html` needs."""
     measured = (findings.rows, findings.proposed, findings.det, findings.by_size, findings.cohorts)
     return {
         "title": findings.title,
@@ -105,7 +105,7 @@ def _measures(findings: Findings) -> Iterator[tuple[str, str]]:
 
 def _measured_on(findings: Findings) -> str:
     found, parts = findings.data, []
-    # Trials of one-shot recognition are no comparisons one by one.
+    # Trials of one-shot recognition are no single comparisons.
     if (found.mated or found.non_mated) and (findings.proposed is not None or findings.one_shot is None):
         parts.append(
             f"{thousands(found.non_mated)} comparisons of different people and"
@@ -140,7 +140,7 @@ def _det_points(det: DetCurve) -> Iterator[DetPoint]:
 
 
 def _places(length: int) -> Iterable[int]:
-    """About ROWS places of a curve, the first and the last among them."""
+    """About ROWS points of a curve, including the first and the last."""
     return sorted({round(k * (length - 1) / ROWS) for k in range(ROWS + 1)}) if length else []
 
 

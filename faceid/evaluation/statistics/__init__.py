@@ -1,1 +1,1 @@
-"""Error rates, intervals, tails and calibrations from plain arrays of scores."""
+"""Computes error rates, intervals, tails and calibrations from plain arrays of scores."""

@@ -78,7 +78,7 @@ def rate_interval(people: Resample, first: Ints, second: Ints, errors: NDArray[n
 
 
 def fmr_interval(people: Resample, pairs: AllPairs, threshold: float) -> Interval:
-    """FMR at `threshold`. ValueError where pairs that match were not kept (`pairs.reach`)."""
+    """FMR at `threshold`. ValueError if pairs that match were not kept (`pairs.reach`)."""
     if threshold > pairs.reach:
         raise ValueError(f"non-mated pairs are kept to {pairs.reach:.6g} only: keep more")
     errors = int(np.searchsorted(pairs.nearest.distance, threshold, side="right"))
@@ -88,7 +88,7 @@ def fmr_interval(people: Resample, pairs: AllPairs, threshold: float) -> Interva
 
 
 def fnmr_interval(people: Resample, pairs: AllPairs, threshold: float) -> Interval:
-    """FNMR at `threshold`. ValueError where pairs that do not match were not kept (`pairs.mated_reach`)."""
+    """FNMR at `threshold`. ValueError if pairs that do not match were not kept (`pairs.mated_reach`)."""
     if threshold < pairs.mated_reach:
         raise ValueError(f"mated pairs are kept from {pairs.mated_reach:.6g} only: keep more")
     start = int(np.searchsorted(pairs.farthest.distance, threshold, side="right"))
@@ -99,7 +99,7 @@ def fnmr_interval(people: Resample, pairs: AllPairs, threshold: float) -> Interv
 
 @dataclass(frozen=True, slots=True)
 class OperatingPoint:
-    """What a target FMR costs: the threshold (a distance), and TMR (0..1), with 95 % intervals over identities."""
+    """The threshold (a distance) of a target FMR, and TMR (0..1) there, with 95 % intervals over identities."""
 
     fmr: float
     threshold: float
@@ -111,7 +111,7 @@ class OperatingPoint:
 def at_fmr(people: Resample, pairs: AllPairs, rate: float) -> OperatingPoint:
     """The largest threshold whose FMR is at most `rate`, and TMR there; each replicate finds its own threshold.
 
-    ValueError where the pairs kept do not carry it.
+    ValueError if the pairs kept are too few for it.
     """
     allowed = int(rate * pairs.non_mated * (1 + 1e-12))
     distance, total = pairs.nearest.distance, pairs.non_mated
@@ -174,7 +174,7 @@ def _identities(pairs: AllPairs, part: Pairs, chosen: slice) -> tuple[Ints, Ints
 def share_interval(count: int, total: int, counts: Floats, totals: Floats) -> Interval:
     """The share `count` / `total`, and its interval from the replicates' `counts` / `totals` (b,)."""
     plain = wilson(count, total)
-    # A replicate that drew no such comparison says nothing about the rate.
+    # A replicate without such a comparison carries no information about the rate.
     rates = counts[totals > 0] / totals[totals > 0]
     if rates.size == 0:
         return plain
@@ -184,7 +184,7 @@ def share_interval(count: int, total: int, counts: Floats, totals: Floats) -> In
 
 @dataclass(frozen=True, eq=False)
 class Share:
-    """Errors out of `total` comparisons of one kind, and both again in each replicate: `counts`, `totals` (b,)."""
+    """Errors among `total` comparisons of one kind, and both numbers in each replicate: `counts`, `totals` (b,)."""
 
     errors: int
     total: int
@@ -203,20 +203,20 @@ class Share:
 
 
 def ratio_interval(one: Share, other: Share) -> Ratio | None:
-    """The rate of `one` over that of `other`, of the same replicates; None where there are no errors in one of them.
+    """The rate of `one` over that of `other`, over the same replicates; None if one of them has no errors.
 
     The percentiles over the replicates, and nowhere narrower than Katz's interval.
     """
     if min(one.errors, other.errors) == 0:
         return None
     plain = katz(one.errors, one.total, other.errors, other.total)
-    # A replicate without errors on both sides says nothing about their ratio.
+    # A replicate without errors on both sides carries no information about their ratio.
     defined = (one.totals > 0) & (other.totals > 0) & ((one.counts > 0) | (other.counts > 0))
     if not defined.any():
         return plain
     with np.errstate(divide="ignore"):
         ratios = (one.counts[defined] / one.totals[defined]) / (other.counts[defined] / other.totals[defined])
-    # Not between two of them: one may be infinite.
+    # Without interpolation between two replicates: one may be infinite.
     low, high = np.quantile(ratios, [0.025, 0.975], method="inverted_cdf")
     bounded = plain.high is not None and np.isfinite(high)
     return Ratio(

@@ -1,4 +1,4 @@
-"""Warnings that belong to an error rate: too few comparisons, too few errors, labels that look swapped."""
+"""Finds warnings about an error rate: too few comparisons, too few errors, labels that look swapped."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def caveats(
     """The reasons to doubt the error rates at `threshold`, and to doubt an FMR of `fmr` (0..1).
 
     Codes: `swapped`, mated pairs are farther apart than non-mated ones; `constant`, all distances are equal;
-    `unclaimable`, `fmr` is under the rule of 3; `few_false_matches` and `few_false_non_matches`, fewer than the
-    rule of 30 asks for.
+    `unclaimable`, `fmr` is below the rule of 3; `few_false_matches` and `few_false_non_matches`, fewer errors than the
+    rule of 30 requires.
     """
     same, other = checked(mated), checked(non_mated)
     return (

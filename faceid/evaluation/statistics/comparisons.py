@@ -1,8 +1,7 @@
 """Mated and non-mated comparisons of any origin: the error rates of a threshold, with intervals.
 
-All pairs of some templates, pairs that a file lists, or bare scores. Where it is known who was compared, intervals
-come from resampling people (`faceid.evaluation.statistics.bootstrap`); else they are Wilson's, for independent
-comparisons.
+All pairs of some templates, pairs that a file lists, or bare scores. If the people are known, intervals come from
+resampling people (`faceid.evaluation.statistics.bootstrap`); else they are Wilson's, for independent comparisons.
 """
 
 from __future__ import annotations
@@ -34,9 +33,9 @@ REPLICATES = 1000
 class Side:
     """The comparisons of one kind, `total` in number, by ascending `distance` (n,).
 
-    Held are all of them, or those on the side where this kind errs: the non-mated up to `reach`, the mated (`mated`)
-    from `reach` on. The others are known from `histogram` (b,) between `edges` (b + 1,). `first` and `second` (n,)
-    number the identities compared, and `totals` (r,) counts each resample's comparisons; None where that is unknown.
+    It holds all of them, or those on the side where this kind errs: non-mated ones up to `reach`, mated ones (`mated`)
+    from `reach` upwards. `histogram` (b,) between `edges` (b + 1,) counts all. `first` and `second` (n,) number the
+    identities compared, and `totals` (r,) counts each resample's comparisons; None if unknown.
     """
 
     mated: bool
@@ -55,9 +54,9 @@ class Side:
         return self.distance.size == self.total
 
     def at_most(self, thresholds: Floats | float) -> Ints:
-        """How many comparisons lie at each threshold or closer.
+        """The number of comparisons at each threshold or closer.
 
-        Exact where comparisons are held, else read off the histogram, linearly within a bin.
+        Exact if the comparisons are held, else read off the histogram, linearly within a bin.
         """
         asked = np.asarray(thresholds, dtype=np.float64)
         inside = np.searchsorted(self.distance, asked, side="right")
@@ -71,7 +70,7 @@ class Side:
 
     @cached_property
     def sample(self) -> Floats:
-        """The distances, or, where not all are held, KEEP of them drawn evenly through the histogram."""
+        """The distances, or, if not all are held, KEEP of them drawn evenly through the histogram."""
         if self.complete:
             return self.distance
         counts = np.concatenate([[0], np.cumsum(self.histogram)])
@@ -95,7 +94,7 @@ class Side:
 
 @dataclass(frozen=True, eq=False)
 class Comparisons:
-    """Comparisons of both kinds. `people` is None where it is unknown who was compared.
+    """Comparisons of both kinds. `people` is None if the people are unknown.
 
     `mated_lost` and `non_mated_lost` count the comparisons that are missing because a photo has no template
     (failure to acquire).
@@ -196,9 +195,9 @@ def of_pairs(
     mated_lost: int = 0,
     non_mated_lost: int = 0,
 ) -> Comparisons:
-    """Comparisons one by one: `distance` (n,), `mated` (n,), and who was compared, numbered from 0, where known.
+    """Single comparisons: `distance` (n,), `mated` (n,), and the people compared, numbered from 0, if known.
 
-    ValueError where a distance is not finite, or one of the kinds is missing.
+    ValueError if a distance is not finite, or one of the kinds is missing.
     """
     distances = checked(distance).astype(np.float64)
     people = None
@@ -223,7 +222,7 @@ def of_pairs(
 
 
 def _lost_pairs(identity: Sequence[str], lost: dict[str, int]) -> tuple[int, int]:
-    """How many mated and non-mated pairs there are with a photo that has no template."""
+    """The number of mated and of non-mated pairs with a photo that has no template."""
     names, counts = np.unique(np.asarray(identity, dtype=np.str_), return_counts=True)
     there = dict(zip(names.tolist(), counts.tolist(), strict=True))
     taken = {name: there.get(name, 0) + lost.get(name, 0) for name in {*there, *lost}}

@@ -1,4 +1,4 @@
-"""DET and ROC: error rates at every threshold.
+"""Computes DET and ROC curves: error rates at every threshold.
 
 The detection error trade-off (Martin et al. 1997; ISO/IEC 19795-1) draws FNMR over FMR; the receiver operating
 characteristic is the same curve as TMR = 1 - FNMR over FMR.
@@ -44,7 +44,7 @@ class Curve:
         return 1.0 - self.fnmr
 
     def thinned(self, points: int = 1000) -> Curve:
-        """At most `points` (>= 4) of the points, for drawing; none is moved, and the ends stay.
+        """At most `points` (>= 4) of the points, for drawing; none is moved, and both ends are kept.
 
         Along the curve log FMR - log FNMR only rises. It is cut into equal stretches, and the first and the last
         point of each are kept: a point left out lies in the rectangle between the two kept beside it.
@@ -53,7 +53,7 @@ class Curve:
             raise ValueError("a curve needs at least four points")
         if self.thresholds.size <= points:
             return self
-        # No error in N comparisons has no logarithm; half an error keeps the order.
+        # Zero errors have no logarithm; half an error keeps the order.
         along = np.log(np.maximum(self.false_matches, 0.5) / self.non_mated) - np.log(
             np.maximum(self.false_non_matches, 0.5) / self.mated
         )
@@ -76,7 +76,7 @@ class Curve:
 
 
 def det(mated: Distances, non_mated: Distances) -> Curve:
-    """Both errors at every distinct distance, exactly: distances that are equal match together."""
+    """Both errors at every distinct distance, exactly: equal distances match together."""
     same, other = np.sort(checked(mated)), np.sort(checked(non_mated))
     thresholds = np.unique(np.concatenate([same, other]).astype(np.float64))
     return Curve(

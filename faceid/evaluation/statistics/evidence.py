@@ -1,10 +1,10 @@
-"""Distances as evidence: the log-likelihood ratio that two photos show one person.
+"""Converts distances to evidence: the log-likelihood ratio that two photos show one person.
 
-LR = p(distance | same person) / p(distance | different people), so that odds before times LR are odds afterwards.
-Natural logarithms throughout. Fitted by logistic regression (a straight line) or by isotonic regression (pool
-adjacent violators: Ayer et al. 1955; Zadrozny and Elkan 2002), which assumes no more than that closer is stronger.
-Cllr judges it in bits (Bruemmer and du Preez 2006). The ratio never says more than the number of comparisons can:
-N non-mated comparisons carry log(N + 1) at most, M mated ones -log(M + 1) (compare Vergeer et al. 2016).
+LR = p(distance | same person) / p(distance | different people), so prior odds times LR are posterior odds. Natural
+logarithms throughout. Fitted by logistic regression (a straight line) or by isotonic regression (pool adjacent
+violators: Ayer et al. 1955; Zadrozny and Elkan 2002), which assumes no more than that closer is stronger. Cllr judges
+it in bits (Bruemmer and du Preez 2006). The number of comparisons bounds the ratio: N non-mated comparisons support
+log(N + 1) at most, M mated ones -log(M + 1) (compare Vergeer et al. 2016).
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ MAX_KNOTS = 256
 class Evidence:
     """Distance -> log-likelihood ratio: straight between `distances` (ascending), constant beyond the ends.
 
-    `ratios` (natural logarithms) do not rise. `cllr_before` is that of -distance read as a ratio, `cllr_after` that of
-    this calibration, `min_cllr` the least that any monotone one reaches, all on the comparisons fitted, in bits.
+    `ratios` (natural logarithms) do not rise. `cllr_before` is the Cllr of -distance read as a ratio, `cllr_after` that
+    of this calibration, `min_cllr` the least of any monotone calibration, all on the fitted comparisons, in bits.
     """
 
     method: Method
@@ -54,7 +54,7 @@ class Evidence:
 
     @staticmethod
     def from_json(text: str) -> Evidence:
-        """Read what `to_json` wrote. ValueError where it is something else."""
+        """Read the output of `to_json`. ValueError for anything else."""
         try:
             fields = json.loads(text)
             evidence = Evidence(
@@ -83,9 +83,9 @@ class Evidence:
 
 
 def fit_evidence(mated: Distances, non_mated: Distances, method: Method = "isotonic") -> Evidence:
-    """Fit the log-likelihood ratio. ValueError where mated pairs are not closer than non-mated ones."""
+    """Fit the log-likelihood ratio. ValueError if mated pairs are not closer than non-mated ones."""
     same, other = checked(mated).astype(np.float64), checked(non_mated).astype(np.float64)
-    # Rounding alone is no difference.
+    # Differences by rounding alone do not count.
     if not other.mean() - same.mean() > 1e-6 * max(abs(same).max(), abs(other).max()):
         raise ValueError("mated pairs are not closer than non-mated ones: are the labels swapped?")
     blocks = _pooled(same, other)
@@ -104,10 +104,10 @@ def fit_evidence(mated: Distances, non_mated: Distances, method: Method = "isoto
 
 
 def cllr(mated: Floats, non_mated: Floats) -> float:
-    """The cost of log-likelihood ratios (natural logarithms), in bits: 0 is perfect, 1 says nothing.
+    """The cost of log-likelihood ratios (natural logarithms), in bits: 0 is perfect, 1 carries no information.
 
-    Bruemmer and du Preez 2006, equation 15; both kinds weigh the same. Ratios may be infinite; a wrong infinite one
-    costs infinity.
+    Bruemmer and du Preez 2006, equation 15; both kinds have the same weight. Ratios may be infinite; a wrong infinite
+    one costs infinity.
     """
     if np.size(mated) == 0 or np.size(non_mated) == 0 or np.isnan(mated).any() or np.isnan(non_mated).any():
         raise ValueError("Cllr needs ratios of both kinds, none of them NaN")
@@ -116,7 +116,7 @@ def cllr(mated: Floats, non_mated: Floats) -> float:
 
 
 def min_cllr(mated: Distances, non_mated: Distances) -> float:
-    """The least Cllr, in bits, that a monotone calibration reaches on these distances: what is left is separation."""
+    """The least Cllr, in bits, that a monotone calibration reaches on these distances: it measures separation alone."""
     same, other = checked(mated), checked(non_mated)
     return _least_cost(same, other, _pooled(same, other))
 
@@ -153,7 +153,7 @@ def _line(same: Floats, other: Floats) -> tuple[Floats, Floats]:
     x = np.concatenate([same, other])
     middle, spread = x.mean(), x.std()
     z = (x - middle) / spread
-    # Targets short of 0 and 1 keep the line finite where the kinds do not overlap (Platt 1999).
+    # Targets between 0 and 1 keep the line finite if the kinds do not overlap (Platt 1999).
     target = np.concatenate(
         [np.full(same.size, 1 - 1 / (same.size + 2)), np.full(other.size, 1 / (other.size + 2))]
     )
@@ -170,7 +170,7 @@ def _line(same: Floats, other: Floats) -> tuple[Floats, Floats]:
         pull, bend = weight * (chance - target), weight * chance * (1 - chance)
         curvature = np.array([[bend.sum(), bend @ z], [bend @ z, bend @ (z * z)]])
         step = np.linalg.solve(curvature + 1e-15 * np.eye(2), np.array([pull.sum(), pull @ z]))
-        # Newton overshoots where the kinds hardly overlap; half steps never do.
+        # Newton's method overshoots if the kinds hardly overlap; half steps never do.
         while not (after := loss(line - step)) <= now and np.abs(step).max() > 1e-9:
             step /= 2
         if np.abs(step).max() < 1e-8:
@@ -211,7 +211,7 @@ def _pooled(same: Distances, other: Distances) -> Blocks:
     mated_at = np.bincount(place[: same.size], minlength=values.size)
     non_mated_at = np.bincount(place[same.size :], minlength=values.size)
     y, x = np.cumsum(mated_at), np.cumsum(non_mated_at)
-    # Only where a mated distance is followed by one with a non-mated pair can the hull turn.
+    # The hull can turn only between a mated distance and a following distance with a non-mated pair.
     corner = (mated_at > 0) & np.append(non_mated_at[1:] > 0, True)
     corner[-1] = True
     index = np.flatnonzero(corner)

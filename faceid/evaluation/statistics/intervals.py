@@ -1,6 +1,6 @@
-"""What a count of errors says about a rate: intervals, and what too few comparisons cannot say.
+"""Computes intervals of a rate from a count of errors, and the rates that too few comparisons cannot support.
 
-Wilson's and Clopper and Pearson's intervals take trials as independent. Comparisons that share a person are not:
+Wilson's and Clopper and Pearson's intervals treat trials as independent. Comparisons that share a person are not:
 `faceid.evaluation.statistics.bootstrap` resamples people instead.
 """
 
@@ -22,7 +22,7 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """One rate over another, and its 95 % confidence interval; `high` is None where nothing bounds it."""
+    """One rate over another, and its 95 % confidence interval; `high` is None if it is unbounded."""
 
     value: float
     low: float
@@ -39,14 +39,16 @@ def wilson(count: int, total: int, z: float = 1.959964) -> Interval:
     middle = share + z * z / (2 * total)
     reach = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
     norm = 1 + z * z / total
-    # At the ends rounding would leave a bound a hair inside the share.
+    # At the ends, rounding would leave a bound slightly inside the share.
     low = 0.0 if count == 0 else min(share, (middle - reach) / norm)
     high = 1.0 if count == total else max(share, (middle + reach) / norm)
     return Interval(share, low, high)
 
 
 def clopper_pearson(count: int, total: int, confidence: float = 0.95) -> Interval:
-    """The share with Clopper and Pearson's interval (1934): never less than `confidence` for independent trials."""
+    """The share with Clopper and Pearson's interval (1934): its coverage is never below `confidence` for independent
+    trials.
+    """
     _check(count, total)
     tail = (1 - confidence) / 2
     low = 0.0 if count == 0 else _beta_quantile(tail, count, total - count + 1)
@@ -57,7 +59,7 @@ def clopper_pearson(count: int, total: int, confidence: float = 0.95) -> Interva
 def katz(count: int, total: int, other: int, other_total: int, z: float = 1.959964) -> Ratio:
     """The ratio of the shares `count` / `total` and `other` / `other_total` with Katz's interval (Katz et al. 1978).
 
-    The logarithm is taken as normal, and trials as independent. ValueError where one of the shares is 0.
+    The logarithm is treated as normal, and trials as independent. ValueError if one of the shares is 0.
     """
     _check(count, total)
     _check(other, other_total)
@@ -69,7 +71,7 @@ def katz(count: int, total: int, other: int, other_total: int, z: float = 1.9599
 
 
 def rule_of_3(total: int) -> float:
-    """The smallest rate that `total` independent trials support: none in N leaves 3 / N open at 95 %.
+    """The smallest rate that `total` independent trials support: with no error in N, 3 / N is possible at 95 %.
 
     ISO/IEC 19795-1; Jovanovic and Levy 1997.
     """
@@ -79,7 +81,7 @@ def rule_of_3(total: int) -> float:
 
 
 def rule_of_30(errors: int) -> bool:
-    """Whether so many errors were seen that the true rate is within 30 % of the observed one, at 90 %.
+    """Whether the errors suffice for a true rate within 30 % of the observed one, at 90 %.
 
     Doddington et al. 2000: at least 30 errors, for independent trials.
     """

@@ -1,4 +1,4 @@
-"""When two identities cannot be told apart: the margin that model cards hold."""
+"""Computes the margin below which two identities cannot be distinguished, as model cards hold it."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from faceid.evaluation.statistics.scores import distances
 from faceid.types import Metric
 
 AMBIGUOUS_FMR = 1e-3
-"""The threshold within which two identities may be confused."""
+"""The threshold within which two identities may be ambiguous."""
 
 SAME_SHARE = 0.9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Gaps:
-    """By how much two templates differ in their distance to a probe, both within a threshold.
+    """The gaps between the distances of two templates to a probe, both within a threshold.
 
-    `same` (n,): both are of the probe's person, another photo each. `other` (m,): the second is of another person, and
-    the gap is negative where that one is nearer.
+    `same` (n,): both are other photos of the probe's person. `other` (m,): the second is of another person, and the gap
+    is negative if that one is nearer.
     """
 
     same: NDArray[np.floating]
@@ -29,7 +29,7 @@ class Gaps:
 
     @property
     def margin(self) -> float:
-        """The gap that SAME_SHARE of the cases of one person stay below; 0 where there was no case.
+        """The gap above SAME_SHARE of the cases of one person; 0 without a case.
 
         Two identities that differ by less may be one person under two names, or twins.
         """

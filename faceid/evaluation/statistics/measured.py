@@ -1,4 +1,4 @@
-"""From distances of both kinds to a calibration, with its thresholds, rates and likelihood ratios."""
+"""Computes a calibration from distances of both kinds, with its thresholds, rates and likelihood ratios."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ def measure(
 ) -> Calibration:
     """The calibration of mated (m,) and non-mated (n,) distances.
 
-    Points are those of `rates` (FMR, ascending) that n comparisons support by the rule of 3 and that have a
-    distance of their own; intervals are Wilson's, for independent comparisons. Evidence is that of
-    `faceid.evaluation.statistics.evidence` (isotonic), thinned. `data` says for people what was measured, `program`
-    what else than faceid has measured it.
+    Points are those of `rates` (FMR, ascending) that n comparisons support by the rule of 3 and that have distinct
+    distances; intervals are Wilson's, for independent comparisons. Evidence is that of
+    `faceid.evaluation.statistics.evidence` (isotonic), thinned. `data` describes the data for people, `program` names
+    the measuring program besides faceid.
 
-    ValueError where a kind is empty, no rate has enough comparisons, or mated pairs are not closer than non-mated ones.
+    ValueError if a kind is empty, no rate has enough comparisons, or mated pairs are not closer than non-mated ones.
     """
     same, other = np.sort(checked(mated)), checked(non_mated)
     points: list[CalibrationPoint] = []
     for rate in rates:
-        # Rounded towards strictness.
+        # Rounded to the strict side.
         threshold = math.floor(threshold_at_fmr(other, rate) * 1e6) / 1e6
         rises = threshold > points[-1].distance if points else threshold >= 0.0
         if rate < rule_of_3(other.size) or not rises:
@@ -78,7 +78,7 @@ def measure(
 
 
 def thinned(evidence: Evidence, points: int = EVIDENCE_POINTS) -> tuple[EvidencePoint, ...]:
-    """At most `points` of the curve's knots, in powers of ten: again and again the one that is missed most.
+    """At most `points` of the curve's knots, in powers of ten: each step adds the knot with the largest error.
 
     None is moved, so the ratio never rises with distance. Distances have 6 decimals and ratios 3.
     """

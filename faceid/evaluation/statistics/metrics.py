@@ -1,8 +1,8 @@
-"""Error rates from plain arrays of distances: mated (same person) and non-mated (different people).
+"""Computes error rates from plain arrays of distances: mated (same person) and non-mated (different people).
 
-Terms and definitions follow ISO/IEC 19795-1:2021. Arrays are one-dimensional and finite; a comparison matches where
-its distance is at most the threshold, so equal distances match together. Functions raise ValueError for an array
-that is empty or holds NaN.
+Terms and definitions follow ISO/IEC 19795-1:2021. Arrays are one-dimensional and finite; a comparison matches if its
+distance is at most the threshold, so equal distances match together. Functions raise ValueError for an array that is
+empty or holds NaN.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ def frr(mated: Distances, threshold: float, lost: int) -> float:
 def system_rates(fmr: float, fnmr: float, fta: float, fte: float = 0.0) -> SystemRates:
     """Generalised FAR and FRR from rates (0..1) measured apart, as ISO/IEC 19795-1 combines them.
 
-    `fta`: failure to acquire the probe; `fte`: failure to enrol the reference. Failures are taken as independent of
-    each other and of the distance; where each comparison is at hand, `far` and `frr` count without that assumption.
+    `fta`: failure to acquire the probe; `fte`: failure to enrol the reference. Failures are assumed independent of each
+    other and of the distance; with the single comparisons, `far` and `frr` count without that assumption.
     """
     for rate in (fmr, fnmr, fta, fte):
         if not 0.0 <= rate <= 1.0:
@@ -62,7 +62,7 @@ def system_rates(fmr: float, fnmr: float, fta: float, fte: float = 0.0) -> Syste
 def threshold_at_count(non_mated: Distances, count: int) -> float:
     """The largest threshold under which at most `count` of the non-mated distances lie.
 
-    Equal distances at the border are in or out together.
+    Equal distances at the border are all included or all excluded.
     """
     distances = checked(non_mated)
     if not 0 <= count <= distances.size:
@@ -118,8 +118,7 @@ def looks_swapped(mated: Distances, non_mated: Distances) -> bool:
 def d_prime(mated: Distances, non_mated: Distances) -> float:
     """Decidability d' (Daugman 2000): the gap between the means in units of the root mean variance.
 
-    Negative where mated pairs are farther apart. At least two comparisons of each kind; ValueError where neither
-    kind varies.
+    Negative if mated pairs are farther apart. At least two comparisons of each kind; ValueError if neither kind varies.
     """
     same, other = checked(mated).astype(np.float64), checked(non_mated).astype(np.float64)
     if min(same.size, other.size) < 2:
@@ -131,10 +130,10 @@ def d_prime(mated: Distances, non_mated: Distances) -> float:
 
 
 def best_threshold(mated: Distances, non_mated: Distances) -> float:
-    """The threshold that decides most of the comparisons rightly (LFW's protocol).
+    """The threshold that decides the most comparisons correctly (LFW's protocol).
 
-    Few comparisons leave several stretches of thresholds that are equally good, mostly by chance: the middle one of
-    these stretches is taken, and its middle.
+    With few comparisons several ranges of thresholds are equally good, mostly by chance: the result is the middle of
+    the middle range.
     """
     same, other = np.sort(checked(mated)), np.sort(checked(non_mated))
     values = np.unique(np.concatenate([same, other]))
@@ -147,7 +146,7 @@ def best_threshold(mated: Distances, non_mated: Distances) -> float:
 
 
 def accuracy(mated: Distances, non_mated: Distances, threshold: float) -> float:
-    """The share of all comparisons that `threshold` decides rightly."""
+    """The share of all comparisons that `threshold` decides correctly."""
     same, other = checked(mated), checked(non_mated)
     right = np.count_nonzero(same <= threshold) + np.count_nonzero(other > threshold)
     return float(right) / (same.size + other.size)

@@ -1,4 +1,4 @@
-"""Templates that lie far from the rest of their identity."""
+"""Finds templates that are far from the rest of their identity."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from faceid.types import Metric
 Floats = NDArray[np.float64]
 
 OUTLYING = 3.5
-"""The modified z-score from which a value is taken for an outlier (Iglewicz and Hoaglin 1993)."""
+"""The modified z-score above which a value counts as an outlier (Iglewicz and Hoaglin 1993)."""
 
 ENOUGH = 30
-"""Mated distances below which a gallery cannot say itself what is far."""
+"""The least number of mated distances from which a gallery itself gives the bound."""
 
 # From the median absolute deviation to the standard deviation of a normal distribution.
 _SIGMA = 1.4826
@@ -25,8 +25,7 @@ _SIGMA = 1.4826
 def far_from(apart: Floats, accepted: float | None) -> float | None:
     """The distance beyond which a template is an outlier, from those (n,) of all templates to their identities.
 
-    Never less than `accepted`, what `verify` takes for the same person. None where that is unknown and there are
-    fewer than ENOUGH.
+    Never less than `accepted`, the threshold of `verify`. None if that is unknown and there are fewer than ENOUGH.
     """
     if apart.size < ENOUGH:
         return accepted
@@ -36,7 +35,7 @@ def far_from(apart: Floats, accepted: float | None) -> float | None:
 
 
 def from_the_rest(vectors: NDArray[np.float32], metric: Metric) -> Floats:
-    """How far each of (n, d) templates, n >= 2, is from the identity that the others make up: (n,).
+    """The distance (n,) of each of (n, d) templates, n >= 2, from the identity of the others.
 
     The distance is that of `faceid.decision.scores.identity_similarity`.
     """
@@ -50,7 +49,7 @@ def from_the_rest(vectors: NDArray[np.float32], metric: Metric) -> Floats:
 def peel(
     vectors: NDArray[np.float32], metric: Metric, bound: float
 ) -> Iterator[tuple[tuple[int, ...], float]]:
-    """The templates (n, d) of one identity that are farther than `bound` from the rest: places, and the distance.
+    """The templates (n, d) of one identity that are farther than `bound` from the rest: rows, and the distance.
 
     The farthest comes first, and the others are judged without it, so one wrong photo does not make the right ones
     look wrong. The last two come together: their distance does not show which of them is wrong.

@@ -17,10 +17,10 @@ _GOLDEN = (np.sqrt(5.0) - 1.0) / 2.0
 
 
 def fit(excess: Floats, weights: Floats | None = None) -> tuple[Floats, Floats]:
-    """Shapes (b,) and scales (b,) of samples (b, n) of positive excesses, by maximum likelihood.
+    """Fit shapes (b,) and scales (b,) to samples (b, n) of positive excesses, by maximum likelihood.
 
-    The likelihood is profiled to one dimension, theta = shape / scale (Davison 1984; Grimshaw 1993).
-    `weights` (b, n) >= 0 count each excess so many times; `excess` may then be (1, n).
+    The likelihood is profiled to one dimension, theta = shape / scale (Davison 1984; Grimshaw 1993). `weights` (b, n)
+    >= 0 are multiplicities of the excesses; `excess` may then be (1, n).
     """
     mass = np.full(excess.shape, 1.0) if weights is None else weights
     total = mass.sum(axis=1)
@@ -29,12 +29,12 @@ def fit(excess: Floats, weights: Floats | None = None) -> tuple[Floats, Floats]:
 
     def at(u: Floats) -> tuple[Floats, Floats, Floats]:
         theta = np.expm1(u) / largest
-        # A weight of 0 may lie beyond the end.
+        # An excess of weight 0 may lie beyond the end.
         logs = np.log(np.maximum(1.0 + theta[:, None] * excess, 1e-300))
         shape = np.clip((mass * logs).sum(axis=1) / total, *_SHAPES)
         flat = np.abs(u) < 1e-7
         scale = np.where(flat, mean, shape / np.where(flat, 1.0, theta))
-        # The profile holds where the shape is its own maximiser; at the border of the shapes it is out.
+        # The profile is valid only while the shape is its own maximiser, and not at the border of the shapes.
         inside = (shape > _SHAPES[0]) & (shape < _SHAPES[1])
         return np.where(inside, -np.log(scale) - shape - 1.0, -np.inf), shape, scale
 
@@ -56,7 +56,7 @@ def fit(excess: Floats, weights: Floats | None = None) -> tuple[Floats, Floats]:
 
 
 def log_likelihood(excess: Floats, shape: Floats, scale: Floats) -> Floats:
-    """Log-likelihood (b,) of one sample (n,) at shapes and scales (b,); -inf where an excess lies beyond the end."""
+    """Log-likelihood (b,) of one sample (n,) at shapes and scales (b,); -inf if an excess lies beyond the end."""
     inside = 1.0 + (shape / scale)[:, None] * excess
     bounded = np.log(np.maximum(inside, 1e-300))
     flat = np.abs(shape) < 1e-8
@@ -76,7 +76,7 @@ def survival(excess: Floats | float, shape: Floats | float, scale: Floats | floa
 
 
 def quantile(share: Floats | float, shape: Floats | float, scale: Floats | float) -> Floats:
-    """The excess that a `share` (0..1) of the distribution lies beyond."""
+    """The excess above which a `share` (0..1) of the distribution lies."""
     shape = np.asarray(shape, dtype=np.float64)
     flat = np.abs(shape) < 1e-8
     safe = np.where(flat, 1.0, shape)

@@ -1,4 +1,4 @@
-"""All pairs of a set of templates, tile by tile in bounded memory: from embeddings to what the metrics need."""
+"""Compares all pairs of a set of templates, tile by tile in bounded memory, for the metrics."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TILE = 1024
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """Comparisons by ascending distance, and who was compared.
+    """Comparisons by ascending distance, and the templates compared.
 
     `distance` (n,) float64; `first` and `second` (n,) int64 number the templates, first < second.
     """
@@ -29,11 +29,11 @@ class Pairs:
 class AllPairs:
     """Every pair of n templates, summed up.
 
-    `thresholds` (t,) with the exact counts `false_matches` and `false_non_matches` (t,) int64. `edges` (b + 1,)
-    float64 and `mated_histogram`, `non_mated_histogram` (b,) int64: bin k holds edges[k] <= distance < edges[k + 1],
-    the last bin its upper edge too. `nearest`: all non-mated pairs at `reach` or closer (look-alikes, twins, label
-    errors), `reach` inf where none had to be left out; `farthest`: all mated pairs at `mated_reach` or farther.
-    `identity` (n,) int64 numbers each template's identity from 0.
+    `thresholds` (t,) with the exact counts `false_matches` and `false_non_matches` (t,) int64. `edges` (b + 1,) float64
+    and `mated_histogram`, `non_mated_histogram` (b,) int64: bin k holds edges[k] <= distance < edges[k + 1], the last
+    bin its upper edge too. `nearest`: all non-mated pairs at `reach` or closer (look-alikes, twins, label errors),
+    `reach` is inf if none is left out; `farthest`: all mated pairs at `mated_reach` or farther. `identity` (n,) int64
+    numbers each template's identity from 0.
     """
 
     identity: NDArray[np.int64]
@@ -62,8 +62,8 @@ def compare_all(
 ) -> AllPairs:
     """Compare every pair of (n, d) unit vectors once; `identity` (n,) are labels of any kind.
 
-    Of each kind about `keep` pairs are held, so memory does not grow with the number of pairs. ValueError where a
-    vector is not finite, or there is no mated or no non-mated pair.
+    About `keep` pairs of each kind are held, so memory does not grow with the number of pairs. ValueError if a vector
+    is not finite, or there is no mated or no non-mated pair.
     """
     names, numbers = np.unique(np.asarray(identity), return_inverse=True)
     numbers = numbers.astype(np.int64)
@@ -84,7 +84,7 @@ def compare_all(
         distance = distances(similarities, metric)
         for kind, chosen in enumerate((mated, ~mated)):
             part = distance[chosen]
-            # The bin of an edge must be the one that starts there, whatever the division rounds to.
+            # The bin of an edge must be the one that starts there, however the division rounds.
             place = np.clip((part * (bins / 2.0)).astype(np.int64), 0, bins - 1)
             place -= part < edges[place]
             place += (part >= edges[place + 1]) & (place < bins - 1)
@@ -147,7 +147,7 @@ class _Extremes:
         self._sign = sign
         self._parts: list[tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]] = []
         self._held = 0
-        # Pairs beyond this were left out.
+        # Pairs beyond this are left out.
         self._bound = np.inf
 
     def add(self, distance: NDArray[np.float64], first: NDArray[np.int64], second: NDArray[np.int64]) -> None:
@@ -170,7 +170,7 @@ class _Extremes:
 
     def _trim(self) -> None:
         key, first, second = self._joined()
-        # Equal distances at the border go together, so that the pairs held are all of the stream below it.
+        # Equal distances at the border are dropped together, so that all pairs of the stream below it are held.
         self._bound = float(np.partition(key, self._keep)[self._keep])
         chosen = key < self._bound
         self._parts = [(key[chosen], first[chosen], second[chosen])]

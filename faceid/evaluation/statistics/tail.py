@@ -1,9 +1,9 @@
-"""Thresholds at false match rates that no data set has enough pairs to count: peaks over threshold.
+"""Fits thresholds for false match rates that the data have too few pairs to count: peaks over threshold.
 
 The closest non-mated distances, those under a cut, are fitted by a generalised Pareto distribution (Pickands 1975;
-Balkema and de Haan 1974; Coles 2001, chapter 4), turned round: the excess is how far a distance lies under the cut.
-Then FMR(t) = share * (1 + shape * (cut - t) / scale) ** (-1 / shape), where `share` of all comparisons lie under it.
-`scripts/studies/check_tail.py` measures how far this may be trusted.
+Balkema and de Haan 1974; Coles 2001, chapter 4), reversed: the excess is how far a distance lies under the cut. Then
+FMR(t) = share * (1 + shape * (cut - t) / scale) ** (-1 / shape), where `share` of all comparisons lie under it.
+`scripts/studies/check_tail.py` measures the accuracy of the fit.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class TailRefused(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class Resampled:
-    """The same comparisons with people drawn again (`faceid.evaluation.statistics.bootstrap`).
+    """The same comparisons with resampled people (`faceid.evaluation.statistics.bootstrap`).
 
     `weights` (b, m): how often each of the m nearest comparisons counts; `totals` (b,): how many there are in all.
     """
@@ -92,18 +92,18 @@ class TailFit:
     def threshold_at(self, fmr: float) -> Threshold:
         """The distance at which the false match rate is `fmr`.
 
-        More than one power of ten under 1 / `total` the threshold was too loose several times over in half of the
-        trials of `scripts/studies/check_tail.py`, while the intervals held: there, decide by `low`.
+        More than one power of ten below 1 / `total`, FMR was several times too high in half of the trials of
+        `scripts/studies/check_tail.py`, while the intervals held: there, decide by `low`.
 
-        TailRefused: `inside` where it lies on the other side of the cut and can be counted, `too_far` under
-        `lowest_fmr`, `impossible` where no distance >= 0 is that rare.
+        TailRefused: `inside` if it lies on the other side of the cut and can be counted, `too_far` below `lowest_fmr`,
+        `impossible` if no distance >= 0 is that rare.
         """
         if not fmr < self.share:
             raise TailRefused(
                 "inside",
                 f"FMR {fmr:g} is not in the tail, which begins at {self.share:.2g}: count it instead",
             )
-        # A rate such as 1e-9 on 10,000,000 comparisons is meant to be allowed.
+        # A rate such as 1e-9 on 10,000,000 comparisons must be allowed.
         if fmr < self.lowest_fmr * (1 - 1e-9):
             raise TailRefused(
                 "too_far",
@@ -162,16 +162,15 @@ def fit_tail(
 ) -> TailFit:
     """Fit the tail of `total` non-mated comparisons from their nearest distances (m,), m <= total.
 
-    The cut: ever fewer of the nearest distances are tried, from `share` of all (20,000 at most), halved down to 100.
-    Anderson and Darling's test asks each whether the distribution fits, and the first that ForwardStop does not
-    reject is taken (Bader, Yan and Zhang 2018). A fit by which one of the exceedances should lie under a distance of
-    0 has p-value 0. `exceedances` sets the cut instead; it is then taken as given, with its p-value.
+    The cut: fewer and fewer of the nearest distances are tried, from `share` of all (20,000 at most), halved down to
+    100. Anderson and Darling's test gives the p-value of each fit, and the first that ForwardStop does not reject is
+    taken (Bader, Yan and Zhang 2018). A fit that puts one of the exceedances below a distance of 0 has p-value 0.
+    `exceedances` sets the cut instead; it is then used as given, with its p-value.
 
     The interval is that of the profile likelihood, for independent comparisons; with `resampled` people also the
     percentiles over them, whichever is wider.
 
-    TailRefused: `too_few` distances under the cut, `tied` where too many are equal, `no_fit` where every cut is
-    rejected.
+    TailRefused: `too_few` distances under the cut, `tied` if too many are equal, `no_fit` if every cut is rejected.
     """
     nearest = np.sort(checked(non_mated).astype(np.float64))
     if total < nearest.size:
@@ -198,7 +197,7 @@ def fit_tail(
 
 
 def over_people(people: Resample, pairs: AllPairs) -> Resampled:
-    """What `fit_tail` needs to resample people, for `pairs.nearest.distance` of all pairs of some templates."""
+    """The input for `fit_tail` to resample people, for `pairs.nearest.distance` of all pairs of some templates."""
     near = slice(0, MAX_EXCEEDANCES)
     first, second = pairs.identity[pairs.nearest.first[near]], pairs.identity[pairs.nearest.second[near]]
     return Resampled(people.pair_weights(first, second), people.non_mated_total(np.bincount(pairs.identity)))

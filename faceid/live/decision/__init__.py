@@ -1,1 +1,1 @@
-"""Who a track shows."""
+"""Decides whose face a track shows."""

@@ -1,4 +1,4 @@
-"""Who a track shows: a sequential test over its looks, whose decision stays steady afterwards.
+"""Decides whose face a track shows: a sequential test over its looks, with a steady decision.
 
 The looks are fused into one template, which is compared once with the gallery (`faceid.live.decision.fusion`); its
 log-likelihood ratio, tempered by how many independent looks it stands for, goes through a truncated sequential
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 State: TypeAlias = Literal["undecided", "named", "unknown", "accepted", "rejected"]
 
 Search: TypeAlias = Callable[["Vector"], Sequence[Candidate]]
-"""The enrolled identities near a unit vector (d,), nearest first; of a claim, the one that is claimed."""
+"""The enrolled identities near a unit vector (d,), nearest first; for a claim, the claimed identity only."""
 
 MISSES = 0.01
 """The rate at which the test may reject a mated track before it has used all its looks."""
@@ -43,12 +43,12 @@ raise the number of independent ones, 1.09, by less than 0.01."""
 class Outcome:
     """The state of the decision about a track.
 
-    `undecided` until the evidence is enough; then `named` (with `name`) or `unknown`, of a claim `accepted` or
+    `undecided` until the evidence is enough; then `named` (with `name`) or `unknown`, for a claim `accepted` or
     `rejected`. `distance`, `fmr` and `llr` are those of the fused looks to the nearest candidate, or to `name` where
     there is one; None before the first look and with an empty gallery. `evidence` is the tempered log10 of the
-    likelihood ratio that the test is made with. `looks` were fused. `since_s` is when the state began. `doubted` says
-    that the last look contradicts the others: the next one tells whether the person has changed. `changes` counts how
-    often that was so.
+    likelihood ratio, which the test uses. `looks` counts the fused looks. `since_s` is when the state began. `doubted`
+    means that the last look contradicts the others: the next one tells whether the person has changed. `changes` counts
+    the changes of person.
     """
 
     state: State
@@ -76,7 +76,7 @@ class Evidence:
         alpha = policy.fmr(policy.threshold)
         if alpha is None or policy.llr(policy.threshold) is None:
             raise UsageError(
-                "this calibration does not say what distances are worth as evidence",
+                "this calibration has no evidence for distances",
                 code="not_calibrated",
                 remedy="evidence_not_calibrated",
             )
@@ -94,19 +94,19 @@ class Evidence:
         A look that contradicts those before is not fused. If the next look contradicts them too, and agrees with it,
         the person has changed: the test starts again with these two. Otherwise that look is dropped.
         """
-        fused, doubt, anew = self._fused, self._doubt, False
+        fused, doubt, restarted = self._fused, self._doubt, False
         self._doubt = None
         if fused is None:
             self._fused = Fused.of(vector, quality)
         elif not self._contradicts(fused.cosine_to(vector)):
             self._fused = fused.joined_by(vector, quality)
         elif doubt is not None and not self._contradicts(float(doubt[0] @ vector)):
-            self._fused, anew = Fused.of(*doubt).joined_by(vector, quality), True
+            self._fused, restarted = Fused.of(*doubt).joined_by(vector, quality), True
         else:
             self._doubt = vector, quality
             self.outcome = replace(self.outcome, doubted=True)
             return self.outcome
-        self.outcome = self._judged(self._fused, time_s, anew=anew)
+        self.outcome = self._judged(self._fused, time_s, restarted=restarted)
         return self.outcome
 
     def contradicted_by(self, vector: Vector) -> bool:
@@ -127,14 +127,14 @@ class Evidence:
         )
         return (ratio is not None and ratio < 0.0) or (missed is not None and missed < 0.5)
 
-    def _judged(self, fused: Fused, time_s: float, *, anew: bool) -> Outcome:
+    def _judged(self, fused: Fused, time_s: float, *, restarted: bool) -> Outcome:
         candidates = tuple(self._worth(fused, found) for found in self._search(fused.template))
         decision = decide_identity(candidates, self._policy)
         before = self.outcome
         nearest = self._strength(decision.distance, fused)
-        settled = not anew and before.state in ("unknown", "rejected")
+        settled = not restarted and before.state in ("unknown", "rejected")
         state, name, distance = self._test(decision, nearest, fused.looks, settled=settled)
-        if not anew and before.name is not None and name != before.name:
+        if not restarted and before.name is not None and name != before.name:
             # An identity that is no candidate was removed, or nearer ones displace it: the name is dropped.
             held = next((found.distance for found in candidates if found.name == before.name), None)
             if self._is_held(held, fused, another=name is not None and nearest >= self._accept):
@@ -150,13 +150,13 @@ class Evidence:
             None if distance is None else self._strength(distance, fused),
             fused.looks,
             time_s if changed else before.since_s,
-            changes=before.changes + anew,
+            changes=before.changes + restarted,
         )
 
     def _test(
         self, decision: Decision, evidence: float, looks: int, *, settled: bool
     ) -> tuple[State, str | None, float | None]:
-        """What the truncated test says of the nearest candidate: state, name and distance.
+        """The result of the truncated test for the nearest candidate: state, name and distance.
 
         A track that is `settled` as unknown stays so until the test accepts, so that the result does not flicker. The
         threshold decides once, when all looks are used: a long track must not have more chances than a short one.
@@ -172,8 +172,8 @@ class Evidence:
         return "undecided", None, decision.distance
 
     def _is_held(self, distance: float | None, fused: Fused, *, another: bool) -> bool:
-        """Whether a name stays that the test would not give now: until the test rejects it, or accepts another person
-        where this one is beyond the threshold.
+        """Whether the present name stays although the test would not give it now. It stays until the test rejects it,
+        or accepts another person while this one is beyond the threshold.
         """
         if distance is None or (another and distance > self._policy.threshold):
             return False

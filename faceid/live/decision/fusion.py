@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from faceid.types import Vector
 
 _LEAST_WEIGHT = 0.05
-"""Looks of quality 0 still count a little: a mean of nothing else must exist."""
+"""Looks of quality 0 still count a little: their mean must exist."""
 
 DEPENDENCE = 0.9
 """Correlation of the evidence of two looks at one track. Of 290 comparisons of a track with another person 0.93
@@ -55,7 +55,7 @@ class Fused:
         return float(np.linalg.norm(self.mean))
 
     def similarity(self, cosine: float) -> float:
-        """What the cosine of `template` and a stored template is worth as a similarity of two photos.
+        """The similarity of two photos that corresponds to the cosine of `template` and a stored template.
 
         Averaging also raises the cosines of non-mated pairs, and thresholds are calibrated on photos: as in
         `faceid.decision.scores.identity_similarity`, the geometric mean of the cosine to the mean direction and of the

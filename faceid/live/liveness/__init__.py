@@ -1,1 +1,1 @@
-"""Whether a track shows a live face."""
+"""Decides whether a track shows a live face."""

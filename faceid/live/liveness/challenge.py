@@ -17,21 +17,20 @@ if TYPE_CHECKING:
 TURNED_FMR = 10 * VERIFY_FMR
 """FMR of one comparison between a turned face and the frontal face at the start of the challenge.
 
-Profiles are less like their front. CCtwelve's six people, 304 pairs of one person's frontal and three-quarter photo:
-at 1e-3 0.3 % of them are lost with dlib-resnet and none with mobilefacenet, at VERIFY_FMR 6.3 % and 0.3 %, at 1e-2
-none. Straight ones keep VERIFY_FMR: none of 168 pairs is lost with either, nor any of 863 straight looks of eight
-clips; in a ninth, where a hand covers the mouth, some are. The six were photographed alike in one studio, where
-non-mated pairs pass far more often than the rate says: 16 % and 4 % of single turned looks at 1e-3, 54 % and 24 % at
-1e-2.
+Profiles are less like their front. CCtwelve's six people, 304 pairs of one person's frontal and three-quarter photo: at
+1e-3 0.3 % of them are lost with dlib-resnet and none with mobilefacenet, at VERIFY_FMR 6.3 % and 0.3 %, at 1e-2 none.
+Straight ones keep VERIFY_FMR: none of 168 pairs is lost with either, nor any of 863 straight looks of eight clips; in a
+ninth, where a hand covers the mouth, some are. The six were photographed alike in one studio, where non-mated pairs
+pass far more often than at that rate: 16 % and 4 % of single turned looks at 1e-3, 54 % and 24 % at 1e-2.
 """
 
 
 class ChallengeCheck:
-    """`live` once the challenge is passed and, where there is a `passive` check, that says so too.
+    """`live` when the challenge is passed and the `passive` check, if there is one, reports live too.
 
     Both, because they miss different things: a recording that happens to fit the order looks like a screen, and a copy
-    that deceives the detector does not turn its head. A challenge that is failed or timed out is a spoof for the
-    rest of the track; what the passive check says may change. `asked` is an action, or `look_straight`.
+    that deceives the detector does not turn its head. After a failed or timed-out challenge the track is a spoof to its
+    end; the result of the passive check may change. `asked` is an action, or `look_straight`.
     """
 
     def __init__(self, challenge: Challenge, passive: LivenessCheck | None = None) -> None:
@@ -39,7 +38,7 @@ class ChallengeCheck:
 
     @property
     def every_detection(self) -> bool:
-        """True until the challenge is over; afterwards the ordinary looks verify that the person stays the same."""
+        """True until the challenge is over; afterwards the regular looks verify that the person stays the same."""
         return self._challenge.progress.state == "running"
 
     def update(self, image: Image, face: Face | None, vector: Vector | None, time_s: float) -> Liveness:
@@ -59,9 +58,9 @@ class ChallengeCheck:
 def least_similarities(policy: Policy, metric: Metric) -> tuple[float, float]:
     """The cosines that a straight and a turned face must have with the first look.
 
-    By the calibration and not by the policy's threshold, which in a search grows stricter with the gallery: this
-    compares with one face. Where the calibration does not reach down to the rates, by its strictest point. Raises
-    UsageError (`not_calibrated`) without one.
+    They come from the calibration and not from the policy's threshold, which in a search grows stricter with the
+    gallery: this compares with one face. If the calibration does not reach the rates, its strictest point counts.
+    Raises UsageError (`not_calibrated`) without one.
     """
     calibration = policy.calibration
     if calibration is None:

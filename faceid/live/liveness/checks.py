@@ -1,4 +1,4 @@
-"""The kinds of liveness check, and what makes one for each track."""
+"""The kinds of liveness check, and the factory that makes one for each track."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def check_maker(
     *,
     threshold: float | None = None,
 ) -> Callable[[], LivenessCheck] | None:
-    """The function that makes the check of a new track; None for `off`.
+    """A function that makes the check of a new track; None for `off`.
 
     `threshold` is the score, 0..1, at and above which a face counts as live; None uses the measured threshold.
     Raises UsageError (`not_calibrated`) for a challenge without a calibration, ValueError for `passive` without a

@@ -2,11 +2,11 @@
 
 A single picture is wrong too often to act on. Measured with MiniFASNet and its threshold on 33 clips of live people,
 every third frame detected: of 36 tracks that were embedded five times and more, single looks call 5 a spoof at some
-time, with 6 changes to and fro, and the rule below one, a hand taken for a face, with none. The median in the place
-of the mean has one more and a change; three looks instead of five as well. Faces too poor to embed are worse:
-over every detected frame of 38 tracks the rule calls 4 a spoof at some time (that hand, faces of 18 pixels, one of
-two people in a GIF, one who signs), single looks 7. Four prints and screens, moved before the camera by computer,
-are a spoof under all of them.
+time, with 6 changes back and forth. The rule below calls one a spoof, a hand taken for a face, and never changes. The
+median instead of the mean calls one more a spoof and changes once; so do three looks instead of five. Faces too poor to
+embed are worse: over every detected frame of 38 tracks the rule calls 4 a spoof at some time (that hand, faces of 18
+pixels, one of two people in a GIF, a person who uses sign language), single looks 7. Four prints and screens, moved
+before the camera by computer, are a spoof under all of them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LOOKS, FIRST = 5, 3
 
 
 class PassiveCheck:
-    """Fuses what `detector` says of each look at one track.
+    """Fuses the scores of `detector` for each look at one track.
 
     `live` as soon as the fused score reaches `threshold`, and `spoof` where LOOKS looks do not get it there. A live
     track becomes a spoof when the fused score falls below, and a spoof becomes live only after LOOKS looks in a row
@@ -67,7 +67,7 @@ def fused_score(scores: Sequence[float]) -> float | None:
 
 
 def clip_score(scores: Sequence[float]) -> float | None:
-    """The highest threshold at which a track with these scores, 0..1, would ever be taken for live.
+    """The highest threshold at which a track with these scores, 0..1, is ever accepted as live.
 
     None below FIRST looks: such a track never gets beyond `checking`.
     """

@@ -1,4 +1,4 @@
-"""The liveness of a track, and what every check of it does."""
+"""The liveness of a track, and the interface of its checks."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ State: TypeAlias = Literal["checking", "live", "spoof"]
 
 @dataclass(frozen=True, slots=True)
 class Liveness:
-    """`checking` until there is enough to say `live` or `spoof`.
+    """`checking` until there is enough evidence for `live` or `spoof`.
 
-    `score` is the passive detector's, 0..1, fused over the looks; None without one. `asked` is the movement a
-    challenge waits for, None where it asks for nothing. `reason` says in one word why it is a spoof, else None.
+    `score` is the passive detector's, 0..1, fused over the looks; None without one. `asked` is the movement that a
+    challenge waits for, None if it asks for none. `reason` is one word why the track is a spoof, else None.
     """
 
     state: State

@@ -1,1 +1,1 @@
-"""Everything that shows or keeps what live verification sees: window, recording, stream in a browser, snapshots."""
+"""Shows or records live verification: window, recording, stream in a browser, snapshots."""

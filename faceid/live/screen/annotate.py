@@ -1,4 +1,4 @@
-"""A view drawn into its picture, for people."""
+"""Draws a view into its picture."""
 
 from __future__ import annotations
 
@@ -25,13 +25,15 @@ _COLOURS: dict[str, Colour] = {
     "rejected": (213, 94, 0),
     "spoof": (213, 94, 0),
 }
-"""Of Okabe and Ito's palette, which the colour-blind tell apart, and each of another lightness. Words say the same."""
+"""From Okabe and Ito's palette, which colour-blind people can tell apart, each of another lightness. The labels repeat
+it.
+"""
 
 _DIMMED = 0.35
 
 
 class Annotator:
-    """Draws views. The last drawing is kept, so that several screens share the work where they share the annotator.
+    """Draws views. It keeps the last drawing, so that several screens can share it.
 
     `mirrored` flips the picture, not the words, for people who see themselves in a window. Recordings and served
     streams should show the picture of the camera.
@@ -55,12 +57,11 @@ class Annotator:
 def annotate(view: View, *, mirrored: bool = False) -> Pixels:
     """The view drawn into a copy of its picture: (H, W, 3) RGB uint8 of the same size.
 
-    Around each face stands a box, of which there are only corners until it is known who it is, and thin lines where
-    the face is not visible. Above are the name and the liveness. Below is a bar that fills as the
-    distance shrinks: empty at twice the threshold and beyond, full, up to the tick at its end, at the threshold and
-    nearer; the numbers under it are distance / threshold. At the top is what the largest face is asked to do, at the
-    bottom the claim and the frames a second. While the source is lost, its last picture is dimmed, without faces, and
-    says why.
+    Each face has a box: only its corners until the face is decided, and thin lines while the face is not visible. Above
+    are the name and the liveness. Below is a bar that fills as the distance shrinks: empty at twice the threshold and
+    beyond, full, up to the tick at its end, at the threshold and nearer; the numbers under it are distance / threshold.
+    At the top is the movement that the largest face is asked for, at the bottom the claim and the frames per second.
+    While the source is lost, its last picture is dimmed, without faces, and shows the reason.
     """
     pixels = view.frame.image.pixels
     canvas: Pixels = np.ascontiguousarray(pixels[:, ::-1]) if mirrored else np.array(pixels, order="C")
@@ -90,7 +91,7 @@ def annotate(view: View, *, mirrored: bool = False) -> Pixels:
 
 
 def _pixels_of(box: Box, width: int, height: int, *, mirrored: bool) -> tuple[int, int, int, int]:
-    """Whole pixels, and not so far outside that drawing overflows."""
+    """Whole pixels, limited so that drawing does not overflow."""
     x1, y1, x2, y2 = box
     if mirrored:
         x1, x2 = width - x2, width - x1
@@ -108,7 +109,7 @@ def _colour(shown: Shown) -> Colour:
 
 
 def _asked_first(people: list[Shown]) -> str | None:
-    """What the largest of the faces that something is asked of is to do."""
+    """The request to the largest of the faces with an open challenge."""
     asked = [shown for shown in people if shown.liveness is not None and shown.liveness.asked is not None]
     if not asked:
         return None
@@ -118,17 +119,17 @@ def _asked_first(people: list[Shown]) -> str | None:
 
 
 def _prompt_size(words: str, size: int, width: int) -> int:
-    """The em for a prompt: large, as far as the picture has room. A letter is about half as wide as its em."""
+    """The em for a prompt: as large as the picture allows. A letter is about half as wide as its em."""
     return max(size, min(2 * size, round(1.8 * width / max(1, len(words)))))
 
 
 def _draw_box(canvas: Pixels, box: tuple[int, int, int, int], shown: Shown, size: int) -> None:
     x1, y1, x2, y2 = box
-    # Thinner around a small face, which there would be nothing left of.
+    # Thinner around a small face, which it would cover.
     stroke = max(1, min(max(2, size // 5), (y2 - y1) // 20)) if shown.track.sighted else 1
     undecided = _colour(shown) is WHITE
     reach_x, reach_y = (x2 - x1) // 4, (y2 - y1) // 4
-    # A dark line under the coloured one: legible on any ground.
+    # A dark line under the coloured one is visible on any background.
     for colour, thickness in ((DARK, stroke + 2), (_colour(shown), stroke)):
         if not undecided:
             cv2.rectangle(canvas, (x1, y1), (x2, y2), colour, thickness)
@@ -161,7 +162,9 @@ def _draw_words(
 def _put_beside(
     layout: Layout, box: tuple[int, int, int, int], gap: int, plate: Pixels, *, above: bool, beyond: int = 0
 ) -> None:
-    """Put a plate above or below a face, there `beyond` another one, or beside it; in the face only if all is full."""
+    """Put a plate above or below a face, there `beyond` another plate, or beside it; inside the face only if no place
+    is free.
+    """
     x1, y1, x2, y2 = box
     height, width = plate.shape[:2]
     over, under = (x1, y1 - gap - height), (x1, y2 + gap + beyond)

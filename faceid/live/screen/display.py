@@ -1,4 +1,4 @@
-"""Whether this process can open a window, found out without trying: Qt ends a process that has no display."""
+"""Finds out in another process whether a window can open: Qt ends a process that has no display."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _TRIAL_S = 30.0
 
 
 def require_display() -> None:
-    """Raises UsageError (`no_display`) where OpenCV can open no window, with the reason."""
-    # Elsewhere there always is a display, and OpenCV says so itself where it was built without windows.
+    """Raises UsageError (`no_display`) if OpenCV can open no window, with the reason."""
+    # Other systems always have a display, and OpenCV itself reports if it was built without windows.
     problem = _trial(tuple(os.environ.get(name) for name in _SETTINGS)) if sys.platform == "linux" else None
     if problem is not None:
         raise no_display(problem)
@@ -36,7 +36,7 @@ def no_display(problem: str) -> UsageError:
 
 @cache
 def _trial(settings: tuple[str | None, ...]) -> str | None:
-    """What is in the way under these settings of the environment, as another process finds that tries; or None."""
+    """Why no window can open with these environment settings, as a trial in another process finds; None if one can."""
     if not any(settings):
         return "there is no display"
     try:

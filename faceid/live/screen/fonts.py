@@ -1,7 +1,7 @@
-"""Text of any script as a mask of gray, with the fonts that this machine happens to have.
+"""Draws text of any script as a gray mask, with the fonts of this machine.
 
-The fonts of the system are asked character by character, then the one that Pillow brings, which has ASCII and little
-else. What none of them has is drawn without its accents or, failing that, as a question mark.
+Each character takes the first system font that has it, then Pillow's own font, which has little beyond ASCII. A
+character that no font has is drawn without its accents, or else as a question mark.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_CHARACTERS = 300
-"""More are not looked at: no picture has room for them."""
+"""Further characters are ignored: no picture has room for them."""
 
 _BROAD = (
     "dejavusans.ttf",
@@ -51,7 +51,7 @@ _BROAD = (
     "freesans.ttf",
     "unifont.otf",
 )
-"""File names of fonts with many characters, the best first. After them come all of Noto Sans, one a script."""
+"""File names of fonts with many characters, the best first. The fonts of Noto Sans follow, one per script."""
 
 _PROBE_SIZE = 16
 _NO_CHARACTER = "\uffff"
@@ -60,7 +60,7 @@ _NO_CHARACTER = "\uffff"
 def text_mask(text: str, size: int, max_width: int) -> NDArray[np.uint8]:
     """`text` on one line, (h, w) uint8: 0 nothing, 255 ink. `size` is the em in pixels, at least 1.
 
-    What is wider than `max_width` pixels is cut and ends in an ellipsis. Control characters are blanks.
+    Text wider than `max_width` pixels is cut and ends in an ellipsis. Control characters become blanks.
     """
     runs = _fitted(_drawable(text[:MAX_CHARACTERS]) or [(" ", None)], size, max_width)
     fonts = [_sized(path, size) for _, path in runs]
@@ -84,7 +84,7 @@ def _drawable(text: str) -> list[tuple[str, str | None]]:
         if category in ("Cc", "Zl", "Zp"):
             character = " "
         elif category == "Cf":
-            # Among them are marks that turn the direction of writing: one name could look like another.
+            # Some of these characters change the direction of writing: one name could look like another.
             continue
         before = characters[-1][1] if characters else None
         if characters and (category.startswith("M") or _covers(before, character)):
@@ -111,7 +111,7 @@ def _with_font(character: str) -> tuple[str, str | None]:
 def _fitted(runs: list[tuple[str, str | None]], size: int, max_width: int) -> list[tuple[str, str | None]]:
     if _length(runs, size) <= max_width:
         return runs
-    # The longest beginning for which there is room, by bisection.
+    # The longest beginning that fits, by bisection.
     shortest, longest = 0, sum(len(run) for run, _ in runs)
     while shortest < longest:
         middle = (shortest + longest + 1) // 2
@@ -147,7 +147,7 @@ def _sized(path: str | None, size: int) -> ImageFont.FreeTypeFont:
 
 @lru_cache(8192)
 def _covers(path: str | None, character: str) -> bool:
-    """Whether the font draws `character` otherwise than one that no font has."""
+    """Whether the font draws `character` differently from a character that no font has."""
     font, missing = _probe(path)
     if font is None or unicodedata.category(character) in ("Cs", "Cn"):
         return False
@@ -156,7 +156,7 @@ def _covers(path: str | None, character: str) -> bool:
 
 @cache
 def _probe(path: str | None) -> tuple[ImageFont.FreeTypeFont | None, bytes]:
-    """The font at a small size, and how it draws what it lacks; None where it cannot be used."""
+    """The font at a small size, and its drawing of a missing character; None if the font cannot be used."""
     try:
         if path is None:
             font = _sized(None, _PROBE_SIZE)
@@ -174,7 +174,7 @@ def _drawn(font: ImageFont.FreeTypeFont, character: str) -> bytes:
 
 @cache
 def _installed() -> tuple[str, ...]:
-    """The broad fonts of this machine, the best first."""
+    """The fonts with many characters on this machine, the best first."""
     found: dict[str, str] = {}
     for directory in _directories():
         for folder, _, names in os.walk(directory):

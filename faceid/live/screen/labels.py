@@ -1,4 +1,4 @@
-"""Words on a plate, drawn once and kept: the same labels come frame after frame."""
+"""Labels on plates, drawn once and cached: the same labels occur frame after frame."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where plates go in a picture so that they do not cover each other."""
+"""Places plates in a picture so that they do not cover each other."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Layout:
     def put(self, plate: Pixels, places: Sequence[tuple[int, int]]) -> None:
         """Put `plate` at the first of `places` (x, y of its corner) where it covers no face nor other plate.
 
-        To the sides it is moved as far as the picture needs. Where no place is free, it goes to the first one that
-        covers no plate, or else to the height nearest to the first place where it covers none; what the picture has
-        no room for is cut off.
+        The plate is moved sideways to stay inside the picture. If no place is free, it goes to the first place that
+        covers no plate, or else to the nearest height at which it covers none; the picture's border cuts it off if
+        needed.
         """
         height, width = plate.shape[:2]
         moved = [(max(0, min(x, self.width - width)), y) for x, y in places]
@@ -39,7 +39,7 @@ class Layout:
         x, height = place[0], plate.shape[0]
         lowest = max(0, self.height - height)
         wanted = max(0, min(place[1], lowest))
-        # Next to what is taken, or where it was wanted: no nearer place can be the first that is free.
+        # Next to a taken place, or at the preferred one: no nearer place can be the first free one.
         edges = [edge for _, y1, _, y2 in self._taken for edge in (y1 - height, y2) if 0 <= edge <= lowest]
         free = [y for y in (wanted, *edges) if _is_free((x, y), plate, self._taken)]
         return x, min(free, key=lambda y: abs(y - wanted), default=wanted)

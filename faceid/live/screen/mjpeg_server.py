@@ -1,4 +1,4 @@
-"""The annotated stream in a browser, or in whatever else reads MJPEG over HTTP, on this machine alone."""
+"""Serves the annotated stream to browsers and other readers of MJPEG over HTTP, on this machine only."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 MAX_CLIENTS = 4
-"""Viewers at the same time; a further one gets an error that asks it to come later."""
+"""Viewers at the same time; a further viewer gets an error that asks it to try later."""
 MAX_CONNECTIONS = 16
-"""That are open at the same time, whatever they want; one more is hung up on."""
+"""Connections that are open at the same time, for any purpose; a further connection is closed."""
 QUALITY = 80
 REPEAT_S = 5.0
-"""After so long without a new picture the last is sent again: readers see that the stream lives, and readers that are
-gone are found out.
+"""After this time without a new picture the last one is sent again: readers see that the stream works, and the server
+detects readers that have gone.
 """
 TIMEOUT_S = 10.0
-"""How long a reader may take to ask, and to take in what it is sent."""
+"""How long a reader may take to send its request, and to receive data."""
 
 _NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _BOUNDARY = "faceid"
@@ -49,13 +49,13 @@ img { width: 100%; height: 100%; object-fit: contain }
 class MjpegServer:
     """Serves the newest view at http://127.0.0.1:`port`/stream.mjpg and a page with it at /.
 
-    Only programs of this machine can reach it, of all its users. Web pages of others cannot: requests must name this
+    All users' programs on this machine can reach it, and no others. Other web pages cannot: requests must name this
     machine (another name that leads here is DNS rebinding) and not come from another page. Pictures are drawn and
-    encoded only while a viewer is connected, in a thread of its own; a slow viewer misses pictures and delays no other.
+    encoded only while a viewer is connected, in a separate thread; a slow viewer misses pictures and delays no other.
     """
 
     def __init__(self, port: int, draw: Draw) -> None:
-        """Serve at once; port 0 takes a free one. Raises UsageError (`port`) where it cannot be had."""
+        """Serve at once; port 0 takes a free one. Raises UsageError (`port`) if the port is not available."""
         self._pictures = _Pictures(draw)
         try:
             self._server = _Server((HOST, port), self._pictures)
@@ -75,7 +75,7 @@ class MjpegServer:
         self._thread.start()
 
     def show(self, view: View) -> bool:
-        """Hand the view to those who watch, without waiting for them; always True."""
+        """Hand the view to the viewers, without waiting for them; always True."""
         self._pictures.put(view)
         return True
 
@@ -117,8 +117,8 @@ class _Pictures:
             self._changed.notify_all()
 
     def next(self, after: int) -> tuple[int, bytes] | None:
-        """Number and JPEG of the newest view: a later one than `after`, or the same again after `REPEAT_S` seconds;
-        None at the end.
+        """Number and JPEG of the newest view: one later than `after`, or the same again after `REPEAT_S` seconds; None
+        at the end.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._ended or self._number > after, REPEAT_S)
@@ -128,7 +128,7 @@ class _Pictures:
                 return None
             number, view = self._number, self._view
         assert view is not None
-        # Encoded once for all who watch.
+        # Encoded once for all viewers.
         with self._encoding:
             if self._encoded[0] < number:
                 bgr = cv2.cvtColor(self._draw(view), cv2.COLOR_RGB2BGR)
@@ -137,7 +137,7 @@ class _Pictures:
             return self._encoded
 
     def come_in(self) -> bool:
-        """Whether there is room for another one to watch, who must `go` at last."""
+        """Whether there is room for another viewer, which must call `go` when it ends."""
         with self._changed:
             if self._watching >= MAX_CLIENTS:
                 return False
@@ -152,7 +152,7 @@ class _Pictures:
 class _Server(ThreadingMixIn, TCPServer):
     daemon_threads = True
     request_queue_size = MAX_CONNECTIONS
-    # Elsewhere this means that a port just given back can be had; on Windows, that another's can be taken over.
+    # On most systems this makes a port available that was just released; on Windows it would take over another's port.
     allow_reuse_address = os.name != "nt"
 
     def __init__(self, address: tuple[str, int], pictures: _Pictures) -> None:
@@ -177,17 +177,17 @@ class _Server(ThreadingMixIn, TCPServer):
         super().shutdown_request(request)
 
     def hang_up(self) -> None:
-        """End what the threads of all connections wait for."""
+        """End the waiting of all connections' threads."""
         with self._lock:
             for connection in self._connections:
                 try:
                     connection.shutdown(socket.SHUT_RDWR)
                 except OSError:
-                    # The other side was faster.
+                    # The other side has closed it first.
                     continue
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        # A reader that goes away is no error.
+        # A reader that disconnects is no error.
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
 
@@ -223,7 +223,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(_PAGE)
 
     def _send_stream(self) -> None:
-        # A small buffer: what waits in it is old when it is read.
+        # A small buffer, because pictures that wait in it become old.
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2**16)
         self._begin(200, f"multipart/x-mixed-replace; boundary={_BOUNDARY}")
         self.end_headers()

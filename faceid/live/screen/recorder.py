@@ -1,4 +1,4 @@
-"""The annotated stream as video files, without a limit of time."""
+"""Records the annotated stream as video files, for any time."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ CODECS = {".mp4": "mp4v", ".mkv": "mp4v", ".avi": "MJPG"}
 """Suffix -> FourCC. MPEG-4 part 2 and motion JPEG: FFmpeg has them without any library."""
 
 LONGEST_GAP_S = 30.0
-"""Seconds without a picture that are filled with the last one. Filling a night would hold up everything else."""
+"""Seconds without a picture that are filled with the last one. Filling a whole night would block everything else."""
 
 LEAST_FREE_BYTES = 64 * 2**20
-"""Of the disk; what a file needs to be finished fits in there many times."""
+"""Free disk space that is kept: several times what is needed to finish a file."""
 
 
 class Recorder:
-    """Writes views to a video whose time is that of the stream: at `fps` frames a second, whatever the source's pace.
+    """Writes views to a video that keeps the time of the stream: `fps` frames a second at any pace of the source.
 
-    Pictures are repeated where the source is slower or silent; of those for one frame the newest is kept. The first
-    picture's size is the video's; others are fitted into it with black edges.
+    Pictures are repeated if the source is slower or silent; of several pictures for one frame the newest is kept. The
+    first picture sets the size of the video; others are fitted into it with black edges.
 
-    No file is replaced. `path` is the first part; after `part_s` seconds, after a gap of more than `LONGEST_GAP_S`,
-    and where `path` was there already, the next part is named by its begin, as in door-20261122T093000Z.mkv. If the
-    power fails, what is lost of .mkv and .avi are the last seconds (their FFmpeg buffers), and of .mp4 the part that
-    was being written, which is unreadable until it is finished. Only the owner may read the files.
+    No file is replaced. `path` is the first part; after `part_s` seconds, after a gap of more than `LONGEST_GAP_S`, and
+    if `path` exists already, the next part is named by its start, as in door-20261122T093000Z.mkv. A power failure
+    costs the last seconds of .mkv and .avi (their FFmpeg buffers), and the whole current part of .mp4, which is
+    unreadable until it is finished. Only the owner may read the files.
     """
 
     def __init__(
@@ -72,10 +72,10 @@ class Recorder:
         self._written = 0
         self._pending: Pixels | None = None
         """The newest picture, RGB: for the next frame, unless a newer one comes in time."""
-        # Made at once, so that a bad place is reported before the networks are loaded.
+        # Created at once, so that a bad path is reported before the networks are loaded.
         self._part = self._next_part() if path.exists() else self._create(path.stem)
         self._begun = False
-        """Whether there is something in the part."""
+        """Whether the part holds a picture."""
 
     def show(self, view: View) -> bool:
         """Record the view at its time; always True. Raises UsageError (`cannot_write`), also where the disk is full."""
@@ -96,7 +96,7 @@ class Recorder:
         return True
 
     def close(self) -> None:
-        """Finish the file. One in which there is nothing yet is removed."""
+        """Finish the file. An empty file is removed."""
         self._finish_part()
         if not self._begun:
             self._part.unlink(missing_ok=True)
@@ -133,7 +133,7 @@ class Recorder:
             self._writer = None
 
     def _write_up_to(self, place: int) -> None:
-        """Write the newest picture until so many frames are written; it is done with then, also where that fails."""
+        """Repeat the newest picture up to the given number of frames; it is dropped afterwards, also on failure."""
         if self._writer is None or self._pending is None:
             return
         picture = self._fitted(self._pending)
@@ -145,7 +145,7 @@ class Recorder:
             self._written += 1
 
     def _check_disk(self) -> None:
-        """OpenCV says nothing when it cannot write."""
+        """Raises if the disk is full: OpenCV reports no error when it cannot write."""
         try:
             free = shutil.disk_usage(self._part).free
         except OSError as error:

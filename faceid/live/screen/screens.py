@@ -1,4 +1,4 @@
-"""What every screen does, several screens as one, and the files that screens make."""
+"""The interface of a screen, several screens as one, and the files that screens make."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ if TYPE_CHECKING:
     from faceid.types import Pixels
 
 Draw: TypeAlias = Callable[["View"], "Pixels"]
-"""Makes the annotated picture of a view, (H, W, 3) RGB uint8, which is never changed: `Annotator`, or a function of a
-test."""
+"""Makes the annotated picture of a view, (H, W, 3) RGB uint8, which nothing changes: `Annotator`, or a function of a
+test.
+"""
 
 
 class Screen(Protocol):
     """A window, a recording, a server, a directory of snapshots. Used by one thread."""
 
     def show(self, view: View) -> bool:
-        """Show the next view, or the same again; False: the user wants to end."""
+        """Show the next view, or the same again; False if the user wants to end."""
         ...
 
     def close(self) -> None:
@@ -33,7 +34,7 @@ class Screen(Protocol):
 
 
 class Screens:
-    """Several screens as one, closed together at the end of a `with`: also where one of them fails to close."""
+    """Several screens as one. The end of a `with` closes them all, also if one of them fails to close."""
 
     def __init__(self, screens: Sequence[Screen] = ()) -> None:
         self._screens: list[Screen] = []
@@ -55,7 +56,7 @@ class Screens:
         self.close()
 
     def show(self, view: View) -> bool:
-        """Show on all; False where any of them wants to end."""
+        """Show on all; False if the user wants to end on any of them."""
         going_on = True
         for screen in self._screens:
             going_on = screen.show(view) and going_on

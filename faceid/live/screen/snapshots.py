@@ -34,15 +34,16 @@ LONGEST_SIDE = 640
 QUALITY = 90
 
 _ALIGNER = "arcface-112-v1"
-"""Quality means the same with every aligner; this one's crops are the smallest."""
+"""Quality has the same meaning with every aligner; this one's crops are the smallest."""
 
 _OURS = re.compile(r"(unknown|rejected)-\d{8}T\d{6}\.\d{3}Z-track\d+(-\d+)?\.jpg")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Best:
-    """The best picture of a track so far, and since when the track is unknown, seconds of the stream; None: it is
-    not."""
+    """The best picture of a track so far, and the stream time in seconds since which the track is unknown; None if it
+    is not.
+    """
 
     quality: float
     pixels: Pixels
@@ -54,10 +55,10 @@ class _Best:
 class Snapshots:
     """Keeps the best picture of each face that has been `unknown`, or `rejected` for a claim, for a second.
 
-    A JPEG a track, cut out of the frame as the camera gave it, named by the moment it shows, as in
-    unknown-20261122T093000.125Z-track7.jpg. It holds at most `most` such pictures: the oldest go. Nothing else in the
-    directory is touched. The people in these pictures have not consented: only the owner can read the files, and a
-    directory that is made for them.
+    One JPEG per track, cut out of the camera's frame and named by its time, as in
+    unknown-20261122T093000.125Z-track7.jpg. The directory holds at most `most` such pictures: the oldest are removed.
+    Nothing else in the directory is touched. The people in these pictures have not consented: only the owner can read
+    the files, and the directory if it is created here.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class Snapshots:
         most: int = 1000,
         now: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
     ) -> None:
-        """Raises UsageError (`cannot_write`) where the directory cannot be made or written."""
+        """Raises UsageError (`cannot_write`) if the directory cannot be made or written."""
         if most < 1:
             raise ValueError(f"no pictures can be kept: {most}")
         self._directory, self._most, self._now = directory, most, now
@@ -167,7 +168,7 @@ class Snapshots:
 
 
 def _cut_out(pixels: Pixels, box: Box) -> Pixels | None:
-    """The face with its surroundings, as far as it lies in the picture; None where it does not."""
+    """The part of the face and its surroundings that lies in the picture; None if the face lies outside."""
     height, width = pixels.shape[:2]
     x1, y1, x2, y2 = box
     across, down = MARGIN * (x2 - x1), MARGIN * (y2 - y1)

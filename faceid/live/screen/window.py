@@ -1,4 +1,4 @@
-"""A window on the screen, by OpenCV's highgui."""
+"""Shows views in a window, with OpenCV's highgui."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _LARGEST = (1280, 800)
 class Window:
     """Shows views until the user presses q or Esc, or closes the window.
 
-    Give it an annotator that mirrors where the people in front of the camera look at themselves, and at no other
-    time. All calls must come from the main thread. One that shows nothing new must go on showing the last view a few
-    times a second, or the window does not answer the user.
+    Its annotator should mirror only if the people in front of the camera see themselves. All calls must come from the
+    main thread. Without a new view, the caller must show the last one again a few times a second, or the window does
+    not respond.
     """
 
     def __init__(self, title: str, draw: Draw) -> None:
-        """Raises UsageError (`no_display`) where there is no display, or OpenCV was built without windows."""
+        """Raises UsageError (`no_display`) if there is no display, or OpenCV was built without windows."""
         require_display()
         self._title, self._draw = title, draw
         self._shown: object = None
@@ -39,7 +39,7 @@ class Window:
             raise no_display("this OpenCV was built without windows") from error
 
     def show(self, view: View) -> bool:
-        """Show the view and look at the keys, without waiting; False once the user has ended it."""
+        """Show the view and read the keys, without waiting; False once the user has ended it."""
         if not self._open:
             return False
         pixels = self._draw(view)
@@ -69,5 +69,5 @@ class Window:
         try:
             return bool(cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) >= 1.0)
         except cv2.error:
-            # With its last window closed, Qt knows of none at all.
+            # After its last window is closed, Qt finds no window at all.
             return False

@@ -1,4 +1,4 @@
-"""What is written beside a face and above the picture."""
+"""The words beside a face and above the picture."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from faceid.live.view import Shown, View
 
 _PROMPTS = {
-    # `Action` counts left and right in the picture as the camera gives it; the person's own are the other way round.
+    # `Action` means left and right in the camera's picture; for the person they are reversed.
     "turn_left": "turn your head to your right",
     "turn_right": "turn your head to your left",
     "nod": "nod your head",
@@ -20,9 +20,9 @@ _PROMPTS = {
 
 
 def who(shown: Shown, claim: str | None) -> str:
-    """The decision in words: a name, `unknown`, `checking`, `not NAME` of a claim, or `spoof`.
+    """The decision in words: a name, `unknown`, `checking`, `not NAME` for a claim, or `spoof`.
 
-    A question mark follows where the last look contradicts the others.
+    A question mark follows if the last look contradicts the others.
     """
     if shown.liveness is not None and shown.liveness.state == "spoof":
         reason = shown.liveness.reason
@@ -40,7 +40,7 @@ def who(shown: Shown, claim: str | None) -> str:
 
 
 def liveness_words(liveness: Liveness) -> str:
-    """`live`, `live?` while that is being checked, or `not live`, and the score where there is one."""
+    """`live`, `live?` during the check, or `not live`, and the score if there is one."""
     word = {"live": "live", "checking": "live?", "spoof": "not live"}[liveness.state]
     return word if liveness.score is None else f"{word} {liveness.score:.2f}"
 
@@ -51,15 +51,15 @@ def distance_words(distance: float, threshold: float) -> str:
 
 
 def prompt(asked: str) -> str:
-    """The request of a challenge, with the person's own left and right.
+    """The request of a challenge, with left and right as the person sees them.
 
-    That holds whether or not the picture is shown as in a mirror, for a camera that does not mirror by itself.
+    This is right for a mirrored and an unmirrored display, if the camera itself does not mirror.
     """
     return _PROMPTS.get(asked, _spaced(asked))
 
 
 def claim_words(view: View) -> str | None:
-    """The claim, and how it stands with the faces in sight; None without a claim."""
+    """The claim, and its state for the faces in sight; None without a claim."""
     if view.claim is None:
         return None
     if view.lost is not None:

@@ -1,1 +1,1 @@
-"""Sources of moving pictures: cameras, streams, files and pipes."""
+"""Reads sources of video: cameras, streams, files and pipes."""

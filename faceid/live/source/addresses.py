@@ -1,4 +1,4 @@
-"""What a user names, as a typed source. No name, message or repr made here holds credentials.
+"""Parses a source that a user names. No name, message or repr made here holds credentials.
 
 For each kind, `live` is true if the source does not wait for its consumer, and `comes_back` if it is opened again after
 it broke off.
@@ -23,7 +23,7 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
 _PLAIN_SEGMENT = re.compile(r"[A-Za-z0-9_.-]*")
 _KEY = re.compile(r"(?=[A-Za-z]*[0-9])[A-Za-z0-9]{12,}|[A-Za-z0-9]{24,}")
-"""What looks like a key in a path, as some cameras have it: a long run of letters and digits."""
+"""A probable key in the path of a camera's URL: a long run of letters and digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Camera:
 
     @property
     def name(self) -> str:
-        """The public name."""
+        """The name for people and logs, without credentials."""
         return f"camera {self.index}"
 
 
@@ -51,7 +51,7 @@ class NetworkStream:
 
     @property
     def is_http(self) -> bool:
-        """Whether it is fetched by HTTP and not by RTSP."""
+        """Whether the stream uses HTTP and not RTSP."""
         return self.url[:4].lower() == "http"
 
 
@@ -69,7 +69,7 @@ class _OnDisk:
 
 @dataclass(frozen=True, slots=True)
 class VideoFile(_OnDisk):
-    """A file of moving pictures."""
+    """A video file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +90,13 @@ Address: TypeAlias = Camera | NetworkStream | VideoFile | PictureDirectory | Sta
 
 
 def parse_address(text: str) -> Address:
-    """What `text` names.
+    """The source that `text` names.
 
     Digits (or `/dev/video0`) are a camera, `-` is standard input, `rtsp://`, `rtsps://`, `http://` and `https://`
     are streams, everything else is a path; `./0` is a file called 0.
 
-    Raises UsageError (`bad_source`) for a URL that cannot be used and InputError (`no_such_source`) for a path that
-    is not there; neither quotes what may be a password.
+    Raises UsageError (`bad_source`) for a URL that cannot be used and InputError (`no_such_source`) for a path that is
+    not there; neither quotes a part that may be a password.
     """
     if text == STDIN:
         return StandardInput()
@@ -124,7 +124,7 @@ def _stream(text: str, scheme: str) -> NetworkStream:
     try:
         port = parts.port
     except ValueError as error:
-        # Not chained: the text of the error quotes what stands in the port's place, which may be a password.
+        # Not chained: the text of the error quotes the port, which may be a password.
         del error
         raise _bad(
             f"{scheme}://{_HIDDEN}: the port is no number of 0 to 65535",
@@ -142,7 +142,7 @@ def _split(text: str, scheme: str) -> SplitResult:
         parts = urlsplit(text)
     except ValueError:
         raise _bad(f"{scheme}://{_HIDDEN}: not a URL", remedy="example_of_url", scheme=scheme) from None
-    # In `rtsp://admin:pa/ss@host/` the first slash ends the host: what is taken for it would be half a password.
+    # In `rtsp://admin:pa/ss@host/` the first slash ends the host, which is then half a password.
     if "@" in parts.path + parts.query + parts.fragment:
         raise _bad(
             f"{scheme}://{_HIDDEN}: @ after the first /, ? or #",
@@ -152,7 +152,7 @@ def _split(text: str, scheme: str) -> SplitResult:
 
 
 def _public(parts: SplitResult, scheme: str) -> str:
-    """The URL without user, password, query and fragment; what looks like a key in its path is hidden too."""
+    """The URL without user, password, query and fragment; a probable key in its path is hidden too."""
     user, at, host = parts.netloc.rpartition("@")
     path = "/".join(segment if _is_plain(segment) else _HIDDEN for segment in parts.path.split("/"))
     query = f"?{_HIDDEN}" if parts.query or parts.fragment else ""
@@ -173,7 +173,7 @@ def _path(text: str) -> VideoFile | PictureDirectory:
     except (OSError, ValueError):
         # A null character, or a name that is too long: no file has it.
         pass
-    # A URL with a slip in its scheme comes here as well.
+    # A URL with a typing error in its scheme comes here as well.
     shown = text if text and text.isprintable() and not set("@?=&:") & set(text) else _HIDDEN
     raise InputError(f"{shown}: no such file or directory", code="no_such_source", path=shown)
 

@@ -1,4 +1,4 @@
-"""A source read in a thread of its own: the newest frame, and what happens to the source, in order."""
+"""Reads a source in a separate thread: the newest frame, and the events of the source, in order."""
 
 from __future__ import annotations
 
@@ -26,16 +26,18 @@ class Patience:
     """Seconds after which a source counts as lost, or is opened again."""
 
     stalled_s: float = 5.0
-    """Without a frame of a live source."""
+    """Without a frame from a live source."""
     black_s: float = 2.0
     frozen_s: float = 10.0
     first_retry_s: float = 0.5
     longest_retry_s: float = 30.0
     good_s: float = 5.0
-    """Of frames, after which the waits between attempts begin anew. Were it a minute, a stream that breaks off a little
-    more often would soon be away for half a minute each time; under it, a server that hangs up at once is spared."""
+    """Duration of frames after which the waits between attempts start from the shortest again. With a minute, a stream
+    that breaks off slightly more often would soon be lost for half a minute each time. The minimum spares a server that
+    disconnects at once.
+    """
     close_s: float = 3.0
-    """For the thread to end, when closed. One that hangs in a driver is left behind and ends with the process."""
+    """Time for the thread to end after `close`. A thread that hangs in a driver is left, and ends with the process."""
 
 
 class Capture:
@@ -44,8 +46,8 @@ class Capture:
     A live source always gives its newest frame: older frames that were not taken are dropped and counted. A file gives
     every frame and waits until it is taken; with `realtime` it plays at its own speed, like a live source.
 
-    Between `SourceLost` and `SourceBack` no frame is handed over, also where the source goes on with black or frozen
-    ones. Cameras and network streams are opened again without end, with growing waits. `sleep` must return when its
+    Between `SourceLost` and `SourceBack` no frame is handed over, also if the source continues with black or frozen
+    frames. Cameras and network streams are reopened without limit, with growing waits. `sleep` must return when its
     seconds are over; the thread's own wait ends early on `close`.
     """
 
@@ -69,7 +71,7 @@ class Capture:
         self._watch = PictureWatch(self._patience.black_s, self._patience.frozen_s)
         self._handover = Handover()
         self._lock = RLock()
-        """Guards the following, of which both threads judge whether the source is there."""
+        """Guards the following attributes, by which both threads judge whether the source is lost."""
         self._asked_at: float | None = None
         self._lost_at: float | None = None
         self._media_s = 0.0
@@ -90,22 +92,22 @@ class Capture:
         self.close()
 
     def __iter__(self) -> Iterator[Frame | SourceEvent]:
-        """All that comes, up to and with `SourceEnded`, or until closed. Raises as `take` does."""
+        """All frames and events, up to and including `SourceEnded`, or until closed. Raises as `take` does."""
         while (item := self.take()) is not None:
             yield item
 
     @property
     def address(self) -> Address:
-        """What it reads."""
+        """The source that is read."""
         return self._address
 
     @property
     def over(self) -> bool:
-        """Whether the end was taken, or it was closed."""
+        """Whether the end was taken, or `close` was called."""
         return self._ended or self._stop.is_set()
 
     def age_s(self, frame: Frame) -> float:
-        """How long ago `frame` was read, for one of a live source; 0 for others."""
+        """Seconds since `frame` was read, for a live source; 0 for others."""
         return self.now_s - frame.time_s if self._address.live else 0.0
 
     @property
@@ -115,13 +117,13 @@ class Capture:
 
     @property
     def dropped(self) -> int:
-        """Frames of the source that were not handed over because a newer one was there, or were damaged."""
+        """Frames that were not handed over, because a newer one replaced them or they were damaged."""
         return self._handover.dropped + self._passed_over
 
     def take(self, timeout_s: float | None = None) -> Frame | SourceEvent | None:
         """The next event or the newest frame, waiting for it; None after the end, when closed, or at the timeout.
 
-        Raises InputError where a file, a directory or standard input cannot be read; live sources that break off tell
+        Raises InputError if a file, a directory or standard input cannot be read; a live source that breaks off gives
         `SourceLost` instead.
         """
         if self._ended:
@@ -138,7 +140,7 @@ class Capture:
         return item
 
     def close(self) -> bool:
-        """End the thread; whether it ended within `close_s`. What was not taken is gone."""
+        """End the thread; whether it ended within `close_s`. Frames and events that were not taken are dropped."""
         self._stop.set()
         self._handover.close()
         self._thread.join(self._patience.close_s)
@@ -152,7 +154,7 @@ class Capture:
             self._handover.fail(error)
 
     def _read_once(self) -> bool:
-        """Open the source and read it until it breaks off; whether it is to be opened again."""
+        """Open the source and read it until it breaks off; whether to open it again."""
         reader: Reader | None = None
         good_from: float | None = None
         try:
@@ -200,7 +202,7 @@ class Capture:
             self._handover.wait_until_taken()
 
     def _wait_for(self, media_s: float) -> bool:
-        """Wait until it is time to show the frame of `media_s`; whether it is still to be shown then."""
+        """Wait until it is time to show the frame of `media_s`; whether to show it then."""
         if self._shown_from is None:
             self._shown_from = self._clock() - media_s
         wait_s = self._shown_from + media_s - self._clock()
@@ -209,7 +211,7 @@ class Capture:
         return not self._stop.is_set()
 
     def _ask(self, at: float | None) -> None:
-        """Note since when the reader has been asked for something; None: it is not, at present."""
+        """Note the time since which the reader is busy with a request; None if it is idle."""
         with self._lock:
             self._asked_at = at
 
@@ -217,7 +219,7 @@ class Capture:
         if not self._address.live:
             return
         stalled_s = self._patience.stalled_s
-        # In one piece: a frame that has come in the meantime would be handed over after the loss.
+        # Atomic: otherwise a frame that arrives meanwhile would be handed over after the loss.
         with self._lock:
             if self._asked_at is not None and self._clock() - self._asked_at >= stalled_s:
                 self._lose("stalled", f"{self._address.name}: no frame for {stalled_s:.4g} s")

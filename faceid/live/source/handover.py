@@ -9,7 +9,7 @@ from threading import Condition
 from faceid.live.source.stream import Frame, SourceEvent
 
 _MOST_EVENTS = 64
-"""Kept for a consumer that is away; after that the oldest pair of loss and return is forgotten."""
+"""Kept for a consumer that does not read; beyond that the oldest pair of loss and return is dropped."""
 
 _GLANCE_S = 0.1
 """Seconds between calls of `give_up` while waiting: its clock may differ from that of the condition."""
@@ -27,10 +27,10 @@ class Handover:
         self._closed = False
         self._failure: BaseException | None = None
         self.dropped = 0
-        """Frames that a newer one took the place of."""
+        """Frames that a newer one replaced."""
 
     def put(self, frame: Frame) -> None:
-        """Have `frame` taken next, after the events that came before it."""
+        """Put `frame` next, after the earlier events."""
         with self._changed:
             if self._closed:
                 return
@@ -41,13 +41,13 @@ class Handover:
             self._changed.notify_all()
 
     def wait_until_taken(self) -> None:
-        """Wait until the frame that was put is taken, or all is closed."""
+        """Wait until the consumer has taken the frame, or the handover is closed."""
         with self._changed:
             while not self._closed and any(isinstance(item, Frame) for item in self._pending):
                 self._changed.wait()
 
     def tell(self, event: SourceEvent) -> None:
-        """Have `event` taken after what came before it."""
+        """Put `event` after the earlier frame and events."""
         with self._changed:
             events = [item for item in self._pending if not isinstance(item, Frame)]
             if len(events) >= _MOST_EVENTS:
@@ -58,20 +58,20 @@ class Handover:
             self._changed.notify_all()
 
     def fail(self, error: BaseException) -> None:
-        """Have `error` raised where the next thing would be taken, after what came before it."""
+        """Put `error` after the earlier frame and events: `take` raises it there."""
         with self._changed:
             self._failure = error
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Nothing more is given or taken."""
+        """End the handover: nothing more is put or taken."""
         with self._changed:
             self._closed = True
             self._pending.clear()
             self._changed.notify_all()
 
     def take(self, give_up: Callable[[], bool]) -> Frame | SourceEvent | None:
-        """What comes next; None when closed, or once `give_up`, asked several times a second, says so.
+        """The next event or frame; None when closed, or once `give_up`, called several times a second, returns True.
 
         Raises the error that `fail` was given.
         """
@@ -85,7 +85,7 @@ class Handover:
                     return item
                 if self._failure is not None:
                     raise self._failure
-            # Without the lock: what is asked may itself have something to tell.
+            # Called without the lock: `give_up` may itself put an event.
             if give_up():
                 return None
             with self._changed:

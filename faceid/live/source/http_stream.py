@@ -1,4 +1,4 @@
-"""MJPEG over HTTP, as network cameras serve it: multipart/x-mixed-replace, with Basic or Digest authentication."""
+"""Reads MJPEG over HTTP, as network cameras serve it: multipart/x-mixed-replace, Basic or Digest authentication."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MULTIPART = ("multipart/x-mixed-replace", "multipart/mixed")
 
 class _Digest(HTTPDigestAuthHandler):
     def http_error_401(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> Any:
-        # The answer that asked for a password: urllib leaves it open.
+        # urllib leaves open the response that asked for a password.
         try:
             return super().http_error_401(req, fp, code, msg, headers)
         finally:
@@ -43,10 +43,10 @@ class _Basic(HTTPBasicAuthHandler):
 
 
 def open_http(stream: NetworkStream) -> MjpegReader | None:
-    """The stream, where it is MJPEG; None where it is something else, which FFmpeg may know.
+    """The stream if it is MJPEG; None for another format, which FFmpeg may read.
 
-    Raises InputError (`source_unreachable`); the message names the stream by its public name. What the libraries below
-    say is not quoted nor chained: it may hold the URL.
+    Raises InputError (`source_unreachable`); the message names the stream by its public name. Messages of the libraries
+    are neither quoted nor chained: they may hold the URL.
     """
     opener, url = _opener(stream)
     try:
@@ -75,7 +75,7 @@ def open_http(stream: NetworkStream) -> MjpegReader | None:
 
 
 def _opener(stream: NetworkStream) -> tuple[OpenerDirector, str]:
-    """What opens the stream, and its URL without user and password, which go into a header instead."""
+    """The opener of the stream, and the URL without user and password, which go into a header instead."""
     parts = urlsplit(stream.url)
     userinfo, _, host = parts.netloc.rpartition("@")
     url = urlunsplit((parts.scheme, host, parts.path or "/", parts.query, ""))

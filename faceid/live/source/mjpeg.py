@@ -1,4 +1,4 @@
-"""Whole JPEGs out of a stream of bytes: raw MJPEG, or the body of multipart/x-mixed-replace."""
+"""Finds whole JPEGs in a stream of bytes: raw MJPEG, or the body of multipart/x-mixed-replace."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ _WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD8)})
 class JpegSplitter:
     """Finds JPEGs in bytes that come in pieces.
 
-    What stands between them is skipped, so that headers and boundaries of a multipart body need no reading: they
-    are text, and a JPEG begins with bytes that no text has. Segments are walked by their lengths (ITU-T T.81,
-    B.1.1.4), because the thumbnail within a picture begins and ends as a picture does. Holds at most `max_bytes`
-    and one piece; what is longer is no frame, and the search goes on after its first bytes.
+    Bytes between them are skipped, so headers and boundaries of a multipart body need no parsing: they are text, and a
+    JPEG begins with bytes that no text has. Segments are walked by their lengths (ITU-T T.81, B.1.1.4), because the
+    thumbnail within a picture begins and ends as a picture does. Holds at most `max_bytes` and one piece; a longer
+    picture counts as no frame, and the search continues after its first bytes.
     """
 
     def __init__(self, max_bytes: int = 16_000_000) -> None:
         self._max_bytes = max_bytes
         self._held = bytearray()
         self._at = 0
-        """How far the picture at the front of `_held` has been walked; 0 where none has begun."""
+        """How far the picture at the front of `_held` has been parsed; 0 if none has begun."""
         self._in_scan = False
 
     def feed(self, piece: bytes) -> list[bytes]:
@@ -59,12 +59,12 @@ class JpegSplitter:
         self._at, self._in_scan = 0, False
 
     def _walk(self) -> int | None:
-        """Where the picture at the front ends; 0 where it is none, None where more must come first."""
+        """The end of the picture at the front; 0 if it is no picture, None if more bytes are needed."""
         held = self._held
         while True:
             if self._in_scan:
                 found = held.find(_MARKER, self._at)
-                # From here on next time: a scan is not searched twice.
+                # The next call continues here: a scan is not searched twice.
                 self._at = len(held) if found < 0 else found
                 if self._at + 1 >= len(held):
                     return None

@@ -1,4 +1,4 @@
-"""MJPEG from a pipe or a socket, decoded as any other photo is."""
+"""Reads MJPEG from a pipe or a socket, and decodes it like any other photo."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _LIMITS = Limits(max_bytes=16_000_000)
 
 
 class MjpegReader:
-    """The newest picture of what has come.
+    """Reads the newest picture of the received bytes.
 
-    `receive(n)` waits for bytes and returns up to n, b"" at the end. Where one piece holds several pictures only the
-    last is decoded: a source that is faster than the decoder is not watched with a growing delay.
+    `receive(n)` waits for bytes and returns up to n, b"" at the end. If one piece holds several pictures, only the last
+    is decoded: so the delay does not grow if the source is faster than the decoder.
     """
 
     def __init__(self, receive: Callable[[int], bytes], name: str, close: Callable[[], object]) -> None:
@@ -46,12 +46,12 @@ class MjpegReader:
             return None
 
     def close(self) -> None:
-        """Close what the bytes come from."""
+        """Close the source of the bytes."""
         self._close()
 
 
 def open_standard_input() -> MjpegReader:
-    """Standard input. Raises InputError (`source_unreachable`) where nothing is piped in."""
+    """Standard input. Raises InputError (`source_unreachable`) if nothing is piped in."""
     # None in a process without standard input (pythonw, some services).
     if sys.stdin is None or sys.stdin.isatty():
         raise InputError(
@@ -60,7 +60,7 @@ def open_standard_input() -> MjpegReader:
             remedy="pipe_mjpeg",
             path=STDIN,
         )
-    # Past the buffer: a thread that waits inside it keeps its lock, and Python could not shut down.
+    # Unbuffered: a thread that waits inside the buffer holds its lock, and Python could not shut down.
     pipe = getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)
 
     def receive(count: int) -> bytes:

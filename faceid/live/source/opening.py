@@ -1,4 +1,4 @@
-"""Opening a source: which reader reads it, and how long to wait before the next attempt."""
+"""Opens a source: chooses its reader, and the wait before the next attempt."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from faceid.live.source.video import VideoReader
 def open_reader(address: Address) -> Reader:
     """Open what `address` names.
 
-    Raises InputError: `source_unreachable` where nothing answers, `source_unreadable` where it is no video.
+    Raises InputError: `source_unreachable` if nothing answers, `source_unreadable` if it is no video.
     """
     if isinstance(address, PictureDirectory):
         return PictureReader(address.path)
@@ -31,7 +31,7 @@ def open_reader(address: Address) -> Reader:
 class Backoff:
     """Doubles from `first_s` up to `longest_s`; each wait is drawn from its upper half.
 
-    Drawn, so that a hundred clients of one server that restarts do not all come back in the same instant.
+    The waits are random, so that a hundred clients of a restarted server do not all reconnect at the same moment.
     """
 
     first_s: float
@@ -40,11 +40,11 @@ class Backoff:
     failures: int = 0
 
     def next_s(self) -> float:
-        """Seconds to wait now, one failure after the last call."""
+        """Seconds to wait after a further failure."""
         whole = min(self.longest_s, self.first_s * 2.0 ** min(self.failures, 60))
         self.failures += 1
         return whole * (0.5 + 0.5 * self.draw())
 
     def reset(self) -> None:
-        """Begin anew: the source has been good for a while."""
+        """Start from the shortest wait again: the source has worked for a while."""
         self.failures = 0

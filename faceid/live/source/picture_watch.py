@@ -1,4 +1,4 @@
-"""Whether the pictures of a source still show anything: black and frozen ones do not."""
+"""Detects pictures that show nothing: black and frozen ones."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from faceid.types import Pixels
 
 _BLACK = 16
-"""The code of black in video of limited range (ITU-R BT.601), in case it was taken for full range."""
+"""Black in video of limited range (ITU-R BT.601), in case it was decoded as full range."""
 
 _BLACK_SHARE = 0.99
 _STEP = 8
@@ -20,7 +20,7 @@ class PictureWatch:
     """Judges picture after picture.
 
     Black: of every eighth pixel both ways, 99% have no channel above 16. Frozen: equal to the one before in every
-    pixel, which a sensor's noise makes impossible for a camera that works.
+    pixel, which the noise of a working camera's sensor makes impossible.
     """
 
     def __init__(self, black_s: float, frozen_s: float) -> None:
@@ -30,9 +30,9 @@ class PictureWatch:
         self._same_since = 0.0
 
     def judge(self, pixels: Pixels, time_s: float) -> Literal["black", "frozen"] | None:
-        """What is wrong with `pixels`, (H, W, 3) uint8, shown at `time_s`; None where they are to be looked at.
+        """The fault of `pixels`, (H, W, 3) uint8, shown at `time_s`; None if they are good.
 
-        Black or equal pictures are passed until they have lasted `black_s` or `frozen_s` seconds.
+        Black or equal pictures count as good until they have lasted `black_s` or `frozen_s` seconds.
         """
         if self._last is None or not _equal(self._last, pixels):
             self._same_since = time_s
@@ -51,5 +51,5 @@ def _is_black(pixels: Pixels) -> bool:
 
 
 def _equal(one: Pixels, other: Pixels) -> bool:
-    # A few pixels first: of a picture that moves, nearly always one of these does.
+    # A few pixels first: in a moving picture, nearly always one of these changes.
     return np.array_equal(one[::_STEP, ::_STEP], other[::_STEP, ::_STEP]) and np.array_equal(one, other)

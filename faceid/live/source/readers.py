@@ -1,4 +1,4 @@
-"""What every reader of a video source does, and the reader of a directory of pictures."""
+"""The interface of readers of a video source, and the reader of a directory of pictures."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from faceid.live.source.addresses import Address
 from faceid.types import Image
 
 PICTURES_PER_SECOND = 25.0
-"""The pace at which the pictures of a directory are taken to have been made."""
+"""The assumed frame rate of the pictures in a directory."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Grabbed:
-    """A picture, and when it is shown: seconds of media time, None where the source is live.
+    """A picture and its media time in seconds; None for a live source.
 
-    `passed_over` counts pictures between the last one and this that were not decoded: newer ones had come already, or
+    `passed_over` counts pictures between the last one and this that were not decoded, because newer ones had arrived or
     they were damaged.
     """
 
@@ -29,14 +29,14 @@ class Grabbed:
 
 
 class Reader(Protocol):
-    """An open source. Used by one thread; every call returns within the reader's own time limits."""
+    """An open source. Used by one thread; every call returns within the reader's time limits."""
 
     def read(self) -> Grabbed | None:
-        """The next picture, None at the end. Raises InputError where the source breaks off or makes no sense."""
+        """The next picture, None at the end. Raises InputError if the source breaks off or cannot be decoded."""
         ...
 
     def close(self) -> None:
-        """Release what is open."""
+        """Release open resources."""
         ...
 
 
@@ -44,9 +44,9 @@ Opener: TypeAlias = Callable[[Address], Reader]
 
 
 class PictureReader:
-    """The pictures of a directory; `image.source` is the path of each. Those that cannot be decoded are passed over.
+    """The pictures of a directory; `image.source` is the path of each. Those that cannot be decoded are skipped.
 
-    `read` raises InputError (`no_images`, or why the first was refused) where there is not a single one.
+    `read` raises InputError (`no_images`, or the refusal of the first) if none can be decoded.
     """
 
     def __init__(self, directory: str) -> None:
@@ -74,4 +74,4 @@ class PictureReader:
         return None
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: no resource is open."""

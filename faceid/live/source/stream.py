@@ -1,4 +1,4 @@
-"""What a video source gives, in order: frames, and the events that interrupt or end them."""
+"""The items of a video source, in order: frames, and the events that interrupt or end them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from faceid.types import Image
 class Frame:
     """One picture of a stream.
 
-    `number` counts from 0 what the source gave, `time_s` is seconds since the source began (media time for files,
-    monotonic for cameras). `image.source` is the stream's public name, and `image.sha256` is empty: frames are
-    not hashed.
+    `number` counts the source's frames from 0, `time_s` is seconds since the source began (media time for files,
+    monotonic for cameras). `image.source` is the stream's public name, and `image.sha256` is empty: frames are not
+    hashed.
     """
 
     image: Image

@@ -1,4 +1,4 @@
-"""Cameras, RTSP and HTTP streams and video files, read by OpenCV (FFmpeg, V4L2, AVFoundation, Media Foundation)."""
+"""Reads cameras, streams and video files with OpenCV (FFmpeg, V4L2, AVFoundation, Media Foundation)."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ TIMEOUT_S = 10.0
 
 
 class VideoReader:
-    """What OpenCV gives, frame by frame, RGB.
+    """Reads the frames of OpenCV as RGB.
 
-    Raises InputError: `source_unreachable` where a camera or stream does not open, `source_unreadable` where a file is
-    no video, or frames are larger than any photo may be.
+    Raises InputError: `source_unreachable` if a camera or stream does not open, `source_unreadable` if a file is no
+    video, or its frames exceed the limits for photos.
     """
 
     def __init__(self, address: Camera | NetworkStream | VideoFile) -> None:
@@ -39,7 +39,7 @@ class VideoReader:
         cv2 = self._cv2
         if isinstance(address, Camera):
             capture = cv2.VideoCapture(address.index)
-            # Drivers queue frames; the newest is wanted. Where a driver cannot, this is ignored.
+            # Drivers queue frames, but only the newest is needed. A driver without this setting ignores it.
             capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
             return capture
         # Absolute, so that FFmpeg takes no file name for a protocol.
@@ -49,7 +49,7 @@ class VideoReader:
             *(cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, milliseconds),
             *(cv2.CAP_PROP_READ_TIMEOUT_MSEC, milliseconds),
         ]
-        # FFmpeg by name: the others that OpenCV would try print what they were given, credentials and all.
+        # FFmpeg by name: other backends that OpenCV would try print the URL with its credentials.
         return cv2.VideoCapture(place, cv2.CAP_FFMPEG, timeouts)
 
     def _check(self, address: Camera | NetworkStream | VideoFile) -> None:
@@ -65,7 +65,7 @@ class VideoReader:
             raise self._error("source_unreadable", f"frames of too many pixels: {width} x {height}")
 
     def read(self) -> Grabbed | None:
-        """The next frame; None at the end of a file. Raises InputError (`source_disconnected`) where a stream ends."""
+        """The next frame; None at the end of a file. Raises InputError (`source_disconnected`) if a stream ends."""
         try:
             there, bgr = self._capture.read()
         except self._cv2.error:
@@ -82,7 +82,7 @@ class VideoReader:
         return Grabbed(Image(pixels=pixels, source=self._name, sha256=""), media_s)
 
     def _shown_at(self) -> float:
-        """Media time; where a file states none, by its frame rate. Never goes back."""
+        """Media time; computed from the frame rate if a file states none. It never decreases."""
         cv2 = self._cv2
         stated = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
         if stated <= 0 and self._number:

@@ -1,1 +1,1 @@
-"""Faces of single frames become tracks, and which of them are worth embedding."""
+"""Joins the faces of single frames into tracks, and chooses which of them to embed."""

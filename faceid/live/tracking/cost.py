@@ -1,4 +1,4 @@
-"""What watching costs: this process's share of the processor, its memory, and how far it is behind."""
+"""Measures the costs of watching: CPU time, memory and delay."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Meter:
         return self._clock() - self._at
 
     def read(self, *, frames: int, detections: int, looks: int, dropped: int, delay_s: float | None) -> Stats:
-        """Stats of what has happened since they were last read; the counts are since the beginning."""
+        """Stats since they were last read; the counts are since the start."""
         now, used = self._clock(), self._cpu()
         passed = max(now - self._at, 1e-6)
         counts = (frames, detections, looks)
@@ -74,7 +74,7 @@ class Meter:
 
 
 def memory_mb() -> float:
-    """Resident memory of this process, 1e6 bytes: now on Linux, elsewhere its peak, 0 where nothing says."""
+    """Resident memory of this process, 1e6 bytes: the present value on Linux, elsewhere the peak, 0 if unknown."""
     try:
         return int(_PAGES.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
     except OSError:

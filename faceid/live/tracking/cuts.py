@@ -1,8 +1,7 @@
-"""Hard cuts: frames between which the whole picture changes, so that nothing before it says where a face is now.
+"""Detects hard cuts: the whole picture changes between two frames, so earlier frames do not tell where a face is.
 
-After Zhang, Kankanhalli and Smoliar (1993), "Automatic partitioning of full-motion video": differences of pixels see
-that things moved as well, differences of histograms miss a change between pictures of like brightness. Both have to be
-large.
+After Zhang, Kankanhalli and Smoliar (1993), "Automatic partitioning of full-motion video": differences of pixels also
+react to motion, and differences of histograms miss a change between pictures of similar brightness. Both must be large.
 """
 
 from __future__ import annotations
@@ -22,8 +21,9 @@ if TYPE_CHECKING:
 _WIDTH, _HEIGHT = 32, 24
 _BINS = 16
 
-# Between 2,618 pairs of neighbouring frames of clips the largest without a cut were 6.5 and 0.06, and the least at one
-# of the three cuts 75 and 0.55. Of 1,122 splices of two clips these find 92 %: the rest share their background.
+# Between 2,618 pairs of neighbouring frames of clips the largest values without a cut were 6.5 and 0.06, and the
+# smallest at one of the three cuts 75 and 0.55. Of 1,122 splices of two clips these find 92 %: the rest share their
+# background.
 CHANGED = 12.0
 """Mean absolute difference of gray, 0..255, above which the picture may be another."""
 SHIFTED = 0.1
@@ -31,13 +31,13 @@ SHIFTED = 0.1
 
 
 class CutDetector:
-    """Says of each frame whether a hard cut lies before it. Keeps 32 x 24 pixels of the frame before."""
+    """Tells for each frame whether a hard cut lies before it. Keeps 32 x 24 pixels of the previous frame."""
 
     def __init__(self) -> None:
         self._before: Gray | None = None
 
     def is_cut(self, gray: Gray) -> bool:
-        """Whether `gray` (H, W) uint8 shows something else than the frame before; a change of size is a cut too."""
+        """Whether a hard cut lies between the previous frame and `gray` (H, W) uint8; a change of size is a cut too."""
         small = cells(gray, _WIDTH, _HEIGHT)
         before, self._before = self._before, small
         if before is None:

@@ -1,7 +1,7 @@
-"""Following a face from one frame to the next without the detector, by optical flow around its five landmarks.
+"""Follows a face from one frame to the next without the detector, by optical flow around its five landmarks.
 
-The median flow of Kalal, Mikolajczyk and Matas (2010), "Forward-backward error": points are moved by pyramidal
-Lucas-Kanade flow, those that do not come back when moved back are dropped, and the face moves by the median of the
+The median flow of Kalal, Mikolajczyk and Matas (2010), "Forward-backward error": pyramidal Lucas-Kanade flow moves
+points forward and back, points that do not return to their start are dropped, and the face moves by the median of the
 others and grows by the median of the changes in their distances.
 """
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _SIDE = 48.0
 _MARGIN = 0.5
 _WINDOW, _LEVELS = (13, 13), 2
-# In faces: about a pixel at _SIDE, and what a point may miss its starting place by.
+# In faces: about a pixel at _SIDE. A point may miss its start by so much.
 _RETURNS = 0.03
 _LEAST_POINTS = 3
 # Corner points between the landmarks: the middle of the eyes, both cheeks, the middle of the mouth.
@@ -34,10 +34,10 @@ _BETWEEN = ((0, 1), (0, 3), (1, 4), (3, 4), (0, 2), (1, 2))
 
 
 def follow(before: Gray, after: Gray, box: Box, landmarks: Floats) -> tuple[Box, Floats] | None:
-    """Where the face that has `box` and `landmarks` (5, 2) in `before` is in `after`; None where it is lost.
+    """The place in `after` of the face that has `box` and `landmarks` (5, 2) in `before`; None if it is lost.
 
-    Both are (H, W) uint8 pictures of one stream, one soon after the other. The face is taken to move and to grow
-    without turning, which is enough between two detections.
+    Both are (H, W) uint8 pictures of one stream, one soon after the other. The model is motion and growth without
+    rotation, which is enough between two detections.
     """
     region = _region(box, before.shape)
     if region is None or before.shape != after.shape:
@@ -75,7 +75,7 @@ def follow(before: Gray, after: Gray, box: Box, landmarks: Floats) -> tuple[Box,
 
 
 def _region(box: Box, shape: tuple[int, ...]) -> tuple[int, int, int, int] | None:
-    """The box with a margin, inside the picture; None where hardly anything of it is."""
+    """The part of the box with a margin that lies inside the picture; None if it is too small."""
     width, height = box[2] - box[0], box[3] - box[1]
     left, top = max(0, int(box[0] - _MARGIN * width)), max(0, int(box[1] - _MARGIN * height))
     right, bottom = (
@@ -96,7 +96,7 @@ def _moved(before: Gray, after: Gray, points: Floats) -> Floats | None:
     )
     if found is None or status is None or status.sum() < _LEAST_POINTS:
         return None
-    # A point that was not found goes where it cannot come back from.
+    # A point that was not found gets a place from which it cannot return.
     return np.where(status.reshape(-1, 1) > 0, found[:, 0], np.float32(-1e6)).astype(np.float32)
 
 

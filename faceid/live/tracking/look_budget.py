@@ -1,4 +1,4 @@
-"""Which faces of a frame to embed: the network costs more than everything else between two detections."""
+"""Chooses the faces of a frame to embed: the network costs more than everything else between two detections."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class LookBudget:
     """Chooses tracks to embed; at most `per_second` looks in any second, all tracks together.
 
     A track gets its first `eager` looks at once, then one whenever its quality exceeds that of all looks before by
-    `better`, or its last look is `every_s` seconds old. A face of a quality below `least` gets none: its template
-    would hardly be comparable.
+    `better`, or its last look is `every_s` seconds old. A face of a quality below `least` gets none: its template would
+    be hard to compare.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""When to run the detector: it costs more than tracking, so it runs only as often as results need it."""
+"""Decides when to run the detector: it costs more than tracking, so it runs only as often as needed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WIDTH, _HEIGHT = 64, 48
 _SOONER_S = 0.005
 """Frames come a little early or late: a detection that is due within this time runs now."""
 _WEIGHT = 0.2
-"""Of the last detection in the running mean of what one costs."""
+"""Weight of the last detection in the running mean of the costs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +34,9 @@ class Intervals:
     still: float = 1.0
     moved: float = 8.0
     share: float = 0.5
-    """Of the time that detections may take, where frames do not wait."""
+    """Share of the time that detections may take if frames do not wait."""
     longest: float = 0.3
-    """For a machine too slow for that: tracks end half a second after their last detection."""
+    """The longest pause on a slow machine: tracks end half a second after their last detection."""
 
     def __post_init__(self) -> None:
         if min(self.deciding, self.settled, self.nobody, self.still, self.share, self.longest) <= 0.0:
@@ -51,14 +51,16 @@ class Pace:
         self.reset()
 
     def reset(self) -> None:
-        """Forget the frames before, as after a source was lost."""
+        """Forget the earlier frames, as after the loss of a source."""
         self._detected_s: float | None = None
         self._seen: NDArray[np.int16] | None = None
         self._latest: NDArray[np.int16] | None = None
         self._cost_s = 0.0
 
     def due(self, gray: NDArray[np.uint8], time_s: float, *, faces: int, undecided: int) -> bool:
-        """Whether the frame at `time_s`, (H, W) uint8, is to be detected; `undecided` of its `faces` are not named."""
+        """Whether to run the detector on the frame at `time_s`, (H, W) uint8; `undecided` of its `faces` are not
+        decided.
+        """
         self._latest = cells(gray, _WIDTH, _HEIGHT).astype(np.int16)
         if self._detected_s is None or self._seen is None:
             return True
@@ -74,6 +76,6 @@ class Pace:
         return time_s - self._detected_s >= max(wait, affordable) - _SOONER_S
 
     def detected(self, time_s: float, cost_s: float = 0.0) -> None:
-        """Record that the last frame was detected in `cost_s` seconds; 0 for a source that waits."""
+        """Record that the detector took `cost_s` seconds on the last frame; 0 for a source that waits."""
         self._cost_s = cost_s if self._seen is None else (1 - _WEIGHT) * self._cost_s + _WEIGHT * cost_s
         self._detected_s, self._seen = time_s, self._latest

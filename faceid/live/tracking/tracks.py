@@ -1,13 +1,13 @@
-"""Faces of single frames become tracks: the same face from frame to frame, without its identity.
+"""Joins the faces of single frames into tracks: the same face from frame to frame, without its identity.
 
-The detector runs on every n-th frame; in between, faces are followed by optical flow, and where that loses them they
-go on as they moved. A detected face belongs to the track whose predicted landmarks are nearest, in faces. All tracks
-end at a hard cut, and one ends where its face jumps or changes its size at once: what stands there then is a new track.
-A track says nothing about who it is. A person who changes places with another between two detections is found by their
-embeddings (`faceid.live.decision.evidence`): over 818 pairs of looks three frames apart the correlation of aligned
-faces fell to 0.09 in one person, where between two people it was 0.32 in the middle.
+The detector runs on every n-th frame; in between, optical flow follows faces, and a face that it loses is extrapolated
+from its motion. A detected face belongs to the track whose predicted landmarks are nearest, in faces. All tracks end at
+a hard cut, and a track ends if its face jumps or changes its size: the face there is a new track. A track has no
+identity. If two people change places between two detections, their embeddings show it
+(`faceid.live.decision.evidence`): over 818 pairs of looks three frames apart the correlation of aligned faces fell to
+0.09 in one person, where between two people it was 0.32 in the middle.
 
-No tracker library is used: those that are kept up want SciPy and more, for boxes without landmarks.
+No tracker library is used: the maintained ones need SciPy and more, and track boxes without landmarks.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 Detect: TypeAlias = Callable[[], Sequence[Face]]
-"""Finds the faces of the present frame."""
+"""Finds the faces of the current frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +40,9 @@ class Tracking:
 
     Every `interval`-th frame is detected. A face belongs to a track if its landmarks lie on average within `reach`
     faces of where they were expected and it is at most `growth` times larger or smaller. In 818 pairs of detections
-    three frames apart, of 34 clips at 12 to 30 frames a second, landmarks had moved by 0.02 faces (median), 0.25
-    (99 %), 0.52 (most) and sizes changed 1.22 times at most; the nearest other face was 0.98 away. A track that no
-    detection confirmed for `patience_s` seconds is over.
+    three frames apart, of 34 clips at 12 to 30 frames a second, landmarks had moved by 0.02 faces (median), 0.25 (99
+    %), 0.52 (most) and sizes changed 1.22 times at most; the nearest other face was 0.98 away. A track ends after
+    `patience_s` seconds without a detection.
     """
 
     interval: int = 3
@@ -57,13 +57,13 @@ class Tracking:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Track:
-    """One face as it was followed up to a frame.
+    """One face as followed up to a frame.
 
     `box` and `landmarks` (5, 2) float32 are those of this frame, in pixels, as in `Face`; `score` is that of the last
     detection. `number` is never used again by the same tracker. `frames` counts those since the track began, this one
-    included; `began_s` and `seen_s` are the times of its first and its last detection. `detected` says that the
-    detector saw it in this very frame: what was only followed is not worth embedding. `sighted` is false where it was
-    neither detected nor followed, and is where its movement should have taken it.
+    included; `began_s` and `seen_s` are the times of its first and its last detection. `detected` means that the
+    detector found it in this frame: a face that was only followed is not worth embedding. `sighted` is false if it was
+    neither detected nor followed: its place is then extrapolated.
     """
 
     number: int
@@ -86,9 +86,9 @@ class Track:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tracked:
-    """What a frame did: the tracks it shows, left to right, and those that ended before it.
+    """The result of a frame: the tracks it shows, left to right, and the tracks that ended before it.
 
-    `cut` says that a hard cut lies before it, `detected` that the detector ran on it.
+    `cut` means that a hard cut lies before it, `detected` that the detector ran on it.
     """
 
     tracks: tuple[Track, ...]
@@ -106,7 +106,7 @@ class Tracker:
         self.reset()
 
     def reset(self) -> None:
-        """Forget the frames before, as after a source was lost. Numbers go on."""
+        """Forget the earlier frames, as after the loss of a source. Numbers continue."""
         self._cuts = CutDetector()
         self._before: NDArray[np.uint8] | None = None
         self._time_s = 0.0
@@ -119,7 +119,7 @@ class Tracker:
         """The tracks in the next frame, (H, W) uint8, at `time_s`, which must not go back (ValueError).
 
         `detect` is called at most once: for the first frame, at a cut, where a face was lost, and every `interval`-th
-        frame or, where the caller keeps its own time, when it says that one is `due`.
+        frame or, if the caller controls the pace, when a detection is `due`.
         """
         if self._before is not None and time_s < self._time_s:
             raise ValueError(f"time went back from {self._time_s:g} s to {time_s:g} s")
@@ -142,13 +142,13 @@ class Tracker:
     def _expected(
         self, tracks: Sequence[Track], gray: NDArray[np.uint8], time_s: float
     ) -> tuple[tuple[Track, ...], bool]:
-        """The tracks where they should be by now, and whether one that was in sight was lost from it."""
+        """The tracks at their expected places, and whether flow lost one that was in sight."""
         expected, lost = [], False
         gap = time_s - self._time_s
         for track in tracks:
             found = None if self._before is None else follow(self._before, gray, track.box, track.landmarks)
             if found is None:
-                # What was not in sight a frame ago is not worth another detection.
+                # A track that was out of sight a frame ago is not worth another detection.
                 lost = lost or track.sighted
                 shift = (track.velocity[0] * gap, track.velocity[1] * gap)
                 box = track.box
@@ -188,7 +188,7 @@ class Tracker:
                 )
             tracks.append(track)
         taken = set(pairs.values())
-        # A face that jumped, or changed its size, stands on the place of no track.
+        # A face that jumped or changed its size belongs to no track.
         fresh = sorted(
             (face for index, face in enumerate(faces) if index not in taken), key=lambda face: face.box
         )
@@ -199,7 +199,9 @@ class Tracker:
 
 
 def _velocity(track: Track, face: Face, gap_s: float) -> tuple[float, float]:
-    """Pixels a second since the frame before, half of it from earlier: one detection's jitter is no movement."""
+    """Pixels a second since the previous frame, averaged with the earlier velocity: the jitter of one detection is no
+    motion.
+    """
     if gap_s <= 0.0:
         return track.velocity
     now = [
@@ -210,10 +212,10 @@ def _velocity(track: Track, face: Face, gap_s: float) -> tuple[float, float]:
 
 
 def _assigned(tracks: Sequence[Track], faces: Sequence[Face], tracking: Tracking) -> dict[int, int]:
-    """Place of a track -> index of its face: nearest pairs first, each track and each face once.
+    """Index of a track -> index of its face: nearest pairs first, each track and each face once.
 
-    Faces in one picture hardly overlap, so that two tracks seldom want one face: the exact assignment (Kuhn 1955)
-    could differ from this only where two faces were nearer to each other than a face moves between two detections.
+    Faces in one picture hardly overlap, so two tracks seldom compete for one face. The exact assignment (Kuhn 1955)
+    could differ only if two faces were closer together than a face moves between two detections.
     """
     costs = []
     for place, track in enumerate(tracks):
@@ -231,7 +233,7 @@ def _assigned(tracks: Sequence[Track], faces: Sequence[Face], tracking: Tracking
 
 
 def _replaced(track: Track, begun: Sequence[Track]) -> bool:
-    """Whether a new track stands where this one, which was not detected, was expected."""
+    """Whether a new track is at the expected place of this undetected one."""
     return not track.detected and any(_overlap(track.box, other.box) > 0.3 for other in begun)
 
 
