@@ -49,6 +49,7 @@ class Connections:
         self._lock = threading.RLock()
         self._writing_thread: int | None = None
         self._purge = False
+        self._purge_after: int | None = None
         self._log_is_full = False
         self._wait_from = 0.0
         self._cache_raised = False
@@ -117,7 +118,8 @@ class Connections:
                 began_at = 0 if nested else _last_seq(connection)
                 yield connection
                 purge = self._purge and not nested
-                removed = _removed_since(connection, began_at) if purge else []
+                after = began_at if self._purge_after is None else self._purge_after
+                removed = _removed_since(connection, after) if purge else []
                 ends_at = _last_seq(connection) if purge else 0
                 connection.execute("RELEASE part" if nested else "COMMIT")
             except BaseException:
@@ -127,6 +129,8 @@ class Connections:
                 if connection.in_transaction:
                     connection.execute("RELEASE part")
                 self._purge = self._purge and nested
+                if not self._purge:
+                    self._purge_after = None
                 raise
             finally:
                 if not nested:
@@ -137,16 +141,18 @@ class Connections:
             if purge or (self._log_is_full and not nested):
                 self._empty_log()
             if purge:
-                self._purge = False
+                self._purge, self._purge_after = False, None
                 for listener in self._on_removal:
                     listener(np.array(removed, np.int64), ends_at)
 
-    def purge_on_commit(self) -> None:
+    def purge_on_commit(self, after_seq: int | None = None) -> None:
         """After this transaction, empty the write-ahead log and call those who keep copies of what it removed.
 
-        Both still hold that.
+        Both still hold that. With `after_seq`, that is all that was removed after that place in the change log.
         """
         self._purge = True
+        if after_seq is not None:
+            self._purge_after = after_seq
 
     @contextmanager
     def snapshot(self) -> Iterator[sqlite3.Connection]:

@@ -152,7 +152,7 @@ class Changeover:
 
         Those without stay: nothing else is left of them. What was stored is overwritten, as by `Templates.remove`.
         """
-        dropped, after_id = 0, 0
+        dropped, after_id, began_at = 0, 0, self.start().seq
         while True:
             with self._connections.write() as connection:
                 ids = connection.execute(
@@ -165,7 +165,7 @@ class Changeover:
                 connection.executemany("DELETE FROM templates WHERE id = ?", ids)
                 if not ids:
                     # Once for all: it waits for the disk.
-                    self._connections.purge_on_commit()
+                    self._connections.purge_on_commit(began_at)
                     return dropped
             dropped, after_id = dropped + len(ids), ids[-1][0]
 
