@@ -26,11 +26,11 @@ class Settings:
     """Where files are and what the user asked for.
 
     `model` is None where the user named no model: then the model of the gallery is used, or `default_model` for a
-    gallery without one.
+    gallery without one. `db` is the file of a SQLite gallery, or the URL of another database.
     """
 
     data_dir: Path
-    db: Path
+    db: Path | str
     model: str | None = None
     default_model: str = DEFAULT_MODEL
     device: str = "auto"
@@ -65,15 +65,15 @@ class Settings:
         """From arguments, then `$FACEID_DB` and `$FACEID_HOME`, then the platform's user data directory.
 
         `$FACEID_INDEX` is the kind of index (`enrollment_db.search.index.open_index`), `$FACEID_RUNTIME` the runtime
-        where `runtime` is None. Raises UsageError for a database URL of another scheme than sqlite, an unknown kind or
-        runtime, or a config file that cannot be used.
+        where `runtime` is None. Raises UsageError for a URL of an unknown scheme, an unknown kind or runtime, or a
+        config file that cannot be used.
         """
         env = os.environ if environ is None else environ
         data_dir = Path(home).expanduser() if (home := env.get("FACEID_HOME")) else _user_data_dir()
         location = db if db is not None else env.get("FACEID_DB")
         settings = cls(
             data_dir=data_dir,
-            db=data_dir / "gallery.db" if location in (None, "") else _database_path(str(location)),
+            db=data_dir / "gallery.db" if location in (None, "") else _database(str(location)),
             model=model,
             device=device,
             index=_index_kind(env.get("FACEID_INDEX") or "auto"),
@@ -113,11 +113,11 @@ def _runtime(asked: str) -> Runtime:
     raise UsageError(f"unknown runtime {asked!r}", remedy="one_of", known=", ".join(runtimes))
 
 
-def _database_path(location: str) -> Path:
-    from enrollment_db.registry import check_scheme, sqlite_path
+def _database(location: str) -> Path | str:
+    from enrollment_db.registry import check_scheme, scheme_of, sqlite_path
 
     check_scheme(location)
-    return sqlite_path(location)
+    return sqlite_path(location) if scheme_of(location) == "sqlite" else location
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,8 @@ def examine(settings: Settings) -> Iterator[tuple[Area, CheckResult]]:
     yield "model", _check("detector", _detector)
     yield "gallery", CheckResult("sqlite", *_sqlite())
     yield from _gallery(settings)
-    yield "gallery", _check("disk", partial(_disk, settings.db))
+    if isinstance(settings.db, Path):
+        yield "gallery", _check("disk", partial(_disk, settings.db))
 
 
 def _check(name: str, look: Callable[[], str]) -> CheckResult:
@@ -107,17 +108,17 @@ def _sqlite() -> tuple[bool, str]:
 
 
 def _gallery(settings: Settings) -> Iterator[tuple[Area, CheckResult]]:
-    path = settings.db
-    if not path.exists():
-        yield "gallery", _to_do("gallery", Problem("not_enrolled", f"{path}: not there yet"))
+    db = settings.db
+    if isinstance(db, Path) and not db.exists():
+        yield "gallery", _to_do("gallery", Problem("not_enrolled", f"{db}: not there yet"))
         return
     try:
-        gallery = open_gallery(path, read_only=True)
+        gallery = open_gallery(db, read_only=True)
     except GalleryError as error:
         yield "gallery", CheckResult("gallery", False, str(error), Problem.of(error))
         return
     try:
-        yield "gallery", _check("gallery", partial(_contents, gallery, path))
+        yield "gallery", _check("gallery", partial(_contents, gallery))
         yield "gallery", _check("integrity", partial(_integrity, gallery))
         yield "gallery", _check("index", partial(_index, gallery))
         if gallery.model is not None:
@@ -126,9 +127,9 @@ def _gallery(settings: Settings) -> Iterator[tuple[Area, CheckResult]]:
         gallery.close()
 
 
-def _contents(gallery: Gallery, path: Path) -> str:
+def _contents(gallery: Gallery) -> str:
     identities, templates = gallery.counts()
-    return f"{path}: {identities} identities, {templates} templates"
+    return f"{gallery.location}: {identities} identities, {templates} templates"
 
 
 def _integrity(gallery: Gallery) -> str:

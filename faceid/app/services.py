@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from faceid.app.model_services import ModelServices, Once
@@ -111,7 +112,8 @@ class Services:
     @contextmanager
     def existing_gallery(self) -> Iterator[Gallery | None]:
         """As `borrowed_gallery`; None where there is no gallery. Raises GalleryError."""
-        if self._open is None and not self.settings.db.exists():
+        db = self.settings.db
+        if self._open is None and isinstance(db, Path) and not db.exists():
             yield None
         else:
             with self.borrowed_gallery() as gallery:

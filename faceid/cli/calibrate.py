@@ -123,4 +123,5 @@ def run(
 
 def enrolled(system: FaceID) -> int:
     """How many identities the gallery has; 0 where there is none."""
-    return system.services.gallery().identity_count() if system.services.settings.db.exists() else 0
+    with system.services.existing_gallery() as gallery:
+        return 0 if gallery is None else gallery.identity_count()
