@@ -191,7 +191,10 @@ class EnrolmentJournal(Protocol):
 
 
 class ChangeFeed(Protocol):
-    """What an index follows: the change log, numbered without gaps in the order of commits, and a load of all."""
+    """What an index follows: the change log, numbered without gaps in the order of commits, and a load of all.
+
+    All of it is what is committed, also for a thread inside a unit of work.
+    """
 
     @property
     def location(self) -> str:

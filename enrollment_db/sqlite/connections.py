@@ -79,9 +79,11 @@ class Connections:
             # The last: it moves the write-ahead log into the file.
             self._writer.close()
 
-    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """All rows of one SELECT."""
-        with translated(self.path), self._reader() as connection:
+    def query(
+        self, sql: str, parameters: Sequence[Any] = (), *, committed: bool = False
+    ) -> list[tuple[Any, ...]]:
+        """All rows of one SELECT; `committed` leaves out what this thread has written and not committed yet."""
+        with translated(self.path), self._reader(committed=committed) as connection:
             return connection.execute(sql, parameters).fetchall()
 
     @contextmanager
@@ -166,8 +168,8 @@ class Connections:
                 connection.close()
 
     @contextmanager
-    def _reader(self) -> Iterator[sqlite3.Connection]:
-        if self._writing_thread == threading.get_ident():
+    def _reader(self, *, committed: bool = False) -> Iterator[sqlite3.Connection]:
+        if not committed and self._writing_thread == threading.get_ident():
             yield self._writer
             return
         connection = self._readers.take()
