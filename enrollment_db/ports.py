@@ -191,7 +191,10 @@ class EnrolmentJournal(Protocol):
 
 
 class ChangeFeed(Protocol):
-    """The input of an index: the change log, numbered without gaps in the order of commits, and all templates."""
+    """The input of an index: the change log, numbered without gaps in the order of commits, and all templates.
+
+    It contains only what is committed, for a thread inside a unit of work too.
+    """
 
     @property
     def location(self) -> str:

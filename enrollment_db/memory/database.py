@@ -148,27 +148,27 @@ class ChangeLog:
 
     def model(self) -> ModelKey | None:
         """The active model."""
-        return self._cell.read().pinned
+        return self._cell.committed().pinned
 
     def place(self) -> tuple[Place, ModelKey | None]:
         """The newest entry of the log, and the active model."""
-        state = self._cell.read()
+        state = self._cell.committed()
         return _place(state, len(state.log)), state.pinned
 
     def has(self, place: Place) -> bool:
         """Whether the log contains `place`."""
-        state = self._cell.read()
+        state = self._cell.committed()
         return place.seq <= len(state.log) and _place(state, place.seq) == place
 
     def last_removal(self, after_seq: int) -> int | None:
         """The number of the last removal after `after_seq`."""
-        log = self._cell.read().log
+        log = self._cell.committed().log
         removals = [seq for seq, change in enumerate(log, 1) if seq > after_seq and change.op == "remove"]
         return removals[-1] if removals else None
 
     def holds_any(self, template_ids: NDArray[np.int64]) -> bool:
         """Whether one of (n,) template ids is stored now."""
-        rows = self._cell.read().rows
+        rows = self._cell.committed().rows
         return any(id_ in rows for id_ in template_ids.tolist())
 
     def since(
@@ -177,7 +177,7 @@ class ChangeLog:
         """The changes of one model in the log after `after_seq`."""
         wanted = model or self.model()
         while True:
-            state = self._cell.read()
+            state = self._cell.committed()
             stretch = state.log[after_seq : after_seq + batch_size]
             if not stretch:
                 return
@@ -192,7 +192,7 @@ class ChangeLog:
 
     def load_all(self, batch_size: int = 16_384) -> Generator[Loaded, None, None]:
         """All templates of the active model by id."""
-        state = self._cell.read()
+        state = self._cell.committed()
         rows = state.active()
         for start in range(0, max(len(rows), 1), batch_size):
             yield Loaded(

@@ -152,6 +152,10 @@ class Cell:
         working = self._working
         return working if working is not None and self._owner == threading.get_ident() else self._committed
 
+    def committed(self) -> State:
+        """What all threads see. Not to be changed."""
+        return self._committed
+
     @contextmanager
     def write(self) -> Iterator[State]:
         """A unit of work: committed when the outermost one ends, undone on an exception."""

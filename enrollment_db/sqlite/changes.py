@@ -28,6 +28,8 @@ class ChangeLog:
 
     The *active* model is the one that the gallery is pinned to. Templates of other models are staged for a move to that
     model, or remain after one: they are in the log, but no search finds them.
+
+    It contains only what is committed, for a thread inside a transaction too: an index must not follow what is undone.
     """
 
     def __init__(self, connections: Connections) -> None:
@@ -50,11 +52,11 @@ class ChangeLog:
 
     def model(self) -> ModelKey | None:
         """The active model, of the templates that a search can find; None while the gallery is empty."""
-        return models.active_model(self._connections)
+        return models.active_model(self._connections, committed=True)
 
     def place(self) -> tuple[Place, ModelKey | None]:
         """The newest entry of the change log, and `model`, as of one moment. One short query."""
-        ((seq, mark, *model),) = self._connections.query(_PLACE)
+        ((seq, mark, *model),) = self._connections.query(_PLACE, committed=True)
         return Place(seq or 0, mark or 0), None if model[0] is None else to_model(model)
 
     def has(self, place: Place) -> bool:
@@ -63,14 +65,14 @@ class ChangeLog:
             return True
         return bool(
             self._connections.query(
-                "SELECT 1 FROM changes WHERE (seq, mark) = (?, ?)", (place.seq, place.mark)
+                "SELECT 1 FROM changes WHERE (seq, mark) = (?, ?)", (place.seq, place.mark), committed=True
             )
         )
 
     def last_removal(self, after_seq: int) -> int | None:
         """The place in the change log of the last removal after `after_seq`; None if there is none."""
         rows = self._connections.query(
-            "SELECT max(seq) FROM changes WHERE seq > ? AND op = 'remove'", (after_seq,)
+            "SELECT max(seq) FROM changes WHERE seq > ? AND op = 'remove'", (after_seq,), committed=True
         )
         found: int | None = rows[0][0]
         return found
@@ -80,6 +82,7 @@ class ChangeLog:
         rows = self._connections.query(
             "SELECT EXISTS (SELECT 1 FROM templates WHERE id IN (SELECT value FROM json_each(?)))",
             (json.dumps(template_ids.tolist()),),
+            committed=True,
         )
         return bool(rows[0][0])
 
@@ -95,7 +98,7 @@ class ChangeLog:
         log, so an index that applies the whole log has the content of the gallery.
         """
         wanted = model or self.model()
-        model_id = None if wanted is None else models.row_of(self._connections, wanted)
+        model_id = None if wanted is None else models.row_of(self._connections, wanted, committed=True)
         while rows := self._connections.query(
             """
             SELECT c.seq, c.op, c.template_id, t.identity_id, t.vector, c.model_id IS ?, c.mark
@@ -104,6 +107,7 @@ class ChangeLog:
             WHERE c.seq > ? ORDER BY c.seq LIMIT ?
             """,
             (model_id, model_id, after_seq, batch_size),
+            committed=True,
         ):
             after_seq = rows[-1][0]
             alive = [row[2:5] for row in rows if row[4] is not None]

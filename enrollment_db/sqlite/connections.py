@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,6 +21,12 @@ OnRemoval: TypeAlias = Callable[[NDArray[np.int64], int], None]
 
 MOST_READERS = 16
 """The most reading connections at once; a further thread waits for one of them."""
+
+_LONGEST_WAIT_S = 1.0
+"""How long a removal waits for reads that go on: they keep what it removed in the write-ahead log."""
+
+_REST = 10
+"""After a wait in vain none is waited for, for so many times as long."""
 
 _CACHE_SIZE = -2000
 """SQLite's default, KiB when negative."""
@@ -42,6 +49,9 @@ class Connections:
         self._lock = threading.RLock()
         self._writing_thread: int | None = None
         self._purge = False
+        self._purge_after: int | None = None
+        self._log_is_full = False
+        self._wait_from = 0.0
         self._cache_raised = False
 
     @classmethod
@@ -69,9 +79,11 @@ class Connections:
             # Closed last: the writer moves the write-ahead log into the file.
             self._writer.close()
 
-    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """All rows of one SELECT."""
-        with translated(self.path), self._reader() as connection:
+    def query(
+        self, sql: str, parameters: Sequence[Any] = (), *, committed: bool = False
+    ) -> list[tuple[Any, ...]]:
+        """All rows of one SELECT; `committed` leaves out what this thread has written and not committed yet."""
+        with translated(self.path), self._reader(committed=committed) as connection:
             return connection.execute(sql, parameters).fetchall()
 
     @contextmanager
@@ -108,7 +120,8 @@ class Connections:
                 began_at = 0 if nested else _last_seq(connection)
                 yield connection
                 purge = self._purge and not nested
-                removed = _removed_since(connection, began_at) if purge else []
+                after = began_at if self._purge_after is None else self._purge_after
+                removed = _removed_since(connection, after) if purge else []
                 ends_at = _last_seq(connection) if purge else 0
                 connection.execute("RELEASE part" if nested else "COMMIT")
             except BaseException:
@@ -118,6 +131,8 @@ class Connections:
                 if connection.in_transaction:
                     connection.execute("RELEASE part")
                 self._purge = self._purge and nested
+                if not self._purge:
+                    self._purge_after = None
                 raise
             finally:
                 if not nested:
@@ -125,18 +140,22 @@ class Connections:
                 if self._cache_raised and not connection.in_transaction:
                     connection.execute(f"PRAGMA cache_size = {_CACHE_SIZE}")
                     self._cache_raised = False
-            if purge:
-                self._purge = False
+            if purge or (self._log_is_full and not nested):
                 self._empty_log()
+            if purge:
+                self._purge, self._purge_after = False, None
                 for listener in self._on_removal:
                     listener(np.array(removed, np.int64), ends_at)
 
-    def purge_on_commit(self) -> None:
+    def purge_on_commit(self, after_seq: int | None = None) -> None:
         """After this transaction, empty the write-ahead log and call the listeners that keep copies of vectors.
 
-        The log and the copies still hold the removed templates.
+        The log and the copies still hold the removed templates. With `after_seq`, the listeners receive all that was
+        removed after that place in the change log.
         """
         self._purge = True
+        if after_seq is not None:
+            self._purge_after = after_seq
 
     @contextmanager
     def snapshot(self) -> Iterator[sqlite3.Connection]:
@@ -150,8 +169,8 @@ class Connections:
                 connection.close()
 
     @contextmanager
-    def _reader(self) -> Iterator[sqlite3.Connection]:
-        if self._writing_thread == threading.get_ident():
+    def _reader(self, *, committed: bool = False) -> Iterator[sqlite3.Connection]:
+        if not committed and self._writing_thread == threading.get_ident():
             yield self._writer
             return
         connection = self._readers.take()
@@ -163,14 +182,25 @@ class Connections:
     def _empty_log(self) -> None:
         """Move the log into the file and truncate it, if that is possible now.
 
-        If a process still reads from it, or the disk is full, a later removal or the last process to close the file
-        does the work. The transaction is committed already, so a failure here must not raise.
+        Running reads get a moment to end, and other threads start none meanwhile. If one lasts longer, or the disk is
+        full, a later commit or the last process to close the file does the work. The transaction is committed already,
+        so a failure here must not raise.
         """
-        connection = self._writer
-        connection.execute("PRAGMA busy_timeout = 0")
-        with suppress(sqlite3.OperationalError):
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        connection.execute(f"PRAGMA busy_timeout = {round(self._address.timeout_s * 1000)}")
+        now = time.monotonic()
+        wait_s = min(_LONGEST_WAIT_S, self._address.timeout_s) if now >= self._wait_from else 0.0
+        self._log_is_full = True
+        with self._readers.paused(wait_s):
+            connection = self._writer
+            try:
+                # Reads of other processes.
+                connection.execute(f"PRAGMA busy_timeout = {round(wait_s * 1000)}")
+                with suppress(sqlite3.OperationalError):
+                    (busy, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                    self._log_is_full = bool(busy)
+            finally:
+                connection.execute(f"PRAGMA busy_timeout = {round(self._address.timeout_s * 1000)}")
+        if self._log_is_full and wait_s:
+            self._wait_from = now + _REST * wait_s
 
 
 class _Readers:
@@ -182,12 +212,13 @@ class _Readers:
         self._idle: list[sqlite3.Connection] = []
         self._opened = 0
         self._closed = False
+        self._paused = False
         self._condition = threading.Condition()
 
     def take(self) -> sqlite3.Connection:
         """A connection for this thread alone, until it is given back."""
         with self._condition:
-            self._condition.wait_for(lambda: self._closed or self._idle or self._opened < self._most)
+            self._condition.wait_for(self._can_take)
             if self._closed:
                 raise sqlite3.ProgrammingError("Cannot operate on a closed database.")
             if self._idle:
@@ -199,9 +230,23 @@ class _Readers:
         except BaseException:
             with self._condition:
                 self._opened -= 1
-                self._condition.notify()
+                self._condition.notify_all()
             raise
         return connection
+
+    @contextmanager
+    def paused(self, wait_s: float) -> Iterator[None]:
+        """No connection is taken inside; waits up to `wait_s` for those that are taken. Without a wait, no pause."""
+        try:
+            if wait_s:
+                with self._condition:
+                    self._paused = True
+                    self._condition.wait_for(lambda: self._opened == len(self._idle), wait_s)
+            yield
+        finally:
+            with self._condition:
+                self._paused = False
+                self._condition.notify_all()
 
     def give_back(self, connection: sqlite3.Connection) -> None:
         """Return the connection for use by other threads."""
@@ -212,7 +257,7 @@ class _Readers:
                 self._condition.notify_all()
                 return
             self._idle.append(connection)
-            self._condition.notify()
+            self._condition.notify_all()
 
     def close(self) -> None:
         """Close all of them; waits for those in use."""
@@ -223,6 +268,9 @@ class _Readers:
                 self._idle.pop().close()
             self._condition.notify_all()
             self._condition.wait_for(lambda: self._opened == 0)
+
+    def _can_take(self) -> bool:
+        return self._closed or (not self._paused and (bool(self._idle) or self._opened < self._most))
 
 
 def _last_seq(connection: sqlite3.Connection) -> int:

@@ -153,7 +153,7 @@ class Changeover:
 
         Templates without a twin stay. The removed data are overwritten, as by `Templates.remove`.
         """
-        dropped, after_id = 0, 0
+        dropped, after_id, began_at = 0, 0, self.start().seq
         while True:
             with self._connections.write() as connection:
                 ids = connection.execute(
@@ -166,7 +166,7 @@ class Changeover:
                 connection.executemany("DELETE FROM templates WHERE id = ?", ids)
                 if not ids:
                     # Only once, since it waits for the disk.
-                    self._connections.purge_on_commit()
+                    self._connections.purge_on_commit(began_at)
                     return dropped
             dropped, after_id = dropped + len(ids), ids[-1][0]
 

@@ -23,17 +23,20 @@ SHOWN = f"""
 SAME_MODEL = f"({MODEL_COLUMNS}) = (?, ?, ?, ?, ?)"
 
 
-def active_model(connections: Connections) -> ModelKey | None:
+def active_model(connections: Connections, *, committed: bool = False) -> ModelKey | None:
     """The model of the templates that a search can find; None while the gallery is empty."""
     rows = connections.query(
-        f"SELECT {MODEL_COLUMNS} FROM settings s JOIN models m ON m.id = s.pinned_model_id"
+        f"SELECT {MODEL_COLUMNS} FROM settings s JOIN models m ON m.id = s.pinned_model_id",
+        committed=committed,
     )
     return to_model(rows[0]) if rows else None
 
 
-def row_of(connections: Connections, model: ModelKey) -> int | None:
+def row_of(connections: Connections, model: ModelKey, *, committed: bool = False) -> int | None:
     """The model's row id; None if the gallery never held a template of it."""
-    rows = connections.query(f"SELECT m.id FROM models m WHERE {SAME_MODEL}", model_parameters(model))
+    rows = connections.query(
+        f"SELECT m.id FROM models m WHERE {SAME_MODEL}", model_parameters(model), committed=committed
+    )
     return int(rows[0][0]) if rows else None
 
 

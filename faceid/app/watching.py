@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from faceid.app.factories import open_liveness_detector
 from faceid.app.services import Services
-from faceid.decision.decide import Target
+from faceid.decision.decide import Policy, Target
 from faceid.decision.scores import distance_from_similarity
 from faceid.errors import UsageError
 from faceid.gallery.gallery import clean_name
@@ -51,8 +51,13 @@ def watch(
         name = None if claim is None else clean_name(claim)
         if name is not None:
             request.gallery.require(name)
-        model, policies, metric = request.model, request.policies, request.key.metric
-        policy = policies.for_search if name is None else policies.for_claim
+        model, metric = request.model, request.key.metric
+
+        # The gallery is borrowed for each step: a watch lasts, and `close` may come meanwhile.
+        def policy() -> Policy:
+            with services.borrowed_gallery() as gallery:
+                policies = model.policies(gallery)
+                return (policies.for_search if name is None else policies.for_claim)(target)
 
         def search(vector: Vector) -> tuple[Candidate, ...]:
             probe = Embedding(vector, model.embedder.model)
@@ -63,7 +68,7 @@ def watch(
             return (Candidate(name, distance_from_similarity(similarity, metric), similarity),)
 
         def begin() -> Evidence:
-            return Evidence(search, policy(target), metric, claim=name is not None)
+            return Evidence(search, policy(), metric, claim=name is not None)
 
         # Checked before anything is opened: without a threshold no camera is needed.
         begin()
@@ -71,7 +76,7 @@ def watch(
         check = check_maker(
             liveness,
             open_liveness_detector(liveness, model.name, services.device, services.settings),
-            policy(target),
+            policy(),
             metric,
         )
         watching = Watch(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -36,6 +36,9 @@ from faceid.cli._options import make_session
 from faceid.cli.messages import EXIT_INTERNAL, exit_code_of
 from faceid.distribution import VERSION
 from faceid.errors import FaceIDError
+
+if TYPE_CHECKING:
+    from faceid.cli._render import Output
 
 app = typer.Typer(
     name="faceid",
@@ -144,27 +147,35 @@ def run(arguments: list[str]) -> int:
         return code if isinstance(code, int) else 0
     except typer.TyperException as error:
         if message := error.format_message():
-            output.error(UsageError(message, remedy="usage_help"))
+            _report(output, UsageError(message, remedy="usage_help"))
         return 2
     except FaceIDError as error:
         if os.environ.get("FACEID_DEBUG") == "1":
             raise
-        output.error(error)
+        _report(output, error)
         return exit_code_of(error)
     except (KeyboardInterrupt, typer.Abort):
         output.note("interrupted")
         return 130
     except BrokenPipeError:
-        # The reader (`| head`) has closed the pipe. Nothing may be flushed into it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader (`| head`) has closed the pipe.
+        _give_up_stdout()
         return 0
     except Exception as error:
         if os.environ.get("FACEID_DEBUG") == "1":
             raise
-        output.error(
-            FaceIDError(
-                f"internal error: {type(error).__name__}: {error}",
-                code="internal",
-            )
-        )
+        _report(output, FaceIDError(f"internal error: {type(error).__name__}: {error}", code="internal"))
         return EXIT_INTERNAL
+
+
+def _report(output: Output, error: FaceIDError) -> None:
+    try:
+        output.error(error)
+    except OSError:
+        # The line on stderr comes first. Where stdout takes no more, the exit code still says what happened.
+        _give_up_stdout()
+
+
+def _give_up_stdout() -> None:
+    """Let nothing be flushed at exit into a pipe that is closed, or onto a disk that is full."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

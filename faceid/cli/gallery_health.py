@@ -56,7 +56,8 @@ def run(
             for finding in map(advised, examination.run(advance)):
                 output.emit(finding)
                 worst.add(finding)
-        model = system.services.gallery().model
+        gallery = system.services.gallery()
+        location, model = gallery.location, gallery.model
     bounds = examination.bounds
     output.emit({"summary": {**worst.counts, **plain(bounds)}})
     shown: dict[str, int] = {}
@@ -81,5 +82,5 @@ def run(
         from faceid.evaluation.report.health_report import health_findings
         from faceid.evaluation.report.render import write_report
 
-        write_report(health_findings(str(session.settings.db), model, worst, bounds), report)
+        write_report(health_findings(location, model, worst, bounds), report)
         output.note(f"wrote {report}")

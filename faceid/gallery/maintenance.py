@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from datetime import datetime, timezone
@@ -120,7 +121,7 @@ class MirrorMaintenance:
             model=str(header.stamp.model),
             rows=header.count,
             # The space on the disk, reserved room included.
-            bytes=stat.st_blocks * 512,
+            bytes=stat.st_size if sys.platform == "win32" else stat.st_blocks * 512,
             written_at=written.replace("+00:00", "Z"),
             behind=seq - header.stamp.place.seq,
         )

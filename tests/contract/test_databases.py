@@ -109,6 +109,10 @@ class TestTemplateRepository:
             assert filled.templates.counts() == (3, 4)
             assert pool.submit(filled.templates.counts).result(20) == (2, 3)
             assert pool.submit(filled.changes.place).result(20)[0].seq == 3
+            # An index follows commits, whichever thread asks.
+            assert filled.changes.place()[0].seq == 3
+            assert list(filled.changes.since(3)) == []
+            assert sum(len(part.batch) for part in filled.changes.load_all()) == 3
         assert filled.templates.counts() == (3, 4)
 
     def test_many_at_once(self, database: Database) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image as PilImage
 
 from faceid import FaceID
 from faceid.app import factories
@@ -347,3 +348,20 @@ def test_closing_in_many_threads_harms_no_request(system: FaceID) -> None:
             time.sleep(0.005)
 
     together(*[ask] * 12, *[close] * 4)
+
+
+@pytest.mark.parametrize("claim", [None, "ann"])
+def test_a_watch_outlives_the_closing(system: FaceID, tmp_path: Path, claim: str | None) -> None:
+    system.enroll("ann", picture())
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    for number in range(12):
+        # Another person from the middle on: her track begins after the closing.
+        PilImage.fromarray(picture(RED if number < 6 else GREEN)).save(folder / f"{number:02}.png")
+    frames = 0
+    with system.watch(str(folder), claim) as live:
+        for _ in live:
+            frames += 1
+            if frames == 2:
+                system.close()
+    assert frames > 2

@@ -14,6 +14,9 @@ from enrollment_db.errors import UsageError
 from enrollment_db.memory import MemoryDatabase
 from enrollment_db.records import ModelKey, NewTemplate
 from enrollment_db.registry import open_database
+from faceid import FaceID
+from faceid.app.doctor import examine
+from faceid.config import Settings
 from faceid.errors import GalleryError
 from faceid.gallery.opening import open_gallery
 from faceid.types import Embedding
@@ -84,3 +87,16 @@ def test_a_package_adds_a_scheme_and_all_above_works(memory_scheme: None) -> Non
 def test_our_own_opener_is_declared_as_others_are() -> None:
     text = (Path(__file__).parents[3] / "pyproject.toml").read_text(encoding="utf-8")
     assert '[project.entry-points."faceid.databases"]\nsqlite = "enrollment_db.registry:open_sqlite"' in text
+
+
+def test_the_whole_system_opens_the_database_of_a_package(
+    memory_scheme: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not a SQLite file that the URL seems to name."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FACEID_DB", "memory://one")
+    with FaceID(device="cpu") as system:
+        assert [person.name for person in system.people.list()] == ["Ann"]
+    checks = {check.check: check.detail for _, check in examine(Settings.load(device="cpu"))}
+    assert checks["gallery"] == "memory://one: 1 identities, 1 templates"
+    assert list(tmp_path.iterdir()) == []

@@ -331,3 +331,18 @@ def test_what_is_asked_of_few_does_not_read_all(store, path, ask):
     for sql in asked:
         plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}")]
         assert not [step for step in plan if step.startswith(("SCAN t", "SCAN i", "SCAN c"))], (sql, plan)
+
+
+def test_what_is_dropped_is_erased_from_snapshots_of_the_old_index(store, path):
+    """Nobody need open the new index for that."""
+    vector = np.array([0.1, -0.7, 0.5, 0.5], np.float32)
+    store.templates.add("Cid", [NewTemplate(vector, "c" * 64)], OLD)
+    snapshot = Mirror(store.changes, open_index(OLD.dim)).snapshot()
+    assert snapshot is not None
+    assert vector.tobytes() in snapshot.read_bytes()
+    start = store.migration.changeover(NEW).start()
+    stage_all(store)
+    assert store.migration.changeover(NEW).switch(start, 5)
+    assert store.migration.changeover(NEW).drop_others() == 5
+    left = [file.read_bytes() for file in path.parent.rglob("*") if file.is_file()]
+    assert not any(vector.tobytes() in content for content in left)

@@ -2,6 +2,8 @@
 
 import hashlib
 import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -294,6 +296,42 @@ def test_a_reader_in_the_way_delays_the_purge_but_not_the_removal(tmp_path):
         parts.close()
         store.templates.add("Bob", [photo(2)], MODEL)
         store.templates.remove("Bob")
+        content = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+        assert photo(1).vector.tobytes() not in content
+
+
+def test_a_removal_leaves_no_trace_while_other_threads_read(tmp_path):
+    with open_sqlite(tmp_path / "gallery.db") as store:
+        for number in range(40):
+            store.templates.add(f"person {number}", [photo(number)], MODEL)
+        done = threading.Event()
+
+        def read() -> None:
+            while not done.is_set():
+                store.templates.owners_of([list(range(1, 41))], MODEL, 40)
+
+        with ThreadPoolExecutor(8) as pool:
+            reading = [pool.submit(read) for _ in range(8)]
+            try:
+                for number in range(20):
+                    store.templates.remove(f"person {number}")
+                    content = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+                    assert photo(number).vector.tobytes() not in content
+            finally:
+                done.set()
+        assert [one.result() for one in reading] == [None] * 8
+
+
+def test_what_a_long_read_kept_is_erased_by_the_next_commit(tmp_path):
+    path = tmp_path / "gallery.db"
+    with open_sqlite(path) as store:
+        store.templates.add("Ann", [photo(1)], MODEL)
+        store.templates.add("Bob", [photo(2)], MODEL)
+        parts = store.changes.load_all()
+        next(parts)
+        store.templates.remove("Ann")
+        parts.close()
+        store.templates.add("Carl", [photo(3)], MODEL)
         content = b"".join(file.read_bytes() for file in tmp_path.iterdir())
         assert photo(1).vector.tobytes() not in content
 
