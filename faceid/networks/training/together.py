@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from lightning_fabric import Fabric
 
-from faceid.networks.errors import ModelsError
+from faceid.errors import FaceIDError
 
 T = TypeVar("T")
 
@@ -15,20 +15,20 @@ T = TypeVar("T")
 class FirstProcessError(Exception):
     """Carries the `error` of the first process to all processes, so that none waits for the first."""
 
-    def __init__(self, error: ModelsError | OSError) -> None:
+    def __init__(self, error: FaceIDError | OSError) -> None:
         super().__init__(error)
         self.error = error
 
 
 def run_in_first(fabric: Fabric, work: Callable[[], T]) -> T:
     """Run `work` in the first process of `fabric`; returns its result, or raises FirstProcessError, in all."""
-    value: T | ModelsError | OSError | None = None
+    value: T | FaceIDError | OSError | None = None
     if fabric.is_global_zero:
         try:
             value = work()
-        except (ModelsError, OSError) as error:
+        except (FaceIDError, OSError) as error:
             value = error
     value = fabric.broadcast(value)
-    if isinstance(value, (ModelsError, OSError)):
+    if isinstance(value, (FaceIDError, OSError)):
         raise FirstProcessError(value)
     return value  # type: ignore[return-value]

@@ -19,7 +19,8 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 
-from faceid.networks.errors import ModelsError, TrainingFailed
+from faceid.errors import FaceIDError
+from faceid.networks.errors import TrainingFailed
 from faceid.networks.mining import offline
 from faceid.networks.state import write_tensors
 from faceid.networks.training import checkpoints
@@ -110,7 +111,7 @@ def run(job: Job, watch: TrainingObserver) -> Outcome:
     # Bound beforehand: Fabric rebuilds arguments and results, which fails for frozen dataclasses.
     result = fabric.launch(partial(_run, job=job, watch=watch))
     assert isinstance(result, _Result)
-    if isinstance(result.value, (ModelsError, OSError)):
+    if isinstance(result.value, (FaceIDError, OSError)):
         raise result.value
     return result.value
 
@@ -118,7 +119,7 @@ def run(job: Job, watch: TrainingObserver) -> Outcome:
 class _Result:
     """The result of one process."""
 
-    def __init__(self, value: Outcome | ModelsError | OSError) -> None:
+    def __init__(self, value: Outcome | FaceIDError | OSError) -> None:
         self.value = value
 
 
@@ -129,7 +130,7 @@ def _run(fabric: Fabric, job: Job, watch: TrainingObserver) -> _Result:
         with listener, cudnn.flags(deterministic=True, benchmark=False):
             return _Result(_Run(fabric, job, listener).go())
     # All processes raise the same error; an exception would leave another process as text.
-    except ModelsError as error:
+    except FaceIDError as error:
         return _Result(error)
     except FirstProcessError as failure:
         return _Result(failure.error)

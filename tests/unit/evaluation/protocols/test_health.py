@@ -103,9 +103,9 @@ def test_a_group_of_people_is_one_question_to_the_database(
     asked: list[str] = []
     query = type(gallery._database._connections).query
 
-    def counted(session, sql, *parameters):
+    def counted(session, sql, *parameters, **keywords):
         asked.append(sql)
-        return query(session, sql, *parameters)
+        return query(session, sql, *parameters, **keywords)
 
     monkeypatch.setattr(type(gallery._database._connections), "query", counted)
     assert {item.kind for item in examined(gallery, None)} == {"single_template"}
