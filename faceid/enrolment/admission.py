@@ -242,7 +242,7 @@ def _digest(case: Case) -> str:
 
 def _unlike_the_others(verdict: Verdict) -> str:
     if verdict.refusal == "undecided":
-        return "the photos disagree, and none of them can be blamed"
+        return "the photos disagree, and no person is on more of them than another"
     near = "" if verdict.distance is None else f" (distance {verdict.distance:.3f} to them)"
     return f"the face is not the one of the person's other photos{near}"
 
