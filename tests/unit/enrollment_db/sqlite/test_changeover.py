@@ -1,4 +1,4 @@
-"""Another model for a gallery that is in use: beside the old one, then at one stroke."""
+"""Another model for a gallery that is in use: staged beside the old one, then switched in one transaction."""
 
 import hashlib
 from pathlib import Path
