@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 GROUP = 256
 """Photos of one person that are decided on together, at most."""
 
+STORED = ("enrolled", "unconfirmed")
+"""The results of photos whose templates are stored."""
+
 FAIR, SAME = 0.5, 1.0 - 1e-6
 """The quality of a template without one, and the cosine of copies where the model has no calibration."""
 
@@ -83,15 +86,18 @@ class Enrolment:
         for name, group in self._groups(analyses):
             cases = [Case(seen, result=_again(before.get((name, seen.sha256 or "")), seen)) for seen in group]
             open_cases = [case for case in cases if case.is_open]
-            if duplicate := admission.decide(name, cases):
-                self.warn(_already_enrolled(name, duplicate, open_cases))
+            decided = admission.decide(name, cases)
+            if decided.duplicate is not None:
+                self.warn(_already_enrolled(name, decided.duplicate, open_cases))
             with self.gallery.transaction():
+                if decided.confirmed:
+                    self.gallery.confirm(decided.confirmed)
                 leaving = self._keep_few(name, cases)
                 for case in cases:
                     self._store(name, case)
                 dropped = self._remove(name, leaving)
                 results = [_result(case) for case in cases]
-                if known.get(name) and any(result.status == "enrolled" for result in results):
+                if known.get(name) and any(result.status in STORED for result in results):
                     self.gallery.set_attributes(name, known[name])
                 if outcomes := dropped + _outcomes(open_cases):
                     self.gallery.keep_outcomes(run, name, outcomes)
@@ -144,7 +150,7 @@ class Enrolment:
         """
         keep = self.rules.max_templates
         model = self.pipeline.embedder.model
-        chosen = [(case, case.face) for case in cases if case.face is not None]
+        chosen = [(case, case.face) for case in cases if case.face is not None and case.doubt is None]
         stored = self.gallery.enrolled(name, model) if chosen else None
         before = 0 if stored is None else len(stored.template_ids)
         if before + len(chosen) <= keep:
@@ -195,16 +201,18 @@ class Enrolment:
             face=chosen.face,
             quality=chosen.quality,
             crop=chosen.crop,
+            state="confirmed" if case.doubt is None else "unconfirmed",
         )
         case.result = EnrollResult(
             seen.source,
-            "enrolled",
+            "enrolled" if case.doubt is None else "unconfirmed",
             template_id=template_id,
             box=chosen.face.box,
             quality=chosen.quality.score,
             quality_factors=dict(chosen.quality.factors),
             faces=seen.found,
             name=name,
+            problem=None if case.doubt is None else _unconfirmed(name, case.doubt),
         )
 
 
@@ -214,7 +222,7 @@ def _result(case: Case) -> EnrollResult:
         return case.result
     # The same bytes: stored once, or refused for the same reason.
     first = _result(case.copy_of)
-    if first.status == "enrolled":
+    if first.status in STORED:
         return EnrollResult(case.seen.source, "duplicate", template_id=first.template_id, name=first.name)
     return replace(first, path=case.seen.source)
 
@@ -248,6 +256,10 @@ def _redundant(source: str, name: str, kept: int, *, faces: int) -> EnrollResult
     return EnrollResult(source, "duplicate", faces=faces, name=name, problem=why)
 
 
+def _unconfirmed(name: str, why: str) -> Problem:
+    return Problem("unconfirmed", why, remedy="confirm_or_remove", facts={"name": name})
+
+
 def _outcomes(cases: Sequence[Case]) -> list[tuple[str, str]]:
     """The outcomes of photos that are not stored: pairs of SHA-256 and JSON."""
     return [
@@ -256,7 +268,7 @@ def _outcomes(cases: Sequence[Case]) -> list[tuple[str, str]]:
         if case.result is not None
         and case.seen.sha256 is not None
         and case.result.name
-        and case.result.status != "enrolled"
+        and case.result.status not in STORED
         and case.seen.looked
     ]
 

@@ -18,7 +18,7 @@ class EnrollResult:
     """
 
     path: str
-    status: Literal["enrolled", "duplicate", "rejected"]
+    status: Literal["enrolled", "duplicate", "rejected", "unconfirmed"]
     reason: Reason | None = None
     template_id: int | None = None
     box: Box | None = None

@@ -160,8 +160,11 @@ def test_verdicts_say_how_far_and_how_rare() -> None:
 def test_bounds_are_rates_of_the_calibration() -> None:
     photos = one_face_each(photos_of(ALICE, 3, 1), photos_of(ALICE, 1, 2, noise=0.35))
     assert [verdict.refusal for verdict in examine(photos, NOBODY, DLIB, "cosine")] == [None] * 4
-    strict = examine(photos, NOBODY, DLIB, "cosine", Bounds(near=1e-6))
+    strict = examine(photos, NOBODY, DLIB, "cosine", Bounds(near=1e-6, stranger=1e-6))
     assert strict[3].refusal == "outlier"
+    between = examine(photos, NOBODY, DLIB, "cosine", Bounds(near=1e-6, stranger=1e-3))
+    assert (between[3].refusal, between[3].doubtful) == (None, True)
+    assert not any(verdict.doubtful for verdict in between[:3])
 
 
 def test_a_scene_is_nearer_than_a_person() -> None:
