@@ -57,7 +57,8 @@ class Case:
     """A photo and its decision: the `face` to store, or a `result` without one.
 
     `candidates` are the faces that may still be the person's. `vouched` means that the operator accepted the only one.
-    `copy_of` is an earlier photo of the group with the same bytes; its decision holds for both.
+    `copy_of` is an earlier photo of the group with the same bytes; its decision holds for both. `doubt` says why the
+    template of `face` is stored as unconfirmed; None for a confirmed one.
     """
 
     seen: SeenPhoto
@@ -66,6 +67,7 @@ class Case:
     face: SeenFace | None = None
     result: EnrollResult | None = None
     copy_of: Case | None = None
+    doubt: Problem | None = None
 
     @property
     def is_open(self) -> bool:
@@ -126,11 +128,27 @@ class Admission:
 
     def _find_copies(self, name: str, cases: Sequence[Case]) -> None:
         first: dict[str, Case] = {}
+        kept = self.gallery.unconfirmed(name, self.model) if name else None
+        unconfirmed = set() if kept is None else set(kept.template_ids.tolist())
         for case in cases:
             digest = case.seen.sha256
             if digest is None or case.result is not None:
                 continue
             template_id = self.gallery.holders_of(digest, self.model).get(name)
+            if template_id in unconfirmed:
+                case.result = EnrollResult(
+                    case.seen.source,
+                    "unconfirmed",
+                    template_id=template_id,
+                    name=name,
+                    problem=Problem(
+                        "unconfirmed",
+                        f"an earlier enrolment kept this photo of {name} unconfirmed",
+                        remedy="confirm_or_remove",
+                        facts={"name": name},
+                    ),
+                )
+                continue
             # A photo that was not decoded was a duplicate when its bytes were read, even if its template is gone now.
             if template_id is not None or not case.seen.looked:
                 case.result = EnrollResult(case.seen.source, "duplicate", template_id=template_id, name=name)
@@ -175,7 +193,10 @@ class Admission:
             return
         for case in cases:
             # A photo of several people may well be enrolled under several names.
-            if case.seen.found == 1 and (holders := self.gallery.holders_of(_digest(case), self.model)):
+            # A photo that waits unconfirmed under another name does not keep it from its own person.
+            if case.seen.found == 1 and (
+                holders := self.gallery.holders_of(_digest(case), self.model, state="confirmed")
+            ):
                 case.candidates = self._refuse(
                     name, case, case.candidates, f"the same photo is enrolled as {', '.join(holders)}"
                 )

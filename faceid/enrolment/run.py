@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 GROUP = 256
 """Photos of one person that are decided on together, at most."""
 
+STORED = ("enrolled", "unconfirmed")
+"""The outcomes of photos that have a template."""
+
 FAIR, SAME = 0.5, 1.0 - 1e-6
 """The quality of a template without one, and the cosine of copies where the model has no calibration."""
 
@@ -91,7 +94,7 @@ class Enrolment:
                     self._store(name, case)
                 dropped = self._remove(name, leaving)
                 results = [_result(case) for case in cases]
-                if known.get(name) and any(result.status == "enrolled" for result in results):
+                if known.get(name) and any(result.status in STORED for result in results):
                     self.gallery.set_attributes(name, known[name])
                 if outcomes := dropped + _outcomes(open_cases):
                     self.gallery.keep_outcomes(run, name, outcomes)
@@ -144,7 +147,7 @@ class Enrolment:
         """
         keep = self.rules.max_templates
         model = self.pipeline.embedder.model
-        chosen = [(case, case.face) for case in cases if case.face is not None]
+        chosen = [(case, case.face) for case in cases if case.face is not None and case.doubt is None]
         stored = self.gallery.enrolled(name, model) if chosen else None
         before = 0 if stored is None else len(stored.template_ids)
         if before + len(chosen) <= keep:
@@ -195,16 +198,18 @@ class Enrolment:
             face=chosen.face,
             quality=chosen.quality,
             crop=chosen.crop,
+            state="confirmed" if case.doubt is None else "unconfirmed",
         )
         case.result = EnrollResult(
             seen.source,
-            "enrolled",
+            "enrolled" if case.doubt is None else "unconfirmed",
             template_id=template_id,
             box=chosen.face.box,
             quality=chosen.quality.score,
             quality_factors=dict(chosen.quality.factors),
             faces=seen.found,
             name=name,
+            problem=case.doubt,
         )
 
 
@@ -256,7 +261,7 @@ def _outcomes(cases: Sequence[Case]) -> list[tuple[str, str]]:
         if case.result is not None
         and case.seen.sha256 is not None
         and case.result.name
-        and case.result.status != "enrolled"
+        and case.result.status not in STORED
         and case.seen.looked
     ]
 
