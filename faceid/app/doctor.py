@@ -23,6 +23,8 @@ from faceid.runtime import devices
 LEAST_FREE_BYTES = 200 * 2**20
 """The least free disk space: below it a model cannot be pulled, and the database may soon fail to grow."""
 
+NAMED = 5
+"""The most people that a check names."""
 
 Area: TypeAlias = Literal["model", "gallery"]
 
@@ -119,6 +121,7 @@ def _gallery(settings: Settings) -> Iterator[tuple[Area, CheckResult]]:
         yield "gallery", _check("gallery", partial(_contents, gallery))
         yield "gallery", _check("integrity", partial(_integrity, gallery))
         yield "gallery", _check("index", partial(_index, gallery))
+        yield "gallery", _unconfirmed(gallery)
         if gallery.model is not None:
             yield "model", _check("gallery model", partial(_gallery_model, gallery, settings))
     finally:
@@ -128,6 +131,21 @@ def _gallery(settings: Settings) -> Iterator[tuple[Area, CheckResult]]:
 def _contents(gallery: Gallery) -> str:
     identities, templates = gallery.counts()
     return f"{gallery.location}: {identities} identities, {templates} templates"
+
+
+def _unconfirmed(gallery: Gallery) -> CheckResult:
+    try:
+        waiting = gallery.unconfirmed_counts()
+    except FaceIDError as error:
+        return CheckResult("unconfirmed", False, str(error), Problem.of(error))
+    if not waiting:
+        return CheckResult("unconfirmed", True, "all templates are confirmed")
+    names = ", ".join([*waiting][:NAMED]) + (
+        f" and {len(waiting) - NAMED} more" if len(waiting) > NAMED else ""
+    )
+    count = sum(waiting.values())
+    message = f"{count} template{'s' * (count > 1)} that no search finds, of {names}"
+    return _to_do("unconfirmed", Problem("unconfirmed", message))
 
 
 def _integrity(gallery: Gallery) -> str:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from faceid.app.services import Services
 from faceid.enrolment.checks.levels import QUALITY_LEVELS
-from faceid.results import IdentityInfo, RemoveResult, RenameResult, TemplateInfo
+from faceid.errors import Refused
+from faceid.gallery.gallery import clean_name
+from faceid.results import ConfirmResult, IdentityInfo, RemoveResult, RenameResult, TemplateInfo
 
 if TYPE_CHECKING:
     from faceid.evaluation.protocols.health import Examination
@@ -38,6 +40,25 @@ class People:
         """Give a person another name. Raises Refused for an unknown name or a new name that is taken, GalleryError."""
         with self._services.editing() as gallery:
             return gallery.rename(old, new)
+
+    def confirm(self, name: str, template_id: int | None = None) -> ConfirmResult:
+        """Confirm the unconfirmed templates of a person, or one of them: searches find them from now on.
+
+        The photos show the person; who calls this answers for that. Raises Refused for an unknown name or a template
+        that is not the person's, GalleryError.
+        """
+        with self._services.editing() as gallery, gallery.transaction():
+            held = gallery.templates(name)
+            wanted = [one.template_id for one in held if template_id in (None, one.template_id)]
+            if not wanted:
+                raise Refused(f"{name} has no template {template_id}", code="unknown_template")
+            confirmed = tuple(gallery.confirm(wanted))
+            return ConfirmResult(
+                "confirmed" if confirmed else "unchanged",
+                clean_name(name),
+                confirmed,
+                gallery.template_count(name),
+            )
 
     def remove(self, name: str) -> RemoveResult:
         """Delete a person with all templates. This cannot be undone. Raises Refused for an unknown name, GalleryError.

@@ -198,6 +198,9 @@ def told(
         if result.problem is not None and result.status == "rejected":
             output.count(3)
             output.problem(result.problem, result.path)
+        if result.problem is not None and result.status == "unconfirmed":
+            output.count(1)
+            output.problem(result.problem, result.path)
         watch.add(result)
 
 
@@ -217,6 +220,7 @@ def summary(tally: Tally, name: str | None, *, templates: int) -> EnrollSummary:
         tally.of("rejected"),
         templates,
         tuple(tally.already_enrolled),
+        tally.of("unconfirmed"),
     )
 
 

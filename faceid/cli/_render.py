@@ -28,6 +28,7 @@ VERDICT_STYLES = {
     "rejected": "red",
     "unknown": "yellow",
     "ambiguous": "magenta",
+    "unconfirmed": "yellow",
 }
 
 

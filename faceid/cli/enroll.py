@@ -151,7 +151,8 @@ def run(
     output.emit({"summary": told_totals})
     final_table(output, watch.tally)
     output.line(
-        f"{totals.enrolled:,} enrolled, {totals.skipped:,} skipped, {totals.failed:,} refused; "
+        f"{totals.enrolled:,} enrolled, {totals.skipped:,} skipped, {totals.failed:,} refused"
+        f"{f', {totals.unconfirmed:,} unconfirmed' if totals.unconfirmed else ''}; "
         f"{counted(totals.templates, 'template')}{f' of {name}' if name else ''}"
     )
     raise typer.Exit(output.exit_code)

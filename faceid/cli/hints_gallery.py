@@ -72,6 +72,14 @@ HINTS: Final[Mapping[str, str]] = {
     "old_weights": "install the old weights, or enrol again",
     "report_this": "report this",
     "restore_backup": "restore a backup",
+    "unconfirmed": (
+        "see `faceid show NAME`; `faceid people confirm NAME` if the photos show the person, else"
+        " `faceid remove --template ID`"
+    ),
+    # What `enroll` keeps
+    "confirm_or_remove": (
+        "enrol another photo of {name}, or, if this one shows {name}, `faceid people confirm {name}`"
+    ),
 }
 
 MESSAGES: Final[Mapping[str, str]] = {}
@@ -80,6 +88,9 @@ ADVICE: Final[Mapping[tuple[str, int], str]] = {
     ("low_quality", 1): "enrol a better photo, then `faceid remove --template {0}`",
     ("stale", 1): "enrol a recent photo, then `faceid remove --template {0}`",
     ("outlier_template", 1): "look at the photo: if it shows another person, `faceid remove --template {0}`",
+    ("unconfirmed", 1): (
+        "look at the photo: `faceid people confirm NAME` if it shows the person, else `faceid remove --template {0}`"
+    ),
     ("look_alike", 2): (
         "look at both: if they are one person, enrol the photos of one under the other's name and `faceid remove` it;"
         " twins may stay: searches call them ambiguous"

@@ -58,17 +58,17 @@ class Case:
     """A photo and its decision: the `face` to store, or a `result` without one.
 
     `candidates` are the faces that may still be the person's. `vouched` means that the operator accepted the only one.
-    `doubt` says why the face stays unconfirmed; it is None for a face that is confirmed.
-    `copy_of` is an earlier photo of the group with the same bytes; its decision holds for both.
+    `copy_of` is an earlier photo of the group with the same bytes; its decision holds for both. `doubt` says why the
+    template of `face` is stored as unconfirmed; None for a confirmed one.
     """
 
     seen: SeenPhoto
     candidates: list[SeenFace] = field(default_factory=list)
     vouched: bool = False
     face: SeenFace | None = None
-    doubt: str | None = None
     result: EnrollResult | None = None
     copy_of: Case | None = None
+    doubt: Problem | None = None
 
     @property
     def is_open(self) -> bool:
@@ -140,7 +140,7 @@ class Admission:
         known = rivals.own if len(rivals.own) else held
         self._refuse_outliers(name, [case for case in in_question if case.is_open], known)
         later = self._confirm(
-            [case for case in in_question if case.face is not None], rivals.own, held, bounds
+            name, [case for case in in_question if case.face is not None], rivals.own, held, bounds
         )
         return Decided(
             duplicate, () if waiting is None else tuple(int(id_) for id_ in waiting.template_ids[later])
@@ -156,11 +156,27 @@ class Admission:
 
     def _find_copies(self, name: str, cases: Sequence[Case]) -> None:
         first: dict[str, Case] = {}
+        kept = self.gallery.unconfirmed(name, self.model) if name else None
+        unconfirmed = set() if kept is None else set(kept.template_ids.tolist())
         for case in cases:
             digest = case.seen.sha256
             if digest is None or case.result is not None:
                 continue
             template_id = self.gallery.holders_of(digest, self.model).get(name)
+            if template_id in unconfirmed:
+                case.result = EnrollResult(
+                    case.seen.source,
+                    "unconfirmed",
+                    template_id=template_id,
+                    name=name,
+                    problem=Problem(
+                        "unconfirmed",
+                        f"an earlier enrolment kept this photo of {name} unconfirmed",
+                        remedy="confirm_or_remove",
+                        facts={"name": name},
+                    ),
+                )
+                continue
             # A photo that was not decoded was a duplicate when its bytes were read, even if its template is gone now.
             if template_id is not None or not case.seen.looked:
                 case.result = EnrollResult(case.seen.source, "duplicate", template_id=template_id, name=name)
@@ -219,10 +235,11 @@ class Admission:
             return
         for case in cases:
             # A photo of several people may well be enrolled under several names.
+            # A photo that waits unconfirmed under another name does not keep it from its own person.
             if (
                 not case.vouched
                 and case.seen.found == 1
-                and (holders := self.gallery.holders_of(_digest(case), self.model))
+                and (holders := self.gallery.holders_of(_digest(case), self.model, state="confirmed"))
             ):
                 case.candidates = self._refuse(
                     name, case, case.candidates, f"the same photo is enrolled as {', '.join(holders)}"
@@ -242,7 +259,7 @@ class Admission:
             if bounds is None or not _single(case) or rival.similarity >= bounds.enrolled:
                 case.candidates = self._refuse(name, case, [face], rivals.reason(rival))
             else:
-                case.doubt = rivals.reason(rival)
+                case.doubt = _doubt(name, rivals.reason(rival))
 
     def _refuse_outliers(self, name: str, cases: Sequence[Case], own: NDArray[np.float32]) -> None:
         """Choose the face of each photo that agrees with the person's other photos, and reject the rest.
@@ -268,10 +285,10 @@ class Admission:
             if verdict.face is not None:
                 case.face = case.candidates[verdict.face]
                 if verdict.doubtful:
-                    case.doubt = _unlike_the_others(verdict)
+                    case.doubt = _doubt(name, _unlike_the_others(verdict))
             elif verdict.refusal == "undecided" and _single(case) and self.rules.on_conflict == "refuse":
                 case.face = case.candidates[0]
-                case.doubt = _unlike_the_others(verdict)
+                case.doubt = _doubt(name, _unlike_the_others(verdict))
             elif not _single(case):
                 _reject(name, case, _no_one_of_many(case, verdict))
             elif self.rules.on_conflict == "accept" or self._refuse(
@@ -281,6 +298,7 @@ class Admission:
 
     def _confirm(
         self,
+        name: str,
         cases: Sequence[Case],
         own: NDArray[np.float32],
         waiting: NDArray[np.float32],
@@ -307,9 +325,7 @@ class Admission:
         )
         for (case, _), is_confirmed in zip(offered, taken, strict=True):
             if not is_confirmed and case.doubt is None:
-                case.doubt = (
-                    "the face is too far from the person's confirmed photos to be added without a doubt"
-                )
+                case.doubt = _doubt(name, "the face is too far from the person's confirmed photos to be sure")
         return later
 
     def _refuse(
@@ -339,6 +355,10 @@ def _single(case: Case) -> bool:
 def _digest(case: Case) -> str:
     assert case.seen.sha256 is not None
     return case.seen.sha256
+
+
+def _doubt(name: str, why: str) -> Problem:
+    return Problem("unconfirmed", why, remedy="confirm_or_remove", facts={"name": name})
 
 
 def _unlike_the_others(verdict: Verdict) -> str:

@@ -31,7 +31,7 @@ GROUP = 256
 """Photos of one person that are decided on together, at most."""
 
 STORED = ("enrolled", "unconfirmed")
-"""The results of photos whose templates are stored."""
+"""The outcomes of photos that have a template."""
 
 FAIR, SAME = 0.5, 1.0 - 1e-6
 """The quality of a template without one, and the cosine of copies where the model has no calibration."""
@@ -212,7 +212,7 @@ class Enrolment:
             quality_factors=dict(chosen.quality.factors),
             faces=seen.found,
             name=name,
-            problem=None if case.doubt is None else _unconfirmed(name, case.doubt),
+            problem=case.doubt,
         )
 
 
@@ -222,7 +222,7 @@ def _result(case: Case) -> EnrollResult:
         return case.result
     # The same bytes: stored once, or refused for the same reason.
     first = _result(case.copy_of)
-    if first.status in STORED:
+    if first.status == "enrolled":
         return EnrollResult(case.seen.source, "duplicate", template_id=first.template_id, name=first.name)
     return replace(first, path=case.seen.source)
 
@@ -254,10 +254,6 @@ def _redundant(source: str, name: str, kept: int, *, faces: int) -> EnrollResult
     """The result of a photo whose template is not among those that the person keeps."""
     why = Problem("redundant", f"the {kept} templates that are kept of {name} are nearer to their mean")
     return EnrollResult(source, "duplicate", faces=faces, name=name, problem=why)
-
-
-def _unconfirmed(name: str, why: str) -> Problem:
-    return Problem("unconfirmed", why, remedy="confirm_or_remove", facts={"name": name})
 
 
 def _outcomes(cases: Sequence[Case]) -> list[tuple[str, str]]:

@@ -90,10 +90,11 @@ def import_templates(
 
 
 def export_templates(gallery: Gallery, path: Path, progress: Progress | None = None) -> TransferResult:
-    """Write all templates to `path`; a file there is replaced only after everything is written.
+    """Write the confirmed templates to `path`; a file there is replaced only after everything is written.
 
-    The archive holds the gallery as of one moment. Raises GalleryError for an empty gallery, or if the file cannot be
-    written.
+    An archive has no states, and an import would confirm what is not confirmed. So unconfirmed templates are left out,
+    and counted in the result. The archive holds the gallery as of one moment. Raises GalleryError for a gallery without
+    confirmed templates, or if the file cannot be written.
     """
     try:
         with open_atomically(path) as file:
@@ -105,7 +106,8 @@ def export_templates(gallery: Gallery, path: Path, progress: Progress | None = N
             remedy="choose_another_place",
             path=str(path),
         ) from error
-    return TransferResult("exported", str(path), identities, templates, 0, model.name)
+    left_out = sum(gallery.unconfirmed_counts().values())
+    return TransferResult("exported", str(path), identities, templates, 0, model.name, unconfirmed=left_out)
 
 
 def _write(
@@ -118,7 +120,8 @@ def _write(
     with archive, closing(gallery.all_templates(ROWS)) as parts:
         first = next(parts, None)
         if first is None:
-            raise GalleryError("nothing is enrolled, so there is nothing to export", code="empty")
+            what = "no template is confirmed" if gallery.unconfirmed_counts() else "nothing is enrolled"
+            raise GalleryError(f"{what}, so there is nothing to export", code="empty")
         # Not `gallery.model`, read at another moment: the gallery may have moved to another model.
         model = first.model
 

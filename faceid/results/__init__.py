@@ -5,6 +5,7 @@ from __future__ import annotations
 from faceid.results.decisions import CompareResult, FaceResult, IdentifyResult, Point, VerifyResult
 from faceid.results.enrolment import AlreadyEnrolled, EnrollResult, EnrollSummary
 from faceid.results.gallery import (
+    ConfirmResult,
     IdentityInfo,
     ReembedFailure,
     ReembedResult,
@@ -22,6 +23,7 @@ __all__ = [
     "AlreadyEnrolled",
     "CheckResult",
     "CompareResult",
+    "ConfirmResult",
     "EnrollResult",
     "EnrollSummary",
     "FaceResult",

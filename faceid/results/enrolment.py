@@ -13,8 +13,9 @@ from faceid.types import Box
 class EnrollResult:
     """The result for one photo. `reason` and `problem` are set if it was rejected.
 
-    `quality` is 0..1 and `quality_factors` are its parts; both are None if no face was assessed. `faces` counts the
-    detected faces, None if no detector ran.
+    An `unconfirmed` photo has a template that no search finds; its `problem` says why. `quality` is 0..1 and
+    `quality_factors` are its parts; both are None if no face was assessed. `faces` counts the detected faces, None if
+    no detector ran.
     """
 
     path: str
@@ -56,7 +57,8 @@ class AlreadyEnrolled:
 class EnrollSummary:
     """Totals of one enrolment: photos by outcome, and the identity's templates afterwards.
 
-    `skipped` counts duplicates, and photos that add nothing to the kept templates; `failed` counts rejected photos.
+    `skipped` counts duplicates, and photos that add nothing to the kept templates; `failed` counts rejected photos,
+    `unconfirmed` those whose template no search finds yet. `templates` counts those that searches find.
     `name` is None if several identities were enrolled.
     """
 
@@ -66,3 +68,4 @@ class EnrollSummary:
     failed: int
     templates: int
     already_enrolled: tuple[AlreadyEnrolled, ...] = ()
+    unconfirmed: int = 0

@@ -46,6 +46,19 @@ class RemoveResult:
 
 
 @dataclass(frozen=True, slots=True)
+class ConfirmResult:
+    """The result of a confirmation: searches find the templates of `template_ids` from now on.
+
+    `unchanged` if no template was unconfirmed. `templates` counts those of the person that searches find.
+    """
+
+    status: Literal["confirmed", "unchanged"]
+    name: str
+    template_ids: tuple[int, ...]
+    templates: int
+
+
+@dataclass(frozen=True, slots=True)
 class RenameResult:
     """An identity's new name."""
 
@@ -57,7 +70,10 @@ class RenameResult:
 
 @dataclass(frozen=True, slots=True)
 class TransferResult:
-    """Templates imported from or written to an .npz file; `skipped` were stored already, `nameless` have no name."""
+    """Templates imported from or written to an .npz file; `skipped` were stored already, `nameless` have no name.
+
+    An export leaves out the `unconfirmed` ones.
+    """
 
     status: Literal["imported", "exported"]
     path: str
@@ -66,6 +82,7 @@ class TransferResult:
     skipped: int
     model: str
     nameless: int = 0
+    unconfirmed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

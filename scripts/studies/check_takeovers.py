@@ -25,9 +25,9 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from faceid.decision.scores import similarity_from_distance
+from faceid.decision.scores import distance_from_similarity, similarity_from_distance
 from faceid.decision.thresholds import threshold_at_fmr
-from faceid.enrolment.checks.confirmation import DECADES, ConfirmationBounds, confirmed
+from faceid.enrolment.checks.confirmation import DECADES, ConfirmationBounds, confirmation_distance, confirmed
 from faceid.enrolment.checks.group import BOUNDS, Bounds, examine
 from faceid.evaluation.statistics.intervals import clopper_pearson
 from faceid.networks import registry
@@ -50,7 +50,7 @@ ATTACKS: Mapping[str, Mapping[str, Any]] = {
 }
 FOLDERS = {"celeba_wild": "celeba_wild/dev", "ORL": "orl_faces", "demographics": "demographics/photos"}
 DECADES_COMPARED = (0.0, 0.5, 1.0, 1.5, 2.0)
-STRANGERS_COMPARED = (1e-2, 2e-2, 5e-2, 1e-1, 2e-1, 5e-1)
+STRANGERS_COMPARED = (1e-2, 2e-2, 5e-2, 0.1, 0.15, 0.2, 0.3)
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,21 +155,61 @@ def collections(data: Path, model: str, cache: Path) -> dict[str, list[Array]]:
 
 
 def choose(name: str, label: str, people: Sequence[Array]) -> list[dict[str, Any]]:
-    """Bounds compared."""
-    rules = {
-        "verification": Guard.of(name).confirming_at(1e-4),
-        **{f"{decades:g} decades": Guard.of(name, decades=decades) for decades in DECADES_COMPARED},
+    """Bounds compared, for photos offered one by one to people with so many templates."""
+    calibration = Guard.of(name).calibration
+    metric = Guard.of(name).metric
+    confirming = {
+        "verification": threshold_at_fmr(calibration, 1e-4),
+        **{f"{one:g} decades": confirmation_distance(calibration, one) for one in DECADES_COMPARED},
     }
-    rows = [
-        {"rule": rule, **row}
-        for rule, guard in rules.items()
-        for row in [*takeovers(name, label, people, guard), *honest(name, label, people, guard)]
-    ]
-    for stranger in STRANGERS_COMPARED:
-        guard = Guard.of(name, stranger=stranger)
-        rows += [{"rule": f"stranger {stranger:g}", **row} for row in honest(name, label, people, guard)]
-        rows += [{"rule": f"stranger {stranger:g}", **row} for row in strangers(name, label, people, guard)]
+    refusing = {f"stranger {one:g}": threshold_at_fmr(calibration, one) for one in STRANGERS_COMPARED}
+    far = threshold_at_fmr(calibration, BOUNDS.stranger)
+    rows = []
+    for count in TEMPLATES:
+        own = [mean_of(photos[:count]) @ photos[count:].T for photos in people if len(photos) > count]
+        mated = distances(np.concatenate(own) if own else np.empty(0), metric)
+        victims = [photos for photos in people if len(photos) >= count]
+        stranger = distances(
+            np.array(
+                [mean_of(photos[:count]) @ people[place - 1][0] for place, photos in enumerate(victims)]
+            ),
+            metric,
+        )
+        attacks = distances(np.array([score for *_, score in nearest_pairs(people, count)]), metric)
+        for rule, bound in confirming.items():
+            waiting = int(((mated > bound) & (mated <= far)).sum())
+            taken = int((attacks <= bound).sum())
+            rows.append(
+                {"rule": rule}
+                | row(name, label, "takeover, one photo", count, len(attacks), {"taken": taken})
+            )
+            rows.append(
+                {"rule": rule}
+                | row(name, label, "honest, one photo", count, len(mated), {"unconfirmed": waiting})
+            )
+        for rule, bound in refusing.items():
+            for kind, found in (("honest, one photo", mated), ("a random stranger", stranger)):
+                refused = {"refused": int((found > bound).sum())}
+                rows.append({"rule": rule} | row(name, label, kind, count, len(found), refused))
+    several = [photos for photos in people if len(photos) > 1]
+    for rate in STRANGERS_COMPARED:
+        guard = Guard.of(name, stranger=rate)
+        counts = tally(Identity.of(photos[:0]).offer(photos, guard, strange=False) for photos in several)
+        rows.append(
+            {"rule": f"stranger {rate:g}"}
+            | row(name, label, "honest, a new folder", 0, sum(map(len, several)), counts)
+        )
     return rows
+
+
+def mean_of(templates: Array) -> Array:
+    """The vector whose product with a probe is the score of an identity."""
+    mean = templates.mean(axis=0)
+    return np.asarray(mean / np.sqrt(np.linalg.norm(mean)))
+
+
+def distances(similarities: NDArray[np.floating], metric: Metric) -> NDArray[np.float64]:
+    return np.array([distance_from_similarity(float(one), metric) for one in similarities])
 
 
 def measure(name: str, label: str, people: Sequence[Array]) -> list[dict[str, Any]]:
@@ -195,13 +235,13 @@ def takeovers(name: str, label: str, people: Sequence[Array], guard: Guard) -> l
         if not pairs:
             continue
         for kind, options in ATTACKS.items():
-            taken = sum(attack(people, victim, other, count, guard, **options) for victim, other in pairs)
+            taken = sum(attack(people, victim, other, count, guard, **options) for victim, other, _ in pairs)
             rows.append(row(name, label, f"takeover, {kind}", count, len(pairs), {"taken": taken}))
     return rows
 
 
-def nearest_pairs(people: Sequence[Array], count: int) -> list[tuple[int, int]]:
-    """Enrolled person and other person, the nearest first."""
+def nearest_pairs(people: Sequence[Array], count: int) -> list[tuple[int, int, float]]:
+    """Enrolled person, other person and the similarity of the other's nearest photo, the nearest first."""
     victims = [place for place, photos in enumerate(people) if len(photos) >= count]
     if not victims:
         return []
@@ -212,7 +252,11 @@ def nearest_pairs(people: Sequence[Array], count: int) -> list[tuple[int, int]]:
     best[np.arange(len(victims)), victims] = -np.inf
     order = np.argsort(-best, axis=None, kind="stable")[:PAIRS]
     places = [divmod(int(place), len(people)) for place in order]
-    return [(victims[victim], other) for victim, other in places if np.isfinite(best[victim, other])]
+    return [
+        (victims[victim], other, float(best[victim, other]))
+        for victim, other in places
+        if np.isfinite(best[victim, other])
+    ]
 
 
 def attack(

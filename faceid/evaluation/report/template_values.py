@@ -21,6 +21,7 @@ _HEALTH: dict[str, tuple[str, str, Callable[[float | None], str]]] = {
     "single_template": ("Identities with one template", "", number),
     "low_quality": ("Templates of low quality", "quality", number),
     "stale": ("Old templates", "age, days", whole),
+    "unconfirmed": ("Unconfirmed templates", "", number),
 }
 
 
