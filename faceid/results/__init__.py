@@ -7,6 +7,7 @@ from faceid.results.enrolment import AlreadyEnrolled, EnrollResult, EnrollSummar
 from faceid.results.gallery import (
     ConfirmResult,
     IdentityInfo,
+    ImportRefusal,
     ReembedFailure,
     ReembedResult,
     RemoveResult,
@@ -29,6 +30,7 @@ __all__ = [
     "FaceResult",
     "IdentifyResult",
     "IdentityInfo",
+    "ImportRefusal",
     "IndexDifference",
     "IndexResult",
     "IndexStatus",

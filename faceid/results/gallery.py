@@ -69,10 +69,19 @@ class RenameResult:
 
 
 @dataclass(frozen=True, slots=True)
+class ImportRefusal:
+    """A template of an archive that the guards of enrolment refuse. `source` is its photo, None if it is unknown."""
+
+    name: str
+    source: str | None
+    problem: Problem
+
+
+@dataclass(frozen=True, slots=True)
 class TransferResult:
     """Templates imported from or written to an .npz file; `skipped` were stored already, `nameless` have no name.
 
-    An export leaves out the `unconfirmed` ones.
+    An export leaves out the `unconfirmed` ones. An import keeps them unconfirmed, and does not store `refused` ones.
     """
 
     status: Literal["imported", "exported"]
@@ -83,6 +92,7 @@ class TransferResult:
     model: str
     nameless: int = 0
     unconfirmed: int = 0
+    refused: tuple[ImportRefusal, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
