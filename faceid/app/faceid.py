@@ -253,4 +253,5 @@ class FaceID:
             store_crops=store_crops,
             ask=ask or (lambda question: False),
             warn=warn or (lambda warning: self.services.notify(str(warning))),
+            note=self.services.notify,
         )

@@ -81,11 +81,13 @@ class Decided:
     """What the photos of a person tell beside their own decisions.
 
     `duplicate` is the enrolled identity that the person seems to be already, under another name; None for none.
-    `confirmed` are the ids of the person's unconfirmed templates that the photos confirm.
+    `confirmed` are the ids of the person's unconfirmed templates that the photos confirm. `limit` says what the guards
+    cannot promise in a gallery of this size; None where they keep their rates.
     """
 
     duplicate: DuplicateEnrolment | None = None
     confirmed: tuple[int, ...] = ()
+    limit: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +144,8 @@ class Admission:
         later = self._confirm(
             name, [case for case in in_question if case.face is not None], rivals.own, held, bounds
         )
-        return Decided(
-            duplicate, () if waiting is None else tuple(int(id_) for id_ in waiting.template_ids[later])
-        )
+        ids = () if waiting is None else tuple(int(id_) for id_ in waiting.template_ids[later])
+        return Decided(duplicate, ids, rivals.limit())
 
     def _bounds(self) -> ConfirmationBounds | None:
         if self.calibration is None:

@@ -46,7 +46,8 @@ class Enrolment:
     continues where it stopped: it decodes no photo twice and decides no photo twice. `min_face` is the smallest face
     that the detector looks for, pixels. `look_closer` tells whether an image without a detected face holds a face that
     is too small. With `store_crops` the run keeps the part of each photo around the face. `ask` is as for `Admission`.
-    `warn` receives each person who seems to be enrolled already under another name.
+    `warn` receives each person who seems to be enrolled already under another name. `note` receives, once a run, what
+    the guards cannot promise in a gallery of this size.
     """
 
     gallery: Gallery
@@ -58,6 +59,7 @@ class Enrolment:
     store_crops: bool = False
     ask: Callable[[str], bool] = lambda question: False
     warn: Callable[[AlreadyEnrolled], None] = lambda warning: None
+    note: Callable[[str], None] = lambda limit: None
 
     def run(
         self, photos: Iterable[Photo], attributes: Mapping[str, Mapping[str, str]] | None = None
@@ -76,6 +78,7 @@ class Enrolment:
         before = {key: _from_json(outcome) for key, outcome in self.gallery.outcomes(run).items()}
         kept = {name for name, _ in before}
         done: set[str] = set()
+        noted = False
 
         def is_new(photo: Photo, sha256: str) -> bool:
             name = _cleaned(photo.name)
@@ -89,6 +92,9 @@ class Enrolment:
             decided = admission.decide(name, cases)
             if decided.duplicate is not None:
                 self.warn(_already_enrolled(name, decided.duplicate, open_cases))
+            if decided.limit is not None and not noted:
+                noted = True
+                self.note(decided.limit)
             with self.gallery.transaction():
                 if decided.confirmed:
                     self.gallery.confirm(decided.confirmed)

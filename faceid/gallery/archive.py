@@ -95,8 +95,7 @@ def import_templates(
 
         def parts() -> Iterator[Part]:
             for number, part in enumerate(named_parts(progress)):
-                states = ["confirmed"] * len(part.names) if judged is None else judged[number]
-                accepted = _accepted(part, states)
+                accepted = part if judged is None else _accepted(part, judged[number])
                 people.update(accepted.names)
                 yield accepted
 

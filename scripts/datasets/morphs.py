@@ -31,8 +31,8 @@ def morph(first: Image, face: Face, second: Image, other: Face, name: str) -> Im
     """The morph of two faces in equal parts, SIDE x SIDE pixels."""
     photos = [_in_frame(first, face), _in_frame(second, other)]
     target = (photos[0][1] + photos[1][1]) / 2
-    blended = sum(_warped(pixels, points, target).astype(np.float64) for pixels, points in photos) / 2
-    return from_array(np.ascontiguousarray(blended.round().astype(np.uint8)), name)
+    warped = np.stack([_warped(pixels, points, target) for pixels, points in photos])
+    return from_array(np.ascontiguousarray(warped.mean(axis=0).round().astype(np.uint8)), name)
 
 
 def _in_frame(image: Image, face: Face) -> tuple[Pixels, NDArray[np.float64]]:
@@ -63,7 +63,7 @@ def _triangles(points: NDArray[np.float64]) -> list[NDArray[np.int64]]:
     for point in points:
         division.insert((float(point[0]), float(point[1])))
     found = []
-    for triangle in division.getTriangleList().reshape(-1, 3, 2):
+    for triangle in np.asarray(division.getTriangleList()).reshape(-1, 3, 2):
         gaps = np.linalg.norm(points[None] - triangle[:, None], axis=2)
         if gaps.min(axis=1).max() < 0.5:
             found.append(gaps.argmin(axis=1))

@@ -76,7 +76,9 @@ class Crowd:
         for place in np.argsort(-scores, kind="stable")[: TOP + len(without)]:
             score = float(scores[place])
             if self.names[place] not in without:
-                found.append(Candidate(self.names[place], distance_from_similarity(score, self.metric), score))
+                found.append(
+                    Candidate(self.names[place], distance_from_similarity(score, self.metric), score)
+                )
         return found[:TOP]
 
     def between(self, found: Sequence[Candidate], bounds: MorphBounds | None = None) -> tuple[str, ...]:
@@ -103,7 +105,9 @@ def main() -> None:
     parser = command.parser(__doc__, data=True, cache=True, report="bench/morphs.json")
     command.add_networks(parser)
     parser.add_argument("--pairs", type=int, default=100)
-    parser.add_argument("--choose", action="store_true", help="compare bounds on the half that is for choosing")
+    parser.add_argument(
+        "--choose", action="store_true", help="compare bounds on the half that is for choosing"
+    )
     arguments = parser.parse_args()
     data = lfw.data_directory(arguments.data)
     photos = lfw.lfw_photos(data, arguments.cache)
@@ -128,7 +132,9 @@ def people_of(photos: lfw.Photos, model: str, arguments: Any) -> list[Person]:
     for who in np.unique(templates.identity):
         places = np.flatnonzero(templates.identity == who)
         shown = tuple((str(templates.paths[place]), face[templates.paths[place]]) for place in places)
-        people.append(Person(str(who), templates.vectors[places], tuple((path, one) for path, one in shown if one)))
+        people.append(
+            Person(str(who), templates.vectors[places], tuple((path, one) for path, one in shown if one))
+        )
     return people
 
 
@@ -198,14 +204,20 @@ def accepted(
     model: str, label: str, people: Sequence[Person], triples: Sequence[tuple[Person, Person, Array]]
 ) -> list[dict[str, Any]]:
     """MMPMR without guards, and of the morphs that enter in spite of them."""
-    crowd = Crowd(model, {one.name: one.vectors[1:] if len(one.vectors) > 1 else one.vectors for one in people})
+    crowd = Crowd(
+        model, {one.name: one.vectors[1:] if len(one.vectors) > 1 else one.vectors for one in people}
+    )
     threshold = threshold_at_fmr(crowd.calibration, VERIFY)
 
     def verifies(person: Person, template: Array) -> bool:
         return distance_from_similarity(float(person.vectors[1] @ template), crowd.metric) <= threshold
 
     both = [verifies(one, template) and verifies(other, template) for one, other, template in triples]
-    galleries = {"both enrolled": (False, False), "one enrolled": (False, True), "neither enrolled": (True, True)}
+    galleries = {
+        "both enrolled": (False, False),
+        "one enrolled": (False, True),
+        "neither enrolled": (True, True),
+    }
     rows = [row(model, label, "MMPMR without guards", sum(both), len(both))]
     for gallery, (first_out, second_out) in galleries.items():
         entered = suspected = 0
@@ -220,7 +232,14 @@ def accepted(
 
 
 def row(model: str, what: str, kind: str, count: int, total: int) -> dict[str, Any]:
-    return {"model": model, "what": what, "kind": kind, **asdict(clopper_pearson(count, total)), "count": count, "of": total}
+    return {
+        "model": model,
+        "what": what,
+        "kind": kind,
+        **asdict(clopper_pearson(count, total)),
+        "count": count,
+        "of": total,
+    }
 
 
 def show(rows: Sequence[dict[str, Any]]) -> None:

@@ -85,6 +85,15 @@ class RivalIdentities:
         found = [self.found[id(face)] for face in faces]
         return enrolled_as(self.name, vectors, found, self.policy, self.model.metric)
 
+    def limit(self) -> str | None:
+        """What the guard cannot promise in a gallery of this size, as one clause; None where it keeps its rate."""
+        if self.policy is None or self.policy.held or self.policy.fpir is None:
+            return None
+        return (
+            f"with {self.policy.identities:,} people enrolled, up to {self.policy.fpir:.2g} of honest photos match"
+            f" another person by chance: the calibration has no threshold that keeps it at {CONFLICT_FPIR:g}"
+        )
+
     def reason(self, rival: Candidate) -> str:
         """Why a face conflicts with `rival`, as one clause."""
         assert self.policy is not None

@@ -258,3 +258,19 @@ def test_somebody_is_asked_about_a_morph_once(system: FaceID, show: Show) -> Non
     assert result.status == "enrolled"
     (question,) = asked
     assert "near ann and bea at once" in question
+
+
+def test_a_gallery_too_large_for_the_calibration_says_so_once(
+    tmp_path: Path, show: Show, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("faceid.enrolment.checks.rival_identities.CONFLICT_FPIR", 1e-6)
+    notes: list[str] = []
+    with FaceID(db=tmp_path / "large.db", model="fake", device="cpu", notify=notes.append) as system:
+        photos = [
+            Photo(f"{axis}.png", f"person {axis}", partial(from_array, show(AXES[axis]), f"{axis}.png"))
+            for axis in range(4)
+        ]
+        assert [result.status for result in system.enroll_each(photos)] == ["enrolled"] * 4
+    (limit,) = [note for note in notes if "by chance" in note]
+    assert "2 people enrolled" in limit
+    assert "keeps it at 1e-06" in limit
