@@ -42,6 +42,7 @@ HINTS: Final[Mapping[str, str]] = {
     "reinstall_detector": "reinstall it: pip install --force-reinstall --no-deps '{requirement}'",
     "reinstall_package": "pip install --force-reinstall --no-deps {package}",
     "take_from_file": "fetch {file} elsewhere and run `faceid models pull {model} --from FILE`",
+    "terms_not_accepted": "if you accept them: faceid models pull {model} --accept-terms",
     "unknown_model": "choose one of {known}, or onnx:FILE; `faceid models` lists them",
     # Runtimes and devices
     "detector_without_gpu": "use --device cpu",

@@ -9,7 +9,7 @@ from typing import Any
 
 from faceid.documents import BadDocument, Sha256, as_type, parse_toml
 from faceid.networks.calibration import check_calibration
-from faceid.networks.card import Card, LivenessCard, Weights
+from faceid.networks.card import AnyCard, Card, LivenessCard, Weights
 from faceid.networks.errors import BadCard, WeightsAltered
 from faceid.networks.files import sha256_of, write_whole
 from faceid.networks.kinds import Makes, NetworkKind, find_kind, known_kinds
@@ -46,6 +46,7 @@ def read_card(text: str, where: str, *, file: Path | None = None, folder: Path |
         card = as_type(values, Card, where)
         if file is None:
             _check_weights(card.weights, where, files=folder is not None)
+        _check_terms(card, where)
         kind = _kind(card.backbone, "templates", where)
         if kind.needs_tensor != (card.tensor is not None):
             raise BadDocument(
@@ -69,6 +70,7 @@ def read_liveness_card(text: str, where: str) -> LivenessCard:
             raise BadDocument(f"{where}: kind must be liveness")
         card = as_type(values, LivenessCard, where)
         _check_weights(card.weights, where, files=False)
+        _check_terms(card, where)
         _kind(card.backbone, "liveness", where)
     except BadDocument as error:
         raise BadCard(str(error), remedy="correct_card") from error
@@ -115,6 +117,12 @@ def _check_weights(weights: Weights, where: str, *, files: bool) -> None:
         raise BadDocument(f"{where}: weights.member {problem}")
 
 
+def _check_terms(card: AnyCard, where: str) -> None:
+    # The words are what a user accepts.
+    if card.terms is not None and card.licence_note is None:
+        raise BadDocument(f"{where}: licence_note is missing: it says what terms means")
+
+
 def _kind(name: str, makes: Makes, where: str) -> NetworkKind:
     kind = find_kind(name)
     if kind is None or kind.makes != makes:
@@ -133,6 +141,7 @@ def _render(card: Card) -> str:
         f"description = {_text(card.description)}",
         f"licence = {_text(card.licence)}",
         *([f"licence_note = {_text(card.licence_note)}"] if card.licence_note else []),
+        *([f"terms = {_text(card.terms)}"] if card.terms else []),
         f"source_url = {_text(card.source_url)}",
         "",
         "[weights]",

