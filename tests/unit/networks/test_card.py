@@ -38,11 +38,16 @@ CALIBRATION = Calibration(
 
 def test_the_issue_s_networks_have_cards() -> None:
     assert set(registry.names()) == {
+        "adaface-ir101",
+        "arcface-w600k-r50",
+        "auraface-v1",
         "dlib-resnet",
         "faceid-triplet",
         "facenet-casia",
         "facenet-vggface2",
+        "lvface-b",
         "mobilefacenet",
+        "sface",
     }
 
 
@@ -60,11 +65,16 @@ def test_every_card_says_what_a_user_must_know(name: str) -> None:
 def test_metrics_and_aligners() -> None:
     found = {card.name: (card.metric, card.aligner, card.dim) for card in registry.cards()}
     assert found == {
+        "adaface-ir101": ("cosine", "arcface-112-v1", 512),
+        "arcface-w600k-r50": ("cosine", "arcface-112-v1", 512),
+        "auraface-v1": ("cosine", "arcface-112-v1", 512),
         "dlib-resnet": ("cosine", "dlib-150-v1", 128),
         "faceid-triplet": ("cosine", "dlib-150-v1", 128),
         "facenet-casia": ("euclidean", "facenet-160-v1", 512),
         "facenet-vggface2": ("euclidean", "facenet-160-v1", 512),
+        "lvface-b": ("cosine", "arcface-112-v1", 512),
         "mobilefacenet": ("cosine", "arcface-112-v1", 192),
+        "sface": ("cosine", "arcface-112-v1", 128),
     }
 
 
@@ -137,6 +147,18 @@ sources = [{ kind = "file" }, { kind = "url", source = "https://example.org/x" }
         read_card(
             with_weights(table.replace('"file" }', '"file", source = "x" }')), "card.toml", folder=tmp_path
         )
+
+
+def test_terms_for_research_are_in_words_and_known(tmp_path: Path) -> None:
+    for_research = {card.name for card in registry.cards() if card.terms == "research"}
+    assert for_research >= {"adaface-ir101", "arcface-w600k-r50", "lvface-b"}
+    assert not for_research & {"auraface-v1", "dlib-resnet", "mobilefacenet", "sface"}
+    text = registry.card_path("lvface-b").read_text(encoding="utf-8")
+    note = next(line for line in text.splitlines(keepends=True) if line.startswith("licence_note"))
+    with pytest.raises(BadCard, match="licence_note is missing"):
+        read_card(text.replace(note, ""), "card.toml")
+    with pytest.raises(BadCard, match="terms must be"):
+        read_card(text.replace('terms = "research"', 'terms = "any"'), "card.toml")
 
 
 def test_the_network_that_was_trained_here_is_there_without_being_pulled(tmp_path: Path) -> None:
