@@ -208,6 +208,13 @@ def m007_attributes(db: Database) -> None:
     db.executescript("ALTER TABLE identities ADD COLUMN attributes TEXT;")
 
 
+def m008_policies_among_alike(db: Database) -> None:
+    """Policies of kind `fmr` whose target is the rate among people who are alike."""
+    db.executescript(
+        "ALTER TABLE policies ADD COLUMN alike INTEGER NOT NULL DEFAULT 0 CHECK (alike IN (0, 1));"
+    )
+
+
 MIGRATIONS: tuple[Callable[[Database], None], ...] = (
     m001_gallery,
     m002_policies,
@@ -216,6 +223,7 @@ MIGRATIONS: tuple[Callable[[Database], None], ...] = (
     m005_policies_follow,
     m006_unfinished_enrolment,
     m007_attributes,
+    m008_policies_among_alike,
 )
 
 SCHEMA_VERSION = len(MIGRATIONS)
