@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -18,7 +19,13 @@ from faceid.networks.card import Accuracy, Card, LivenessCard, TensorFormat, Wei
 from faceid.networks.card_text import read_card
 from faceid.networks.errors import BadCard, UnknownModel, WeightsAltered, WeightsMissing
 from faceid.networks.loading import load
-from faceid.networks.registry import Calibration, CalibrationPoint, EvidencePoint, write_calibration
+from faceid.networks.registry import (
+    AlikeCurve,
+    Calibration,
+    CalibrationPoint,
+    EvidencePoint,
+    write_calibration,
+)
 
 CALIBRATION = Calibration(
     data='View 1, "quoted" – and a dash',
@@ -33,6 +40,26 @@ CALIBRATION = Calibration(
     ambiguity_margin=0.02,
     evidence=(EvidencePoint(0.1, 4.25), EvidencePoint(0.4, 0.0), EvidencePoint(1.2, -3.5)),
     data_sha256="0" * 64,
+)
+
+
+WITH_ALIKE = replace(
+    CALIBRATION,
+    population='public figures, "LFW"',
+    alike=AlikeCurve(
+        data="portraits, by sex and group",
+        population="public figures of one sex and ethnic group",
+        chosen_by="attributes",
+        date="2025-06-02",
+        software="faceid 0.1.0",
+        people=463,
+        non_mated=300_000,
+        points=(
+            CalibrationPoint(fmr=1e-4, distance=0.33, low=5e-5, high=2e-4, count=30),
+            CalibrationPoint(fmr=1e-2, distance=0.5, low=9e-3, high=1.1e-2, count=3_000),
+        ),
+        data_sha256="1" * 64,
+    ),
 )
 
 
@@ -243,6 +270,36 @@ def without_misses_and_evidence() -> Calibration:
     return replace(CALIBRATION, points=points, evidence=(), data_sha256=None)
 
 
+def test_a_curve_among_alike_comes_back_as_it_was_written_and_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "card.toml"
+    shutil.copyfile(registry.card_path("dlib-resnet"), path)
+    write_calibration(path, WITH_ALIKE)
+    assert read_card(path.read_text("utf-8"), "card.toml").calibration == WITH_ALIKE
+    write_calibration(path, CALIBRATION)
+    assert read_card(path.read_text("utf-8"), "card.toml").calibration == CALIBRATION
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ('"nearest half"', '"age"', "calibration.alike.chosen_by"),
+        ("fmr = 0.0001, distance = 0.33", "fmr = 0.0001, distance = 0.6", r"alike.points\[1\] must rise"),
+        ("low = 0.009", "low = 0.02", r"alike.points\[1\].fmr must be a rate above 0 inside"),
+    ],
+)
+def test_a_bad_curve_among_alike_names_the_key_and_its_place(
+    old: str, new: str, complaint: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "card.toml"
+    shutil.copyfile(registry.card_path("dlib-resnet"), path)
+    assert WITH_ALIKE.alike is not None
+    write_calibration(path, replace(WITH_ALIKE, alike=replace(WITH_ALIKE.alike, chosen_by="nearest half")))
+    text = path.read_text("utf-8")
+    assert old in text
+    with pytest.raises(BadCard, match=complaint):
+        read_card(text.replace(old, new), "card.toml")
+
+
 def test_a_calibration_may_know_nothing_of_misses_and_evidence(tmp_path: Path) -> None:
     path = tmp_path / "card.toml"
     path.write_text(registry.card_path("mobilefacenet").read_text("utf-8"), encoding="utf-8")
@@ -250,7 +307,7 @@ def test_a_calibration_may_know_nothing_of_misses_and_evidence(tmp_path: Path) -
     assert read_card(path.read_text("utf-8"), "card.toml").calibration == without_misses_and_evidence()
 
 
-@pytest.mark.parametrize("calibration", [CALIBRATION, without_misses_and_evidence()])
+@pytest.mark.parametrize("calibration", [CALIBRATION, WITH_ALIKE, without_misses_and_evidence()])
 def test_a_calibration_as_json_comes_back_as_it_was(calibration: Calibration) -> None:
     assert from_json(to_json(calibration), "x") == calibration
 
@@ -378,7 +435,8 @@ def test_an_onnx_file_without_a_card_or_a_card_without_a_file(tmp_path: Path) ->
 
 def test_the_readme_describes_every_key_of_a_card() -> None:
     text = (registry.card_path("dlib-resnet").parents[1] / "README.md").read_text("utf-8")
-    for kind in (Card, LivenessCard, Weights, WeightsSource, TensorFormat, Accuracy, Calibration):
+    kinds = (Card, LivenessCard, Weights, WeightsSource, TensorFormat, Accuracy, Calibration, AlikeCurve)
+    for kind in kinds:
         for field in fields(kind):
             assert f"`{field.name}`" in text or f"[{field.name}]" in text, field.name
     for name in CalibrationPoint.__slots__:
