@@ -49,6 +49,7 @@ RESULT_OF = {
     "policy rollback": ("PolicyReport",),
     "policy export": ("PolicyTransfer",),
     "policy import": ("PolicyTransfer",),
+    "people confirm": ("ConfirmResult",),
 }
 """The classes behind the JSON objects of a command, in the order in which they are printed."""
 

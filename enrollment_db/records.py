@@ -296,7 +296,8 @@ class NewPolicy:
     `data` names the data that it was measured on, with `mated` and `non_mated` comparisons. `low`..`high` is the 95 %
     interval of the rate. `calibration` is the gallery's own calibration that the threshold was computed from, stored as
     it is; None for that of the model's card. A `by_hand` threshold is a distance that the user chose. It promises no
-    rate: `target` is the rate that was expected of it then.
+    rate: `target` is the rate that was expected of it then. With `alike`, a policy of kind `fmr` promises its rate
+    among people who are alike.
     """
 
     model: ModelKey
@@ -310,6 +311,7 @@ class NewPolicy:
     high: float
     calibration: str | None = None
     by_hand: bool = False
+    alike: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

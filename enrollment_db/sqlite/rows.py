@@ -27,6 +27,7 @@ _POLICY_FIELDS = (
         "high",
         "calibration",
         "by_hand",
+        "alike",
     ),
     *("created_at", "active", "follows", "since"),
 )
@@ -151,5 +152,6 @@ def to_template(row: Sequence[Any]) -> Template:
 def to_policy(row: Sequence[Any]) -> StoredPolicy:
     """A Policy of POLICY_COLUMNS, then MODEL_COLUMNS."""
     fields = dict(zip(_POLICY_FIELDS, row, strict=False))
-    fields["by_hand"], fields["active"] = bool(fields["by_hand"]), bool(fields["active"])
+    for name in ("by_hand", "alike", "active"):
+        fields[name] = bool(fields[name])
     return StoredPolicy(model=to_model(row[len(_POLICY_FIELDS) :]), **fields)

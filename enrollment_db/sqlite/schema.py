@@ -245,6 +245,13 @@ def m008_states(db: Database) -> None:
     )
 
 
+def m009_policies_among_alike(db: Database) -> None:
+    """Policies of kind `fmr` whose target is the rate among people who are alike."""
+    db.executescript(
+        "ALTER TABLE policies ADD COLUMN alike INTEGER NOT NULL DEFAULT 0 CHECK (alike IN (0, 1));"
+    )
+
+
 MIGRATIONS: tuple[Callable[[Database], None], ...] = (
     m001_gallery,
     m002_policies,
@@ -254,6 +261,7 @@ MIGRATIONS: tuple[Callable[[Database], None], ...] = (
     m006_unfinished_enrolment,
     m007_attributes,
     m008_states,
+    m009_policies_among_alike,
 )
 
 SCHEMA_VERSION = len(MIGRATIONS)

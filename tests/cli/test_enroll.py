@@ -19,6 +19,7 @@ def test_enrolled_photos_and_a_summary(faceid: Faceid, photo: Photo) -> None:
     assert len(one["box"]) == 4
     assert 0.0 < one["quality"] <= 1.0
     assert set(one["quality_factors"]) == {"sharpness", "size", "detection", "pose", "exposure"}
+    assert summary["summary"].pop("unconfirmed") == 0
     assert summary == {"summary": {"name": "alice", "enrolled": 2, "skipped": 0, "failed": 0, "templates": 2}}
 
 
@@ -73,6 +74,7 @@ def test_refused_photos_have_reasons_and_the_good_one_is_kept(
         "skipped": 0,
         "failed": 6,
         "templates": 1,
+        "unconfirmed": 0,
     }
     assert len(ran.err.splitlines()) == 6
 
@@ -118,6 +120,7 @@ def test_each_folder_is_a_person(faceid: Faceid, photo: Photo, tmp_path: Path) -
         "skipped": 0,
         "failed": 0,
         "templates": 3,
+        "unconfirmed": 0,
     }
 
 
@@ -277,6 +280,7 @@ def test_few_templates_are_kept(faceid: Faceid, photo: Photo) -> None:
         "skipped": 2,
         "failed": 0,
         "templates": 2,
+        "unconfirmed": 0,
     }
     assert [item["problem"]["code"] for item in ran.objects[:-1] if item["problem"]] == ["redundant"] * 2
 
