@@ -416,14 +416,16 @@ def test_cohorts(faceid: Faceid, people: Path, tmp_path: Path) -> None:
     table = tmp_path / "attributes.csv"
     table.write_text("identity,shirt\n" + "".join(f"{name},{name[0] < 'd'}\n" for name in PEOPLE))
     found = evaluated(faceid, "cohorts", people, "--attributes", table, "--threshold", "1.0")
-    assert [(row["group"], row["against"]) for row in found["cohorts"]] == [
-        ("False", None),
-        ("False", "True"),
-        ("True", None),
-    ]
-    assert [row["non_mated"] for row in found["cohorts"]] == [27, 81, 27]
+    assert [(row["group"], row["against"]) for row in found["cohorts"]] == [("False", None), ("True", None)]
+    assert [row["non_mated"] for row in found["cohorts"]] == [27, 27]
     assert found["differentials"][0]["attribute"] == "shirt"
-    assert "worst FMR in" in faceid("evaluate", "cohorts", people, "--attributes", table, "--fmr", "0.05").out
+    assert (found["alike"]["chosen_by"], found["alike"]["non_mated"]) == ("attributes", 54)
+    across = evaluated(faceid, "cohorts", people, "--attributes", table, "--threshold", "1.0", "--across")
+    assert [row["against"] for row in across["cohorts"]] == [None, None, "True"]
+    assert across["cohorts"][-1]["non_mated"] == 81
+    told = faceid("evaluate", "cohorts", people, "--attributes", table, "--fmr", "0.05").out
+    assert "shirt: no group differs in FMR beyond the intervals" in told
+    assert "FMR among alike" in told
     assert (
         faceid("evaluate", "cohorts", people, "--attributes", tmp_path / "gone.csv", "--fmr", "0.05").code
         == 3
