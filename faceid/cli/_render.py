@@ -221,7 +221,7 @@ def active_threshold(policy: PolicyState) -> str:
         rates.append(f"misses {policy.miss_rate:.1%} of photos")
     if not policy.held:
         rates.append("which is more than asked for: the calibration reaches no farther")
-    holds = "" if policy.population is None else f" (for {policy.population})"
+    holds = "" if policy.population is None else f"; these rates hold for {policy.population}"
     return f"threshold {policy.threshold:.3f} {asked}: {', '.join(rates)}{holds}"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from faceid.decision.thresholds import fmr_at_distance, fmr_interval_at_distance
-from faceid.errors import InputError
+from faceid.errors import InputError, UsageError
 from faceid.evaluation.data.material import Material
 from faceid.evaluation.findings import Alike
 from faceid.evaluation.protocols.cohorts import Attributes, crossed, read_attributes
@@ -27,12 +27,18 @@ def alike_curve(
 ) -> tuple[AlikeCurve | None, tuple[Caveat, ...]]:
     """The FMR among people of one kind by the table `attributes`, or among nearest halves without one.
 
-    Both people of a comparison have the same value in every column of the table. None, with a caveat, for pairs and
-    scores, whose people are unknown, and for too few people. Raises InputError for a file that is no such table, and
-    if nobody in the data is in it.
+    Both people of a comparison have the same value in every column of the table. None for pairs and scores, whose
+    people are unknown, and, with a caveat, for too few people. Raises InputError for a file that is no such table, and
+    if nobody in the data is in it; UsageError for a table with pairs or scores.
     """
     if material.collection is None or material.pairs is None or material.comparisons.people is None:
-        return None, (Caveat("no_alike", "people who are alike were not compared: DATA has no templates"),)
+        if attributes is not None:
+            raise UsageError(
+                f"{material.data.source} has no templates of people",
+                remedy="needs_people",
+                protocol="--attributes",
+            )
+        return None, ()
     names = sorted(set(material.collection.names))
     table = None if attributes is None else read_attributes(attributes)
     vectors, identity, people = (
