@@ -104,7 +104,7 @@ def _calibration(
         ambiguity_margin=0.0 if own is None else own.ambiguity_margin,
         evidence=thinned(fit_evidence(data.mated.sample, data.non_mated.sample)),
         data_sha256=material.data.sha256,
-        population=f"people like those of {source}",
+        population=f"the people of {source}",
         alike=alike,
     )
 

@@ -1,7 +1,7 @@
 """Computes the FMR among people who are alike: of one sex and group, or the nearer half of each person's crowd.
 
 Strangers of one sex and ethnic group are nearer to each other than strangers at large. The FMR over all people hides
-that: most of its comparisons are between people whom nobody would confuse.
+that: most of its comparisons are between people who look nothing alike.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _BINS = 4096
 
 
 def of_one_kind(kinds: Sequence[Hashable | None]) -> Bools:
-    """Who is alike by attributes: (k, k), true for two people of one kind. None means unknown: like nobody."""
+    """Who is alike by attributes: (k, k), true for two people of one kind. None means unknown: alike to no other."""
     known = [kind for kind in dict.fromkeys(kinds) if kind is not None]
     numbers = np.array([-1 if kind is None else known.index(kind) for kind in kinds])
     alike = (numbers[:, None] == numbers[None, :]) & (numbers >= 0)[:, None]

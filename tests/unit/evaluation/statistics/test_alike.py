@@ -108,7 +108,7 @@ def test_the_nearest_half_is_counted_for_each_person() -> None:
         assert min(near) >= max(far)
 
 
-def test_unknown_kinds_are_like_nobody() -> None:
+def test_unknown_kinds_are_alike_to_no_other() -> None:
     alike = of_one_kind([("female", "a"), None, ("female", "a"), None, ("male", "a")])
     assert np.argwhere(alike).tolist() == [[0, 2], [2, 0]]
 
