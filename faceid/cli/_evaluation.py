@@ -140,6 +140,18 @@ def tell_rates(output: Output, findings: Findings) -> None:
         output.line(", ".join(parts))
 
 
+def tell_alike(output: Output, findings: Findings) -> None:
+    """The FMR among people who are alike, at the proposed threshold."""
+    found = findings.alike
+    if found is None or findings.proposed is None:
+        return
+    value, ends = cells(found.fmr)
+    output.line(
+        f"at threshold {findings.proposed.threshold:.4f} FMR among alike is {value} ({ends}):"
+        f" {found.population}; {found.non_mated:,} non-mated comparisons of {found.people:,} people"
+    )
+
+
 def tell_searches(output: Output, findings: Findings) -> None:
     """FPIR by the size of the gallery, predicted and observed."""
     output.table(

@@ -214,16 +214,18 @@ def active_threshold(policy: PolicyState) -> str:
     if policy.identities is not None:
         asked += f" with {counted(policy.identities, 'identity', 'identities')}"
     rates = [f"FMR {shown(policy.fmr, 'fmr')}"] if policy.fmr is not None else ["no calibration"]
-    if policy.fmr_alike is not None:
-        rates.append(f"FMR among alike {shown(policy.fmr_alike, 'fmr')}")
     if policy.fpir is not None:
         rates.append(f"FPIR {shown(policy.fpir, 'fmr')}")
     if policy.miss_rate is not None:
         rates.append(f"misses {policy.miss_rate:.1%} of photos")
     if not policy.held:
         rates.append("which is more than asked for: the calibration reaches no farther")
-    holds = "" if policy.population is None else f" (for {policy.population})"
-    return f"threshold {policy.threshold:.3f} {asked}: {', '.join(rates)}{holds}"
+    parts = [f"threshold {policy.threshold:.3f} {asked}: {', '.join(rates)}"]
+    if policy.population is not None:
+        parts.append(f"measured on {policy.population}")
+    if policy.fmr_alike is not None:
+        parts.append(f"FMR among alike {shown(policy.fmr_alike, 'fmr')}")
+    return "; ".join(parts)
 
 
 def as_evidence(llr: float | None) -> str | None:

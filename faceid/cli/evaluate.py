@@ -175,15 +175,22 @@ def cohorts(
         ),
     ],
     data: shared.DataSet = None,
+    across: Annotated[
+        bool,
+        typer.Option(
+            "--across", help="Show the FMR across each two groups too, after the rows within groups."
+        ),
+    ] = False,
     threshold: Threshold = None,
     fmr: Fmr = None,
     report: shared.Report = None,
     seed: shared.Seed = 0,
     min_face: MinFace = None,
 ) -> None:
-    """Compare error rates between groups of people, and across them (demographic differentials).
+    """Compare error rates between groups of people (demographic differentials).
 
-    One threshold applies to all groups, by default that of FMR 1e-4 over all people.
+    Groups are those of each attribute, and of all attributes crossed, such as sex x group. One threshold applies to all
+    groups, by default that of FMR 1e-4 over all people.
     """
     from faceid.evaluation.protocols import experiments
 
@@ -191,7 +198,7 @@ def cohorts(
     output, findings = _evaluated(
         context,
         lambda material, rng, command: experiments.cohorts(
-            material, attributes, target, rng, command=command
+            material, attributes, target, rng, command=command, across=across
         ),
         data=data,
         report=report,
@@ -214,12 +221,15 @@ def cohorts(
             for row in findings.cohorts
         ],
     )
+    shared.tell_alike(output, findings)
     for found in findings.differentials:
         for kind, ratio, worst in (
             ("FMR", found.fmr_ratio, found.fmr_worst),
             ("FNMR", found.fnmr_ratio, found.fnmr_worst),
         ):
-            if worst:
+            if not worst and (kind == "FMR" or any(row.fnmr for row in findings.cohorts)):
+                output.line(f"{found.attribute}: no group differs in {kind} beyond the intervals")
+            elif worst:
                 told = (
                     "no errors in the best group"
                     if ratio is None

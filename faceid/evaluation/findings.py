@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from faceid.evaluation.statistics.caveats import Caveat
 from faceid.evaluation.statistics.intervals import Interval, Ratio
+from faceid.networks.calibration import AlikeBy
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +99,8 @@ class CohortRow:
 class Differential:
     """Worst to best group (ISO/IEC 19795-10): the ratio of FMR, and of FNMR; None if the best has no errors.
 
-    The intervals are for the two groups observed as worst and best: among many groups with one true rate some pair is
-    far apart by chance.
+    A worst group is "" if the rates of all groups are equal within their intervals. The intervals of the ratios are for
+    the two groups observed as worst and best: among many groups with one true rate some pair is far apart by chance.
     """
 
     attribute: str
@@ -107,6 +108,17 @@ class Differential:
     fmr_worst: str
     fnmr_ratio: Ratio | None
     fnmr_worst: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """The FMR among people who are alike, at the proposed threshold; `chosen_by` and `population` as in AlikeCurve."""
+
+    chosen_by: AlikeBy
+    population: str
+    people: int
+    non_mated: int
+    fmr: Interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +217,7 @@ class Findings:
     by_threshold: tuple[GalleryPoint, ...] = ()
     cohorts: tuple[CohortRow, ...] = ()
     differentials: tuple[Differential, ...] = ()
+    alike: Alike | None = None
     nearest: tuple[NotablePair, ...] = ()
     farthest: tuple[NotablePair, ...] = ()
     health: tuple[Health, ...] = ()

@@ -170,6 +170,52 @@ def test_a_policy_is_put_in_force(faceid: Faceid, people: Path, scores: Path, db
     assert found["threshold"] == pytest.approx(threshold, rel=1e-6)
 
 
+def test_both_rates_of_a_gallery_are_its_own_after_a_calibration(
+    faceid: Faceid, people: Path, tmp_path: Path
+) -> None:
+    faceid("enroll", "--each-folder", people)
+    card = faceid("--json", "policy", "show").objects[0]
+    assert card["alike"]["data"].startswith("computed")
+    found = faceid("--json", "calibrate", people, "--fmr", "0.05", "--put")
+    assert found.code == 0, found.err
+    alike = found.object["alike"]
+    # Three photos each of six people: half of the comparisons of each with five others, rounded up.
+    assert (alike["chosen_by"], alike["people"], alike["non_mated"]) == ("nearest half", 6, 81)
+    report = faceid("--json", "policy", "show").objects[0]
+    assert (report["alike"]["people"], report["alike"]["non_mated"]) == (6, 81)
+    assert str(people) in report["policy"]["population"]
+    assert report["policy"]["fmr_alike"] >= report["policy"]["fmr"]
+    assert "FMR among alike" in faceid("calibrate", people, "--fmr", "0.05").out
+    # A rate among alike is then read from the gallery's own curve.
+    ran = faceid("--json", "policy", "set", "--fmr-alike", "0.1")
+    assert (ran.code, ran.object["policy"]["kind"]) == (0, "fmr_alike"), ran.err
+    assert ran.object["alike"]["people"] == 6
+
+    table = tmp_path / "attributes.csv"
+    table.write_text("identity,sex,group\n" + "".join(f"{name},f,{name[0] < 'd'}\n" for name in PEOPLE))
+    by_attributes = faceid("--json", "calibrate", people, "--fmr", "0.05", "--attributes", table).object[
+        "alike"
+    ]
+    assert (by_attributes["chosen_by"], by_attributes["non_mated"]) == ("attributes", 54)
+    assert by_attributes["population"].startswith("people of one sex and group")
+
+
+def test_scores_have_no_rate_among_alike(faceid: Faceid, people: Path, scores: Path, tmp_path: Path) -> None:
+    faceid("enroll", "--each-folder", people)
+    ran = faceid("--json", "calibrate", scores, "--fmr", "0.01", "--put")
+    assert (ran.code, ran.object["alike"]) == (0, None), ran.err
+    assert faceid("--json", "policy", "show").objects[0]["policy"]["fmr_alike"] is None
+    refused = faceid("--json", "verify", "alice", next(people.rglob("*.png")), "--fmr-alike", "0.01")
+    assert (refused.code, refused.object["error"]["code"]) == (2, "no_alike_curve")
+    assert "faceid calibrate DATA --put" in refused.object["error"]["hint"]
+    table = tmp_path / "attributes.csv"
+    table.write_text("identity,sex\nalice,f\n")
+    assert faceid("calibrate", scores, "--fmr", "0.01", "--attributes", table).code == 2
+    table.write_text("identity,sex\nnobody,f\n")
+    ran = faceid("calibrate", people, "--fmr", "0.05", "--attributes", table)
+    assert (ran.code, "no person in the data has all attributes" in ran.err) == (3, True)
+
+
 def test_another_models_data_are_not_put_in_force(
     faceid: Faceid, people: Path, scores: Path, tmp_path: Path, db: Path
 ) -> None:
@@ -416,14 +462,16 @@ def test_cohorts(faceid: Faceid, people: Path, tmp_path: Path) -> None:
     table = tmp_path / "attributes.csv"
     table.write_text("identity,shirt\n" + "".join(f"{name},{name[0] < 'd'}\n" for name in PEOPLE))
     found = evaluated(faceid, "cohorts", people, "--attributes", table, "--threshold", "1.0")
-    assert [(row["group"], row["against"]) for row in found["cohorts"]] == [
-        ("False", None),
-        ("False", "True"),
-        ("True", None),
-    ]
-    assert [row["non_mated"] for row in found["cohorts"]] == [27, 81, 27]
+    assert [(row["group"], row["against"]) for row in found["cohorts"]] == [("False", None), ("True", None)]
+    assert [row["non_mated"] for row in found["cohorts"]] == [27, 27]
     assert found["differentials"][0]["attribute"] == "shirt"
-    assert "worst FMR in" in faceid("evaluate", "cohorts", people, "--attributes", table, "--fmr", "0.05").out
+    assert (found["alike"]["chosen_by"], found["alike"]["non_mated"]) == ("attributes", 54)
+    across = evaluated(faceid, "cohorts", people, "--attributes", table, "--threshold", "1.0", "--across")
+    assert [row["against"] for row in across["cohorts"]] == [None, None, "True"]
+    assert across["cohorts"][-1]["non_mated"] == 81
+    told = faceid("evaluate", "cohorts", people, "--attributes", table, "--fmr", "0.05").out
+    assert "shirt: no group differs in FMR beyond the intervals" in told
+    assert "FMR among alike" in told
     assert (
         faceid("evaluate", "cohorts", people, "--attributes", tmp_path / "gone.csv", "--fmr", "0.05").code
         == 3

@@ -13,7 +13,8 @@ from faceid.evaluation.data.material import Material
 from faceid.evaluation.data.photos import Collection
 from faceid.evaluation.findings import Findings, GalleryPoint, OpenSet, OperatingRow, SearchCurve
 from faceid.evaluation.protocols import trials
-from faceid.evaluation.protocols.cohorts import by_group, read_attributes
+from faceid.evaluation.protocols.alike import by_attributes
+from faceid.evaluation.protocols.cohorts import by_group, read_attributes, with_crossing
 from faceid.evaluation.protocols.evaluation import blank, describe
 from faceid.evaluation.protocols.goals import DEFAULT_FMR, at_fmr, predicted, row
 from faceid.evaluation.protocols.identification import Searches, fnir, fpir, rank_k
@@ -130,9 +131,18 @@ def one_shot(
 
 
 def cohorts(
-    material: Material, attributes: Path, target: Target, rng: np.random.Generator, *, command: str
+    material: Material,
+    attributes: Path,
+    target: Target,
+    rng: np.random.Generator,
+    *,
+    command: str,
+    across: bool = False,
 ) -> Findings:
-    """Error rates by group at one threshold: FMR and FNMR within groups, FMR across them, worst to best."""
+    """Error rates by group at one threshold: FMR and FNMR within groups, and worst to best.
+
+    Groups are those of each attribute, and of all attributes crossed. With `across`, FMR across groups too.
+    """
     collection = _templates(material, "cohorts")
     assert material.pairs is not None
     assert material.comparisons.people is not None
@@ -140,10 +150,21 @@ def cohorts(
     names = sorted(set(collection.names))
     proposed = at_target(material, target, rng, 1)
     rows, differentials, caveats = by_group(
-        material.pairs, material.comparisons.people, names, table, proposed.threshold
+        material.pairs,
+        material.comparisons.people,
+        names,
+        with_crossing(table),
+        proposed.threshold,
+        across=across,
     )
     found = describe(blank(material, "Cohorts", command), material, proposed, rng, identities=len(names))
-    return replace(found, cohorts=rows, differentials=differentials, caveats=(*found.caveats, *caveats))
+    return replace(
+        found,
+        cohorts=rows,
+        differentials=differentials,
+        alike=by_attributes(material, table, proposed.threshold),
+        caveats=(*found.caveats, *caveats),
+    )
 
 
 def at_target(material: Material, target: Target, rng: np.random.Generator, identities: int) -> OperatingRow:

@@ -71,7 +71,9 @@ def values_of(findings: Findings) -> dict[str, object]:
     return {
         "title": findings.title,
         "findings": findings,
-        "differentials": [found for found in findings.differentials if found.fmr_ratio is not None],
+        "differentials": [
+            found for found in findings.differentials if found.fmr_ratio is not None and found.fmr_worst
+        ],
         "measured_on": _measured_on(findings),
         "measures": list(_measures(findings)),
         "operating": _operating(findings),
