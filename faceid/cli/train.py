@@ -47,7 +47,7 @@ def run(
         typer.Option(
             "--network",
             metavar="light|mobilefacenet|dlib-resnet|inception-resnet-v1",
-            help="Train this network from scratch. Default: fine-tune --model, or the default network.",
+            help="Train this network from scratch. Default: fine-tune --model, or the network of a new gallery.",
             show_default=False,
         ),
     ] = None,
