@@ -18,6 +18,7 @@ Metric: TypeAlias = Literal["cosine", "euclidean"]
 SourceKind: TypeAlias = Literal["package", "url", "npm", "file"]
 Colour: TypeAlias = Literal["rgb", "bgr"]
 Layout: TypeAlias = Literal["nchw", "nhwc"]
+Terms: TypeAlias = Literal["research"]
 
 FileName: TypeAlias = Annotated[
     str, Meta(pattern=r"^[^/\\]*[^/\\\s][^/\\]*\Z", description="a file name without directories")
@@ -88,7 +89,11 @@ class Accuracy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """A network that makes templates. `backbone` is its kind: see `faceid.networks.kinds`."""
+    """A network that makes templates. `backbone` is its kind: see `faceid.networks.kinds`.
+
+    With `terms` "research" the publisher allows non-commercial research only; then `licence_note` says so in words, and
+    `faceid.networks.weights.pull` fetches the weights only for a caller who accepts that.
+    """
 
     name: Text
     backbone: Text
@@ -99,6 +104,7 @@ class Card:
     description: Text
     licence: Text
     licence_note: Text | None = None
+    terms: Terms | None = None
     source_url: Text
     weights: Weights
     tensor: TensorFormat | None = None
@@ -110,7 +116,7 @@ class Card:
 class LivenessCard:
     """A network that distinguishes live faces from presentation attacks.
 
-    Its input is a square of `scale` times the side of the face's box, at `input_size` pixels.
+    Its input is a square of `scale` times the side of the face's box, at `input_size` pixels. `terms` as of `Card`.
     """
 
     name: Text
@@ -120,6 +126,7 @@ class LivenessCard:
     description: Text
     licence: Text
     licence_note: Text | None = None
+    terms: Terms | None = None
     source_url: Text
     weights: Weights
     accuracy: tuple[Accuracy, ...] = ()

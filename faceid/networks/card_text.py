@@ -9,7 +9,7 @@ from typing import Any
 
 from faceid.documents import BadDocument, Positive, Sha256, Text, as_type, parse_toml
 from faceid.networks.calibration import check_calibration
-from faceid.networks.card import Card, FileName, LivenessCard, SourceKind, Weights, WeightsSource
+from faceid.networks.card import AnyCard, Card, FileName, LivenessCard, SourceKind, Weights, WeightsSource
 from faceid.networks.errors import BadCard, WeightsAltered
 from faceid.networks.files import sha256_of, write_whole
 from faceid.networks.kinds import Makes, NetworkKind, find_kind, known_kinds
@@ -68,6 +68,7 @@ def read_card(text: str, where: str, *, file: Path | None = None, folder: Path |
         elif isinstance(weights, dict):
             values["weights"] = _weights_of(weights, where, folder)
         card = as_type(values, Card, where)
+        _check_terms(card, where)
         kind = _kind(card.backbone, "templates", where)
         if kind.needs_tensor != (card.tensor is not None):
             raise BadDocument(
@@ -92,6 +93,7 @@ def read_liveness_card(text: str, where: str) -> LivenessCard:
         if isinstance(weights := values.get("weights"), dict):
             values["weights"] = _weights_of(weights, where, None)
         card = as_type(values, LivenessCard, where)
+        _check_terms(card, where)
         _kind(card.backbone, "liveness", where)
     except BadDocument as error:
         raise BadCard(str(error), remedy="correct_card") from error
@@ -168,6 +170,12 @@ def _check_source(source: WeightsSource, key: str, where: str, *, files: bool) -
         raise BadDocument(f"{where}: {key}member {problem}")
 
 
+def _check_terms(card: AnyCard, where: str) -> None:
+    # The words are what a user accepts.
+    if card.terms is not None and card.licence_note is None:
+        raise BadDocument(f"{where}: licence_note is missing: it says what terms means")
+
+
 def _kind(name: str, makes: Makes, where: str) -> NetworkKind:
     kind = find_kind(name)
     if kind is None or kind.makes != makes:
@@ -186,6 +194,7 @@ def _render(card: Card) -> str:
         f"description = {_text(card.description)}",
         f"licence = {_text(card.licence)}",
         *([f"licence_note = {_text(card.licence_note)}"] if card.licence_note else []),
+        *([f"terms = {_text(card.terms)}"] if card.terms else []),
         f"source_url = {_text(card.source_url)}",
         "",
         "[weights]",

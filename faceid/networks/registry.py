@@ -11,7 +11,13 @@ from functools import cache
 from pathlib import Path
 
 from faceid.documents import BadDocument, read_text
-from faceid.networks.calibration import Calibration, CalibrationPoint, EvidencePoint, write_calibration
+from faceid.networks.calibration import (
+    AlikeCurve,
+    Calibration,
+    CalibrationPoint,
+    EvidencePoint,
+    write_calibration,
+)
 from faceid.networks.card import Accuracy, AnyCard, Card, LivenessCard, TensorFormat, Weights, WeightsSource
 from faceid.networks.card_text import read_card, read_liveness_card
 from faceid.networks.errors import BadCard, UnknownModel, WeightsMissing
@@ -21,6 +27,7 @@ from faceid.networks.weights import Status, status
 __all__ = [
     "FAKE",
     "Accuracy",
+    "AlikeCurve",
     "AnyCard",
     "Calibration",
     "CalibrationPoint",

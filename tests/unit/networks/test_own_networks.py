@@ -107,6 +107,7 @@ def test_a_card_is_written_as_it_is_read(own: Path) -> None:
         registry.card("mine", own),
         description='of "us" \\ Zoë 😀',
         licence_note="a note",
+        terms="research",
         accuracy=(Accuracy("TMR at FMR 0.001", 0.25, "12 photos", "measured"),),
     )
     write_card(own / "mine.toml", card)
