@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from faceid.app import factories
+from faceid.app import factories, network_choice
 from faceid.config import Settings
 from faceid.distribution import VERSION
 from faceid.errors import FaceIDError, GalleryError, ModelError
@@ -19,12 +19,15 @@ from faceid.gallery.opening import is_absent, open_gallery
 from faceid.networks import registry
 from faceid.results import CheckResult, Problem
 from faceid.runtime import devices
+from faceid.types import ModelKey
 
 LEAST_FREE_BYTES = 200 * 2**20
 """The least free disk space: below it a model cannot be pulled, and the database may soon fail to grow."""
 
 NAMED = 5
 """The most people that a check names."""
+
+NETWORK_CHOICE = "choice of network"
 
 Area: TypeAlias = Literal["model", "gallery"]
 
@@ -116,6 +119,7 @@ def _gallery(settings: Settings) -> Iterator[tuple[Area, CheckResult]]:
             yield "gallery", _to_do("gallery", Problem("not_enrolled", f"{settings.db}: not there yet"))
         else:
             yield "gallery", CheckResult("gallery", False, str(error), Problem.of(error))
+        yield "model", _network_choice(None, 0, settings)
         return
     try:
         yield "gallery", _check("gallery", partial(_contents, gallery))
@@ -124,8 +128,26 @@ def _gallery(settings: Settings) -> Iterator[tuple[Area, CheckResult]]:
         yield "gallery", _unconfirmed(gallery)
         if gallery.model is not None:
             yield "model", _check("gallery model", partial(_gallery_model, gallery, settings))
+        yield "model", _network_choice(gallery.model, gallery.identity_count(), settings)
     finally:
         gallery.close()
+
+
+def _network_choice(pinned: ModelKey | None, identities: int, settings: Settings) -> CheckResult:
+    """The network of the gallery, or of a new one, beside the recommended network."""
+    model = None if pinned is None else pinned.name
+    try:
+        cost = (
+            network_choice.fallback_cost(settings)
+            if model is None
+            else network_choice.many_misses(model, identities, settings)
+        )
+        if cost is not None:
+            return _to_do(NETWORK_CHOICE, cost)
+        return CheckResult(NETWORK_CHOICE, True, network_choice.in_use(model, identities, settings))
+    except ModelError as error:
+        # `gallery model` is the check that fails for it.
+        return CheckResult(NETWORK_CHOICE, True, f"unknown: {error}")
 
 
 def _contents(gallery: Gallery) -> str:

@@ -26,6 +26,7 @@ from faceid.results import (
     CompareResult,
     EnrollResult,
     IdentifyResult,
+    Problem,
     RemoveResult,
     VerifyResult,
 )
@@ -62,20 +63,23 @@ class FaceID:
         min_face: float | None = None,
         detector: str | None = None,
         notify: Callable[[str], None] | None = None,
+        advise: Callable[[Problem], None] | None = None,
         settings: Settings | None = None,
     ) -> None:
         """Open nothing yet. `Settings.load` describes `db`, `model` and `device` and their defaults.
 
         `min_face` is the smallest face to detect, pixels (None: by the size of the image). `detector` is a name of the
         detector registry (None: the detector of the model). A calibration is valid for the detector that it was made
-        with. `notify` is called with one-line notes, such as the chosen device, from any thread. `settings` replace
-        `db`, `model` and `device`.
+        with. `notify` is called with one-line notes, such as the chosen device, from any thread. `advise` is called
+        when another network would miss clearly less (default: `notify` with the message). `settings` replace `db`,
+        `model` and `device`.
         """
         self.services = Services(
             Settings.load(db=db, model=model, device=device) if settings is None else settings,
             min_face=min_face,
             detector=detector,
             notify=notify,
+            advise=advise,
         )
         self.people = People(self.services)
         self.policies = GalleryPolicies(self.services)

@@ -78,7 +78,9 @@ class Session:
         """The system, ready for this command."""
         from faceid.app.faceid import FaceID
 
-        return FaceID(settings=self.settings, min_face=min_face, notify=self.output.note)
+        return FaceID(
+            settings=self.settings, min_face=min_face, notify=self.output.note, advise=self.output.advise
+        )
 
 
 def make_session(

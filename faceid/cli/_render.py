@@ -102,6 +102,11 @@ class Output:
         if not self.quiet:
             self._stderr.print(f"faceid: {text}", markup=False, highlight=False, soft_wrap=True)
 
+    def advise(self, problem: Problem) -> None:
+        """Print a problem that does not change the outcome as a note, with what to do about it."""
+        advice = hint_for(problem)
+        self.note(message_of(problem) + (f": {advice}" if advice else ""))
+
     def error(self, error: FaceIDError) -> None:
         """Print an error on stderr in one line, and with --json on stdout as well."""
         self.count(exit_code_of(error))

@@ -144,6 +144,7 @@ def run(
                 warn=watch.warn,
             )
             told(output, results, watch, rows, named=name is None)
+        system.services.advise_on_size()
         totals = summary(watch.tally, name, templates=system.services.gallery().template_count(name))
     told_totals = plain(totals)
     if not totals.already_enrolled:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from faceid.cli._options import session_of
-from faceid.config import write_default_model
+from faceid.config import RECOMMENDED_MODEL, write_default_model
 
 NAME = "models"
 
@@ -31,7 +31,7 @@ def run(context: typer.Context) -> None:
     for info in infos:
         session.output.emit(info)
     session.output.table(
-        ["name", "kind", "dim", "metric", "input", "weights", "default", "licence", "source"],
+        ["name", "kind", "dim", "metric", "input", "weights", "use", "licence", "source"],
         [
             (
                 info.name,
@@ -40,7 +40,7 @@ def run(context: typer.Context) -> None:
                 info.metric,
                 f"{info.input_size} px",
                 info.weights,
-                "yes" if info.default else "",
+                ", ".join(word for word in ("default", "recommended") if getattr(info, word)),
                 info.licence,
                 info.source,
             )
@@ -52,7 +52,12 @@ def run(context: typer.Context) -> None:
 @app.command("pull")
 def pull(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The network: see `faceid models`.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", help="The network: see `faceid models`. Without it, the recommended one."
+        ),
+    ] = RECOMMENDED_MODEL,
     from_file: Annotated[
         Path | None,
         typer.Option(
@@ -68,7 +73,10 @@ def pull(
     ] = False,
     default: Annotated[bool, typer.Option("--default", help="Make new galleries use this network.")] = False,
 ) -> None:
-    """Fetch, check and keep the weights of one network. An interrupted download continues."""
+    """Fetch, check and keep the weights of one network. An interrupted download continues.
+
+    The sources of the network are tried in order.
+    """
     from faceid.networks import registry, weights
 
     session = session_of(context)
@@ -84,6 +92,7 @@ def pull(
             settings.weights_dir,
             from_file=from_file,
             progress=advance,
+            notify=output.note,
             accept_terms=accept_terms,
         )
     if default:

@@ -47,7 +47,7 @@ def run(
         typer.Option(
             "--network",
             metavar="light|mobilefacenet|dlib-resnet|inception-resnet-v1",
-            help="Train this network from scratch. Default: fine-tune --model, or the default network.",
+            help="Train this network from scratch. Default: fine-tune --model, or the network of a new gallery.",
             show_default=False,
         ),
     ] = None,
@@ -178,6 +178,7 @@ def run(
     continues when the command is repeated. Needs `pip install "faceid-verify[train]"`.
     """
     from faceid.app import factories
+    from faceid.app.network_choice import network_of_new_gallery
     from faceid.cli._training_bar import TrainingBar
     from faceid.errors import UsageError
     from faceid.runtime import devices
@@ -212,7 +213,7 @@ def run(
         device=device,
         processes=processes,
     )
-    model = session.settings.model or session.settings.default_model
+    model = network_of_new_gallery(session.settings)
     detector = factories.make_detector(model, device, min_face, runtime=session.settings.runtime)
     with told.progress("looking") as advance:
         ready = prepare(order, detector, factories.make_crew(model, device), advance, told.note)

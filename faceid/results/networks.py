@@ -45,7 +45,11 @@ class TrainResult:
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """A network that has a card. A liveness network makes no templates: its `dim` and `metric` are None."""
+    """A network that has a card. A liveness network makes no templates: its `dim` and `metric` are None.
+
+    New galleries use the network with `default`. The one with `recommended` is the best that faceid may give to all
+    users.
+    """
 
     name: str
     dim: int | None
@@ -57,6 +61,7 @@ class ModelInfo:
     sha256: str | None
     default: bool
     kind: Literal["recognition", "liveness"]
+    recommended: bool
 
 
 @dataclass(frozen=True, slots=True)
