@@ -33,12 +33,12 @@ HINTS: Final[Mapping[str, str]] = {
     "save_as_utf8": "save it as CSV in UTF-8",
     # Faces and enrolment
     "another_photo": "use another photo",
-    "choose_one_face": "crop the photo to one person, or choose one with --multi-face",
+    "choose_one_face": "crop the photo to one person, or choose one with --subject",
     "face_too_small": "use a photo where the face is larger, or lower --min-face",
     "identity_conflict": "check whose face it is; use --on-conflict accept if you are sure",
     "low_quality": "take a sharp, evenly lit photo from the front, or lower --quality",
     "multiple_faces": "crop the photo to one person",
-    "no_calibration": "use --multi-face largest, or a calibrated network",
+    "no_calibration": "use --subject largest, or a calibrated network",
     "no_face": "use a photo that shows a face",
     "quality_levels": "choose {levels} or a number from 0 to 1",
     # Streams

@@ -261,9 +261,15 @@ def test_a_second_name_is_told(faceid: Faceid, photo: Photo) -> None:
 
 def test_of_several_faces(faceid: Faceid, photo: Photo) -> None:
     both = photo(ALICE, BOB)
-    assert "choose one with --multi-face" in faceid("enroll", "--name", "alice", both).err
+    assert "choose one with --subject" in faceid("enroll", "--name", "alice", both).err
+    assert "2 faces, and none is clearly the subject" in faceid("enroll", "--name", "alice", both).err
     faceid("enroll", "--name", "alice", photo(ALICE))
-    ran = faceid("--json", "enroll", "--name", "alice", "--multi-face", "all", both)
+    for number, name in enumerate(("--subject", "--multi-face")):
+        ran = faceid("--json", "enroll", "--name", "alice", name, "all", photo(ALICE, BOB))
+        assert (ran.code, ran.objects[0]["status"], ran.objects[0]["faces"]) == (0, "enrolled", 2), number
+    ran = faceid("--json", "enroll", "--name", "alice", "--multi-face", "reject", photo(ALICE, BOB))
+    assert (ran.code, ran.objects[0]["reason"]) == (3, "multiple_faces")
+    ran = faceid("--json", "enroll", "--name", "alice", "--subject", "all", both)
     assert (ran.code, ran.objects[0]["status"], ran.objects[0]["faces"]) == (0, "enrolled", 2)
 
 
@@ -277,6 +283,9 @@ def test_few_templates_are_kept(faceid: Faceid, photo: Photo) -> None:
         "skipped": 2,
         "failed": 0,
         "templates": 2,
+        "people_enrolled": 1,
+        "people_without_template": [],
+        "reasons_without_template": {},
     }
     assert [item["problem"]["code"] for item in ran.objects[:-1] if item["problem"]] == ["redundant"] * 2
 
@@ -285,6 +294,7 @@ def test_few_templates_are_kept(faceid: Faceid, photo: Photo) -> None:
     "arguments",
     [
         ["--multi-face", "some"],
+        ["--subject", "some"],
         ["--on-conflict", "shrug"],
         ["--on-conflict", "ask"],
         ["--max-templates", "0"],
