@@ -220,7 +220,7 @@ def tell_people(output: Output, totals: EnrollSummary, loose: Sequence[str]) -> 
         people = len(without) + totals.people_enrolled
         output.line(
             f"{len(without):,} of {counted(people, 'person', 'people')} {'has' if people == 1 else 'have'} no template"
-            f" ({why}): {_first(without)}"
+            f" ({why}): {_first(without)}{' (--json names all)' if len(without) > NAMED else ''}"
         )
     elif totals.people_enrolled > 1:
         output.line(f"all {totals.people_enrolled:,} people have a template")

@@ -48,13 +48,23 @@ def verification(
     images: shared.Images = None,
     report: shared.Report = None,
     seed: shared.Seed = 0,
-    subject: Subject = "centre",
+    subject: Annotated[
+        str | None,
+        typer.Option(
+            "--subject",
+            metavar="largest|centre|only",
+            help="As for `verify`. Default: centre for a list in LFW's format, whose photos are cut out around the "
+            "labelled person; largest for any other.",
+            show_default=False,
+        ),
+    ] = None,
     min_face: MinFace = None,
 ) -> None:
     """Verify listed pairs in K folds, as in LFW: each at the threshold that is best on the others.
 
     Every pair counts. A pair is an error where a photo of it has no template.
     """
+    from faceid.evaluation.data.pair_files import in_lfw_format
     from faceid.evaluation.protocols import experiments
 
     output, findings = _evaluated(
@@ -64,7 +74,7 @@ def verification(
         images=images,
         report=report,
         seed=seed,
-        subject=subject,
+        subject=subject or ("centre" if in_lfw_format(data) else "largest"),
         min_face=min_face,
     )
     if findings.folds is not None:

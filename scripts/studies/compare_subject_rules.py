@@ -133,7 +133,7 @@ def placed(box: Sequence[float], score: float) -> Face:
 
 
 def moved(face: Face, by: NDArray[np.float64]) -> Face:
-    return placed(np.array(face.box) - np.tile(by, 2), face.score)
+    return placed((np.array(face.box) - np.tile(by, 2)).tolist(), face.score)
 
 
 def crop(scene: Scene, rng: np.random.Generator) -> Scene | None:

@@ -56,6 +56,11 @@ class PairSet:
     contradictions: int
 
 
+def in_lfw_format(data: str | None) -> bool:
+    """Whether DATA of the command line names a list in LFW's format rather than a CSV, by its suffix."""
+    return data is not None and Path(data).suffix.lower() in (".txt", "") and Path(data).is_file()
+
+
 def read_pairs(path: Path, images: Path) -> list[Pair]:
     """The pairs of a file, with paths below `images`. InputError with the line for any other file."""
     try:
