@@ -73,6 +73,7 @@ def compare(
         similarity=decision.similarity,
         threshold=decision.threshold,
         fmr=decision.fmr,
+        fmr_alike=decision.fmr_alike,
         llr=decision.llr,
         policy=state_of(policy),
     )
@@ -98,6 +99,7 @@ def _verify(
         similarity=decision.similarity,
         threshold=decision.threshold,
         fmr=decision.fmr,
+        fmr_alike=decision.fmr_alike,
         llr=decision.llr,
         policy=state_of(policy),
     )
@@ -182,6 +184,7 @@ def _face_result(observation: Observation, decision: Decision, top: int) -> Face
         similarity=decision.similarity,
         threshold=decision.threshold,
         fmr=decision.fmr,
+        fmr_alike=decision.fmr_alike,
         llr=decision.llr,
         candidates=decision.candidates[:top],
     )

@@ -10,7 +10,19 @@ from cli_runs import ALICE, BOB, Faceid, Photo
 from faceid.recognition.detect.fake import draw_face
 
 VERIFY_FIELDS = [
-    *("path", "name", "decision", "verified", "distance", "similarity", "threshold", "fmr", "llr", "policy"),
+    *(
+        "path",
+        "name",
+        "decision",
+        "verified",
+        "distance",
+        "similarity",
+        "threshold",
+        "fmr",
+        "fmr_alike",
+        "llr",
+    ),
+    "policy",
 ]
 
 
