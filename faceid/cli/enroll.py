@@ -104,8 +104,8 @@ def run(
 ) -> None:
     """Enrol people: one template for each photo, up to --max-templates.
 
-    A duplicate photo is stored once. A photo is refused, with the reason, if it shows no face or several, if the face
-    is too small or too poor, nearer to another identity, or unlike the person's other photos. Repeat an interrupted
+    A duplicate photo is stored once. A photo is refused, with the reason, if it shows no face, or several and no clear
+    subject; if the face is too small or too poor, nearer to another identity, or unlike the person's other photos. Repeat an interrupted
     command to continue it.
     """
     if [each_folder, name, table].count(None) != 2:

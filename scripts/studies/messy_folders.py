@@ -15,7 +15,7 @@ import shutil
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -54,11 +54,19 @@ def main() -> None:
     print(f"written to {arguments.json}")
 
 
+@dataclass(frozen=True)
+class Made:
+    """By which means a folder was made messy, and how many photos it held before."""
+
+    means: str
+    photos: int
+
+
 # -- the folders ---------------------------------------------------------------------------------------------------
 
 
-def make(root: Path, data: Path, people: int, rng: np.random.Generator) -> dict[str, str]:
-    """Folders below `root`, and by which means each was made messy."""
+def make(root: Path, data: Path, people: int, rng: np.random.Generator) -> dict[str, Made]:
+    """Folders below `root`, by name."""
     lfw_people, wild_people = (
         by_person(paths) for paths in (photo_faces.lfw_paths(data), photo_faces.wild_paths(data))
     )
@@ -74,13 +82,13 @@ def make(root: Path, data: Path, people: int, rng: np.random.Generator) -> dict[
             shutil.copy(path, folder)
         means = list(MEANS)[number % len(MEANS)]
         MEANS[means](folder, strangers, rng)
-        made[name] = means
+        made[name] = Made(means, len(paths[:PHOTOS]))
     for number in range(LOOSE):
         shutil.copy(pick(strangers, rng), root / f"loose-{number}.jpg")
     for number in range(EMPTY):
         name = f"empty-{number}"
         (root / name).mkdir()
-        made[name] = "empty folder"
+        made[name] = Made("empty folder", 0)
     return made
 
 
@@ -189,14 +197,18 @@ def enrolled(root: Path, db: Path, network: str) -> tuple[EnrollSummary, list[En
 
 
 def show(
-    network: str, made: dict[str, str], summary: EnrollSummary, results: Sequence[EnrollResult]
+    network: str, made: dict[str, Made], summary: EnrollSummary, results: Sequence[EnrollResult]
 ) -> dict[str, Any]:
     """Tables and the report of one network. It counts whatever statuses and reasons come."""
     without = set(summary.people_without_template)
-    table = Table("means", "people", "without a template", "photos by outcome", "strangers stored")
+    table = Table(
+        *("means", "people", "of one photo", "without a template", "of one photo"),
+        *("photos by outcome", "strangers stored"),
+    )
     rows = []
-    for means in dict.fromkeys(made.values()):
-        names = {name for name, how in made.items() if how == means}
+    for means in dict.fromkeys(one.means for one in made.values()):
+        names = {name for name, one in made.items() if one.means == means}
+        single = {name for name in names if made[name].photos == 1}
         own = [result for result in results if result.name in names]
         outcomes = Counter(result.reason or result.status for result in own)
         strange = [result for result in own if Path(result.path).name.startswith(STRANGER)]
@@ -204,7 +216,9 @@ def show(
         row = {
             "means": means,
             "people": len(names),
+            "single": len(single),
             "without_template": len(names & without),
+            "single_without_template": len(single & without),
             "photos": dict(outcomes.most_common()),
             "strangers": len(strange),
             "strangers_stored": stored,
@@ -212,8 +226,7 @@ def show(
         rows.append(row)
         table.add_row(
             means,
-            str(len(names)),
-            str(len(names & without)),
+            *(str(len(part)) for part in (names, single, names & without, single & without)),
             ", ".join(f"{count} {kind}" for kind, count in outcomes.most_common()),
             f"{stored} of {len(strange)}" if strange else "",
         )
