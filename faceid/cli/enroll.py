@@ -105,8 +105,8 @@ def run(
     """Enrol people: one template for each photo, up to --max-templates.
 
     A duplicate photo is stored once. A photo is refused, with the reason, if it shows no face, or several and no clear
-    subject; if the face is too small or too poor, nearer to another identity, or unlike the person's other photos. Repeat an interrupted
-    command to continue it.
+    subject; if the face is too small or too poor, nearer to another identity, or unlike the person's other photos.
+    Repeat an interrupted command to continue it.
     """
     if [each_folder, name, table].count(None) != 2:
         raise UsageError("give one of --name NAME with photos, --each-folder ROOT, --table FILE")
