@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from faceid.cli._options import MinFace, session_of, writable_directory
+from faceid.cli._options import MinFace, MultiFace, Subject, session_of, subject_from, writable_directory
 from faceid.cli._render import plain
 from faceid.cli._training import start_of, tell
 
@@ -156,14 +156,8 @@ def run(
             show_default=False,
         ),
     ] = None,
-    multi_face: Annotated[
-        str,
-        typer.Option(
-            "--multi-face",
-            metavar="reject|largest",
-            help="With several faces in a photo, take none, or the largest if it is clearly larger.",
-        ),
-    ] = "reject",
+    subject: Subject = "largest",
+    multi_face: MultiFace = None,
     min_face: MinFace = None,
     processes: Annotated[
         int,
@@ -180,13 +174,11 @@ def run(
     from faceid.app import factories
     from faceid.app.network_choice import network_of_new_gallery
     from faceid.cli._training_bar import TrainingBar
-    from faceid.errors import UsageError
     from faceid.runtime import devices
     from faceid.training.run import Order, prepare, require_extra, train
 
     require_extra()
-    if multi_face not in ("reject", "largest"):
-        raise UsageError(f"unknown --multi-face {multi_face!r}", remedy="one_of", known="reject, largest")
+    rule = subject_from(subject, former=multi_face)
     session = session_of(context)
     told = session.output
     asked: dict[str, dict[str, Any]] = {
@@ -208,7 +200,7 @@ def run(
         settings=chosen,
         crops=crops or output / "crops",
         models_dir=session.settings.models_dir,
-        multi_face="reject" if multi_face == "reject" else "largest",
+        subject=rule,
         min_face=min_face,
         device=device,
         processes=processes,
