@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from faceid.config import Settings
 from faceid.networks import registry
+from faceid.networks.own_calibrations import origin_of
 from faceid.results import ModelInfo
 
 
@@ -24,6 +25,8 @@ def model_infos(settings: Settings) -> Iterator[ModelInfo]:
             sha256=card.weights.sha256,
             default=card.name == settings.default_model,
             kind="recognition",
+            terms=card.terms,
+            calibration=None if card.calibration is None else origin_of(card.calibration),
         )
     for liveness in registry.liveness_cards():
         yield ModelInfo(
@@ -37,4 +40,6 @@ def model_infos(settings: Settings) -> Iterator[ModelInfo]:
             sha256=liveness.weights.sha256,
             default=False,
             kind="liveness",
+            terms=liveness.terms,
+            calibration=None,
         )

@@ -14,12 +14,19 @@ from faceid.results.gallery import (
     TransferResult,
 )
 from faceid.results.index import IndexDifference, IndexResult, IndexStatus, IndexVerification, SnapshotInfo
-from faceid.results.networks import CheckResult, ModelInfo, TrainResult
+from faceid.results.networks import (
+    CalibrationResult,
+    CheckResult,
+    MeasuredThreshold,
+    ModelInfo,
+    TrainResult,
+)
 from faceid.results.policies import PolicyReport, PolicyRow, PolicyState, PolicyTransfer
 from faceid.results.problem import Problem, Reason, ReembedReason
 
 __all__ = [
     "AlreadyEnrolled",
+    "CalibrationResult",
     "CheckResult",
     "CompareResult",
     "EnrollResult",
@@ -31,6 +38,7 @@ __all__ = [
     "IndexResult",
     "IndexStatus",
     "IndexVerification",
+    "MeasuredThreshold",
     "ModelInfo",
     "Point",
     "PolicyReport",
