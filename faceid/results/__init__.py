@@ -21,10 +21,11 @@ from faceid.results.networks import (
     ModelInfo,
     TrainResult,
 )
-from faceid.results.policies import PolicyReport, PolicyRow, PolicyState, PolicyTransfer
+from faceid.results.policies import AlikeReport, PolicyReport, PolicyRow, PolicyState, PolicyTransfer
 from faceid.results.problem import Problem, Reason, ReembedReason
 
 __all__ = [
+    "AlikeReport",
     "AlreadyEnrolled",
     "CalibrationResult",
     "CheckResult",

@@ -63,6 +63,7 @@ def calibrate_network(
         ambiguity_margin=_margin(material, points, margin),
         evidence=thinned(fit_evidence(data.mated.sample, data.non_mated.sample)),
         data_sha256=about.sha256,
+        population=f"people like the {about.identities:,} of {about.source}",
     )
 
 

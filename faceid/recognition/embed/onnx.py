@@ -199,7 +199,7 @@ def _mismatch(card: Card, file: Path, complaint: str) -> ModelError:
         f"{file.name} and its card disagree: {complaint}",
         code="bad_card",
         # A user's card lies beside the file; the card of a pulled network is ours.
-        remedy="correct_file" if card.weights.kind == "file" else "report_this",
+        remedy="correct_file" if card.weights.sources[0].kind == "file" else "report_this",
         file=file.with_suffix(".toml").name if card.name.endswith(str(file)) else f"{card.name}.toml",
         path=str(file),
     )

@@ -72,8 +72,8 @@ def test_the_thresholds_are_those_of_all_pairs() -> None:
     one = next(number for number, point in enumerate(calibration.points) if point.fmr == 0.01)
     mine, independent = calibration.points[one], known.points[one]
     assert mine.high - mine.low > 1.2 * (independent.high - independent.low)
-    assert "238 photos" not in calibration.data
     assert "240 photos of 60 people, all pairs" in calibration.data
+    assert calibration.population == "people like the 60 of made up"
     assert calibration.software.endswith(", a test")
     assert len(calibration.evidence) > 1
 
