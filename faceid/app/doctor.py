@@ -17,6 +17,9 @@ from faceid.errors import FaceIDError, GalleryError, ModelError
 from faceid.gallery.gallery import Gallery
 from faceid.gallery.opening import is_absent, open_gallery
 from faceid.networks import registry
+from faceid.networks.calibration import Calibration
+from faceid.networks.card import Card
+from faceid.networks.own_calibrations import origin_of, read_own
 from faceid.results import CheckResult, Problem
 from faceid.runtime import devices
 from faceid.types import ModelKey
@@ -46,10 +49,8 @@ def examine(settings: Settings) -> Iterator[tuple[Area, CheckResult]]:
     )
     yield "model", _check("device", partial(_device, settings))
     for name in registry.names(settings.models_dir):
-        if registry.status(registry.card(name, settings.models_dir), settings.weights_dir) == "available":
-            yield "model", _not_pulled(name)
-        else:
-            yield "model", _check(f"model {name}", partial(_network, name, settings))
+        for check in _model(name, settings):
+            yield "model", check
     for liveness in registry.liveness_cards():
         if registry.status(liveness, settings.weights_dir) == "available":
             yield "model", _not_pulled(liveness.name)
@@ -59,6 +60,28 @@ def examine(settings: Settings) -> Iterator[tuple[Area, CheckResult]]:
     yield "gallery", CheckResult("sqlite", *_sqlite())
     yield from _gallery(settings)
     yield "gallery", _check("disk", partial(_disk, settings.db.file or settings.config_file))
+
+
+def _model(name: str, settings: Settings) -> Iterator[CheckResult]:
+    try:
+        card = registry.card(name, settings.models_dir)
+        own = read_own(name, settings.models_dir)
+    except ModelError as error:
+        yield CheckResult(f"model {name}", False, str(error), Problem.of(error))
+        return
+    if registry.status(card, settings.weights_dir) == "available":
+        yield _not_pulled(name)
+    else:
+        yield _check(f"model {name}", partial(_network, card, settings))
+    if own is not None and not own.fits(card):
+        yield _to_do(
+            f"calibration {name}",
+            Problem(
+                "outdated_calibration",
+                f"the calibration of {own.calibration.date} is of other weights and does not count",
+                facts={"model": name},
+            ),
+        )
 
 
 def _check(name: str, look: Callable[[], str]) -> CheckResult:
@@ -88,9 +111,19 @@ def _device(settings: Settings) -> str:
     return f"{device}, {torch.cuda.get_device_name(device)}, torch {torch.__version__}"
 
 
-def _network(name: str, settings: Settings) -> str:
-    key = factories.make_embedder(name, "cpu", settings).model
-    return f"weights {key.weights_sha256[:12]}, {key.dim} dimensions, aligner {key.aligner}"
+def _network(card: Card, settings: Settings) -> str:
+    key = factories.make_embedder(card.name, "cpu", settings).model
+    return (
+        f"weights {key.weights_sha256[:12]}, {key.dim} dimensions, aligner {key.aligner},"
+        f" {_thresholds(card.calibration)}"
+    )
+
+
+def _thresholds(calibration: Calibration | None) -> str:
+    if calibration is None:
+        return "no thresholds"
+    where = "its card" if origin_of(calibration) == "card" else "`faceid models calibrate`"
+    return f"thresholds of {where}, {calibration.date}"
 
 
 def _liveness(name: str, settings: Settings) -> str:

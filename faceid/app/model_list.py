@@ -8,6 +8,7 @@ from dataclasses import replace
 from faceid.app.network_choice import network_of_new_gallery
 from faceid.config import RECOMMENDED_MODEL, Settings
 from faceid.networks import registry
+from faceid.networks.own_calibrations import origin_of
 from faceid.results import ModelInfo
 
 
@@ -28,6 +29,8 @@ def model_infos(settings: Settings) -> Iterator[ModelInfo]:
             default=card.name == default,
             kind="recognition",
             recommended=card.name == RECOMMENDED_MODEL,
+            terms=card.terms,
+            calibration=None if card.calibration is None else origin_of(card.calibration),
         )
     for liveness in registry.liveness_cards():
         yield ModelInfo(
@@ -42,4 +45,6 @@ def model_infos(settings: Settings) -> Iterator[ModelInfo]:
             default=False,
             kind="liveness",
             recommended=False,
+            terms=liveness.terms,
+            calibration=None,
         )

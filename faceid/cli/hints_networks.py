@@ -16,6 +16,8 @@ HINTS: Final[Mapping[str, str]] = {
     "writable_directory": "name a directory that can be written",
     # Cards, settings and weights
     "bad_plugin": "update or uninstall the package of {value}",
+    "calibrated": "add --replace to measure it again",
+    "no_photos": "give a folder per person, or a pairs file; `faceid calibrate --put` takes the rest",
     "choose_model": "choose one of {known}, or onnx:FILE",
     "correct_card": "correct the model card",
     "correct_or_delete_file": "correct or delete the file",
@@ -26,6 +28,7 @@ HINTS: Final[Mapping[str, str]] = {
     "make_writable": "make the directory writable",
     "name_onnx_file": "give the path of an ONNX file",
     "not_torch": "onnx:FILE is run by ONNX Runtime",
+    "outdated_calibration": "measure the network again: faceid models calibrate {model} DATA",
     "one_of": "choose one of {known}",
     "unknown_detector": "choose one of {known}",
     "bad_detector": "repair or uninstall the package that offers it",

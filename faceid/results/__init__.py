@@ -16,13 +16,20 @@ from faceid.results.gallery import (
     TransferResult,
 )
 from faceid.results.index import IndexDifference, IndexResult, IndexStatus, IndexVerification, SnapshotInfo
-from faceid.results.networks import CheckResult, ModelInfo, TrainResult
+from faceid.results.networks import (
+    CalibrationResult,
+    CheckResult,
+    MeasuredThreshold,
+    ModelInfo,
+    TrainResult,
+)
 from faceid.results.policies import AlikeReport, PolicyReport, PolicyRow, PolicyState, PolicyTransfer
 from faceid.results.problem import Problem, Reason, ReembedReason
 
 __all__ = [
     "AlikeReport",
     "AlreadyEnrolled",
+    "CalibrationResult",
     "CheckResult",
     "CompareResult",
     "ConfirmResult",
@@ -36,6 +43,7 @@ __all__ = [
     "IndexResult",
     "IndexStatus",
     "IndexVerification",
+    "MeasuredThreshold",
     "ModelInfo",
     "Point",
     "PolicyReport",
