@@ -21,6 +21,7 @@ from faceid.documents import (
     Count,
     Finite,
     Rate,
+    Sha256,
     Text,
     as_type,
     parse_json,
@@ -67,7 +68,8 @@ class Calibration:
     first: `fmr` and `distance` both rise. Two identities are ambiguous for a probe if their distances differ by less
     than `ambiguity_margin`: the distances of two photos of one person mostly differ by as much. In `evidence`,
     `distance` rises and `log10_lr` does not; it is empty if it was not measured. `data_sha256` is the hash of the list
-    of files and names, which identifies the data.
+    of files and names, which identifies the data. `weights_sha256` is the hash of the file of weights that was
+    measured: a card refuses a calibration of other weights than its own.
     """
 
     data: Text
@@ -81,6 +83,7 @@ class Calibration:
     ambiguity_margin: Amount
     evidence: tuple[EvidencePoint, ...] = ()
     data_sha256: Text | None = None
+    weights_sha256: Sha256 | None = None
 
 
 def check_calibration(calibration: Calibration, where: str) -> None:
@@ -160,6 +163,11 @@ def _render(calibration: Calibration) -> str:
             *(
                 [f"data_sha256 = {json.dumps(calibration.data_sha256)}"]
                 if calibration.data_sha256 is not None
+                else []
+            ),
+            *(
+                [f"weights_sha256 = {json.dumps(calibration.weights_sha256)}"]
+                if calibration.weights_sha256 is not None
                 else []
             ),
             f"ambiguity_margin = {_number(calibration.ambiguity_margin)}",

@@ -17,8 +17,12 @@ from faceid.networks.calibration import HEADER, from_json, to_json
 from faceid.networks.card import Accuracy, Card, LivenessCard, TensorFormat, Weights
 from faceid.networks.card_text import read_card
 from faceid.networks.errors import BadCard, UnknownModel, WeightsAltered, WeightsMissing
+from faceid.networks.files import sha256_of
 from faceid.networks.loading import load
 from faceid.networks.registry import Calibration, CalibrationPoint, EvidencePoint, write_calibration
+from places import ROOT
+
+RESEARCH = ROOT / "models" / "research"
 
 CALIBRATION = Calibration(
     data='View 1, "quoted" – and a dash',
@@ -39,7 +43,6 @@ CALIBRATION = Calibration(
 def test_the_issue_s_networks_have_cards() -> None:
     assert set(registry.names()) == {
         "dlib-resnet",
-        "faceid-triplet",
         "facenet-casia",
         "facenet-vggface2",
         "mobilefacenet",
@@ -61,7 +64,6 @@ def test_metrics_and_aligners() -> None:
     found = {card.name: (card.metric, card.aligner, card.dim) for card in registry.cards()}
     assert found == {
         "dlib-resnet": ("cosine", "dlib-150-v1", 128),
-        "faceid-triplet": ("cosine", "dlib-150-v1", 128),
         "facenet-casia": ("euclidean", "facenet-160-v1", 512),
         "facenet-vggface2": ("euclidean", "facenet-160-v1", 512),
         "mobilefacenet": ("cosine", "arcface-112-v1", 192),
@@ -74,14 +76,31 @@ def test_mobilefacenet_s_card_warns_of_its_licence() -> None:
     assert "does not say who trained" in note
 
 
-def test_the_network_that_was_trained_here_is_there_without_being_pulled(tmp_path: Path) -> None:
-    card = registry.card("faceid-triplet")
+def test_the_network_for_research_is_in_no_list_and_found_in_its_folder(tmp_path: Path) -> None:
+    with pytest.raises(UnknownModel) as caught:
+        registry.card("faceid-triplet")
+    assert caught.value.remedy == "left_out_network"
+    assert "faceid-triplet.safetensors" in str(hint_for(caught.value))
+    card = registry.card("faceid-triplet", RESEARCH)
     assert card.weights.size < 25_000_000
     network = load(card, tmp_path)
     assert not list(tmp_path.iterdir())
     assert all(tensor.dtype == torch.float32 for tensor in network.state_dict().values())
     assert card.licence_note is not None
     assert "non-commercial" in card.licence_note
+
+
+def test_a_calibration_of_other_weights_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "mobilefacenet.toml"
+    path.write_text(registry.card_path("mobilefacenet").read_text("utf-8"), "utf-8")
+    weights = registry.card("mobilefacenet").weights.sha256
+    for measured in (CALIBRATION, replace(CALIBRATION, weights_sha256=weights)):
+        write_calibration(path, measured)
+        assert read_card(path.read_text("utf-8"), path.name).calibration == measured
+    write_calibration(path, replace(CALIBRATION, weights_sha256="2" * 64))
+    with pytest.raises(BadCard, match="weights_sha256 is not") as caught:
+        read_card(path.read_text("utf-8"), path.name)
+    assert caught.value.remedy == "correct_card"
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
