@@ -90,6 +90,15 @@ def test_the_network_for_research_is_in_no_list_and_found_in_its_folder(tmp_path
     assert "non-commercial" in card.licence_note
 
 
+def test_the_network_for_research_is_calibrated_with_the_weights_that_ship() -> None:
+    card = registry.card("faceid-triplet", RESEARCH)
+    assert card.calibration is not None
+    assert card.calibration.weights_sha256 == sha256_of(Path(card.weights.source))
+    assert "took no part" in card.calibration.data
+    # The comparisons that were made carry the lowest rate (rule of 3).
+    assert card.calibration.points[0].fmr >= 3 / card.calibration.non_mated
+
+
 def test_a_calibration_of_other_weights_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "mobilefacenet.toml"
     path.write_text(registry.card_path("mobilefacenet").read_text("utf-8"), "utf-8")
