@@ -25,6 +25,11 @@ HINTS: Final[Mapping[str, str]] = {
     "file_or_card": "get the file again, or correct sha256 in the card",
     "give_card_file": "give the file that the card names, unchanged",
     "known_keys": "known are {known}",
+    "left_out_network": (
+        "copy {model}.toml and {model}.safetensors into `models` of the data directory: those of faceid 0.1.0 for a"
+        " gallery of that version, or those of models/research in a checkout; or choose one of {known}, to which"
+        " `faceid re-embed --to` moves a gallery"
+    ),
     "make_writable": "make the directory writable",
     "name_onnx_file": "give the path of an ONNX file",
     "not_torch": "onnx:FILE is run by ONNX Runtime",
@@ -80,6 +85,7 @@ HINTS: Final[Mapping[str, str]] = {
     "usual_shares": "0.1 and 0.1 are usual",
     # Runs of training
     "delete_checkpoint": "delete it: training then continues from the previous checkpoint",
+    "more_people_not_seen": "add people whom that network does not know, or start from another one",
     "more_people_to_calibrate_on": "add people, raise split.calibration, or train for longer",
     "more_people_to_train_on": "add people; training on fewer than a hundred gains little",
     "name_of_network": "--name takes lower-case letters, digits, dots, dashes and underscores, 64 at most",

@@ -377,10 +377,15 @@ def clean_name(name: str) -> str:
 
 
 def other_model(pinned: ModelKey, asked: str) -> GalleryError:
-    """The error for vectors or a request of model `asked` in a gallery that is pinned to another."""
+    """The error for vectors or a request of model `asked` in a gallery that is pinned to another.
+
+    `asked` is a name, or a whole model as text.
+    """
     return GalleryError(
         f"the gallery holds templates of {pinned}, not of {asked}",
         code="model_mismatch",
-        remedy="gallery_of_model",
+        # To choose the same name again would not help.
+        remedy="other_weights" if asked.startswith(f"{pinned.name} (") else "gallery_of_model",
         model=pinned.name,
+        asked=pinned.name,
     )

@@ -56,6 +56,9 @@ __all__ = [
 ONNX = "onnx:"
 """The prefix of the name of a network in an ONNX file; the path of the file follows."""
 
+LEFT_OUT = frozenset({"faceid-triplet"})
+"""Networks that earlier versions of faceid contained, and that galleries may be pinned to."""
+
 
 def names(own: Path | None = None) -> tuple[str, ...]:
     """The networks with a card in models/cards, in alphabetical order, then those with a card in the folder `own`.
@@ -169,6 +172,13 @@ def card_path(name: str, own: Path | None = None) -> Path:
             known=", ".join(names(own)),
         )
     if name not in names(own):
+        if name in LEFT_OUT:
+            raise UnknownModel(
+                f"{name} no longer comes with faceid, and its present weights are not those of 0.1.0",
+                remedy="left_out_network",
+                model=name,
+                known=", ".join(names(own)),
+            )
         raise UnknownModel(
             f"there is no model called {name!r}",
             known=", ".join(names(own)),

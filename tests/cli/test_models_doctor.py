@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import re
 import socket
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -219,3 +221,36 @@ def test_doctor_finds_a_broken_gallery_and_looks_on(faceid: Faceid, db: Path) ->
     failed = [item["check"] for item in ran.objects if not item["ok"]]
     assert failed == ["gallery"]
     assert ran.objects[-1]["check"] == "disk"
+
+
+def pin_to_the_triplet_of_0_1_0(db: Path) -> None:
+    """What a gallery of that version says, whose templates are kept as they are."""
+    with closing(sqlite3.connect(db)) as connection, connection:
+        connection.execute(
+            "UPDATE models SET name = 'faceid-triplet', weights_sha256 = ?", ("bfe25349" + "0" * 56,)
+        )
+
+
+def test_a_gallery_of_the_triplet_of_0_1_0_names_the_way_out(faceid: Faceid, photo: Photo, db: Path) -> None:
+    assert faceid("enroll", "--name", "alice", photo(ALICE)).code == 0
+    pin_to_the_triplet_of_0_1_0(db)
+    for arguments in (("identify", photo(ALICE)), ("enroll", "--name", "alice", photo(ALICE))):
+        ran = faceid("--json", *arguments, model=None)
+        assert (ran.code, ran.object["error"]["code"]) == (5, "unknown_model"), ran.err
+        assert "faceid-triplet.safetensors" in ran.err
+        assert "those of faceid 0.1.0" in ran.err
+        assert "faceid re-embed --to" in ran.err
+    # Nothing was mixed, and the way out works.
+    moved = faceid("--json", "re-embed", "--to", "fake", model=None)
+    assert (moved.code, moved.object["summary"]["status"]) == (0, "switched")
+    assert faceid("--json", "identify", photo(ALICE), model=None).object["faces"][0]["name"] == "alice"
+
+
+def test_other_weights_of_the_same_name_are_never_mixed(faceid: Faceid, photo: Photo, db: Path) -> None:
+    assert faceid("enroll", "--name", "alice", photo(ALICE)).code == 0
+    with closing(sqlite3.connect(db)) as connection, connection:
+        connection.execute("UPDATE models SET weights_sha256 = ?", ("1" * 64,))
+    ran = faceid("--json", "identify", photo(ALICE), model=None)
+    assert (ran.code, ran.object["error"]["code"]) == (4, "model_mismatch"), ran.err
+    assert "faceid re-embed --to fake" in ran.err
+    assert "use --model" not in ran.err
