@@ -123,7 +123,7 @@ class NotablePair:
 class Health:
     """A finding about identities or templates that an operator should check, with advice.
 
-    `kind`: outlier_template, look_alike, single_template, low_quality, stale.
+    `kind`: outlier_template, look_alike, similar_people, single_template, low_quality, stale.
     """
 
     kind: str

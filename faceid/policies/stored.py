@@ -105,6 +105,8 @@ def state_of(policy: Policy) -> PolicyState:
         fpir=policy.fpir,
         miss_rate=policy.miss_rate,
         held=policy.held,
+        card_threshold=None if policy.stated is None else policy.stated.threshold,
+        raised_by=policy.raised_by,
     )
 
 

@@ -15,7 +15,7 @@ from faceid.results.gallery import (
 )
 from faceid.results.index import IndexDifference, IndexResult, IndexStatus, IndexVerification, SnapshotInfo
 from faceid.results.networks import CheckResult, ModelInfo, TrainResult
-from faceid.results.policies import PolicyReport, PolicyRow, PolicyState, PolicyTransfer
+from faceid.results.policies import GalleryRates, PolicyReport, PolicyRow, PolicyState, PolicyTransfer
 from faceid.results.problem import Problem, Reason, ReembedReason
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "EnrollResult",
     "EnrollSummary",
     "FaceResult",
+    "GalleryRates",
     "IdentifyResult",
     "IdentityInfo",
     "IndexDifference",

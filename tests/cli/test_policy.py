@@ -11,6 +11,7 @@ from faceid.networks import registry
 
 STATE_FIELDS = [
     *("source", "policy_id", "kind", "target", "threshold", "identities", "fmr", "fpir", "miss_rate", "held"),
+    *("card_threshold", "raised_by"),
 ]
 
 
