@@ -2,10 +2,10 @@
 
     python -m scripts.studies.check_gallery_rates [--data DIR] [--model NAME] [--draws 60]
 
-1. Some people of a collection are enrolled with one photo each. All photos of the others are searched. The table has the
-   FPIR observed at the threshold of the model's card for FPIR 1 %, and at that of `faceid.decision.population`, with the
-   misses of the other photos of the enrolled people. The collections are studio portraits (ORL, UMIST), single cohorts
-   and all of the demographics set, and mixed press photos (LFW View 1, CelebA in the wild).
+1. Some people of a collection are enrolled with one photo each. All photos of the others are searched. The table has
+   the FPIR observed at the threshold of the model's card for FPIR 1 %, and at that of `faceid.decision.population`,
+   with the misses of the other photos of the enrolled people. The collections are studio portraits (ORL, UMIST), single
+   cohorts and all of the demographics set, and mixed press photos (LFW View 1, CelebA in the wild).
 2. Mixed galleries in which some people are enrolled under two or more names. Duplicates must not raise a rate.
 3. What the check costs: seconds for galleries of some sizes.
 
@@ -59,7 +59,7 @@ class Collection:
 
 @dataclass(frozen=True)
 class Row:
-    """Means over `draws`; intervals hold 95 % of them. `raised` counts the draws in which the check raised the rates."""
+    """Means over `draws`; intervals hold 95 % of them. `raised` counts the draws in which the check raised rates."""
 
     collection: str
     chosen_on: bool
