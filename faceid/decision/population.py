@@ -131,7 +131,8 @@ def raised(calibration: Calibration, population: Population | None) -> Calibrati
     """`calibration` with the FMR of `population` at each distance; unchanged if that raises no rate.
 
     No rate falls and no distance changes, so a threshold for a rate is never laxer. The likelihood ratios fall as the
-    rates rise.
+    rates rise. The curve among alike stays: the people of the gallery may be those alike, and the FMR among alike is
+    never below that among all (`fmr_alike_at_distance`).
     """
     if population is None or not population.raises:
         return calibration
@@ -155,7 +156,12 @@ def raised(calibration: Calibration, population: Population | None) -> Calibrati
         stated = fmr_at_distance(calibration, ratio.distance)
         least = min(least, ratio.log10_lr - math.log10(population.fmr(stated) / stated))
         evidence.append(type(ratio)(ratio.distance, least))
-    return replace(calibration, points=tuple(points), evidence=tuple(evidence))
+    return replace(
+        calibration,
+        points=tuple(points),
+        evidence=tuple(evidence),
+        population=f"the people of this gallery, from {population.comparisons:,} comparisons between them",
+    )
 
 
 def _levels(people: int, calibration: Calibration) -> tuple[float, ...] | None:

@@ -50,12 +50,13 @@ def _all(templates: TemplateRepository) -> NDArray[np.int64]:
 
 
 def _some(templates: TemplateRepository, size: GallerySize, most: int) -> NDArray[np.int64]:
+    # Each template has an entry in the log, so few ids are beyond its length; a sample can do without those.
     step = 1
-    while size.newest_id // step > 2 * most:
+    while size.seq // step > 2 * most:
         step *= 2
     while True:
-        owners = templates.identity_ids_of(np.arange(step, size.newest_id + 1, step, dtype=np.int64))
+        owners = templates.identity_ids_of(np.arange(step, size.seq + 1, step, dtype=np.int64))
         people = np.unique(owners[owners >= 0])
-        if people.size >= most // 2 or step == 1 or 2 * size.newest_id // step > _READ_AT_MOST * most:
+        if people.size >= most // 2 or step == 1 or 2 * size.seq // step > _READ_AT_MOST * most:
             return people
         step //= 2

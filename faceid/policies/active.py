@@ -15,6 +15,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Literal
 
 from enrollment_db.records import StoredPolicy, TargetKind
 from faceid.decision.decide import (
@@ -32,10 +33,12 @@ from faceid.gallery.gallery import Gallery
 from faceid.networks.calibration import Calibration
 from faceid.policies.gallery_rates import RatesCheck, rates_of
 from faceid.policies.stored import DECIDES, activate_all, calibration_of, kinds_of, new_policy, state_of
-from faceid.results import PolicyReport, Problem
+from faceid.results import AlikeReport, PolicyReport, Problem
 from faceid.types import ModelKey
 
 _DEFAULTS: dict[TargetKind, Target] = {"fmr": Target(fmr=VERIFY_FMR), "fpir": Target(fpir=IDENTIFY_FPIR)}
+
+_RATES = {"fmr": "FMR", "fpir": "FPIR", "fmr_alike": "FMR among alike"}
 
 _log = logging.getLogger("faceid")
 
@@ -129,6 +132,7 @@ class Policies:
             non_mated=None if calibration is None else calibration.non_mated,
             measured_at=None if calibration is None else calibration.date,
             software=None if calibration is None else calibration.software,
+            alike=None if policy is None else _alike_report(policy),
             since=None if stored is None else stored.since,
             model=str(self._model),
             problem=problem,
@@ -165,7 +169,8 @@ class Policies:
         if stored.by_hand:
             policy = policy_for(Target(threshold=stored.threshold), calibration, identities=identities)
         elif kind == "fmr":
-            policy = Policy(stored.threshold, "fmr", stored.target, calibration, identities)
+            rate: TargetKind | Literal["fmr_alike"] = "fmr_alike" if stored.alike else "fmr"
+            policy = Policy(stored.threshold, rate, stored.target, calibration, identities)
         else:
             policy = policy_for(Target(fpir=stored.target), calibration, identities=identities)
         return replace(policy, source="gallery", policy_id=stored.id)
@@ -227,7 +232,7 @@ class Policies:
         self._say_once(
             f"raised {policy.kind}",
             f"the people of this gallery match each other {policy.raised_by:.1f} times as often as those of the model's"
-            f" calibration: the threshold for {policy.kind.upper()} {policy.target:g} is {policy.threshold:.4f}, not"
+            f" calibration: the threshold for {_RATES[policy.kind]} {policy.target:g} is {policy.threshold:.4f}, not"
             f" {policy.stated.threshold:.4f}",
         )
 
@@ -235,6 +240,24 @@ class Policies:
         if what not in self._reported:
             self._reported.add(what)
             self._notify(message)
+
+
+def _alike_report(policy: Policy) -> AlikeReport | None:
+    curve = None if policy.calibration is None else policy.calibration.alike
+    if curve is None:
+        return None
+    low, high = fmr_interval_at_distance(curve, policy.threshold)
+    return AlikeReport(
+        population=curve.population,
+        chosen_by=curve.chosen_by,
+        fmr_low=low,
+        fmr_high=high,
+        data=curve.data,
+        people=curve.people,
+        non_mated=curve.non_mated,
+        measured_at=curve.date,
+        software=curve.software,
+    )
 
 
 def _moved(before: Policy, after: Policy) -> bool:

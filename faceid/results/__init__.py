@@ -15,10 +15,18 @@ from faceid.results.gallery import (
 )
 from faceid.results.index import IndexDifference, IndexResult, IndexStatus, IndexVerification, SnapshotInfo
 from faceid.results.networks import CheckResult, ModelInfo, TrainResult
-from faceid.results.policies import GalleryRates, PolicyReport, PolicyRow, PolicyState, PolicyTransfer
+from faceid.results.policies import (
+    AlikeReport,
+    GalleryRates,
+    PolicyReport,
+    PolicyRow,
+    PolicyState,
+    PolicyTransfer,
+)
 from faceid.results.problem import Problem, Reason, ReembedReason
 
 __all__ = [
+    "AlikeReport",
     "AlreadyEnrolled",
     "CheckResult",
     "CompareResult",

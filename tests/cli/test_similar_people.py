@@ -46,7 +46,7 @@ def test_policy_show_has_the_card_s_threshold_the_gallery_s_and_the_reason(facei
         assert (report["gallery"]["people"], report["gallery"]["raises"]) == (PEOPLE, True)
     ran = faceid("policy", "show")
     assert ran.code == 0
-    line = next(line for line in ran.out.splitlines() if "this gallery" in line)
+    line = next(line for line in ran.out.splitlines() if line.startswith("  this gallery: "))
     assert f"{PEOPLE} people" in line
     assert "3,160 comparisons" in line
     assert "not the card's" in line

@@ -76,7 +76,7 @@ def test_people_who_resemble_each_other_make_thresholds_stricter(gallery: Galler
     assert search.raised_by is not None
     assert search.raised_by > 3.0
     own.for_search()
-    assert len([line for line in said if "this gallery" in line]) == 2
+    assert len([line for line in said if "match each other" in line]) == 2
     verify, identify = own.reports()
     assert identify.policy is not None
     assert identify.policy.card_threshold == search.stated.threshold
