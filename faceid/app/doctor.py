@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias
 
 from faceid.app import factories, network_choice
 from faceid.config import Settings
+from faceid.decision.population import LEAST_PEOPLE
 from faceid.distribution import VERSION
 from faceid.errors import FaceIDError, GalleryError, ModelError
 from faceid.gallery.gallery import Gallery
@@ -20,6 +21,7 @@ from faceid.networks import registry
 from faceid.networks.calibration import Calibration
 from faceid.networks.card import Card
 from faceid.networks.own_calibrations import origin_of, read_own
+from faceid.policies.active import Policies
 from faceid.results import CheckResult, Problem
 from faceid.runtime import devices
 from faceid.types import ModelKey
@@ -161,6 +163,7 @@ def _gallery(settings: Settings) -> Iterator[tuple[Area, CheckResult]]:
         yield "gallery", _unconfirmed(gallery)
         if gallery.model is not None:
             yield "model", _check("gallery model", partial(_gallery_model, gallery, settings))
+            yield "gallery", _rates(gallery, settings)
         yield "model", _network_choice(gallery.model, gallery.identity_count(), settings)
     finally:
         gallery.close()
@@ -231,6 +234,39 @@ def _gallery_model(gallery: Gallery, settings: Settings) -> str:
             remedy="old_weights",
         )
     return f"{pinned}, installed"
+
+
+def _rates(gallery: Gallery, settings: Settings) -> CheckResult:
+    name = "gallery rates"
+    pinned = gallery.model
+    assert pinned is not None
+    try:
+        card = registry.card(pinned.name, settings.models_dir).calibration
+        policies = Policies(gallery, pinned, card)
+        population = policies.population()
+        own = policies.own_calibration() is not None
+    except FaceIDError as error:
+        return CheckResult(name, False, str(error), Problem.of(error))
+    if population is None:
+        reason = (
+            "the owner's calibration decides"
+            if own
+            else "the model has no calibration"
+            if card is None
+            else f"fewer than {LEAST_PEOPLE} people say nothing about the card's rates"
+        )
+        return CheckResult(name, True, reason)
+    compared = f"{population.comparisons:,} comparisons between {population.people:,} people"
+    if not population.raises:
+        return CheckResult(name, True, f"{compared} show no more false matches than the card says")
+    return _to_do(
+        name,
+        Problem(
+            "similar_people",
+            f"of {compared} {population.observed:.2g} are false matches where the card says {population.stated:g}:"
+            " searches use a stricter threshold",
+        ),
+    )
 
 
 def _disk(path: Path) -> str:

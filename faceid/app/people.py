@@ -123,4 +123,5 @@ class People:
                 request.model.calibration,
                 least_quality=QUALITY_LEVELS["standard"],
                 stale_days=STALE_DAYS if stale_days is None else stale_days,
+                population=request.policies.population(),
             )

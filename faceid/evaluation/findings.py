@@ -140,7 +140,7 @@ class NotablePair:
 class Health:
     """A finding about identities or templates that an operator should check, with advice.
 
-    `kind`: outlier_template, look_alike, single_template, low_quality, stale, unconfirmed.
+    `kind`: outlier_template, look_alike, similar_people, single_template, low_quality, stale, unconfirmed.
     """
 
     kind: str

@@ -23,7 +23,14 @@ from faceid.results.networks import (
     ModelInfo,
     TrainResult,
 )
-from faceid.results.policies import AlikeReport, PolicyReport, PolicyRow, PolicyState, PolicyTransfer
+from faceid.results.policies import (
+    AlikeReport,
+    GalleryRates,
+    PolicyReport,
+    PolicyRow,
+    PolicyState,
+    PolicyTransfer,
+)
 from faceid.results.problem import Problem, Reason, ReembedReason
 
 __all__ = [
@@ -36,6 +43,7 @@ __all__ = [
     "EnrollResult",
     "EnrollSummary",
     "FaceResult",
+    "GalleryRates",
     "IdentifyResult",
     "IdentityInfo",
     "ImportRefusal",
