@@ -128,8 +128,8 @@ class Decision:
     """The decision of a one-to-many search about a probe, with its evidence.
 
     `distance` and `similarity` are those of the nearest candidate, None if there was no candidate. `fmr` is the
-    probability that a non-mated comparison is this close, and `llr` the evidence of the distance (log10 of the
-    likelihood ratio); both are None if the model is not calibrated.
+    probability that a non-mated comparison is this close, `fmr_alike` that probability among people who are alike, and
+    `llr` the evidence of the distance (log10 of the likelihood ratio); they are None where they were not measured.
     """
 
     verdict: Literal["match", "unknown", "ambiguous"]
@@ -138,13 +138,16 @@ class Decision:
     similarity: float | None
     threshold: float
     fmr: float | None
+    fmr_alike: float | None
     llr: float | None
     candidates: tuple[Candidate, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimDecision:
-    """The decision of a one-to-one comparison. `fmr`, `llr` as in Decision; `verified` is the decision as a bool."""
+    """The decision of a one-to-one comparison. `fmr`, `fmr_alike`, `llr` as in Decision; `verified` is the decision
+    as a bool.
+    """
 
     verdict: Literal["match", "no_match"]
     verified: bool
@@ -152,4 +155,5 @@ class ClaimDecision:
     similarity: float
     threshold: float
     fmr: float | None
+    fmr_alike: float | None
     llr: float | None

@@ -71,14 +71,14 @@ def _insert(connection: sqlite3.Connection, model_id: int, policy: NewPolicy) ->
             policy.mated,
             policy.non_mated,
         ),
-        *(policy.low, policy.high, policy.calibration, policy.by_hand),
+        *(policy.low, policy.high, policy.calibration, policy.by_hand, policy.alike),
         *(time, 1, None if before is None else before[0], time),
     )
     cursor = connection.execute(
         """
         INSERT INTO policies (model_id, kind, target, threshold, data, mated, non_mated, low, high, calibration,
-                              by_hand, created_at, active, follows, since)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                              by_hand, alike, created_at, active, follows, since)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
         values,
     )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from enrollment_db.records import Batch, Box, Identity, ModelKey, StoredPolicy, Template
+from enrollment_db.records import Batch, Box, Identity, ModelKey, StoredPolicy, Template, TemplateState
 from enrollment_db.vectors import check_stored, check_vector, check_vectors, damaged
 
 MODEL_COLUMNS = "m.name, m.weights_sha256, m.aligner, m.dim, m.metric"
@@ -27,6 +27,7 @@ _POLICY_FIELDS = (
         "high",
         "calibration",
         "by_hand",
+        "alike",
     ),
     *("created_at", "active", "follows", "since"),
 )
@@ -51,10 +52,16 @@ def to_blobs(vectors: NDArray[np.float32]) -> Iterator[bytes]:
     return (data[start : start + size] for start in range(0, len(data), size))
 
 
+def to_state(confirmed: bool | int) -> TemplateState:
+    """The state of a template from the column `confirmed`."""
+    return "confirmed" if confirmed else "unconfirmed"
+
+
 def to_identity(row: tuple[Any, ...]) -> Identity:
-    """An identity from id, name, count of templates, time, and attributes as JSON or None."""
-    id_, name, templates, created_at, attributes = row
-    return Identity(id_, name, templates, created_at, {} if attributes is None else json.loads(attributes))
+    """An identity of: id, name, count of templates, time, attributes as JSON or None, count of unconfirmed ones."""
+    id_, name, templates, created_at, attributes, unconfirmed = row
+    known = {} if attributes is None else json.loads(attributes)
+    return Identity(id_, name, templates, created_at, known, unconfirmed)
 
 
 def to_json(values: Sequence[float] | NDArray[np.float32] | None) -> str | None:
@@ -126,8 +133,8 @@ def to_landmarks(text: str) -> NDArray[np.float32]:
 
 
 def to_template(row: Sequence[Any]) -> Template:
-    """A Template of: id, name, source, sha256, quality, box, landmarks, created_at, MODEL_COLUMNS."""
-    id_, name, source, digest, quality, box, landmarks, created_at, *model = row
+    """A Template of: id, name, source, sha256, quality, box, landmarks, created_at, confirmed, MODEL_COLUMNS."""
+    id_, name, source, digest, quality, box, landmarks, created_at, confirmed, *model = row
     return Template(
         id=id_,
         name=name,
@@ -138,11 +145,13 @@ def to_template(row: Sequence[Any]) -> Template:
         box=None if box is None else to_box(box),
         landmarks=None if landmarks is None else to_landmarks(landmarks),
         created_at=created_at,
+        state=to_state(confirmed),
     )
 
 
 def to_policy(row: Sequence[Any]) -> StoredPolicy:
     """A Policy of POLICY_COLUMNS, then MODEL_COLUMNS."""
     fields = dict(zip(_POLICY_FIELDS, row, strict=False))
-    fields["by_hand"], fields["active"] = bool(fields["by_hand"]), bool(fields["active"])
+    for name in ("by_hand", "alike", "active"):
+        fields[name] = bool(fields[name])
     return StoredPolicy(model=to_model(row[len(_POLICY_FIELDS) :]), **fields)

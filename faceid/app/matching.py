@@ -69,6 +69,7 @@ def compare(
         similarity=decision.similarity,
         threshold=decision.threshold,
         fmr=decision.fmr,
+        fmr_alike=decision.fmr_alike,
         llr=decision.llr,
         policy=state_of(policy),
     )
@@ -91,6 +92,7 @@ def _verify(request: Request, name: str, image: ImageLike, target: Target | None
         similarity=decision.similarity,
         threshold=decision.threshold,
         fmr=decision.fmr,
+        fmr_alike=decision.fmr_alike,
         llr=decision.llr,
         policy=state_of(policy),
     )
@@ -175,6 +177,7 @@ def _face_result(observation: Observation, decision: Decision, top: int) -> Face
         similarity=decision.similarity,
         threshold=decision.threshold,
         fmr=decision.fmr,
+        fmr_alike=decision.fmr_alike,
         llr=decision.llr,
         candidates=decision.candidates[:top],
     )

@@ -32,8 +32,9 @@ class GalleryPolicies:
     def set(self, target: Target) -> list[int]:
         """Make `target` the gallery's active policy; returns the ids of the new policies, one or two.
 
-        An FMR decides for verify and compare, an FPIR for identify, a threshold for both. Rates are read from the
-        calibration of the gallery's present policy, else from the model's. Creates the gallery if there is none.
+        An FMR, among all or among alike, decides for verify and compare, an FPIR for identify, a threshold for both.
+        Rates are read from the calibration of the gallery's present policy, else from the model's. Creates the gallery
+        if there is none.
 
         Raises UsageError for a rate that the calibration does not reach, GalleryError.
         """

@@ -28,6 +28,15 @@ Fmr = Annotated[
         show_default=False,
     ),
 ]
+FmrAlike = Annotated[
+    float | None,
+    typer.Option(
+        "--fmr-alike",
+        metavar="F",
+        help="The FMR among people who are alike: of one sex and group, or as the calibration chose them.",
+        show_default=False,
+    ),
+]
 Fpir = Annotated[
     float | None,
     typer.Option(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TextIO, TypeVar
 
 from faceid.cli.messages import exit_code_of, hint_for, message_of, shown_problem
 from faceid.errors import FaceIDError
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 T = TypeVar("T")
+
+TARGETS: Final = {"fmr": "FMR", "fmr_alike": "FMR among alike", "fpir": "FPIR"}
+"""The kinds of target, in the words of the command line."""
 
 VERDICT_STYLES = {
     "match": "green",
@@ -206,17 +209,20 @@ def shown(cell: object, column: str) -> str:
 
 def active_threshold(policy: PolicyState) -> str:
     """The active threshold and its present error rates, in one line."""
-    asked = "by hand" if policy.kind == "threshold" else f"for {policy.kind.upper()} {policy.target:g}"
+    asked = "by hand" if policy.kind == "threshold" else f"for {TARGETS[policy.kind]} {policy.target:g}"
     if policy.identities is not None:
         asked += f" with {counted(policy.identities, 'identity', 'identities')}"
     rates = [f"FMR {shown(policy.fmr, 'fmr')}"] if policy.fmr is not None else ["no calibration"]
+    if policy.fmr_alike is not None:
+        rates.append(f"FMR among alike {shown(policy.fmr_alike, 'fmr')}")
     if policy.fpir is not None:
         rates.append(f"FPIR {shown(policy.fpir, 'fmr')}")
     if policy.miss_rate is not None:
         rates.append(f"misses {policy.miss_rate:.1%} of photos")
     if not policy.held:
         rates.append("which is more than asked for: the calibration reaches no farther")
-    return f"threshold {policy.threshold:.3f} {asked}: {', '.join(rates)}"
+    holds = "" if policy.population is None else f" (for {policy.population})"
+    return f"threshold {policy.threshold:.3f} {asked}: {', '.join(rates)}{holds}"
 
 
 def as_evidence(llr: float | None) -> str | None:

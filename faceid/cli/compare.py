@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from faceid.cli._options import Fmr, MinFace, Threshold, session_of
+from faceid.cli._options import Fmr, FmrAlike, MinFace, Threshold, session_of
 from faceid.cli._render import active_threshold, as_evidence
 from faceid.decision.decide import Target
 
@@ -19,13 +19,14 @@ def run(
     second: Annotated[str, typer.Argument(metavar="IMAGE", help="Another.")],
     threshold: Threshold = None,
     fmr: Fmr = None,
+    fmr_alike: FmrAlike = None,
     min_face: MinFace = None,
 ) -> None:
     """Compare two photos; needs no gallery.
 
     The gallery's active policy (`faceid policy`) decides. Without one, one non-mated pair in 10,000 matches (FMR 1e-4).
     """
-    target = Target(threshold=threshold, fmr=fmr)
+    target = Target(threshold=threshold, fmr=fmr, fmr_alike=fmr_alike)
     session = session_of(context)
     with session.open(min_face=min_face) as system:
         result = system.compare(first, second, target=target)

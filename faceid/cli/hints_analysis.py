@@ -12,7 +12,11 @@ HINTS: Final[Mapping[str, str]] = {
     "beyond_calibration": "ask for a higher rate, or set the distance yourself with --threshold",
     "fpir_without_size": "give --identities N",
     "lower_cost": "lower --cost, or use a stronger network",
-    "no_target": "give one of --fmr, --fpir and --threshold",
+    "no_alike_curve": (
+        "measure one on your own people: `faceid calibrate DATA --put`, with --attributes FILE.csv where sex and group"
+        " are known"
+    ),
+    "no_target": "give one of --fmr, --fmr-alike, --fpir and --threshold",
     "not_a_cost": "give a number above 0",
     "not_a_distance": "give a number >= 0",
     "not_a_rate": "give a number between 0 and 1",

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from faceid.cli._options import Fmr, Fpir, MinFace, Paths, Threshold, session_of, writable_directory
+from faceid.cli._options import Fmr, FmrAlike, Fpir, MinFace, Paths, Threshold, session_of, writable_directory
 from faceid.cli._render import Output, active_threshold
 from faceid.decision.decide import Target
 from faceid.results import IdentifyResult
@@ -21,6 +21,7 @@ def run(
     paths: Paths,
     threshold: Threshold = None,
     fmr: Fmr = None,
+    fmr_alike: FmrAlike = None,
     fpir: Fpir = None,
     top: Annotated[
         int,
@@ -44,7 +45,7 @@ def run(
     The gallery's active policy (`faceid policy`) decides. Without one, the threshold holds FPIR at 1 % for the present
     number of identities: of a hundred searches for people who are not enrolled, one may return a name.
     """
-    target = Target(threshold=threshold, fmr=fmr, fpir=fpir)
+    target = Target(threshold=threshold, fmr=fmr, fmr_alike=fmr_alike, fpir=fpir)
     session = session_of(context)
     output = session.output
     directory = writable_directory(annotate) if annotate is not None else None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from faceid.cli._options import Fmr, Fpir, MinFace, Threshold, session_of
+from faceid.cli._options import Fmr, FmrAlike, Fpir, MinFace, Threshold, session_of
 from faceid.cli._render import Output, counted, shown
 from faceid.decision.decide import Target
 
@@ -69,6 +69,7 @@ def run(
     ] = 1,
     threshold: Threshold = None,
     fmr: Fmr = None,
+    fmr_alike: FmrAlike = None,
     fpir: Fpir = None,
     min_face: MinFace = None,
     liveness: Annotated[
@@ -134,7 +135,7 @@ def run(
     from faceid.live.loop import ACCEPTING, Until
     from faceid.live.screen.screens import Screens
 
-    target, kind = Target(threshold=threshold, fmr=fmr, fpir=fpir), _liveness(liveness)
+    target, kind = Target(threshold=threshold, fmr=fmr, fpir=fpir, fmr_alike=fmr_alike), _liveness(liveness)
     session = session_of(context)
     output = session.output
     accepted = False

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from faceid.cli._options import Fmr, Fpir, Threshold, session_of
+from faceid.cli._options import Fmr, FmrAlike, Fpir, Threshold, session_of
 from faceid.cli._render import Output, active_threshold, counted
 from faceid.decision.decide import Target
 from faceid.errors import UsageError
@@ -33,13 +33,20 @@ def show(context: typer.Context) -> None:
 
 
 @app.command("set")
-def set_(context: typer.Context, fmr: Fmr = None, fpir: Fpir = None, threshold: Threshold = None) -> None:
-    """Activate a policy: an FMR for verify and compare, an FPIR for identify, or a distance for all three.
+def set_(
+    context: typer.Context,
+    fmr: Fmr = None,
+    fmr_alike: FmrAlike = None,
+    fpir: Fpir = None,
+    threshold: Threshold = None,
+) -> None:
+    """Activate a policy: an FMR (among all, or among alike) for verify and compare, an FPIR for identify, or a distance
+    for all three.
 
     As the gallery grows, a stricter threshold keeps an FPIR; a distance does not change. Rates come from the gallery's
     own calibration, else from the model's.
     """
-    target = Target(threshold=threshold, fmr=fmr, fpir=fpir)
+    target = Target(threshold=threshold, fmr=fmr, fpir=fpir, fmr_alike=fmr_alike)
     if target == Target():
         raise UsageError("a policy needs a target", remedy="no_target")
     session = session_of(context)
@@ -139,5 +146,11 @@ def _show(output: Output, reports: Iterable[PolicyReport]) -> None:
                 f"  FMR {report.fmr_low:.2e} .. {report.fmr_high:.2e} (95 %) by {report.data}:"
                 f" {report.mated:,} mated and {report.non_mated:,} non-mated comparisons, {report.measured_at},"
                 f" {report.software}"
+            )
+        if (alike := report.alike) is not None:
+            output.line(
+                f"  FMR among alike {alike.fmr_low:.2e} .. {alike.fmr_high:.2e} (95 %, over people) by {alike.data}:"
+                f" {alike.population}; {alike.non_mated:,} non-mated comparisons of {alike.people:,} people,"
+                f" {alike.measured_at}, {alike.software}"
             )
         output.line(f"  {report.model}")

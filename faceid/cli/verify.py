@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from faceid.cli._options import Fmr, Fpir, MinFace, Threshold, session_of
+from faceid.cli._options import Fmr, FmrAlike, Fpir, MinFace, Threshold, session_of
 from faceid.cli._render import active_threshold, as_evidence
 from faceid.decision.decide import Target
 
@@ -19,6 +19,7 @@ def run(
     image: Annotated[str, typer.Argument(metavar="IMAGE", help="A photo with one face, or - for stdin.")],
     threshold: Threshold = None,
     fmr: Fmr = None,
+    fmr_alike: FmrAlike = None,
     fpir: Fpir = None,
     min_face: MinFace = None,
 ) -> None:
@@ -27,7 +28,7 @@ def run(
     The gallery's active policy (`faceid policy`) decides. Without one, one non-mated photo in 10,000 matches (FMR
     1e-4).
     """
-    target = Target(threshold=threshold, fmr=fmr, fpir=fpir)
+    target = Target(threshold=threshold, fmr=fmr, fmr_alike=fmr_alike, fpir=fpir)
     session = session_of(context)
     with session.open(min_face=min_face) as system:
         result = system.verify(name, image, target=target)

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from faceid.decision.scores import distance_from_similarity
 from faceid.decision.thresholds import (
+    fmr_alike_at_distance,
     fmr_at_distance,
     fnmr_at_distance,
     fpir_of,
     log10_lr_at_distance,
     threshold_at_fmr,
+    threshold_at_fmr_alike,
 )
 from faceid.errors import UsageError
 from faceid.types import Candidate, ClaimDecision, Decision, Metric
@@ -39,29 +41,36 @@ PolicySource: TypeAlias = Literal["asked", "gallery", "default"]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a threshold must achieve: a distance, an FMR or an FPIR; at most one of the three.
+    """What a threshold must achieve: a distance, an FMR, an FPIR or an FMR among alike; at most one of them.
 
-    Raises UsageError for two of them, for a rate outside 0..1, and for a negative or infinite distance.
+    `fmr_alike` is the FMR among people who are alike: of one sex and group, or as the calibration chose them. Raises
+    UsageError for two targets, for a rate outside 0..1, and for a negative or infinite distance.
     """
 
     threshold: float | None = None
     fmr: float | None = None
     fpir: float | None = None
+    fmr_alike: float | None = None
 
     def __post_init__(self) -> None:
-        given = [name for name in ("threshold", "fmr", "fpir") if getattr(self, name) is not None]
+        given = [
+            name for name in ("threshold", "fmr", "fpir", "fmr_alike") if getattr(self, name) is not None
+        ]
         if len(given) > 1:
             raise UsageError(
                 f"{given[0]} and {given[1]} exclude each other",
                 remedy="one_target",
-                first=given[0],
-                second=given[1],
+                first=given[0].replace("_", "-"),
+                second=given[1].replace("_", "-"),
             )
-        for name in ("fmr", "fpir"):
+        for name in ("fmr", "fpir", "fmr_alike"):
             value = getattr(self, name)
             if value is not None and not 0.0 < value < 1.0:
                 raise UsageError(
-                    f"{name} {value:g} is not a rate", remedy="not_a_rate", option=name, value=value
+                    f"{name} {value:g} is not a rate",
+                    remedy="not_a_rate",
+                    option=name.replace("_", "-"),
+                    value=value,
                 )
         if self.threshold is not None and not (math.isfinite(self.threshold) and self.threshold >= 0.0):
             raise UsageError(
@@ -75,7 +84,8 @@ class Target:
 class Policy:
     """A threshold and its origin.
 
-    `kind` and `target` say what it must achieve: `fmr` or `fpir` with a rate, or `threshold` with a distance.
+    `kind` and `target` say what it must achieve: `fmr`, `fpir` or `fmr_alike` with a rate, or `threshold` with a
+    distance.
     `identities` is the number of identities that are searched, None for a comparison with one identity. `held` is
     False where the calibration does not reach the FMR that the target needs at this size of gallery: then `threshold`
     is the strictest measured one, and `fpir` is the rate that it gives.
@@ -84,7 +94,7 @@ class Policy:
     """
 
     threshold: float
-    kind: Literal["fmr", "fpir", "threshold"]
+    kind: Literal["fmr", "fpir", "fmr_alike", "threshold"]
     target: float
     calibration: Calibration | None
     identities: int | None = None
@@ -112,6 +122,15 @@ class Policy:
         """The FMR at `distance`; None without a calibration."""
         return fmr_at_distance(self.calibration, distance) if self.calibration else None
 
+    def fmr_alike(self, distance: float) -> float | None:
+        """The FMR at `distance` among people who are alike; None where it was not measured."""
+        return fmr_alike_at_distance(self.calibration, distance) if self.calibration else None
+
+    @property
+    def population(self) -> str | None:
+        """The people for whom the rates hold; None without a calibration."""
+        return None if self.calibration is None else self.calibration.population or self.calibration.data
+
     def llr(self, distance: float) -> float | None:
         """log10 of the likelihood ratio at `distance`; None where it was not measured."""
         return log10_lr_at_distance(self.calibration, distance) if self.calibration else None
@@ -123,8 +142,8 @@ def policy_for(target: Target, calibration: Calibration | None, *, identities: i
     FMR = FPIR / identities: the union bound, which holds whatever the dependence between comparisons. Without a target
     the policy is an FMR of `VERIFY_FMR`.
 
-    Raises UsageError for a rate of a model without a calibration (`not_calibrated`), and for an FMR below the
-    calibration's lowest one (`beyond_calibration`).
+    Raises UsageError for a rate of a model without a calibration (`not_calibrated`) or without a curve of FMR among
+    alike (`no_alike_curve`), and for an FMR below the calibration's lowest one (`beyond_calibration`).
     """
     if target.threshold is not None:
         return Policy(target.threshold, "threshold", target.threshold, calibration, identities)
@@ -139,6 +158,9 @@ def policy_for(target: Target, calibration: Calibration | None, *, identities: i
         held = wanted >= strictest.fmr
         threshold = threshold_at_fmr(calibration, wanted) if held else strictest.distance
         return Policy(threshold, "fpir", target.fpir, calibration, identities, held=held)
+    if target.fmr_alike is not None:
+        threshold = threshold_at_fmr_alike(calibration, target.fmr_alike)
+        return Policy(threshold, "fmr_alike", target.fmr_alike, calibration, identities)
     fmr = VERIFY_FMR if target.fmr is None else target.fmr
     return Policy(threshold_at_fmr(calibration, fmr), "fmr", fmr, calibration, identities)
 
@@ -150,7 +172,7 @@ def decide_identity(candidates: Sequence[Candidate], policy: Policy) -> Decision
     farther by less than the policy's ambiguity margin. Otherwise `unknown`.
     """
     if not candidates:
-        return Decision("unknown", None, None, None, policy.threshold, None, None)
+        return Decision("unknown", None, None, None, policy.threshold, None, None, None)
     nearest = candidates[0]
     verdict: Literal["match", "unknown", "ambiguous"] = "unknown"
     if nearest.distance <= policy.threshold:
@@ -167,6 +189,7 @@ def decide_identity(candidates: Sequence[Candidate], policy: Policy) -> Decision
         nearest.similarity,
         policy.threshold,
         policy.fmr(nearest.distance),
+        policy.fmr_alike(nearest.distance),
         policy.llr(nearest.distance),
         tuple(candidates),
     )
@@ -183,5 +206,6 @@ def decide_claim(similarity: float, metric: Metric, policy: Policy) -> ClaimDeci
         similarity,
         policy.threshold,
         policy.fmr(distance),
+        policy.fmr_alike(distance),
         policy.llr(distance),
     )

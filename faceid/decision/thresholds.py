@@ -13,21 +13,21 @@ from typing import TYPE_CHECKING
 from faceid.errors import UsageError
 
 if TYPE_CHECKING:
-    from faceid.networks.registry import Calibration
+    from faceid.networks.registry import AlikeCurve, Calibration
 
 
-def threshold_at_fmr(calibration: Calibration, fmr: float) -> float:
-    """The distance at which the FMR is `fmr`.
+def threshold_at_fmr(curve: Calibration | AlikeCurve, fmr: float) -> float:
+    """The distance at which the FMR of `curve` is `fmr`.
 
     Linear in log10(FMR) between the measured points. Raises UsageError (`beyond_calibration`) below the lowest of them:
     no data support such a threshold.
     """
-    points = calibration.points
+    points = curve.points
     lowest = points[0]
     if fmr < lowest.fmr * (1 - 1e-9):
         raise UsageError(
             f"FMR {fmr:g} is below what the calibration reaches, {lowest.fmr:g}"
-            f" ({calibration.non_mated:,} non-mated comparisons)",
+            f" ({curve.non_mated:,} non-mated comparisons)",
             code="beyond_calibration",
         )
     for left, right in pairwise(points):
@@ -37,12 +37,12 @@ def threshold_at_fmr(calibration: Calibration, fmr: float) -> float:
     return points[-1].distance
 
 
-def fmr_at_distance(calibration: Calibration, distance: float) -> float:
-    """The FMR at `distance`: the inverse of `threshold_at_fmr`.
+def fmr_at_distance(curve: Calibration | AlikeCurve, distance: float) -> float:
+    """The FMR of `curve` at `distance`: the inverse of `threshold_at_fmr`.
 
     Never below the lowest measured point: at a smaller distance the true rate is at most the one returned.
     """
-    points = calibration.points
+    points = curve.points
     if distance <= points[0].distance:
         return points[0].fmr
     for left, right in pairwise(points):
@@ -52,11 +52,34 @@ def fmr_at_distance(calibration: Calibration, distance: float) -> float:
     return points[-1].fmr
 
 
-def fmr_interval_at_distance(calibration: Calibration, distance: float) -> tuple[float, float]:
+def threshold_at_fmr_alike(calibration: Calibration, fmr: float) -> float:
+    """The greatest distance at which neither the FMR among people who are alike nor that among all exceeds `fmr`.
+
+    Raises UsageError: `no_alike_curve` without a curve of FMR among alike, `beyond_calibration` as `threshold_at_fmr`
+    does.
+    """
+    if calibration.alike is None:
+        raise UsageError(
+            "this calibration has no curve of FMR among people who are alike", code="no_alike_curve"
+        )
+    return min(threshold_at_fmr(calibration.alike, fmr), threshold_at_fmr(calibration, fmr))
+
+
+def fmr_alike_at_distance(calibration: Calibration, distance: float) -> float | None:
+    """The FMR at `distance` among people who are alike, never below that among all; None where it was not measured.
+
+    The inverse of `threshold_at_fmr_alike`.
+    """
+    if calibration.alike is None:
+        return None
+    return max(fmr_at_distance(calibration.alike, distance), fmr_at_distance(calibration, distance))
+
+
+def fmr_interval_at_distance(curve: Calibration | AlikeCurve, distance: float) -> tuple[float, float]:
     """The 95 % interval of `fmr_at_distance`: from the lower bound of the stricter measured point to the upper bound
     of the laxer one.
     """
-    points = calibration.points
+    points = curve.points
     place = bisect_left(points, distance, key=lambda point: point.distance)
     laxer = points[min(place, len(points) - 1)]
     stricter = laxer if laxer.distance == distance else points[max(place - 1, 0)]

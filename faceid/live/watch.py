@@ -205,6 +205,7 @@ class Watch:
             outcome.distance,
             outcome.threshold,
             outcome.fmr,
+            outcome.fmr_alike,
             outcome.looks,
             None if liveness is None else liveness.score,
             box,

@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, TypeAlias
 
 from msgspec import Meta, Struct, to_builtins
 
@@ -32,6 +32,10 @@ from faceid.networks.errors import BadCard
 from faceid.networks.files import write_whole
 
 HEADER = "[calibration]"
+ALIKE_HEADER = "[calibration.alike]"
+
+AlikeBy: TypeAlias = Literal["attributes", "nearest half"]
+"""How people who are alike are chosen: by sex and group, or as the half of the others whose templates are nearest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,31 @@ class EvidencePoint(Struct, frozen=True, array_like=True, forbid_unknown_fields=
     log10_lr: Finite
 
 
+Points: TypeAlias = Annotated[
+    tuple[CalibrationPoint, ...], Meta(min_length=1, description="an array of tables that is not empty")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class AlikeCurve:
+    """The FMR among people who are alike: `non_mated` comparisons of `people` people, measured as in Calibration.
+
+    `chosen_by` says which comparisons count. With `attributes`, both people share all attributes: sex and group. With
+    `nearest half`, the second person is among the half of the others whose templates are nearest to the first.
+    `points` are ordered strictest first and have no FNMR. Their intervals are over people.
+    """
+
+    data: Text
+    population: Text
+    chosen_by: AlikeBy
+    date: Text
+    software: Text
+    people: Count
+    non_mated: Count
+    points: Points
+    data_sha256: Text | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Calibration:
     """Distances measured on `data` at `date` (ISO 8601) with `software`.
@@ -69,7 +98,9 @@ class Calibration:
     than `ambiguity_margin`: the distances of two photos of one person mostly differ by as much. In `evidence`,
     `distance` rises and `log10_lr` does not; it is empty if it was not measured. `data_sha256` is the hash of the list
     of files and names, which identifies the data. `weights_sha256` is the hash of the file of weights that was
-    measured: a card refuses a calibration of other weights than its own.
+    measured: a card refuses a calibration of other weights than its own. `population` names the people for whom the
+    rates hold, None in calibrations of version 0.1.0. `alike` is the curve of FMR among people who are alike, None if
+    it was not measured.
     """
 
     data: Text
@@ -77,32 +108,38 @@ class Calibration:
     software: Text
     mated: Count
     non_mated: Count
-    points: Annotated[
-        tuple[CalibrationPoint, ...], Meta(min_length=1, description="an array of tables that is not empty")
-    ]
+    points: Points
     ambiguity_margin: Amount
     evidence: tuple[EvidencePoint, ...] = ()
     data_sha256: Text | None = None
     weights_sha256: Sha256 | None = None
+    population: Text | None = None
+    alike: AlikeCurve | None = None
 
 
 def check_calibration(calibration: Calibration, where: str) -> None:
     """Raise BadDocument if the rates, distances and ratios contradict each other; `where` begins the message."""
-    for number, point in enumerate(calibration.points):
-        if not point.low <= point.fmr <= point.high or point.fmr == 0.0:
-            raise BadDocument(
-                f"{where}points[{number}].fmr must be a rate above 0 inside its interval low..high"
-            )
-    for number, (stricter, laxer) in enumerate(pairwise(calibration.points), start=1):
-        if not (stricter.fmr < laxer.fmr and stricter.distance < laxer.distance):
-            raise BadDocument(f"{where}points[{number}] must rise in fmr and in distance")
-        if stricter.fnmr is not None and laxer.fnmr is not None and stricter.fnmr < laxer.fnmr:
-            raise BadDocument(f"{where}points[{number}] must not rise in fnmr")
+    _check_points(calibration.points, where)
+    if calibration.alike is not None:
+        _check_points(calibration.alike.points, f"{where}alike.")
     for number, (nearer, farther) in enumerate(pairwise(calibration.evidence), start=1):
         if not (nearer.distance < farther.distance and nearer.log10_lr >= farther.log10_lr):
             raise BadDocument(
                 f"{where}evidence[{number}] must rise in distance, and must not rise in its ratio"
             )
+
+
+def _check_points(points: tuple[CalibrationPoint, ...], where: str) -> None:
+    for number, point in enumerate(points):
+        if not point.low <= point.fmr <= point.high or point.fmr == 0.0:
+            raise BadDocument(
+                f"{where}points[{number}].fmr must be a rate above 0 inside its interval low..high"
+            )
+    for number, (stricter, laxer) in enumerate(pairwise(points), start=1):
+        if not (stricter.fmr < laxer.fmr and stricter.distance < laxer.distance):
+            raise BadDocument(f"{where}points[{number}] must rise in fmr and in distance")
+        if stricter.fnmr is not None and laxer.fnmr is not None and stricter.fnmr < laxer.fnmr:
+            raise BadDocument(f"{where}points[{number}] must not rise in fnmr")
 
 
 def write_calibration(card_path: Path, calibration: Calibration) -> None:
@@ -154,30 +191,40 @@ def _render(calibration: Calibration) -> str:
     return "\n".join(
         (
             HEADER,
-            # A JSON string is a TOML basic string.
-            f"data = {json.dumps(calibration.data)}",
-            f"date = {json.dumps(calibration.date)}",
-            f"software = {json.dumps(calibration.software)}",
+            *_texts(calibration, ("data", "population", "date", "software")),
             f"mated = {calibration.mated}",
             f"non_mated = {calibration.non_mated}",
-            *(
-                [f"data_sha256 = {json.dumps(calibration.data_sha256)}"]
-                if calibration.data_sha256 is not None
-                else []
-            ),
-            *(
-                [f"weights_sha256 = {json.dumps(calibration.weights_sha256)}"]
-                if calibration.weights_sha256 is not None
-                else []
-            ),
+            *_texts(calibration, ("data_sha256", "weights_sha256")),
             f"ambiguity_margin = {_number(calibration.ambiguity_margin)}",
-            "points = [",
-            *(f"    {_render_point(point)}," for point in calibration.points),
-            "]",
+            *_render_points(calibration.points),
             *(_render_evidence(calibration.evidence) if calibration.evidence else []),
+            *(_render_alike(calibration.alike) if calibration.alike is not None else []),
             "",
         )
     )
+
+
+def _render_alike(alike: AlikeCurve) -> list[str]:
+    return [
+        "",
+        "# The FMR among people who are alike.",
+        ALIKE_HEADER,
+        *_texts(alike, ("data", "population", "chosen_by", "date", "software")),
+        f"people = {alike.people}",
+        f"non_mated = {alike.non_mated}",
+        *_texts(alike, ("data_sha256",)),
+        *_render_points(alike.points),
+    ]
+
+
+def _texts(table: Calibration | AlikeCurve, names: tuple[str, ...]) -> list[str]:
+    values = {name: getattr(table, name) for name in names}
+    # A JSON string is a TOML basic string.
+    return [f"{name} = {json.dumps(value)}" for name, value in values.items() if value is not None]
+
+
+def _render_points(points: tuple[CalibrationPoint, ...]) -> list[str]:
+    return ["points = [", *(f"    {_render_point(point)}," for point in points), "]"]
 
 
 def _render_point(point: CalibrationPoint) -> str:

@@ -7,11 +7,13 @@ With it tests can ask for rates as users do.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from statistics import NormalDist
 from typing import Final
 
-from faceid.networks.calibration import Calibration, CalibrationPoint, EvidencePoint
+from faceid.networks.calibration import AlikeCurve, Calibration, CalibrationPoint, EvidencePoint
 from faceid.networks.card import Card, Weights
 
 FAKE: Final = "fake"
@@ -39,7 +41,7 @@ def fake_card() -> Card:
         description="no network: people are colours",
         licence="Apache-2.0",
         source_url="the fake network of faceid, for tests",
-        weights=Weights(kind="file", source=FAKE, file=FAKE, sha256="0" * 64, size=1),
+        weights=Weights.of_file(Path(FAKE), "0" * 64, 1),
         calibration=Calibration(
             data="computed: random directions in 64 dimensions",
             date="2025-01-01",
@@ -49,6 +51,25 @@ def fake_card() -> Card:
             points=tuple(_point(fmr) for fmr in (1e-6, 1e-5, 1e-4, 1e-3, 1e-2)),
             ambiguity_margin=0.05,
             evidence=tuple(_evidence(step / 20.0) for step in range(21)),
+            population="people of random colours",
+            alike=_alike(),
+        ),
+    )
+
+
+def _alike() -> AlikeCurve:
+    # Nearly all false matches are with the nearer half of the others, so among those the rate is twice as high.
+    return AlikeCurve(
+        data="computed: random directions in 64 dimensions",
+        population="the nearer half of people of random colours",
+        chosen_by="nearest half",
+        date="2025-01-01",
+        software="faceid, fake network",
+        people=0,
+        non_mated=0,
+        points=tuple(
+            replace(_point(fmr), fmr=2.0 * fmr, low=2.0 * fmr, high=2.0 * fmr, fnmr=None)
+            for fmr in (1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
         ),
     )
 

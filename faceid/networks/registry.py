@@ -11,8 +11,14 @@ from functools import cache
 from pathlib import Path
 
 from faceid.documents import BadDocument, read_text
-from faceid.networks.calibration import Calibration, CalibrationPoint, EvidencePoint, write_calibration
-from faceid.networks.card import Accuracy, AnyCard, Card, LivenessCard, TensorFormat, Weights
+from faceid.networks.calibration import (
+    AlikeCurve,
+    Calibration,
+    CalibrationPoint,
+    EvidencePoint,
+    write_calibration,
+)
+from faceid.networks.card import Accuracy, AnyCard, Card, LivenessCard, TensorFormat, Weights, WeightsSource
 from faceid.networks.card_text import read_card, read_liveness_card
 from faceid.networks.errors import BadCard, UnknownModel, WeightsMissing
 from faceid.networks.fake_card import FAKE, fake_card
@@ -21,6 +27,7 @@ from faceid.networks.weights import Status, status
 __all__ = [
     "FAKE",
     "Accuracy",
+    "AlikeCurve",
     "AnyCard",
     "Calibration",
     "CalibrationPoint",
@@ -30,6 +37,7 @@ __all__ = [
     "Status",
     "TensorFormat",
     "Weights",
+    "WeightsSource",
     "any_card",
     "card",
     "card_path",

@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Literal
 
 from enrollment_db.records import StoredPolicy, TargetKind
 from faceid.decision.decide import IDENTIFY_FPIR, VERIFY_FMR, Policy, Target, policy_for
@@ -22,7 +23,7 @@ from faceid.errors import UsageError
 from faceid.gallery.gallery import Gallery
 from faceid.networks.calibration import Calibration
 from faceid.policies.stored import DECIDES, activate_all, calibration_of, kinds_of, new_policy, state_of
-from faceid.results import PolicyReport, Problem
+from faceid.results import AlikeReport, PolicyReport, Problem
 from faceid.types import ModelKey
 
 _DEFAULTS: dict[TargetKind, Target] = {"fmr": Target(fmr=VERIFY_FMR), "fpir": Target(fpir=IDENTIFY_FPIR)}
@@ -108,6 +109,7 @@ class Policies:
             non_mated=None if calibration is None else calibration.non_mated,
             measured_at=None if calibration is None else calibration.date,
             software=None if calibration is None else calibration.software,
+            alike=None if policy is None else _alike_report(policy),
             since=None if stored is None else stored.since,
             model=str(self._model),
             problem=problem,
@@ -124,7 +126,8 @@ class Policies:
         if stored.by_hand:
             policy = policy_for(Target(threshold=stored.threshold), calibration, identities=identities)
         elif kind == "fmr":
-            policy = Policy(stored.threshold, "fmr", stored.target, calibration, identities)
+            rate: TargetKind | Literal["fmr_alike"] = "fmr_alike" if stored.alike else "fmr"
+            policy = Policy(stored.threshold, rate, stored.target, calibration, identities)
         else:
             policy = policy_for(Target(fpir=stored.target), calibration, identities=identities)
         return replace(policy, source="gallery", policy_id=stored.id)
@@ -184,6 +187,24 @@ class Policies:
         if what not in self._reported:
             self._reported.add(what)
             self._notify(message)
+
+
+def _alike_report(policy: Policy) -> AlikeReport | None:
+    curve = None if policy.calibration is None else policy.calibration.alike
+    if curve is None:
+        return None
+    low, high = fmr_interval_at_distance(curve, policy.threshold)
+    return AlikeReport(
+        population=curve.population,
+        chosen_by=curve.chosen_by,
+        fmr_low=low,
+        fmr_high=high,
+        data=curve.data,
+        people=curve.people,
+        non_mated=curve.non_mated,
+        measured_at=curve.date,
+        software=curve.software,
+    )
 
 
 def _moved(before: Policy, after: Policy) -> bool:

@@ -1,8 +1,8 @@
 """Export and import of active policies as JSON files.
 
 One object: `format` ("faceid-policies"), `version` (1), `exported_at`, `software`, `model` (name, weights_sha256,
-aligner, dim, metric) and `policies`: kind, target, threshold, by_hand, data, mated, non_mated, low, high, created_at,
-and `calibration` if the policy was measured on the gallery owner's data.
+aligner, dim, metric) and `policies`: kind, target, threshold, by_hand, alike, data, mated, non_mated, low, high,
+created_at, and `calibration` if the policy was measured on the gallery owner's data.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ class _Policy:
     low: Amount
     high: Amount
     created_at: str | None = None
+    alike: bool = False
     calibration: Calibration | None = None
 
 
@@ -158,4 +159,5 @@ def _to_row(policy: _Policy, model: ModelKey) -> NewPolicy:
         high=policy.high,
         calibration=None if own is None else to_json(own),
         by_hand=policy.by_hand,
+        alike=policy.alike,
     )

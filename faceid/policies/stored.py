@@ -27,9 +27,9 @@ DECIDES: dict[TargetKind, Decides] = {"fmr": "verify", "fpir": "identify"}
 def activate(gallery: Gallery, model: ModelKey, target: Target, calibration: Calibration) -> list[int]:
     """Make `target` the active policy for `model`, and store the `calibration` of the owner's data with it.
 
-    An FMR decides for verify and compare, an FPIR for identify, a threshold for both; returns the ids of the one or two
-    new rows. The previous policy stays stored, and `rollback` activates it again. To set both rates, call this for
-    each, inside `gallery.transaction()` for both or none.
+    An FMR, among all or among alike, decides for verify and compare, an FPIR for identify, a threshold for both;
+    returns the ids of the one or two new rows. The previous policy stays stored, and `rollback` activates it again. To
+    set both rates, call this for each, inside `gallery.transaction()` for both or none.
 
     `faceid.evaluation.statistics.measured.measure` makes a calibration from distances. Its text `data` is shown to
     people as the provenance; `data_sha256` is the hash of the list of files and names.
@@ -74,7 +74,7 @@ def history(gallery: Gallery) -> list[PolicyRow]:
         PolicyRow(
             policy_id=row.id,
             decides=DECIDES[row.kind],
-            kind="threshold" if row.by_hand else row.kind,
+            kind="threshold" if row.by_hand else "fmr_alike" if row.alike else row.kind,
             target=row.threshold if row.by_hand else row.target,
             threshold=row.threshold,
             low=row.low,
@@ -102,8 +102,10 @@ def state_of(policy: Policy) -> PolicyState:
         threshold=policy.threshold,
         identities=policy.identities,
         fmr=policy.fmr(policy.threshold),
+        fmr_alike=policy.fmr_alike(policy.threshold),
         fpir=policy.fpir,
         miss_rate=policy.miss_rate,
+        population=policy.population,
         held=policy.held,
     )
 
@@ -128,7 +130,9 @@ def new_policy(
     """The row of `target` in a gallery of `identities`; stores the calibration if it is the owner's (`own`)."""
     policy = policy_for(target, calibration, identities=identities if kind == "fpir" else None)
     expected = policy.fmr(policy.threshold) if kind == "fmr" else policy.fpir
-    low, high = (0.0, 1.0) if calibration is None else fmr_interval_at_distance(calibration, policy.threshold)
+    alike = target.fmr_alike is not None
+    curve = calibration.alike if alike and calibration is not None else calibration
+    low, high = (0.0, 1.0) if curve is None else fmr_interval_at_distance(curve, policy.threshold)
     if kind == "fpir":
         low, high = fpir_of(low, identities), fpir_of(high, identities)
     by_hand = target.threshold is not None
@@ -138,13 +142,14 @@ def new_policy(
         # Without a calibration, the only certain rate is 1.
         target=(1.0 if expected is None else expected) if by_hand else policy.target,
         threshold=policy.threshold,
-        data="not measured" if calibration is None else calibration.data,
+        data="not measured" if curve is None else curve.data,
         mated=0 if calibration is None else calibration.mated,
-        non_mated=0 if calibration is None else calibration.non_mated,
+        non_mated=0 if curve is None else curve.non_mated,
         low=low,
         high=high,
         calibration=to_json(calibration) if own and calibration is not None else None,
         by_hand=by_hand,
+        alike=alike,
     )
 
 

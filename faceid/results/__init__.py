@@ -15,10 +15,11 @@ from faceid.results.gallery import (
 )
 from faceid.results.index import IndexDifference, IndexResult, IndexStatus, IndexVerification, SnapshotInfo
 from faceid.results.networks import CheckResult, ModelInfo, TrainResult
-from faceid.results.policies import PolicyReport, PolicyRow, PolicyState, PolicyTransfer
+from faceid.results.policies import AlikeReport, PolicyReport, PolicyRow, PolicyState, PolicyTransfer
 from faceid.results.problem import Problem, Reason, ReembedReason
 
 __all__ = [
+    "AlikeReport",
     "AlreadyEnrolled",
     "CheckResult",
     "CompareResult",

@@ -16,8 +16,9 @@ Point: TypeAlias = tuple[float, float]
 class FaceResult:
     """One face of an identified picture, with the decision and its evidence.
 
-    `fmr` is the probability that a non-mated comparison is as close; `llr` is the evidence, log10 of the likelihood
-    ratio of one person against two. Both are None without a calibration.
+    `fmr` is the probability that a non-mated comparison is as close, and `fmr_alike` that probability among people who
+    are alike, of one sex and group; `llr` is the evidence, log10 of the likelihood ratio of one person against two. All
+    are None where they were not measured.
     """
 
     box: Box
@@ -30,6 +31,7 @@ class FaceResult:
     similarity: float | None
     threshold: float
     fmr: float | None
+    fmr_alike: float | None
     llr: float | None
     candidates: tuple[Candidate, ...]
 
@@ -51,7 +53,9 @@ class IdentifyResult:
 
 @dataclass(frozen=True, slots=True)
 class VerifyResult:
-    """Whether one picture shows the claimed person. `llr` as in FaceResult; `policy` is that of the decision."""
+    """Whether one picture shows the claimed person. `fmr`, `fmr_alike` and `llr` as in FaceResult; `policy` is that
+    of the decision.
+    """
 
     path: str
     name: str
@@ -61,13 +65,16 @@ class VerifyResult:
     similarity: float
     threshold: float
     fmr: float | None
+    fmr_alike: float | None
     llr: float | None
     policy: PolicyState
 
 
 @dataclass(frozen=True, slots=True)
 class CompareResult:
-    """Whether two pictures show one person. `llr` as in FaceResult; `policy` is that of the decision."""
+    """Whether two pictures show one person. `fmr`, `fmr_alike` and `llr` as in FaceResult; `policy` is that of the
+    decision.
+    """
 
     paths: tuple[str, str]
     decision: Literal["match", "no_match"]
@@ -76,5 +83,6 @@ class CompareResult:
     similarity: float
     threshold: float
     fmr: float | None
+    fmr_alike: float | None
     llr: float | None
     policy: PolicyState

@@ -12,23 +12,46 @@ from faceid.results.problem import Problem
 class PolicyState:
     """A threshold with its target, its origin, and its error rates in the present gallery.
 
-    `source`: `asked` by the call, `gallery` for the stored policy `policy_id`, or `default`. `kind` and `target`: `fmr`
-    or `fpir` with a rate, or `threshold` with a distance. `identities` counts those that are searched, None for a
-    comparison with one. `fmr`, and `fpir` for a search, are the rates of the threshold; `miss_rate` is how often a
-    photo of a person with one template is missed. They are None without a calibration. `held` is false if the
-    calibration does not reach low enough rates to keep the target.
+    `source`: `asked` by the call, `gallery` for the stored policy `policy_id`, or `default`. `kind` and `target`:
+    `fmr`, `fpir` or `fmr_alike` with a rate, or `threshold` with a distance. `identities` counts those that are
+    searched, None for a comparison with one. `fmr`, and `fpir` for a search, are the rates of the threshold;
+    `miss_rate` is how often a photo of a person with one template is missed. `population` names the people for whom
+    these rates hold. `fmr_alike` is the FMR among people who are alike, None where it was not measured. All are None
+    without a calibration. `held` is false if the calibration does not reach low enough rates to keep the target.
     """
 
     source: Literal["asked", "gallery", "default"]
     policy_id: int | None
-    kind: Literal["fmr", "fpir", "threshold"]
+    kind: Literal["fmr", "fpir", "fmr_alike", "threshold"]
     target: float
     threshold: float
     identities: int | None
     fmr: float | None
+    fmr_alike: float | None
     fpir: float | None
     miss_rate: float | None
+    population: str | None
     held: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AlikeReport:
+    """How the FMR among alike was measured. `fmr_low`..`fmr_high` is its 95 % interval at the threshold, over people.
+
+    `population` names the people who were compared. `chosen_by`: `attributes` for people of one sex and group, `nearest
+    half` for the half of the others whose templates are nearest to a person's. The other fields have the meaning that
+    they have in PolicyReport.
+    """
+
+    population: str
+    chosen_by: Literal["attributes", "nearest half"]
+    fmr_low: float
+    fmr_high: float
+    data: str
+    people: int
+    non_mated: int
+    measured_at: str
+    software: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +59,10 @@ class PolicyReport:
     """The policy that decides for a command at present, and its calibration.
 
     `fmr_low`..`fmr_high` is the 95 % interval of `policy.fmr`. `data`, with the numbers of `mated` and `non_mated`
-    comparisons, was measured on the day `measured_at` with `software`; all are None without a calibration. `since` is
-    when the stored policy became active, None without one. Without a threshold, `policy` is None and `problem` gives
-    the reason: there is no calibration, or it does not reach the rate of the default.
+    comparisons, was measured on the day `measured_at` with `software`; all are None without a calibration. `alike`
+    describes the measurement of `policy.fmr_alike`, None without one. `since` is when the stored policy became active,
+    None without one. Without a threshold, `policy` is None and `problem` gives the reason: there is no calibration, or
+    it does not reach the rate of the default.
     """
 
     decides: Literal["verify", "identify"]
@@ -50,6 +74,7 @@ class PolicyReport:
     non_mated: int | None
     measured_at: str | None
     software: str | None
+    alike: AlikeReport | None
     since: str | None
     model: str
     problem: Problem | None = None
@@ -64,7 +89,7 @@ class PolicyRow:
 
     policy_id: int
     decides: Literal["verify", "identify"]
-    kind: Literal["fmr", "fpir", "threshold"]
+    kind: Literal["fmr", "fpir", "fmr_alike", "threshold"]
     target: float
     threshold: float
     low: float

@@ -13,7 +13,7 @@ from cli_runs import ALICE, BOB, CAROL, Faceid, Photo
 
 FACE_FIELDS = [
     *("box", "landmarks", "detection_score", "quality", "decision", "name", "distance", "similarity"),
-    *("threshold", "fmr", "llr", "candidates"),
+    *("threshold", "fmr", "fmr_alike", "llr", "candidates"),
 ]
 
 

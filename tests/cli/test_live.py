@@ -59,6 +59,7 @@ def test_a_film_is_told_event_by_event(enrolled: Faceid, tmp_path: Path) -> None
     identified = ran.objects[1]
     assert set(identified) == {
         *("event", "time", "time_s", "frame", "track", "name", "distance", "threshold", "fmr", "looks"),
+        "fmr_alike",
         *("liveness", "box", "reason", "detail"),
     }
     assert identified["name"] == "alice"

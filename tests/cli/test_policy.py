@@ -10,7 +10,19 @@ from cli_runs import ALICE, BOB, CAROL, Faceid, Photo
 from faceid.networks import registry
 
 STATE_FIELDS = [
-    *("source", "policy_id", "kind", "target", "threshold", "identities", "fmr", "fpir", "miss_rate", "held"),
+    *(
+        "source",
+        "policy_id",
+        "kind",
+        "target",
+        "threshold",
+        "identities",
+        "fmr",
+        "fmr_alike",
+        "fpir",
+        "miss_rate",
+    ),
+    *("population", "held"),
 ]
 
 
@@ -64,6 +76,39 @@ def test_a_policy_that_was_set_decides_until_it_is_rolled_back(faceid: Faceid, p
     assert shown(faceid)["identify"]["policy"]["threshold"] < decided["policy"]["threshold"]
     assert faceid("policy", "rollback").code == 0
     assert faceid("--json", "identify", path).object["policy"]["source"] == "default"
+
+
+def test_a_rate_among_alike_decides_for_comparisons_until_it_is_rolled_back(
+    faceid: Faceid, photo: Photo
+) -> None:
+    ran = faceid("--json", "policy", "set", "--fmr-alike", "1e-4")
+    assert (ran.code, ran.object["decides"]) == (0, "verify")
+    state = ran.object["policy"]
+    assert (state["kind"], state["target"], state["fmr_alike"]) == ("fmr_alike", 1e-4, pytest.approx(1e-4))
+    # The fake network's nearer half has twice the rate of all.
+    assert state["fmr"] == pytest.approx(5e-5)
+    assert ran.object["alike"]["chosen_by"] == "nearest half"
+    verified = faceid("--json", "verify", "alice", photo(ALICE)).object
+    assert (verified["policy"]["policy_id"], verified["threshold"]) == (1, state["threshold"])
+    assert verified["fmr_alike"] == pytest.approx(2.0 * verified["fmr"])
+    assert verified["policy"]["population"] == "people of random colours"
+    assert faceid("--json", "policy", "history").object["kind"] == "fmr_alike"
+    assert "for FMR among alike 0.0001" in faceid("policy", "show").out
+    assert faceid("policy", "rollback").code == 0
+    assert faceid("--json", "verify", "alice", photo(ALICE)).object["policy"]["kind"] == "fmr"
+
+
+@pytest.mark.parametrize("command", ["verify", "compare", "identify"])
+def test_a_rate_among_alike_may_be_asked_for_and_excludes_other_targets(
+    faceid: Faceid, photo: Photo, command: str
+) -> None:
+    first, second = photo(ALICE), photo(ALICE)
+    paths = {"verify": ["alice", first], "compare": [first, second], "identify": [first]}[command]
+    found = faceid("--json", command, "--fmr-alike", "1e-4", *paths).object
+    assert (found["policy"]["kind"], found["policy"]["fmr"]) == ("fmr_alike", pytest.approx(5e-5))
+    ran = faceid(command, "--fmr-alike", "1e-4", "--fmr", "1e-4", *paths)
+    assert ran.code == 2
+    assert "--fmr and --fmr-alike exclude each other" in ran.err
 
 
 def test_verify_and_compare_go_by_the_fmr_in_force(faceid: Faceid, photo: Photo) -> None:

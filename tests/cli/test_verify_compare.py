@@ -5,7 +5,19 @@ import pytest
 from cli_runs import ALICE, BOB, Faceid, Photo
 
 VERIFY_FIELDS = [
-    *("path", "name", "decision", "verified", "distance", "similarity", "threshold", "fmr", "llr", "policy"),
+    *(
+        "path",
+        "name",
+        "decision",
+        "verified",
+        "distance",
+        "similarity",
+        "threshold",
+        "fmr",
+        "fmr_alike",
+        "llr",
+    ),
+    "policy",
 ]
 
 

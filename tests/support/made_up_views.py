@@ -28,7 +28,7 @@ def shown(
 ) -> Shown:
     landmarks = np.zeros((5, 2), np.float32)
     track = Track(number, box, landmarks, score, 0.0, 0.0, detected=detected, sighted=sighted)
-    outcome = Outcome(state, name, distance, threshold, None, None, None, 1, 0.0, doubted)  # type: ignore[arg-type]
+    outcome = Outcome(state, name, distance, threshold, None, None, None, None, 1, 0.0, doubted)  # type: ignore[arg-type]
     return Shown(track, outcome, liveness)
 
 

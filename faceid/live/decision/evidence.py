@@ -44,11 +44,11 @@ class Outcome:
     """The state of the decision about a track.
 
     `undecided` until the evidence is enough; then `named` (with `name`) or `unknown`, for a claim `accepted` or
-    `rejected`. `distance`, `fmr` and `llr` are those of the fused looks to the nearest candidate, or to `name` where
-    there is one; None before the first look and with an empty gallery. `evidence` is the tempered log10 of the
-    likelihood ratio, which the test uses. `looks` counts the fused looks. `since_s` is when the state began. `doubted`
-    means that the last look contradicts the others: the next one tells whether the person has changed. `changes` counts
-    the changes of person.
+    `rejected`. `distance`, `fmr`, `fmr_alike` and `llr` are those of the fused looks to the nearest candidate, or to
+    `name` where there is one; None before the first look and with an empty gallery. `evidence` is the tempered log10 of
+    the likelihood ratio, which the test uses. `looks` counts the fused looks. `since_s` is when the state began.
+    `doubted` means that the last look contradicts the others: the next one tells whether the person has changed.
+    `changes` counts the changes of person.
     """
 
     state: State
@@ -56,6 +56,7 @@ class Outcome:
     distance: float | None
     threshold: float
     fmr: float | None
+    fmr_alike: float | None
     llr: float | None
     evidence: float | None
     looks: int
@@ -86,7 +87,7 @@ class Evidence:
         self._reject = math.log10(MISSES / (1.0 - alpha)) if alpha < 1.0 - MISSES else -math.inf
         self._fused: Fused | None = None
         self._doubt: tuple[Vector, float] | None = None
-        self.outcome = Outcome("undecided", None, None, policy.threshold, None, None, None, 0, None)
+        self.outcome = Outcome("undecided", None, None, policy.threshold, None, None, None, None, 0, None)
 
     def add_look(self, vector: Vector, quality: float, time_s: float) -> Outcome:
         """Add one look: a unit vector (d,) and its quality, 0..1.
@@ -146,6 +147,7 @@ class Evidence:
             distance,
             self._policy.threshold,
             None if distance is None else self._policy.fmr(distance),
+            None if distance is None else self._policy.fmr_alike(distance),
             None if distance is None else self._policy.llr(distance),
             None if distance is None else self._strength(distance, fused),
             fused.looks,

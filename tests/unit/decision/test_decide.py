@@ -1,15 +1,22 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from faceid.cli.messages import hint_for
 from faceid.decision.decide import Policy, Target, decide_claim, decide_identity, policy_for
 from faceid.decision.scores import distance_from_similarity, identity_similarity
-from faceid.decision.thresholds import fmr_at_distance, threshold_at_fmr
+from faceid.decision.thresholds import (
+    fmr_alike_at_distance,
+    fmr_at_distance,
+    threshold_at_fmr,
+    threshold_at_fmr_alike,
+)
 from faceid.errors import UsageError
-from faceid.networks.registry import Calibration, CalibrationPoint
+from faceid.networks.registry import AlikeCurve, Calibration, CalibrationPoint
 from faceid.types import Candidate
 
 
@@ -54,6 +61,65 @@ def test_a_rate_that_no_data_supports_is_refused() -> None:
     assert caught.value.code == "beyond_calibration"
 
 
+def with_alike(factor: float = 20.0) -> Calibration:
+    """The FMR among alike is `factor` times that among all, where that is a rate."""
+    points = tuple(
+        replace(point, fmr=point.fmr * factor, low=0.0, high=1.0)
+        for point in calibration().points
+        if point.fmr * factor <= 1.0
+    )
+    alike = AlikeCurve(
+        data="hand-made",
+        population="people of one sex and group",
+        chosen_by="attributes",
+        date="2026-01-01",
+        software="tests",
+        people=100,
+        non_mated=100_000,
+        points=points,
+    )
+    return replace(calibration(), alike=alike, population="everyone")
+
+
+def test_a_rate_among_alike_is_the_stricter_threshold() -> None:
+    policy = policy_for(Target(fmr_alike=2e-3), with_alike())
+    assert (policy.kind, policy.target) == ("fmr_alike", 2e-3)
+    assert policy.threshold == pytest.approx(0.2)
+    assert policy.threshold < policy_for(Target(fmr=2e-3), with_alike()).threshold
+    assert policy.fmr(policy.threshold) == pytest.approx(1e-4)
+    assert policy.fmr_alike(policy.threshold) == pytest.approx(2e-3)
+
+
+def test_among_alike_no_fewer_match_than_among_all() -> None:
+    raised = with_alike(0.5)
+    assert policy_for(Target(fmr_alike=1e-3), raised).threshold == pytest.approx(0.3)
+    assert fmr_alike_at_distance(raised, 0.3) == pytest.approx(1e-3)
+
+
+def test_the_rate_among_alike_at_a_distance_inverts_its_threshold() -> None:
+    for rate in (2e-4, 5e-3, 0.2):
+        threshold = threshold_at_fmr_alike(with_alike(), rate)
+        assert fmr_alike_at_distance(with_alike(), threshold) == pytest.approx(rate)
+
+
+def test_without_a_curve_among_alike_there_is_no_rate_and_no_threshold() -> None:
+    assert fmr_alike_at_distance(calibration(), 0.3) is None
+    assert policy_for(Target(fmr=1e-3), calibration()).fmr_alike(0.3) is None
+    with pytest.raises(UsageError, match="people who are alike") as caught:
+        policy_for(Target(fmr_alike=1e-3), calibration())
+    assert caught.value.code == "no_alike_curve"
+    assert "faceid calibrate" in (hint_for(caught.value) or "")
+    with pytest.raises(UsageError) as caught:
+        policy_for(Target(fmr_alike=1e-5), with_alike())
+    assert caught.value.code == "beyond_calibration"
+
+
+def test_rates_name_their_population() -> None:
+    assert policy_for(Target(), with_alike()).population == "everyone"
+    assert policy_for(Target(), calibration()).population == "hand-made"
+    assert policy_for(Target(threshold=0.4), None).population is None
+
+
 def test_fpir_is_shared_among_the_identities() -> None:
     one = policy_for(Target(fpir=0.01), calibration(), identities=1)
     hundred = policy_for(Target(fpir=0.01), calibration(), identities=100)
@@ -91,6 +157,9 @@ def test_without_calibration_only_a_distance_will_do() -> None:
         {"threshold": -0.1},
         {"threshold": math.nan},
         {"fmr": math.nan},
+        {"fmr_alike": 0.0},
+        {"fmr_alike": 0.1, "fmr": 0.1},
+        {"fmr_alike": 0.1, "threshold": 0.3},
     ],
 )
 def test_targets_that_make_no_sense(target: dict[str, float]) -> None:

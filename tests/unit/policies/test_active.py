@@ -16,7 +16,7 @@ from faceid.decision.thresholds import fmr_interval_at_distance, fpir_of
 from faceid.errors import GalleryError, InputError, Refused, UsageError
 from faceid.gallery.gallery import Gallery
 from faceid.gallery.opening import open_gallery
-from faceid.networks.calibration import Calibration, CalibrationPoint, EvidencePoint
+from faceid.networks.calibration import AlikeCurve, Calibration, CalibrationPoint, EvidencePoint
 from faceid.policies.active import Policies
 from faceid.policies.file_format import export_policies, import_policies
 from faceid.policies.stored import activate, history, rollback
@@ -229,6 +229,48 @@ def test_a_file_carries_a_policy_to_another_gallery(gallery: Gallery, tmp_path: 
     assert (search.threshold, search.calibration, search.source) == (pytest.approx(0.55), OWN, "gallery")
     assert policies(other).for_claim().threshold == 0.33
     other.close()
+
+
+def test_a_policy_among_alike_keeps_its_kind_in_the_gallery_and_in_a_file(
+    gallery: Gallery, tmp_path: Path
+) -> None:
+    enrol(gallery, 1)
+    own = replace(OWN, alike=alike_of(OWN))
+    activate(gallery, MODEL, Target(fmr_alike=1e-3), own)
+    kept = policies(gallery).for_claim()
+    assert (kept.kind, kept.target) == ("fmr_alike", 1e-3)
+    assert kept.threshold == pytest.approx(0.25)
+    (row,) = history(gallery)
+    assert (row.kind, row.data, row.non_mated) == ("fmr_alike", "people alike", 9_000)
+    assert (row.low, row.high) == pytest.approx((5e-4, 2e-3))
+    report, _ = policies(gallery).reports()
+    assert report.alike is not None
+    assert (report.alike.people, report.alike.fmr_low) == (60, pytest.approx(5e-4))
+    export_policies(gallery, MODEL, tmp_path / "policies.json")
+    other = open_gallery(tmp_path / "other.db", create=True)
+    enrol(other, 1)
+    import_policies(other, MODEL, tmp_path / "policies.json")
+    found = policies(other).for_claim()
+    assert (found.kind, found.target, found.calibration) == ("fmr_alike", 1e-3, own)
+    other.close()
+
+
+def alike_of(calibration: Calibration) -> AlikeCurve:
+    """Ten times the FMR at each distance, up to a tenth."""
+    return AlikeCurve(
+        data="people alike",
+        population="people of one sex and group",
+        chosen_by="attributes",
+        date="2026-01-02",
+        software="tests",
+        people=60,
+        non_mated=9_000,
+        points=tuple(
+            replace(point, fmr=10 * point.fmr, low=5 * point.fmr, high=20 * point.fmr, fnmr=None)
+            for point in calibration.points
+            if point.fmr < 0.05
+        ),
+    )
 
 
 @pytest.mark.parametrize("enrolled", [0, 1])
