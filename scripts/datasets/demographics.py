@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from faceid.config import Settings
 from faceid.evaluation.data.photos import digest_of
 from faceid.evaluation.protocols.cohorts import read_attributes
 from faceid.evaluation.statistics.alike import measure_alike, of_one_kind
@@ -53,12 +54,12 @@ class Cohorts:
         )
 
 
-def cohorts(data: Path, model: str, cache: Path) -> Cohorts:
+def cohorts(data: Path, model: str, cache: Path, settings: Settings | None = None) -> Cohorts:
     """The templates of all photos with a face, and the attributes of their people. Exits if the data are not there."""
     folder = data / FOLDER
     if not (folder / "attributes.csv").is_file():
         sys.exit(f"no people with attributes in {folder}: give --data, or set FACEID_TEST_DATA")
-    templates = lfw.templates(lfw.folder_photos(folder / "photos", cache), model, cache)
+    templates = lfw.templates(lfw.folder_photos(folder / "photos", cache), model, cache, settings)
     values = read_attributes(folder / "attributes.csv").values
     names = sorted({path.parent.name for path in templates.paths})
     numbers = {name: number for number, name in enumerate(names)}
