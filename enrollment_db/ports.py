@@ -34,7 +34,9 @@ from enrollment_db.records import (
     StoredPolicy,
     TargetKind,
     Template,
+    TemplateState,
     Twin,
+    Unconfirmed,
 )
 
 Ids: TypeAlias = Sequence[int] | NDArray[np.int64]
@@ -43,8 +45,9 @@ Ids: TypeAlias = Sequence[int] | NDArray[np.int64]
 class TemplateRepository(Protocol):
     """The identities and their templates.
 
-    Unless stated otherwise, methods read the templates of the active model, to which the gallery is pinned. Each write
-    is one transaction. It is durable when the method returns.
+    Unless stated otherwise, methods read the confirmed templates of the active model, to which the gallery is pinned.
+    No search and no score uses an unconfirmed one. Each write is one transaction. It is durable when the method
+    returns.
     """
 
     def transaction(self) -> AbstractContextManager[None]:
@@ -63,7 +66,7 @@ class TemplateRepository(Protocol):
         ...
 
     def stored(self) -> int:
-        """The number of templates of all models. Fast."""
+        """The number of templates of all models and states. Fast."""
         ...
 
     def gallery_size(self, before: GallerySize | None = None) -> GallerySize:
@@ -79,15 +82,18 @@ class TemplateRepository(Protocol):
         ...
 
     def of(self, name: str) -> list[Template]:
-        """The templates of an identity, one for each photo, by id. Raises UnknownIdentity or BadName."""
+        """The templates of an identity in both states, one for each photo, by id. Raises UnknownIdentity or BadName."""
         ...
 
     def holders_of(self, sha256: str, model: ModelKey) -> dict[str, int]:
-        """The template ids of the photo with this hash (hex) by name, in the order of enrolment. Raises BadTemplate."""
+        """The template ids of the photo with this hash (hex) by name, in the order of enrolment. Raises BadTemplate.
+
+        Templates of both states.
+        """
         ...
 
     def identity_ids_of(self, template_ids: Ids) -> NDArray[np.int64]:
-        """(n,) int64: the identity id of each of n templates of any model; -1 for an id that is not stored."""
+        """(n,) int64: the identity id of each of n confirmed templates of any model; -1 for any other id."""
         ...
 
     def owners_of(
@@ -95,8 +101,8 @@ class TemplateRepository(Protocol):
     ) -> Owners:
         """The identities of the templates (m, k), and all vectors of those identities, as of one moment.
 
-        The ids are the nearest templates of m probes, nearest first. -1 and ids that are not stored are ignored. For
-        each probe, returns the first `most` identities. Takes one round trip for any number of probes.
+        The ids are the nearest templates of m probes, nearest first. -1 and ids that are not stored, or not confirmed,
+        are ignored. For each probe, returns the first `most` identities. Takes one round trip for any number of probes.
         """
         ...
 
@@ -115,11 +121,30 @@ class TemplateRepository(Protocol):
         """
         ...
 
-    def add(self, name: str, templates: Sequence[NewTemplate], model: ModelKey) -> list[Added]:
+    def unconfirmed(self, identity_ids: Sequence[int], model: ModelKey) -> dict[int, Unconfirmed]:
+        """The unconfirmed templates of some identities under `model`, for identities that have some."""
+        ...
+
+    def confirm(self, template_ids: Sequence[int]) -> list[int]:
+        """Confirm templates, all or none; returns the ids of those that were not confirmed before, ascending.
+
+        A template keeps its id. Those of the same photo under other models are confirmed too. Ids that are not stored
+        are ignored.
+        """
+        ...
+
+    def add(
+        self,
+        name: str,
+        templates: Sequence[NewTemplate],
+        model: ModelKey,
+        *,
+        state: TemplateState = "confirmed",
+    ) -> list[Added]:
         """Enrol templates under `name`, all or none; returns one result for each template.
 
-        A photo that this identity already has is a duplicate: the old template stays. The first templates of a gallery
-        pin the gallery to their model. Raises OtherModel, BadName or BadTemplate.
+        A photo that this identity already has is a duplicate: the old template stays, in its state. The first templates
+        of a gallery pin the gallery to their model. Raises OtherModel, BadName or BadTemplate.
         """
         ...
 
@@ -193,7 +218,8 @@ class EnrolmentJournal(Protocol):
 class ChangeFeed(Protocol):
     """The input of an index: the change log, numbered without gaps in the order of commits, and all templates.
 
-    It contains only what is committed, for a thread inside a unit of work too.
+    It contains only what is committed, for a thread inside a unit of work too. It contains a template from its
+    confirmation on, and nothing of an unconfirmed one.
     """
 
     @property
@@ -241,7 +267,7 @@ class ChangeFeed(Protocol):
         ...
 
     def load_all(self, batch_size: int = 16_384) -> Generator[Loaded, None, None]:
-        """All templates of the active model by id, as of one moment, in at least one part.
+        """The confirmed templates of the active model by id, as of one moment, in at least one part.
 
         Close the iterator, or exhaust it.
         """

@@ -21,6 +21,9 @@ Box: TypeAlias = tuple[float, float, float, float]
 Metric: TypeAlias = Literal["cosine", "euclidean"]
 """How a model measures distance between unit vectors: 1 - cosine (0..2), or Euclidean (0..2)."""
 
+TemplateState: TypeAlias = Literal["confirmed", "unconfirmed"]
+"""Whether a search can find a template. An unconfirmed one is kept, but not searched and not scored."""
+
 TargetKind: TypeAlias = Literal["fmr", "fpir"]
 """The rate that a policy promises: a false match rate (1:1) or a false positive identification rate (1:N)."""
 
@@ -71,12 +74,16 @@ class NewTemplate:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
-    """Templates to be stored at once: their names, (n, d) unit vectors, photo hashes in hex, and sources."""
+    """Templates to be stored at once: their names, (n, d) unit vectors, photo hashes in hex, and sources.
+
+    `states` is None if all of them are confirmed.
+    """
 
     names: Sequence[str]
     vectors: NDArray[np.float32]
     digests: Sequence[str]
     sources: Sequence[str | None]
+    states: Sequence[TemplateState] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,17 +124,19 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """The result for one new template. A `duplicate` was stored before, under the returned id."""
+    """The result for one new template. A `duplicate` was stored before, under the returned id and with its `state`."""
 
     template_id: int
     duplicate: bool
+    state: TemplateState = "confirmed"
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """An enrolled person; `templates` counts those of the active model, 0 or more.
+    """An enrolled person; `templates` counts the confirmed ones of the active model, 0 or more.
 
-    `attributes` hold further facts about the person, by column name.
+    `attributes` hold further facts about the person, by column name. `unconfirmed` counts the unconfirmed templates of
+    the active model. A search cannot find a person who has only those.
     """
 
     id: int
@@ -135,16 +144,16 @@ class Identity:
     templates: int
     created_at: str
     attributes: dict[str, str]
+    unconfirmed: int = 0
 
 
 class GallerySize(NamedTuple):
-    """The number of `identities` that had a template of the active model at entry `seq` of the change log.
+    """The number of `identities` that had a confirmed template of the active model at entry `seq` of the change log.
 
-    `newest_id` is the greatest template id given out until then, `model_id` the active model's row.
+    `model_id` is the active model's row.
     """
 
     seq: int
-    newest_id: int
     model_id: int | None
     identities: int
 
@@ -162,6 +171,22 @@ class Template:
     box: Box | None
     landmarks: NDArray[np.float32] | None
     created_at: str
+    state: TemplateState
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Unconfirmed:
+    """The unconfirmed templates of one identity and model, by id.
+
+    `template_ids` (n,) int64, `vectors` (n, d) float32; sources, photo hashes in hex, and qualities, n of each.
+    """
+
+    name: str
+    template_ids: NDArray[np.int64]
+    vectors: NDArray[np.float32]
+    sources: tuple[str | None, ...]
+    digests: tuple[str, ...]
+    qualities: tuple[float | None, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -254,7 +279,8 @@ class Changes:
     """A stretch of the change log that ends at `place`.
 
     `added` holds the templates that were added in it and are still stored, `removed` (n,) int64 the ids that were
-    removed in it. An id is added once and removed once, so the two may be applied in either order.
+    removed in it. An id is added once and removed once, so the two may be applied in either order. The log says nothing
+    of an unconfirmed template. It adds the template when it is confirmed, which may be after templates of greater ids.
     """
 
     place: Place

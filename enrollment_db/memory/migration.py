@@ -103,7 +103,7 @@ class MemoryChangeover:
     def drop_others(self) -> int:
         """Remove the templates of other models that have a twin of the active one."""
         with self._cell.write() as state:
-            active = {(row.sha256, row.person) for row in state.active()}
+            active = {(row.sha256, row.person) for row in state.rows.values() if row.model == state.pinned}
             dropped = [
                 row
                 for row in state.rows.values()
@@ -115,8 +115,8 @@ class MemoryChangeover:
     def unfindable(self) -> list[str]:
         """The names of the identities that have no template of the active model."""
         state = self._cell.read()
-        findable = {row.person for row in state.active()}
-        return sorted(person.name for person in state.people.values() if person.id not in findable)
+        moved = {row.person for row in state.rows.values() if row.model == state.pinned}
+        return sorted(person.name for person in state.people.values() if person.id not in moved)
 
     def _without_twin(self, state: State, after_id: int) -> list[Row]:
         return [

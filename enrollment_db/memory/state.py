@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from enrollment_db.records import Box
+    from enrollment_db.records import Box, TemplateState
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,6 +43,7 @@ class Row:
     landmarks: NDArray[np.float32] | None
     quality: float | None
     created_at: str
+    state: TemplateState
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ class State:
 
     def active(self) -> list[Row]:
         """The templates that a search can find, by id."""
-        return [row for row in self.rows.values() if row.model == self.pinned]
+        return [row for row in self.rows.values() if row.model == self.pinned and row.state == "confirmed"]
 
     def shown(self) -> list[Row]:
         """One template for each photo and person, by id: that of the active model, or the newest of another."""
@@ -119,22 +120,31 @@ class State:
         self.pinned = model
 
     def insert(self, row: Row) -> None:
-        """Add a template with its entry in the log."""
+        """Add a template, with an entry in the log if it is confirmed."""
         self.rows[row.id] = row
         self.last_template = row.id
-        self.log.append(Change("add", row.id, row.model, random.getrandbits(63)))
+        self._tell("add", row)
+
+    def confirm(self, row: Row) -> None:
+        """Confirm an unconfirmed template, with an entry in the log."""
+        self.rows[row.id] = replace(row, state="confirmed")
+        self._tell("add", self.rows[row.id])
 
     def delete(self, rows: list[Row]) -> None:
         """Remove templates, and photos and persons that are left without a template."""
         for row in rows:
             del self.rows[row.id]
-            self.log.append(Change("remove", row.id, row.model, random.getrandbits(63)))
+            self._tell("remove", row)
         photos = {(row.sha256, row.person) for row in self.rows.values()}
         self.crops = {key: crop for key, crop in self.crops.items() if key in photos}
         owners = {row.person for row in self.rows.values()}
         self.people = {id_: person for id_, person in self.people.items() if id_ in owners}
         if not self.rows:
             self.pinned = None
+
+    def _tell(self, op: Literal["add", "remove"], row: Row) -> None:
+        if row.state == "confirmed":
+            self.log.append(Change(op, row.id, row.model, random.getrandbits(63)))
 
 
 class Cell:

@@ -25,6 +25,8 @@ from enrollment_db.records import (
     Owners,
     Part,
     Template,
+    TemplateState,
+    Unconfirmed,
     now,
 )
 from enrollment_db.vectors import check_vector, check_vectors, to_digest
@@ -52,14 +54,14 @@ class Templates:
         return len({row.person for row in rows}), len(rows)
 
     def stored(self) -> int:
-        """The number of templates of all models."""
+        """The number of templates of all models and states."""
         return len(self._cell.read().rows)
 
     def gallery_size(self, before: GallerySize | None = None) -> GallerySize:
         """The number of identities that a search can find."""
         state = self._cell.read()
         model_id = None if state.pinned is None else hash(state.pinned)
-        return GallerySize(len(state.log), state.last_template, model_id, self.counts()[0])
+        return GallerySize(len(state.log), model_id, self.counts()[0])
 
     def identities(self) -> list[Identity]:
         """All identities, by name."""
@@ -88,6 +90,7 @@ class Templates:
                 box=row.box,
                 landmarks=row.landmarks,
                 created_at=row.created_at,
+                state=row.state,
             )
             for row in state.shown()
             if row.person == person.id
@@ -104,7 +107,7 @@ class Templates:
 
     def identity_ids_of(self, template_ids: Ids) -> NDArray[np.int64]:
         """The identity of each of n templates."""
-        rows = self._cell.read().rows
+        rows = _confirmed(self._cell.read())
         return np.array([rows[int(id_)].person if int(id_) in rows else -1 for id_ in template_ids], np.int64)
 
     def owners_of(
@@ -112,8 +115,9 @@ class Templates:
     ) -> Owners:
         """The identities of these templates, and all their vectors."""
         state = self._cell.read()
+        confirmed = _confirmed(state)
         of_probe = [
-            list(dict.fromkeys(state.rows[int(id_)].person for id_ in row if int(id_) in state.rows))[:most]
+            list(dict.fromkeys(confirmed[int(id_)].person for id_ in row if int(id_) in confirmed))[:most]
             for row in template_ids
         ]
         owners = {}
@@ -161,7 +165,42 @@ class Templates:
                 [row.sha256 for row in rows],
             )
 
-    def add(self, name: str, templates: Sequence[NewTemplate], model: ModelKey) -> list[Added]:
+    def unconfirmed(self, identity_ids: Sequence[int], model: ModelKey) -> dict[int, Unconfirmed]:
+        """The unconfirmed templates of some identities under `model`."""
+        state = self._cell.read()
+        found = {id_: _rows(state, id_, model, "unconfirmed") for id_ in identity_ids}
+        return {
+            id_: Unconfirmed(
+                state.people[id_].name,
+                np.array([row.id for row in rows], np.int64),
+                _stacked(rows),
+                tuple(row.source for row in rows),
+                tuple(row.sha256 for row in rows),
+                tuple(row.quality for row in rows),
+            )
+            for id_, rows in found.items()
+            if rows
+        }
+
+    def confirm(self, template_ids: Sequence[int]) -> list[int]:
+        """Confirm templates, and those of the same photos under other models."""
+        with self._cell.write() as state:
+            rows = [row for id_ in sorted(set(template_ids)) if (row := state.rows.get(int(id_))) is not None]
+            rows = [row for row in rows if row.state == "unconfirmed"]
+            photos = {(row.sha256, row.person) for row in rows}
+            for row in list(state.rows.values()):
+                if (row.sha256, row.person) in photos and row.state == "unconfirmed":
+                    state.confirm(row)
+        return [row.id for row in rows]
+
+    def add(
+        self,
+        name: str,
+        templates: Sequence[NewTemplate],
+        model: ModelKey,
+        *,
+        state: TemplateState = "confirmed",
+    ) -> list[Added]:
         """Enrol templates under `name`."""
         cleaned = clean_name(name)
         for new in templates:
@@ -170,22 +209,23 @@ class Templates:
         if not templates:
             return []
         added = []
-        with self._cell.write() as state:
-            state.pin(model, self._cell.location)
-            person = _made(state, cleaned)
+        with self._cell.write() as rows:
+            rows.pin(model, self._cell.location)
+            person = _made(rows, cleaned)
             for new in templates:
                 digest = to_digest(new.sha256).hex()
-                found = state.found(digest, person, model)
+                found = rows.found(digest, person, model)
                 if found is None:
                     vector = np.array(new.vector, np.float32)
                     row = Row(
-                        *(state.last_template + 1, person, model, vector, digest, new.source, new.box),
-                        *(new.landmarks, new.quality, now()),
+                        *(rows.last_template + 1, person, model, vector, digest, new.source, new.box),
+                        *(new.landmarks, new.quality, now(), state),
                     )
-                    state.insert(row)
+                    rows.insert(row)
                 if new.crop is not None:
-                    state.crops.setdefault((digest, person), new.crop)
-                added.append(Added(state.last_template if found is None else found.id, found is not None))
+                    rows.crops.setdefault((digest, person), new.crop)
+                stored = row if found is None else found
+                added.append(Added(stored.id, found is not None, stored.state))
         return added
 
     def add_many(self, parts: Iterable[Part], model: ModelKey) -> int:
@@ -199,15 +239,21 @@ class Templates:
                         f"the templates have shape {part.vectors.shape}, not (n, {model.dim})",
                         remedy="one_model",
                     )
-                if not len(part.names) == len(part.vectors) == len(part.digests) == len(part.sources):
+                states = part.states
+                if states is None:
+                    states = ["confirmed"] * len(part.names)
+                lengths = {
+                    len(each) for each in (part.names, part.vectors, part.digests, part.sources, states)
+                }
+                if len(lengths) > 1:
                     raise BadTemplate(
-                        "names, vectors, hashes and sources differ in number", remedy="one_of_each"
+                        "names, vectors, hashes, sources and states differ in number", remedy="one_of_each"
                     )
                 check_vectors(part.vectors)
-                for name, vector, digest, source in zip(
-                    part.names, part.vectors, part.digests, part.sources, strict=True
+                for name, vector, digest, source, kind in zip(
+                    part.names, part.vectors, part.digests, part.sources, states, strict=True
                 ):
-                    self.add(name, [NewTemplate(vector, digest, source)], model)
+                    self.add(name, [NewTemplate(vector, digest, source)], model, state=kind)
             return len(self._cell.read().rows) - before
 
     def rename(self, old: str, new: str) -> None:
@@ -264,11 +310,17 @@ def _made(state: State, name: str) -> int:
 
 def _identity(state: State, person: Person) -> Identity:
     count = len(_rows(state, person.id, state.pinned))
-    return Identity(person.id, person.name, count, person.created_at, dict(person.attributes))
+    unconfirmed = len(_rows(state, person.id, state.pinned, "unconfirmed"))
+    return Identity(person.id, person.name, count, person.created_at, dict(person.attributes), unconfirmed)
 
 
-def _rows(state: State, person: int, model: ModelKey | None) -> list[Row]:
-    return [row for row in state.rows.values() if (row.person, row.model) == (person, model)]
+def _rows(state: State, person: int, model: ModelKey | None, kind: TemplateState = "confirmed") -> list[Row]:
+    wanted = person, model, kind
+    return [row for row in state.rows.values() if (row.person, row.model, row.state) == wanted]
+
+
+def _confirmed(state: State) -> dict[int, Row]:
+    return {id_: row for id_, row in state.rows.items() if row.state == "confirmed"}
 
 
 def _stacked(rows: Sequence[Row]) -> NDArray[np.float32]:

@@ -35,7 +35,8 @@ def logged_together(connection: sqlite3.Connection) -> Iterator[None]:
     connection.execute(
         """
         INSERT INTO changes (op, template_id, identity_id, model_id, mark)
-        SELECT 'add', id, identity_id, model_id, random() FROM templates NOT INDEXED WHERE id > ? ORDER BY id
+        SELECT 'add', id, identity_id, model_id, random() FROM templates NOT INDEXED
+        WHERE id > ? AND confirmed ORDER BY id
         """,
         (row[0] if row else 0,),
     )
@@ -51,8 +52,9 @@ def insert_part(connection: sqlite3.Connection, model_id: int, dim: int, part: P
         raise BadTemplate(
             f"the templates have shape {part.vectors.shape}, not (n, {dim})", remedy="one_model"
         )
-    if not len(part.names) == len(part.vectors) == len(part.digests) == len(part.sources):
-        raise BadTemplate("names, vectors, hashes and sources differ in number", remedy="one_of_each")
+    states = ["confirmed"] * len(part.names) if part.states is None else part.states
+    if not len(part.names) == len(part.vectors) == len(part.digests) == len(part.sources) == len(states):
+        raise BadTemplate("names, vectors, hashes, sources and states differ in number", remedy="one_of_each")
     time = now()
     cleaned = {name: clean_name(name) for name in dict.fromkeys(part.names)}
     connection.executemany(
@@ -62,14 +64,14 @@ def insert_part(connection: sqlite3.Connection, model_id: int, dim: int, part: P
     ids = _ids(connection, list(cleaned.values()))
     inserted = connection.executemany(
         """
-        INSERT INTO templates (identity_id, model_id, vector, source, sha256, created_at)
-        VALUES (?, ?, ?, ?, ?, ?)
+        INSERT INTO templates (identity_id, model_id, vector, source, sha256, created_at, confirmed)
+        VALUES (?, ?, ?, ?, ?, ?, ?)
         ON CONFLICT (sha256, identity_id, model_id) DO NOTHING
         """,
         (
-            (ids[cleaned[name]], model_id, blob, source, to_digest(digest), time)
-            for name, blob, source, digest in zip(
-                part.names, to_blobs(part.vectors), part.sources, part.digests, strict=True
+            (ids[cleaned[name]], model_id, blob, source, to_digest(digest), time, state == "confirmed")
+            for name, blob, source, digest, state in zip(
+                part.names, to_blobs(part.vectors), part.sources, part.digests, states, strict=True
             )
         ),
     )

@@ -29,6 +29,8 @@ class ChangeLog:
     The *active* model is the one that the gallery is pinned to. Templates of other models are staged for a move to that
     model, or remain after one: they are in the log, but no search finds them.
 
+    The log contains a template from its confirmation on.
+
     It contains only what is committed, for a thread inside a transaction too: an index must not follow what is undone.
     """
 
@@ -118,7 +120,7 @@ class ChangeLog:
             )
 
     def load_all(self, batch_size: int = 16_384) -> Generator[Loaded, None, None]:
-        """All templates of the active model by id, in parts of at most `batch_size`, as of one moment.
+        """The confirmed templates of the active model by id, in parts of at most `batch_size`, as of one moment.
 
         Later writes are not in it. There is always at least one part, since even an empty gallery has a place in its
         log. Close the iterator, or exhaust it, to release its connection.
@@ -129,9 +131,8 @@ class ChangeLog:
             model = None if columns[0] is None else to_model(columns)
             # Reads the table in order: with an index of models SQLite would look up each row by itself.
             cursor.execute(
-                """
-                SELECT id, identity_id, vector FROM templates NOT INDEXED
-                WHERE model_id = (SELECT pinned_model_id FROM settings) ORDER BY id
+                f"""
+                SELECT id, identity_id, vector FROM templates t NOT INDEXED WHERE {models.SEARCHED} ORDER BY id
                 """
             )
             rows = cursor.fetchmany(batch_size)

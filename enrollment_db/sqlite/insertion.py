@@ -6,10 +6,12 @@ import sqlite3
 from typing import TypeAlias
 
 from enrollment_db.records import Added, FaceCrop
-from enrollment_db.sqlite.rows import to_json
+from enrollment_db.sqlite.rows import to_json, to_state
 
-TemplateRow: TypeAlias = tuple[int, int, bytes, str | None, bytes, str | None, str | None, float | None, str]
-"""A row of templates without its id."""
+TemplateRow: TypeAlias = tuple[
+    int, int, bytes, str | None, bytes, str | None, str | None, float | None, str, bool
+]
+"""A row of templates without its id; `confirmed` is the last column."""
 
 
 def identity_id(connection: sqlite3.Connection, name: str, time: str) -> int:
@@ -26,20 +28,20 @@ def add_template(connection: sqlite3.Connection, row: TemplateRow) -> Added:
     """Insert a row of templates, given without its id, unless the identity has the photo already."""
     owner_id, model_id, _, _, digest, *_ = row
     found = connection.execute(
-        "SELECT id FROM templates WHERE (sha256, identity_id, model_id) = (?, ?, ?)",
+        "SELECT id, confirmed FROM templates WHERE (sha256, identity_id, model_id) = (?, ?, ?)",
         (digest, owner_id, model_id),
     ).fetchone()
     if found is not None:
-        return Added(found[0], duplicate=True)
+        return Added(found[0], duplicate=True, state=to_state(found[1]))
     cursor = connection.execute(
         """
         INSERT INTO templates
-            (identity_id, model_id, vector, source, sha256, box, landmarks, quality, created_at)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+            (identity_id, model_id, vector, source, sha256, box, landmarks, quality, created_at, confirmed)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
         row,
     )
-    return Added(_inserted(cursor), duplicate=False)
+    return Added(_inserted(cursor), duplicate=False, state=to_state(row[-1]))
 
 
 def keep_crop(connection: sqlite3.Connection, owner_id: int, digest: bytes, crop: FaceCrop) -> None:

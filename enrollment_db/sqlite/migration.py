@@ -119,8 +119,9 @@ class Changeover:
             return connection.executemany(
                 f"""
                 INSERT INTO templates
-                    (identity_id, model_id, vector, source, sha256, box, landmarks, quality, created_at)
-                SELECT identity_id, ?, ?, source, sha256, coalesce(box, ?), coalesce(landmarks, ?), quality, '{time}'
+                    (identity_id, model_id, vector, source, sha256, box, landmarks, quality, created_at, confirmed)
+                SELECT identity_id, ?, ?, source, sha256, coalesce(box, ?), coalesce(landmarks, ?), quality, '{time}',
+                       confirmed
                 FROM templates WHERE id = ?
                 ON CONFLICT (sha256, identity_id, model_id) DO NOTHING
                 """,

@@ -12,6 +12,9 @@ from enrollment_db.sqlite.rows import MODEL_COLUMNS, model_parameters, to_model
 ACTIVE = "(SELECT pinned_model_id FROM settings)"
 """The active model's row; NULL while the gallery is empty."""
 
+SEARCHED = f"(t.model_id = {ACTIVE} AND t.confirmed)"
+"""The templates that a search can find."""
+
 SHOWN = f"""
     (t.model_id = {ACTIVE} OR NOT EXISTS (
         SELECT 1 FROM templates o

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from enrollment_db.records import Batch, Box, Identity, ModelKey, StoredPolicy, Template
+from enrollment_db.records import Batch, Box, Identity, ModelKey, StoredPolicy, Template, TemplateState
 from enrollment_db.vectors import check_stored, check_vector, check_vectors, damaged
 
 MODEL_COLUMNS = "m.name, m.weights_sha256, m.aligner, m.dim, m.metric"
@@ -52,10 +52,16 @@ def to_blobs(vectors: NDArray[np.float32]) -> Iterator[bytes]:
     return (data[start : start + size] for start in range(0, len(data), size))
 
 
+def to_state(confirmed: bool | int) -> TemplateState:
+    """The state of a template from the column `confirmed`."""
+    return "confirmed" if confirmed else "unconfirmed"
+
+
 def to_identity(row: tuple[Any, ...]) -> Identity:
-    """An identity from id, name, count of templates, time, and attributes as JSON or None."""
-    id_, name, templates, created_at, attributes = row
-    return Identity(id_, name, templates, created_at, {} if attributes is None else json.loads(attributes))
+    """An identity of: id, name, count of templates, time, attributes as JSON or None, count of unconfirmed ones."""
+    id_, name, templates, created_at, attributes, unconfirmed = row
+    known = {} if attributes is None else json.loads(attributes)
+    return Identity(id_, name, templates, created_at, known, unconfirmed)
 
 
 def to_json(values: Sequence[float] | NDArray[np.float32] | None) -> str | None:
@@ -127,8 +133,8 @@ def to_landmarks(text: str) -> NDArray[np.float32]:
 
 
 def to_template(row: Sequence[Any]) -> Template:
-    """A Template of: id, name, source, sha256, quality, box, landmarks, created_at, MODEL_COLUMNS."""
-    id_, name, source, digest, quality, box, landmarks, created_at, *model = row
+    """A Template of: id, name, source, sha256, quality, box, landmarks, created_at, confirmed, MODEL_COLUMNS."""
+    id_, name, source, digest, quality, box, landmarks, created_at, confirmed, *model = row
     return Template(
         id=id_,
         name=name,
@@ -139,6 +145,7 @@ def to_template(row: Sequence[Any]) -> Template:
         box=None if box is None else to_box(box),
         landmarks=None if landmarks is None else to_landmarks(landmarks),
         created_at=created_at,
+        state=to_state(confirmed),
     )
 
 

@@ -208,7 +208,44 @@ def m007_attributes(db: Database) -> None:
     db.executescript("ALTER TABLE identities ADD COLUMN attributes TEXT;")
 
 
-def m008_policies_among_alike(db: Database) -> None:
+def m008_states(db: Database) -> None:
+    """Templates that are not confirmed: no search finds them.
+
+    The change log tells of confirmed templates alone. So an index, which follows the log, never holds another. A
+    template is confirmed once and stays so, because the log adds each id once.
+    """
+    db.executescript(
+        """
+        -- An integer, 0 or 1: SQLite keeps it in the head of the row, and does not read past the vector for it.
+        ALTER TABLE templates ADD COLUMN confirmed INTEGER NOT NULL DEFAULT 1 CHECK (confirmed IN (0, 1));
+
+        DROP INDEX templates_identity;
+        CREATE INDEX templates_identity ON templates (identity_id, model_id, confirmed);
+
+        DROP TRIGGER templates_log_insert;
+        CREATE TRIGGER templates_log_insert AFTER INSERT ON templates WHEN NEW.confirmed BEGIN
+            INSERT INTO changes (op, template_id, identity_id, model_id, mark)
+            VALUES ('add', NEW.id, NEW.identity_id, NEW.model_id, random());
+        END;
+        CREATE TRIGGER templates_log_confirmation AFTER UPDATE OF confirmed ON templates
+        WHEN NEW.confirmed AND NOT OLD.confirmed BEGIN
+            INSERT INTO changes (op, template_id, identity_id, model_id, mark)
+            VALUES ('add', NEW.id, NEW.identity_id, NEW.model_id, random());
+        END;
+        CREATE TRIGGER templates_stay_confirmed BEFORE UPDATE OF confirmed ON templates
+        WHEN OLD.confirmed AND NOT NEW.confirmed BEGIN
+            SELECT RAISE(ABORT, 'a confirmed template stays confirmed');
+        END;
+        DROP TRIGGER templates_log_delete;
+        CREATE TRIGGER templates_log_delete AFTER DELETE ON templates WHEN OLD.confirmed BEGIN
+            INSERT INTO changes (op, template_id, identity_id, model_id, mark)
+            VALUES ('remove', OLD.id, OLD.identity_id, OLD.model_id, random());
+        END;
+        """
+    )
+
+
+def m009_policies_among_alike(db: Database) -> None:
     """Policies of kind `fmr` whose target is the rate among people who are alike."""
     db.executescript(
         "ALTER TABLE policies ADD COLUMN alike INTEGER NOT NULL DEFAULT 0 CHECK (alike IN (0, 1));"
@@ -223,7 +260,8 @@ MIGRATIONS: tuple[Callable[[Database], None], ...] = (
     m005_policies_follow,
     m006_unfinished_enrolment,
     m007_attributes,
-    m008_policies_among_alike,
+    m008_states,
+    m009_policies_among_alike,
 )
 
 SCHEMA_VERSION = len(MIGRATIONS)

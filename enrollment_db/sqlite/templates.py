@@ -25,12 +25,14 @@ from enrollment_db.records import (
     Owners,
     Part,
     Template,
+    TemplateState,
+    Unconfirmed,
     now,
 )
-from enrollment_db.sqlite import gallery_size, insertion, journal, models
+from enrollment_db.sqlite import gallery_size, insertion, journal, models, states
 from enrollment_db.sqlite.bulk import CACHE_KIB, insert_part, logged_together
 from enrollment_db.sqlite.connections import Connections
-from enrollment_db.sqlite.models import ACTIVE, SHOWN
+from enrollment_db.sqlite.models import ACTIVE, SEARCHED, SHOWN
 from enrollment_db.sqlite.rows import (
     MODEL_COLUMNS,
     by_identity,
@@ -47,16 +49,18 @@ from enrollment_db.vectors import to_digest
 
 _IDENTITIES = f"""
     SELECT i.id, i.name,
-           (SELECT count(*) FROM templates t WHERE t.identity_id = i.id AND t.model_id = {ACTIVE}),
-           i.created_at, i.attributes
+           (SELECT count(*) FROM templates t WHERE t.identity_id = i.id AND {SEARCHED}),
+           i.created_at, i.attributes,
+           (SELECT count(*) FROM templates t WHERE t.identity_id = i.id AND t.model_id = {ACTIVE} AND NOT t.confirmed)
     FROM identities i
 """
+_WHOSE = "SELECT id, identity_id FROM templates WHERE id IN (SELECT value FROM json_each(?)) AND confirmed"
 
 
 class Templates:
     """The identities and their templates. Every method raises DatabaseErrors if the file fails.
 
-    Unless stated otherwise, methods read the templates of the active model, to which the gallery is pinned.
+    Unless stated otherwise, methods read the confirmed templates of the active model, to which the gallery is pinned.
 
     Each write is one transaction, which is on the disk when the method returns. Three invariants hold: enrolment adds
     templates of the pinned model only, and a changeover those of another; an identity has at least one template, of any
@@ -80,14 +84,14 @@ class Templates:
         return models.active_model(self._connections)
 
     def counts(self) -> tuple[int, int]:
-        """The number of identities and of templates of the active model. Counts all of them."""
+        """The number of identities and of templates that a search can find. Counts all of them."""
         ((identities, templates),) = self._connections.query(
-            f"SELECT count(DISTINCT identity_id), count(*) FROM templates WHERE model_id = {ACTIVE}"
+            f"SELECT count(DISTINCT identity_id), count(*) FROM templates t WHERE {SEARCHED}"
         )
         return identities, templates
 
     def stored(self) -> int:
-        """The number of templates of all models, an upper bound of those of the active one. Fast, unlike `counts`."""
+        """The number of templates of all models and states, an upper bound of `counts`. Fast, unlike that."""
         ((rows,),) = self._connections.query("SELECT count(*) FROM templates")
         return int(rows)
 
@@ -111,13 +115,14 @@ class Templates:
         return to_identity(rows[0])
 
     def of(self, name: str) -> list[Template]:
-        """The templates of an identity, one for each photo, by id. Raises UnknownIdentity or BadName.
+        """The templates of an identity in both states, one for each photo, by id.
 
-        A photo without a template of the active model is represented by its newest one of another.
+        A photo without a template of the active model is represented by its newest one of another. Raises
+        UnknownIdentity or BadName.
         """
         rows = self._connections.query(
             f"""
-            SELECT t.id, i.name, t.source, t.sha256, t.quality, t.box, t.landmarks, t.created_at,
+            SELECT t.id, i.name, t.source, t.sha256, t.quality, t.box, t.landmarks, t.created_at, t.confirmed,
                    {MODEL_COLUMNS}
             FROM templates t JOIN identities i ON i.id = t.identity_id JOIN models m ON m.id = t.model_id
             WHERE i.id = ? AND {SHOWN} ORDER BY t.id
@@ -142,14 +147,9 @@ class Templates:
         return {str(name): int(id_) for name, id_ in rows}
 
     def identity_ids_of(self, template_ids: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
-        """(n,) int64: the identity id of each of n templates of any model; -1 for an id that is not stored."""
+        """(n,) int64: the identity id of each of n confirmed templates of any model; -1 for any other id."""
         wanted = [int(id_) for id_ in template_ids]
-        found = dict(
-            self._connections.query(
-                "SELECT id, identity_id FROM templates WHERE id IN (SELECT value FROM json_each(?))",
-                (json.dumps(wanted),),
-            )
-        )
+        found = dict(self._connections.query(_WHOSE, (json.dumps(wanted),)))
         return to_ids([found.get(id_, -1) for id_ in wanted])
 
     def owners_of(
@@ -157,17 +157,13 @@ class Templates:
     ) -> Owners:
         """The identities of these templates, and their templates of `model`, as of one moment.
 
-        `template_ids` (m, k) are the nearest of m probes, nearest first; ids that are not stored, -1 too, are ignored.
+        `template_ids` (m, k) are the nearest of m probes, nearest first. Ids that are not stored or not confirmed, and
+        -1, are ignored.
         For each probe, returns the first `most` identities. Takes two queries for any number of probes.
         """
         rows = np.asarray(template_ids, np.int64)
         with self._connections.reading() as connection:
-            whose = dict(
-                connection.execute(
-                    "SELECT id, identity_id FROM templates WHERE id IN (SELECT value FROM json_each(?))",
-                    (json.dumps(np.unique(rows).tolist()),),
-                )
-            )
+            whose = dict(connection.execute(_WHOSE, (json.dumps(np.unique(rows).tolist()),)))
             of_probe = [
                 list(dict.fromkeys(whose[id_] for id_ in row if id_ in whose))[:most] for row in rows.tolist()
             ]
@@ -176,7 +172,7 @@ class Templates:
                 f"""
                 SELECT i.id, t.id, t.vector, i.name FROM templates t JOIN identities i ON i.id = t.identity_id
                 WHERE t.identity_id IN (SELECT value FROM json_each(?))
-                AND t.model_id = (SELECT m.id FROM models m WHERE {models.SAME_MODEL}) ORDER BY t.id
+                AND t.model_id = (SELECT m.id FROM models m WHERE {models.SAME_MODEL}) AND t.confirmed ORDER BY t.id
                 """,
                 (json.dumps(wanted), *model_parameters(model)),
             ).fetchall()
@@ -197,7 +193,7 @@ class Templates:
         rows = self._connections.query(
             """
             SELECT identity_id, id, vector FROM templates
-            WHERE identity_id IN (SELECT value FROM json_each(?)) AND model_id = ? ORDER BY id
+            WHERE identity_id IN (SELECT value FROM json_each(?)) AND model_id = ? AND confirmed ORDER BY id
             """,
             (json.dumps([int(id_) for id_ in identity_ids]), models.row_of(self._connections, wanted)),
         )
@@ -206,12 +202,13 @@ class Templates:
     def enrolled(
         self, identity_ids: Sequence[int] | NDArray[np.int64], model: ModelKey
     ) -> dict[int, Enrolled]:
-        """The templates of some identities under `model`, in one query, for identities that have some."""
+        """The confirmed templates of some identities under `model`, in one query, for identities that have some."""
         rows = self._connections.query(
             """
             SELECT i.id, i.name, t.id, t.vector, t.quality, t.created_at
             FROM templates t JOIN identities i ON i.id = t.identity_id
-            WHERE t.identity_id IN (SELECT value FROM json_each(?)) AND t.model_id = ? ORDER BY t.id
+            WHERE t.identity_id IN (SELECT value FROM json_each(?)) AND t.model_id = ? AND t.confirmed
+            ORDER BY t.id
             """,
             (json.dumps([int(id_) for id_ in identity_ids]), models.row_of(self._connections, model)),
         )
@@ -232,7 +229,7 @@ class Templates:
         as that of `load_all`.
         """
         with self._connections.snapshot() as connection, closing(connection.cursor()) as cursor:
-            (total,) = cursor.execute(f"SELECT count(*) FROM templates WHERE model_id = {ACTIVE}").fetchone()
+            (total,) = cursor.execute(f"SELECT count(*) FROM templates t WHERE {SEARCHED}").fetchone()
             row = cursor.execute(f"SELECT {MODEL_COLUMNS} FROM models m WHERE m.id = {ACTIVE}").fetchone()
             if row is None:
                 return
@@ -242,7 +239,7 @@ class Templates:
                 f"""
                 SELECT t.id, i.name, t.vector, t.source, t.sha256
                 FROM templates t NOT INDEXED CROSS JOIN identities i ON i.id = t.identity_id
-                WHERE t.model_id = {ACTIVE} ORDER BY t.id
+                WHERE {SEARCHED} ORDER BY t.id
                 """
             )
             while rows := cursor.fetchmany(batch_size):
@@ -256,11 +253,30 @@ class Templates:
                     [digest.hex() for digest in digests],
                 )
 
-    def add(self, name: str, templates: Sequence[NewTemplate], model: ModelKey) -> list[Added]:
+    def unconfirmed(self, identity_ids: Sequence[int], model: ModelKey) -> dict[int, Unconfirmed]:
+        """The unconfirmed templates of some identities under `model`, for identities that have some."""
+        return states.unconfirmed_of(self._connections, identity_ids, model)
+
+    def confirm(self, template_ids: Sequence[int]) -> list[int]:
+        """Confirm templates, all or none; returns the ids of those that were not confirmed before, ascending.
+
+        From then on searches find them. Ids that are not stored are ignored. Raises Locked, ReadOnly or DiskFull.
+        """
+        with self._connections.write() as connection:
+            return states.confirm(connection, template_ids)
+
+    def add(
+        self,
+        name: str,
+        templates: Sequence[NewTemplate],
+        model: ModelKey,
+        *,
+        state: TemplateState = "confirmed",
+    ) -> list[Added]:
         """Enrol templates under `name`, all or none; returns one result for each, in their order.
 
         A new identity is created. The first templates of a gallery pin the gallery to their model. A photo that this
-        identity already has is a duplicate: the old template stays, and so does its crop.
+        identity already has is a duplicate: the old template stays in its state, and so does its crop.
 
         Raises OtherModel, BadName, BadTemplate, Locked, ReadOnly or DiskFull.
         """
@@ -284,7 +300,8 @@ class Templates:
             model_id = models.pin(self._connections, connection, model)
             time = now()
             identity_id = insertion.identity_id(connection, cleaned, time)
-            added = [insertion.add_template(connection, (identity_id, model_id, *row, time)) for row in rows]
+            ends = (time, state == "confirmed")
+            added = [insertion.add_template(connection, (identity_id, model_id, *row, *ends)) for row in rows]
             for template, (_, _, digest, *_) in zip(templates, rows, strict=True):
                 if template.crop is not None:
                     insertion.keep_crop(connection, identity_id, digest, template.crop)

@@ -42,6 +42,7 @@ HINTS: Final[Mapping[str, str]] = {
     "reinstall_detector": "reinstall it: pip install --force-reinstall --no-deps '{requirement}'",
     "reinstall_package": "pip install --force-reinstall --no-deps {package}",
     "take_from_file": "fetch {file} elsewhere and run `faceid models pull {model} --from FILE`",
+    "terms_not_accepted": "if you accept them: faceid models pull {model} --accept-terms",
     "unknown_model": "choose one of {known}, or onnx:FILE; `faceid models` lists them",
     # Runtimes and devices
     "detector_without_gpu": "use --device cpu",
@@ -49,6 +50,7 @@ HINTS: Final[Mapping[str, str]] = {
     "gpu_memory": "stop what else uses the GPU, or use --device cpu",
     "kinds_of_device": "choose auto, cpu, cuda or cuda:N",
     "no_onnxruntime": install_command("onnx"),
+    "onnx_external_data": "save the network as one file: onnx.save(onnx.load(FILE), ONE_FILE)",
     "no_openvino": f"{install_command('openvino')}, or use --runtime torch",
     "no_such_gpu": "use --device cpu, or check the driver with `faceid doctor`",
     "onnxruntime_for_gpu": "pip install onnxruntime-gpu in place of onnxruntime, or use --device cpu",

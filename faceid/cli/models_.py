@@ -62,6 +62,10 @@ def pull(
             show_default=False,
         ),
     ] = None,
+    accept_terms: Annotated[
+        bool,
+        typer.Option("--accept-terms", help="Accept the terms of a network that is for research only."),
+    ] = False,
     default: Annotated[bool, typer.Option("--default", help="Make new galleries use this network.")] = False,
 ) -> None:
     """Fetch, check and keep the weights of one network. An interrupted download continues."""
@@ -71,7 +75,8 @@ def pull(
     settings, output = session.settings, session.output
     own = settings.models_dir
     card = registry.card(name, own) if default else registry.any_card(name, own)
-    if card.licence_note:
+    # The error for terms that are not accepted repeats the note.
+    if card.licence_note and (card.terms is None or accept_terms):
         output.note(card.licence_note)
     with output.progress(f"pulling {name}") as advance:
         path = weights.pull(
@@ -79,6 +84,7 @@ def pull(
             settings.weights_dir,
             from_file=from_file,
             progress=advance,
+            accept_terms=accept_terms,
         )
     if default:
         write_default_model(settings, name)

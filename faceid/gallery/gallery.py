@@ -29,6 +29,8 @@ if TYPE_CHECKING:
         Part,
         StoredPolicy,
         TargetKind,
+        TemplateState,
+        Unconfirmed,
     )
     from faceid.ports.search import IdentitySearch, IndexMaintenance
     from faceid.ports.storage import Changeover, Database
@@ -39,7 +41,7 @@ class Gallery:
 
     Threads may share a gallery: many read at once, writes run one after the other. The next call sees commits of other
     processes, also a move to another model: vectors of the old model are refused from then on. People, counts and
-    searches cover the templates of the gallery's own model. `faceid.gallery.opening.open_gallery` opens one.
+    searches cover the confirmed templates of the gallery's own model. `faceid.gallery.opening.open_gallery` opens one.
     """
 
     def __init__(
@@ -90,7 +92,7 @@ class Gallery:
         return size.identities
 
     def template_count(self, name: str | None = None) -> int:
-        """The number of templates of all identities or of one; 0 for an unknown name."""
+        """The number of templates that a search can find, of all identities or of one; 0 for an unknown name."""
         if name is None:
             return self._templates.counts()[1]
         try:
@@ -101,7 +103,7 @@ class Gallery:
     def identities(self) -> list[IdentityInfo]:
         """All identities, by name."""
         return [
-            IdentityInfo(who.name, who.templates, who.created_at, who.attributes)
+            IdentityInfo(who.name, who.templates, who.created_at, who.attributes, who.unconfirmed)
             for who in self._templates.identities()
         ]
 
@@ -110,16 +112,25 @@ class Gallery:
         self._templates.identity(name)
 
     def templates(self, name: str) -> list[TemplateInfo]:
-        """The templates of one identity, one for each photo, by id. Raises Refused for an unknown name."""
+        """The templates of one identity in both states, one for each photo, by id.
+
+        Raises Refused for an unknown name.
+        """
         return [
             TemplateInfo(
-                found.id, found.source, found.sha256, found.quality, str(found.model), found.created_at
+                found.id,
+                found.source,
+                found.sha256,
+                found.quality,
+                str(found.model),
+                found.created_at,
+                found.state,
             )
             for found in self._templates.of(name)
         ]
 
     def holders_of(self, sha256: str, model: ModelKey) -> dict[str, int]:
-        """The ids of templates of the photo with this hash, by name."""
+        """The ids of templates of the photo with this hash, in both states, by name."""
         return self._templates.holders_of(sha256, model)
 
     @contextmanager
@@ -158,10 +169,12 @@ class Gallery:
         face: Face,
         quality: Quality,
         crop: FaceCrop | None = None,
+        state: TemplateState = "confirmed",
     ) -> int:
         """Store the template of a photo, with the crop if there is one; returns its id.
 
-        It is on the disk when this returns, or when the enclosing transaction is committed.
+        No search finds an unconfirmed one until `confirm`. A photo that the person has already keeps its template and
+        its state. It is on the disk when this returns, or when the enclosing transaction is committed.
 
         Raises GalleryError (`model_mismatch` for a vector of another model), UsageError.
         """
@@ -175,7 +188,22 @@ class Gallery:
             quality=quality.score,
             crop=crop,
         )
-        return self._templates.add(name, [template], embedding.model)[0].template_id
+        return self._templates.add(name, [template], embedding.model, state=state)[0].template_id
+
+    def unconfirmed(self, name: str, model: ModelKey) -> Unconfirmed | None:
+        """The unconfirmed templates of an identity under `model`; None if it has none, or is not enrolled."""
+        try:
+            identity = self._templates.identity(name)
+        except UnknownIdentity:
+            return None
+        return self._templates.unconfirmed([identity.id], model).get(identity.id)
+
+    def confirm(self, template_ids: Sequence[int]) -> list[int]:
+        """Confirm templates: from then on searches find them. Returns the ids of those that were not confirmed before.
+
+        It is on the disk when this returns, or when the enclosing transaction is committed.
+        """
+        return self._templates.confirm(template_ids)
 
     def rename(self, old: str, new: str) -> RenameResult:
         """Give an identity another name. Raises Refused for an unknown name or a new name that is taken."""
@@ -276,7 +304,7 @@ class Gallery:
         return np.concatenate(templates), np.concatenate(owners)
 
     def owners_of(self, template_ids: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The identity ids (n,) of n templates; -1 for one that is not stored."""
+        """The identity ids (n,) of n templates; -1 for one that is not stored or not confirmed."""
         return self._templates.identity_ids_of(template_ids)
 
     def all_templates(self, batch_size: int = 16_384) -> Generator[Listed, None, None]:

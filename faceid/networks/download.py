@@ -24,8 +24,8 @@ TIMEOUT = 30.0
 """Seconds without data after which the connection counts as lost."""
 
 
-def download(card: AnyCard, target: Path, progress: Callable[[int, int | None], None]) -> None:
-    """Fetch the file of `card.weights` (a URL) to `target`, whose directory exists.
+def download(card: AnyCard, url: str, target: Path, progress: Callable[[int, int | None], None]) -> None:
+    """Fetch the file of `card.weights` from `url` to `target`, whose directory exists.
 
     Raises PullFailed (offline, HTTP error, connection lost, disk full), WeightsAltered if the server has another file
     than the card names, and OSError for errors of the disk.
@@ -36,19 +36,19 @@ def download(card: AnyCard, target: Path, progress: Callable[[int, int | None], 
     with FileLock(target.with_name(f"{target.name}.lock")):
         if target.is_file() and sha256_of(target) == card.weights.sha256:
             return  # another process was faster
-        resumed = _fetch(card, part, progress)
+        resumed = _fetch(card, url, part, progress)
         if resumed and sha256_of(part) != card.weights.sha256:
             # The part was of another version, or damaged: download again from the start.
             part.unlink()
-            _fetch(card, part, progress)
+            _fetch(card, url, part, progress)
         found = sha256_of(part)
         if found != card.weights.sha256:
             part.unlink()
-            raise _another_file(card, f"SHA-256 {found[:8]}..., not {card.weights.sha256[:8]}...")
+            raise _another_file(card, url, f"SHA-256 {found[:8]}..., not {card.weights.sha256[:8]}...")
         part.replace(target)
 
 
-def _fetch(card: AnyCard, part: Path, progress: Callable[[int, int | None], None]) -> bool:
+def _fetch(card: AnyCard, url: str, part: Path, progress: Callable[[int, int | None], None]) -> bool:
     """Complete `part` to the card's size; returns whether it continued earlier bytes."""
     size = card.weights.size
     have = part.stat().st_size if part.exists() else 0
@@ -65,30 +65,35 @@ def _fetch(card: AnyCard, part: Path, progress: Callable[[int, int | None], None
             megabytes=f"{(size - have) / 1e6:.0f}",
             path=str(part.parent),
         )
-    response, have = _resumed(card, have)
+    response, have = _resumed(card, url, have)
     with response:
-        _receive(card, response, part, have, progress)
+        _receive(card, url, response, part, have, progress)
     return have > 0
 
 
-def _resumed(card: AnyCard, have: int) -> tuple[HTTPResponse, int]:
+def _resumed(card: AnyCard, url: str, have: int) -> tuple[HTTPResponse, int]:
     """A response that continues after `have` bytes, or one with the whole file; and its first byte."""
-    response = _request(card, have)
+    response = _request(card, url, have)
     if have and _range_of(response) != (have, card.weights.size):
         # The server cannot resume, or has another file now: take the whole file.
         if response.status == 206:
             response.close()
-            response = _request(card, 0)
+            response = _request(card, url, 0)
         have = 0
     announced = response.headers.get("Content-Length")
     if not have and announced not in (None, str(card.weights.size)):
         response.close()
-        raise _another_file(card, f"{announced} bytes, not {card.weights.size}")
+        raise _another_file(card, url, f"{announced} bytes, not {card.weights.size}")
     return response, have
 
 
 def _receive(
-    card: AnyCard, response: HTTPResponse, part: Path, have: int, progress: Callable[[int, int | None], None]
+    card: AnyCard,
+    url: str,
+    response: HTTPResponse,
+    part: Path,
+    have: int,
+    progress: Callable[[int, int | None], None],
 ) -> None:
     """Write the received bytes to `part`, after the first `have` bytes."""
     size = card.weights.size
@@ -97,7 +102,7 @@ def _receive(
         while block := _read(card, response, size - have + 1, have):
             if have + len(block) > size:
                 part.unlink()
-                raise _another_file(card, f"more than {size} bytes")
+                raise _another_file(card, url, f"more than {size} bytes")
             file.write(block)
             have += len(block)
             progress(have, size)
@@ -107,17 +112,17 @@ def _receive(
         raise _lost(card, have, "the server closed the connection")
 
 
-def _request(card: AnyCard, start: int) -> HTTPResponse:
+def _request(card: AnyCard, url: str, start: int) -> HTTPResponse:
     """The response to a GET from byte `start` on."""
     headers = {"User-Agent": "faceid"} | ({"Range": f"bytes={start}-"} if start else {})
     try:
-        return cast("HTTPResponse", urlopen(Request(card.weights.source, headers=headers), timeout=TIMEOUT))
+        return cast("HTTPResponse", urlopen(Request(url, headers=headers), timeout=TIMEOUT))
     except HTTPError as error:
         error.close()
         if error.code == 416 and start:
-            return _request(card, 0)
+            return _request(card, url, 0)
         raise PullFailed(
-            f"cannot fetch {card.weights.source}: HTTP {error.code} {error.reason}",
+            f"cannot fetch {url}: HTTP {error.code} {error.reason}",
             code="not_found" if error.code in (404, 410) else None,
             remedy="fetch_elsewhere",
             model=card.name,
@@ -126,7 +131,7 @@ def _request(card: AnyCard, start: int) -> HTTPResponse:
     except (URLError, HTTPException, TimeoutError, ConnectionError) as error:
         reason = error.reason if isinstance(error, URLError) else error
         raise PullFailed(
-            f"cannot reach {card.weights.source}: {reason}",
+            f"cannot reach {url}: {reason}",
             code="offline",
             remedy="fetch_elsewhere",
             model=card.name,
@@ -155,9 +160,9 @@ def _lost(card: AnyCard, have: int, reason: str) -> PullFailed:
     )
 
 
-def _another_file(card: AnyCard, difference: str) -> WeightsAltered:
+def _another_file(card: AnyCard, url: str, difference: str) -> WeightsAltered:
     return WeightsAltered(
-        f"{card.weights.source} is not the file that the card of {card.name} names: {difference}",
+        f"{url} is not the file that the card of {card.name} names: {difference}",
         remedy="fetch_elsewhere",
         model=card.name,
         file=card.weights.file,

@@ -9,7 +9,9 @@ ModelError: ModelsError
 ├── PullFailed      the network, the server, npm or the disk fails (`offline`, `not_found`, `disk_full`, ...)
 └── TrainingFailed  the training cannot continue (`diverged`, `collapsed`)
 
-UsageError: BadSettings   settings of a loss, of batches or of a training that are not possible
+UsageError
+├── BadSettings       settings of a loss, of batches or of a training that are not possible
+└── TermsNotAccepted  weights for research only, which a caller must accept first
 
 `faceid.errors` describes what all errors carry.
 """
@@ -63,6 +65,12 @@ class BadSettings(UsageError):
     """Settings of a training are not possible; the message names the setting."""
 
     default_code = "bad_settings"
+
+
+class TermsNotAccepted(UsageError):
+    """The publisher allows these weights for research only, and the caller did not accept that."""
+
+    default_code = "terms_not_accepted"
 
 
 class TrainingFailed(ModelsError):

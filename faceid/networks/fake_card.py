@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from statistics import NormalDist
 from typing import Final
 
@@ -40,7 +41,7 @@ def fake_card() -> Card:
         description="no network: people are colours",
         licence="Apache-2.0",
         source_url="the fake network of faceid, for tests",
-        weights=Weights(kind="file", source=FAKE, file=FAKE, sha256="0" * 64, size=1),
+        weights=Weights.of_file(Path(FAKE), "0" * 64, 1),
         calibration=Calibration(
             data="computed: random directions in 64 dimensions",
             date="2025-01-01",

@@ -18,7 +18,7 @@ from faceid.networks.calibration import (
     EvidencePoint,
     write_calibration,
 )
-from faceid.networks.card import Accuracy, AnyCard, Card, LivenessCard, TensorFormat, Weights
+from faceid.networks.card import Accuracy, AnyCard, Card, LivenessCard, TensorFormat, Weights, WeightsSource
 from faceid.networks.card_text import read_card, read_liveness_card
 from faceid.networks.errors import BadCard, UnknownModel, WeightsMissing
 from faceid.networks.fake_card import FAKE, fake_card
@@ -37,6 +37,7 @@ __all__ = [
     "Status",
     "TensorFormat",
     "Weights",
+    "WeightsSource",
     "any_card",
     "card",
     "card_path",

@@ -6,14 +6,14 @@ A file is loaded only if its SHA-256 is that of the card, and downloaded only wh
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from faceid.networks.card import AnyCard
+from faceid.networks.card import AnyCard, WeightsSource
 from faceid.networks.download import download
-from faceid.networks.errors import PullFailed, WeightsAltered, WeightsMissing
+from faceid.networks.errors import ModelsError, PullFailed, TermsNotAccepted, WeightsAltered, WeightsMissing
 from faceid.networks.files import read_blocks, sha256_of, write_whole
 from faceid.networks.npm import fetch_member
 
@@ -24,15 +24,8 @@ Progress: TypeAlias = Callable[[int, "int | None"], None]
 
 
 def locate(card: AnyCard, weights_dir: Path) -> Path | None:
-    """The file of the weights, unchecked; None if it is not on this machine."""
-    weights = card.weights
-    if weights.kind == "package":
-        path = _packaged(weights.source, str(weights.member))
-    elif weights.kind == "file":
-        path = Path(weights.source)
-    else:
-        path = weights_dir / weights.file
-    return path if path is not None and path.is_file() else None
+    """The file of the weights, unchecked; None if no source has it on this machine."""
+    return next(_places(card, weights_dir), None)
 
 
 def status(card: AnyCard, weights_dir: Path) -> Status:
@@ -40,22 +33,27 @@ def status(card: AnyCard, weights_dir: Path) -> Status:
 
     Compares the size of the file and not its hash, so it is fast enough for a list.
     """
-    path = locate(card, weights_dir)
-    if path is not None and path.stat().st_size == card.weights.size:
+    if any(path.stat().st_size == card.weights.size for path in _places(card, weights_dir)):
         return "installed"
-    return "available" if card.weights.kind in ("url", "npm") else "missing"
+    return "available" if _is_pulled(card) else "missing"
 
 
 def verified(card: AnyCard, weights_dir: Path) -> Path:
-    """The file of the weights, with the size and SHA-256 of the card.
+    """The file of the weights, with the size and SHA-256 of the card: the first that a source has on this machine.
 
-    Raises WeightsMissing and WeightsAltered.
+    Raises WeightsMissing, and WeightsAltered if no source has the right file.
     """
-    path = locate(card, weights_dir)
-    if path is None:
-        raise WeightsMissing(f"the weights of {card.name} are not installed", **_way_to_get(card))
-    check(card, path)
-    return path
+    altered: WeightsAltered | None = None
+    for path in _places(card, weights_dir):
+        try:
+            check(card, path)
+        except WeightsAltered as error:
+            altered = altered or error
+        else:
+            return path
+    if altered is not None:
+        raise altered
+    raise WeightsMissing(f"the weights of {card.name} are not installed", **_way_to_get(card))
 
 
 def check(card: AnyCard, path: Path, **way_out: str) -> None:
@@ -84,41 +82,108 @@ def check(card: AnyCard, path: Path, **way_out: str) -> None:
 
 
 def pull(
-    card: AnyCard, weights_dir: Path, *, from_file: Path | None = None, progress: Progress | None = None
+    card: AnyCard,
+    weights_dir: Path,
+    *,
+    from_file: Path | None = None,
+    progress: Progress = lambda done, total: None,
+    notify: Callable[[str], None] = lambda message: None,
+    accept_terms: bool = False,
 ) -> Path:
     """Fetch the weights of a network, or copy them from `from_file`, and store them in `weights_dir`.
 
-    The file gets its name only when it is complete and has the SHA-256 of the card. An interrupted download continues
-    where it stopped. Of two processes that pull at once, one waits for the other. Returns the path.
+    The sources of the card are tried in order; `notify` is called with the failure of each that has a successor. A full
+    disk ends the attempt. The file gets its name only when it is complete and has the SHA-256 of the card. An
+    interrupted download continues where it stopped. Of two processes that pull at once, one waits for the other.
+    Returns the path. `accept_terms` says that the caller accepts the card's `terms`, and counts only for a card that
+    has any.
 
-    Raises PullFailed, WeightsAltered (the received file is another one) and WeightsMissing (there is no source).
+    Raises TermsNotAccepted before anything is read, PullFailed, WeightsAltered (the received file is another one) and
+    WeightsMissing (there is no source). If several sources failed, the error names each of them.
     """
-    weights = card.weights
-    report = progress if progress is not None else _ignore
-    if weights.kind in ("package", "file"):
-        if from_file is not None:
-            raise PullFailed(
-                f"the weights of {card.name} are not kept by faceid",
-                **_way_to_get(card),
-            )
-        return verified(card, weights_dir)
-    target = weights_dir / weights.file
-    if from_file is None and target.is_file() and _is_whole(card, target):
-        report(weights.size, weights.size)
+    if card.terms is not None and not accept_terms:
+        raise TermsNotAccepted(
+            f"the weights of {card.name} come with terms: {card.licence_note}",
+            model=card.name,
+        )
+    if from_file is not None:
+        return _copied(card, weights_dir, from_file, progress)
+    target = weights_dir / card.weights.file
+    if _is_pulled(card) and target.is_file() and _is_whole(card, target):
+        progress(card.weights.size, card.weights.size)
         return target
+    failures: list[ModelsError] = []
+    for number, source in enumerate(card.weights.sources, start=1):
+        try:
+            path = _fetched(card, source, weights_dir, progress)
+        except ModelsError as error:
+            if error.code == "disk_full":
+                raise
+            failures.append(error)
+            if number < len(card.weights.sources):
+                notify(f"{error}; {card.weights.sources[number]} is next")
+        except OSError as error:
+            raise _disk_error(card, weights_dir, error) from error
+        else:
+            progress(card.weights.size, card.weights.size)
+            return path
+    raise _all_failed(card, failures)
+
+
+def _fetched(card: AnyCard, source: WeightsSource, weights_dir: Path, progress: Progress) -> Path:
+    """The checked file of one source. Raises ModelsError, and OSError for errors of the disk."""
+    target = weights_dir / card.weights.file
+    if source.kind == "url":
+        weights_dir.mkdir(parents=True, exist_ok=True)
+        download(card, source.source, target, progress)
+    elif source.kind == "npm":
+        weights_dir.mkdir(parents=True, exist_ok=True)
+        fetch_member(card, source, target)
+    else:
+        path = _place(card, source, weights_dir)
+        if path is None:
+            raise WeightsMissing(f"the weights of {card.name} are not in {source}", **_way_to_get(card))
+        check(card, path)
+        return path
+    # Another source may have left the beginning of the file.
+    target.with_name(f"{target.name}.part").unlink(missing_ok=True)
+    return target
+
+
+def _copied(card: AnyCard, weights_dir: Path, given: Path, progress: Progress) -> Path:
+    """The weights from the file `given`, in `weights_dir`."""
+    if not _is_pulled(card):
+        raise PullFailed(f"the weights of {card.name} are not kept by faceid", **_way_to_get(card))
+    target = weights_dir / card.weights.file
     try:
         weights_dir.mkdir(parents=True, exist_ok=True)
-        if from_file is not None:
-            check(card, from_file, remedy="give_card_file")
-            write_whole(target, read_blocks(from_file))
-        elif weights.kind == "npm":
-            fetch_member(card, target)
-        else:
-            download(card, target, report)
+        check(card, given, remedy="give_card_file")
+        write_whole(target, read_blocks(given))
     except OSError as error:
         raise _disk_error(card, weights_dir, error) from error
-    report(weights.size, weights.size)
+    progress(card.weights.size, card.weights.size)
     return target
+
+
+def _all_failed(card: AnyCard, failures: Sequence[ModelsError]) -> ModelsError:
+    """The error of a card whose sources all failed; that of the source itself if there is only one."""
+    if len(failures) == 1:
+        return failures[0]
+    remedies = {error.remedy or error.code for error in failures}
+    codes = {error.code for error in failures}
+    kind = WeightsAltered if codes == {WeightsAltered.default_code} else PullFailed
+    return kind(
+        f"no source has the weights of {card.name}: " + "; ".join(map(str, failures)),
+        code=codes.pop() if len(codes) == 1 else None,
+        remedy=next((one for one in ("interrupted", "no_npm") if one in remedies), "fetch_elsewhere"),
+        model=card.name,
+        file=card.weights.file,
+    )
+
+
+def _is_pulled(card: AnyCard) -> bool:
+    """Whether a source of the weights is elsewhere, so that they are kept in the folder of pulled weights."""
+    return any(source.kind in ("url", "npm") for source in card.weights.sources)
 
 
 def _is_whole(card: AnyCard, path: Path) -> bool:
@@ -127,6 +192,19 @@ def _is_whole(card: AnyCard, path: Path) -> bool:
     except WeightsAltered:
         return False
     return True
+
+
+def _places(card: AnyCard, weights_dir: Path) -> Iterator[Path]:
+    """The files on this machine that may hold the weights, in the order of the sources."""
+    places = (_place(card, source, weights_dir) for source in card.weights.sources)
+    return (path for path in dict.fromkeys(places) if path is not None and path.is_file())
+
+
+def _place(card: AnyCard, source: WeightsSource, weights_dir: Path) -> Path | None:
+    """The file on this machine to which the source leads; None for a package that is not installed."""
+    if source.kind == "package":
+        return _packaged(source.source, str(source.member))
+    return Path(source.source) if source.kind == "file" else weights_dir / card.weights.file
 
 
 def _packaged(distribution: str, member: str) -> Path | None:
@@ -140,11 +218,12 @@ def _packaged(distribution: str, member: str) -> Path | None:
 
 def _way_to_get(card: AnyCard) -> dict[str, str]:
     """The remedy for weights that are missing or altered, and its facts."""
-    if card.weights.kind == "package":
-        return {"remedy": "reinstall_package", "package": card.weights.source}
-    if card.weights.kind == "file":
-        return {"remedy": "put_file_back"}
-    return {"remedy": "pull_model", "model": card.name}
+    if _is_pulled(card):
+        return {"remedy": "pull_model", "model": card.name}
+    package = next((source.source for source in card.weights.sources if source.kind == "package"), None)
+    if package is not None:
+        return {"remedy": "reinstall_package", "package": package}
+    return {"remedy": "put_file_back"}
 
 
 def _disk_error(card: AnyCard, weights_dir: Path, error: OSError) -> PullFailed:
@@ -156,7 +235,3 @@ def _disk_error(card: AnyCard, weights_dir: Path, error: OSError) -> PullFailed:
         megabytes=f"{card.weights.size / 1e6:.0f}",
         path=str(error.filename or weights_dir),
     )
-
-
-def _ignore(done: int, total: int | None) -> None:
-    """The caller wants no progress."""

@@ -10,17 +10,21 @@ from faceid.results.problem import Problem, ReembedReason
 
 @dataclass(frozen=True, slots=True)
 class IdentityInfo:
-    """An enrolled identity; `attributes` come from the columns of the table that it was enrolled from."""
+    """An enrolled identity; `attributes` come from the columns of the table that it was enrolled from.
+
+    `templates` counts those that searches find, `unconfirmed` the others.
+    """
 
     name: str
     templates: int
     created_at: str
     attributes: dict[str, str]
+    unconfirmed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class TemplateInfo:
-    """A stored template, with its source and its model."""
+    """A stored template, with its source, its model and its state: searches find confirmed ones only."""
 
     template_id: int
     source: str | None
@@ -28,6 +32,7 @@ class TemplateInfo:
     quality: float | None
     model: str
     created_at: str
+    state: Literal["confirmed", "unconfirmed"] = "confirmed"
 
 
 @dataclass(frozen=True, slots=True)

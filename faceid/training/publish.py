@@ -98,7 +98,7 @@ def publish(
 
 def _card(name: str, start: Start, description: str, weights: Path) -> Card:
     source = f"{PROGRAM}, from {describe(start)}"
-    known = Weights("file", str(weights), weights.name, sha256_of(weights), weights.stat().st_size)
+    known = Weights.of_file(weights, sha256_of(weights), weights.stat().st_size)
     if isinstance(start, Scratch):
         form = FORMS[start.backbone]
         return Card(

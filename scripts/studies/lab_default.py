@@ -230,7 +230,7 @@ def ship(
             " knowingly."
         ),
         source_url=PROGRAM,
-        weights=Weights("file", str(path), path.name, sha256_of(path), path.stat().st_size),
+        weights=Weights.of_file(path, sha256_of(path), path.stat().st_size),
         accuracy=tuple(
             Accuracy(
                 f"TMR at FMR {rate:g}",

@@ -20,13 +20,23 @@ pytestmark = pytest.mark.usefixtures("enrolled")
 
 def test_list(faceid: Faceid) -> None:
     people = faceid("--json", "list").objects
-    assert [list(person) for person in people] == 2 * [["name", "templates", "created_at", "attributes"]]
+    assert [list(person) for person in people] == 2 * [
+        ["name", "templates", "created_at", "attributes", "unconfirmed"]
+    ]
     assert [(person["name"], person["templates"]) for person in people] == [("alice", 2), ("bob", 1)]
 
 
 def test_show(faceid: Faceid) -> None:
     templates = faceid("--json", "show", "alice").objects
-    assert list(templates[0]) == ["template_id", "source", "sha256", "quality", "model", "created_at"]
+    assert list(templates[0]) == [
+        "template_id",
+        "source",
+        "sha256",
+        "quality",
+        "model",
+        "created_at",
+        "state",
+    ]
     assert [template["template_id"] for template in templates] == [2, 3]
     assert faceid("--json", "show", "nobody").code == 1
 

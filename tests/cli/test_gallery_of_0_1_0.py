@@ -45,9 +45,17 @@ NOT_COMPARED = {"timing_ms", "software", "message", "hint"}
 """How long it took, which module made the fake calibration, and the words of errors."""
 
 
+ADDED_SINCE = {"state": "confirmed", "unconfirmed": 0}
+"""Fields that 0.1.0 did not have: all its templates are confirmed."""
+
+
 def said(answer: object) -> object:
     if isinstance(answer, dict):
-        return {key: said(value) for key, value in answer.items() if key not in NOT_COMPARED}
+        return {
+            key: said(value)
+            for key, value in answer.items()
+            if key not in NOT_COMPARED and (key not in ADDED_SINCE or value != ADDED_SINCE[key])
+        }
     return [said(value) for value in answer] if isinstance(answer, list) else answer
 
 

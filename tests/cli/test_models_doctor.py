@@ -11,7 +11,7 @@ from faceid.networks import registry
 
 def test_models(faceid: Faceid) -> None:
     found = {item["name"]: item for item in faceid("--json", "models").objects}
-    recognition = {"dlib-resnet", "faceid-triplet", "facenet-casia", "facenet-vggface2", "mobilefacenet"}
+    recognition = set(registry.names())
     liveness = {"minifasnet-v1se", "minifasnet-v2"}
     assert {name: item["kind"] for name, item in found.items()} == {
         **dict.fromkeys(recognition, "recognition"),
@@ -63,6 +63,21 @@ def test_weights_that_are_another_file_are_refused(faceid: Faceid, tmp_path: Pat
         item["weights"] for item in faceid("--json", "models").objects if item["name"] == "mobilefacenet"
     ] == ["available"]
     assert not (tmp_path / "home" / "config.toml").exists()
+
+
+def test_a_network_for_research_needs_accepted_terms(faceid: Faceid, tmp_path: Path) -> None:
+    file = tmp_path / "any.onnx"
+    file.write_bytes(b"not the weights")
+    ran = faceid("--json", "models", "pull", "lvface-b", "--from", file, "--default")
+    error = ran.object["error"]
+    assert (ran.code, error["code"]) == (2, "terms_not_accepted")
+    assert "ByteDance" in error["message"]
+    assert ran.err.count("non-commercial research only") == 1
+    assert "faceid models pull lvface-b --accept-terms" in ran.err
+    assert not (tmp_path / "home").exists()
+    accepted = faceid("--json", "models", "pull", "lvface-b", "--from", file, "--accept-terms")
+    assert (accepted.code, accepted.object["error"]["code"]) == (5, "weights_altered")
+    assert "non-commercial research only" in accepted.err
 
 
 def test_a_chosen_default_is_kept_and_shown(faceid: Faceid, tmp_path: Path) -> None:

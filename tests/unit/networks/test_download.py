@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -20,8 +20,8 @@ import pytest
 
 from faceid.cli.messages import hint_for
 from faceid.networks import registry, weights
-from faceid.networks.card import Card
-from faceid.networks.errors import PullFailed, WeightsAltered
+from faceid.networks.card import Card, WeightsSource
+from faceid.networks.errors import PullFailed, TermsNotAccepted, WeightsAltered
 from places import ROOT
 
 CONTENT = hashlib.shake_256(b"weights").digest(3_000_000)
@@ -40,8 +40,8 @@ class Server:
     asked: list[str | None] = field(default_factory=list)
 
 
-@pytest.fixture
-def server() -> Iterator[Server]:
+@contextmanager
+def serving() -> Iterator[Server]:
     behaviour = Server()
 
     class Handler(BaseHTTPRequestHandler):
@@ -77,11 +77,23 @@ def server() -> Iterator[Server]:
         thread.join()
 
 
-def card_for(url: str) -> Card:
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with serving() as behaviour:
+        yield behaviour
+
+
+@pytest.fixture
+def second() -> Iterator[Server]:
+    with serving() as behaviour:
+        yield behaviour
+
+
+def card_for(*urls: str) -> Card:
     card = registry.card("facenet-vggface2")
     pinned = replace(
         card.weights,
-        source=url,
+        sources=tuple(WeightsSource("url", url) for url in urls),
         file="weights.pt",
         sha256=hashlib.sha256(CONTENT).hexdigest(),
         size=len(CONTENT),
@@ -101,6 +113,16 @@ def test_a_download_is_whole_and_reports_its_progress(server: Server, tmp_path: 
     assert seen[0] == (0, len(CONTENT))
     assert seen[-1] == (len(CONTENT), len(CONTENT))
     assert seen == sorted(seen)
+
+
+def test_nothing_is_fetched_before_the_terms_are_accepted(server: Server, tmp_path: Path) -> None:
+    card = replace(card_for(server.url), terms="research", licence_note="Ask the publisher first.")
+    with pytest.raises(TermsNotAccepted, match=r"Ask the publisher first\.") as caught:
+        weights.pull(card, tmp_path / "weights")
+    assert hint_for(caught.value) == f"if you accept them: faceid models pull {card.name} --accept-terms"
+    assert server.asked == []
+    assert not (tmp_path / "weights").exists()
+    assert weights.pull(card, tmp_path / "weights", accept_terms=True).read_bytes() == CONTENT
 
 
 def test_what_is_there_is_not_fetched_again(server: Server, tmp_path: Path) -> None:
@@ -229,12 +251,94 @@ def test_a_disk_that_fills_up_during_the_download(
     assert not (tmp_path / "weights.pt").exists()
 
 
+def unreachable() -> str:
+    """A URL at which nothing listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{taken.getsockname()[1]}/w"
+
+
+@pytest.mark.parametrize(
+    ("broken", "why"),
+    [
+        ({"status": 404}, "HTTP 404"),
+        ({"content": CONTENT[::-1]}, "SHA-256"),
+        ({"content": CONTENT * 2}, "6000000 bytes"),
+        ({"breaks_after": 1_000_000}, "stopped at 1,000,000"),
+    ],
+)
+def test_the_next_source_is_taken_if_the_first_fails(
+    server: Server, second: Server, tmp_path: Path, broken: dict[str, object], why: str
+) -> None:
+    for name, value in broken.items():
+        setattr(server, name, value)
+    notes: list[str] = []
+    path = weights.pull(card_for(server.url, second.url), tmp_path, notify=notes.append)
+    assert path.read_bytes() == CONTENT
+    assert files(tmp_path) == {"weights.pt"}
+    (note,) = notes
+    assert why in note
+    assert second.url in note
+
+
+def test_a_source_that_cannot_be_reached_has_a_successor(second: Server, tmp_path: Path) -> None:
+    gone, notes = unreachable(), list[str]()
+    path = weights.pull(card_for(gone, second.url), tmp_path, notify=notes.append)
+    assert path.read_bytes() == CONTENT
+    assert len(notes) == 1
+    assert f"cannot reach {gone}" in notes[0]
+
+
+def test_the_first_source_that_answers_is_the_only_one(
+    server: Server, second: Server, tmp_path: Path
+) -> None:
+    notes: list[str] = []
+    weights.pull(card_for(server.url, second.url), tmp_path, notify=notes.append)
+    assert (server.asked, second.asked, notes) == ([None], [], [])
+
+
+def test_if_all_sources_fail_one_error_names_each(server: Server, tmp_path: Path) -> None:
+    server.status = 404
+    gone, notes = unreachable(), list[str]()
+    with pytest.raises(PullFailed) as caught:
+        weights.pull(card_for(server.url, gone), tmp_path, notify=notes.append)
+    assert f"cannot fetch {server.url}: HTTP 404" in str(caught.value)
+    assert f"cannot reach {gone}" in str(caught.value)
+    assert caught.value.code == "pull_failed"
+    assert "--from FILE" in str(hint_for(caught.value))
+    assert len(notes) == 1
+    assert files(tmp_path) == set()
+
+
+def test_if_all_sources_have_another_file_the_weights_are_altered(
+    server: Server, second: Server, tmp_path: Path
+) -> None:
+    server.content = second.content = CONTENT[::-1]
+    with pytest.raises(WeightsAltered) as caught:
+        weights.pull(card_for(server.url, second.url), tmp_path)
+    assert server.url in str(caught.value)
+    assert second.url in str(caught.value)
+    assert files(tmp_path) == set()
+
+
+def test_a_full_disk_has_no_successor(
+    server: Server, second: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage, notes = shutil.disk_usage(tmp_path), list[str]()
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1000))
+    with pytest.raises(PullFailed, match="do not fit") as caught:
+        weights.pull(card_for(server.url, second.url), tmp_path, notify=notes.append)
+    assert (caught.value.code, server.asked, second.asked, notes) == ("disk_full", [], [], [])
+
+
 def test_two_processes_fetch_one_file_once(server: Server, tmp_path: Path) -> None:
     program = (
         "import sys; from dataclasses import replace; from pathlib import Path\n"
         "from faceid.networks import registry, weights\n"
+        "from faceid.networks.card import WeightsSource\n"
         "card = registry.card('facenet-vggface2'); url, sha256, size, directory = sys.argv[1:]\n"
-        "pinned = replace(card.weights, source=url, file='weights.pt', sha256=sha256, size=int(size))\n"
+        "sources = (WeightsSource('url', url),)\n"
+        "pinned = replace(card.weights, sources=sources, file='weights.pt', sha256=sha256, size=int(size))\n"
         "print(weights.pull(replace(card, weights=pinned), Path(directory)))\n"
     )
     card = card_for(server.url)

@@ -10,7 +10,7 @@ import torch
 
 from faceid.networks import loading, registry
 from faceid.networks.backbones import dlib_resnet, facenet, light, mobilefacenet
-from faceid.networks.card import Accuracy
+from faceid.networks.card import Accuracy, WeightsSource
 from faceid.networks.card_text import write_card
 from faceid.networks.errors import BadCard, UnknownModel, WeightsAltered, WeightsFormat, WeightsMissing
 from faceid.networks.files import sha256_of
@@ -107,12 +107,15 @@ def test_a_card_is_written_as_it_is_read(own: Path) -> None:
         registry.card("mine", own),
         description='of "us" \\ Zoë 😀',
         licence_note="a note",
+        terms="research",
         accuracy=(Accuracy("TMR at FMR 0.001", 0.25, "12 photos", "measured"),),
     )
     write_card(own / "mine.toml", card)
     assert registry.card("mine", own) == card
     before = (own / "mine.toml").read_text(encoding="utf-8")
-    elsewhere = replace(card, weights=replace(card.weights, source="/elsewhere/mine.safetensors"))
+    elsewhere = replace(
+        card, weights=replace(card.weights, sources=(WeightsSource("file", "/elsewhere/mine.safetensors"),))
+    )
     with pytest.raises(BadCard, match="does not survive"):
         write_card(own / "mine.toml", elsewhere)
     assert (own / "mine.toml").read_text(encoding="utf-8") == before

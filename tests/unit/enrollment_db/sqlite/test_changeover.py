@@ -288,6 +288,10 @@ def test_a_gallery_size_by_the_log_is_that_of_a_count(store):
             )
 
 
+def kept_unconfirmed(store) -> int:
+    return store.templates.add("Cid", [photo(8)], OLD, state="unconfirmed")[0].template_id
+
+
 @pytest.mark.parametrize(
     "ask",
     [
@@ -298,6 +302,8 @@ def test_a_gallery_size_by_the_log_is_that_of_a_count(store):
         lambda store, before: store.templates.identity_ids_of([1, 5]),
         lambda store, before: store.templates.holders_of(photo(2).sha256, OLD),
         lambda store, before: store.templates.gallery_size(before),
+        lambda store, before: store.templates.unconfirmed([1, 2], OLD),
+        lambda store, before: store.templates.confirm([kept_unconfirmed(store)]),
         lambda store, before: store.templates.add("Ann", [photo(7)], OLD),
         lambda store, before: store.templates.remove_template(1),
         lambda store, before: store.templates.remove("Bob"),
@@ -310,6 +316,8 @@ def test_a_gallery_size_by_the_log_is_that_of_a_count(store):
         "owners",
         "holders",
         "gallery_size",
+        "unconfirmed",
+        "confirm",
         "add",
         "remove one",
         "remove",
@@ -326,7 +334,9 @@ def test_what_is_asked_of_few_does_not_read_all(store, path, ask):
     ask(store, before)
     for connection in both:
         connection.set_trace_callback(None)
-    asked = [sql for sql in asked if sql.lstrip().startswith(("SELECT", "UPDATE templates", "DELETE"))]
+    asked = [
+        sql for sql in asked if sql.lstrip().startswith(("SELECT", "WITH", "UPDATE templates", "DELETE"))
+    ]
     assert asked
     for sql in asked:
         plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}")]

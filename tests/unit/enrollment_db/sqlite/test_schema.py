@@ -50,6 +50,8 @@ def test_an_old_gallery_is_brought_up_to_date(old, options):
         ]
         (template,) = store.templates.of("Ann")
         assert (template.id, template.source, template.quality) == (2, "ann-2.jpg", 0.75)
+        assert {one.state for who in ("Ann", "José") for one in store.templates.of(who)} == {"confirmed"}
+        assert [one.unconfirmed for one in store.templates.identities()] == [0, 0]
         np.testing.assert_array_equal(store.templates.vectors_of([2])[2], np.eye(4)[2:3])
         assert store.changes.place()[0].seq == 4
         assert store.policies.all() == []

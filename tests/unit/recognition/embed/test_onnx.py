@@ -10,7 +10,9 @@ import pytest
 
 from faceid.cli.messages import hint_for
 from faceid.errors import DeviceError, ModelError
-from faceid.networks import registry
+from faceid.networks import registry, weights
+from faceid.networks.errors import WeightsAltered
+from faceid.networks.files import sha256_of
 from faceid.recognition.embed.onnx import OnnxEmbedder, open_embedder
 from faceid.types import Crop
 
@@ -45,7 +47,7 @@ def write_graph(
     layout: str = "nchw",
     inputs: int = 1,
     kind: str = "FLOAT",
-    output: object = DIM,
+    gives: str = "FLOAT",
 ) -> None:
     shape = [batch, 3, SIDE, SIDE] if layout == "nchw" else [batch, SIDE, SIDE, 3]
     helper, element = onnx.helper, getattr(onnx.TensorProto, kind)
@@ -53,11 +55,12 @@ def write_graph(
         [
             helper.make_node("Cast", ["x"], ["f"], to=onnx.TensorProto.FLOAT),
             helper.make_node("Flatten", ["f"], ["flat"]),
-            helper.make_node("MatMul", ["flat", "matrix"], ["y"]),
+            helper.make_node("MatMul", ["flat", "matrix"], ["raw"]),
+            helper.make_node("Cast", ["raw"], ["y"], to=getattr(onnx.TensorProto, gives)),
         ],
         "tiny",
         [helper.make_tensor_value_info(name, element, shape) for name in ("x", "z")[:inputs]],
-        [helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [batch, DIM])],
+        [helper.make_tensor_value_info("y", getattr(onnx.TensorProto, gives), [batch, DIM])],
         [onnx.numpy_helper.from_array(MATRIX, "matrix")],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
@@ -108,6 +111,43 @@ def test_the_card_says_how_pixels_become_a_tensor(
     )
 
 
+@pytest.mark.parametrize("kind", ["url", "file"])
+def test_a_card_of_the_user_opens_its_file(tmp_path: Path, kind: str) -> None:
+    own, kept = tmp_path / "models", tmp_path / "weights"
+    own.mkdir()
+    path = own / "net.onnx"
+    write_graph(path)
+    write_card(own / "mine.toml")
+    source = 'source = "https://example.org/elsewhere/net.onnx"\n' if kind == "url" else ""
+    with (own / "mine.toml").open("a") as card_file:
+        card_file.write(
+            f'[weights]\nkind = "{kind}"\n{source}file = "net.onnx"\n'
+            f'sha256 = "{sha256_of(path)}"\nsize = {path.stat().st_size}\n'
+        )
+    card = registry.card("mine", own)
+    if kind == "url":
+        weights.pull(card, kept, from_file=path)
+        path.unlink()
+    embedder = open_embedder(card, device="cpu", weights_dir=kept, mirror=False)
+    faces = crops(2)
+    np.testing.assert_allclose(
+        embedder.embed(faces),
+        expected(faces, colour="rgb", layout="nchw", mirror=False),
+        rtol=1e-4,
+        atol=1e-6,
+    )
+    (kept if kind == "url" else own).joinpath("net.onnx").write_bytes(b"x" * card.weights.size)
+    with pytest.raises(WeightsAltered):
+        open_embedder(card, device="cpu", weights_dir=kept)
+
+
+def test_the_file_is_read_as_onnx_whatever_it_is_called(tmp_path: Path) -> None:
+    path = tmp_path / "net.ort"
+    write_graph(path)
+    write_card(path)
+    assert opened(path).embed(crops(1)).shape == (1, DIM)
+
+
 def test_the_key_names_the_file_and_its_hash(tmp_path: Path) -> None:
     path = tmp_path / "net.onnx"
     write_graph(path)
@@ -127,6 +167,7 @@ def test_the_key_names_the_file_and_its_hash(tmp_path: Path) -> None:
         ({"inputs": 2}, {}, "2 inputs"),
         ({"batch": 2}, {}, r"takes \[2, 3, 4, 4\], the card says \(n"),
         ({"kind": "DOUBLE"}, {}, r"tensor\(double\), not float32"),
+        ({"gives": "INT64"}, {}, r"tensor\(int64\), not numbers of a vector"),
     ],
 )
 def test_a_graph_that_its_card_does_not_describe(
