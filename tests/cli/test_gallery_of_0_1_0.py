@@ -49,12 +49,17 @@ ADDED_SINCE = {"state": "confirmed", "unconfirmed": 0}
 """Fields that 0.1.0 did not have: all its templates are confirmed."""
 
 
+NOT_MEASURED_THEN = {"fmr_alike", "alike", "population"}
+"""Fields about rates among people who are alike, which 0.1.0 did not have."""
+
+
 def said(answer: object) -> object:
     if isinstance(answer, dict):
         return {
             key: said(value)
             for key, value in answer.items()
-            if key not in NOT_COMPARED and (key not in ADDED_SINCE or value != ADDED_SINCE[key])
+            if key not in NOT_COMPARED | NOT_MEASURED_THEN
+            and (key not in ADDED_SINCE or value != ADDED_SINCE[key])
         }
     return [said(value) for value in answer] if isinstance(answer, list) else answer
 
