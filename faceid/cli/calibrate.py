@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from faceid.cli import _evaluation as shared
-from faceid.cli._options import Fmr, Fpir, MinFace, session_of
+from faceid.cli._options import Fmr, Fpir, MinFace, Subject, session_of, subject_from
 from faceid.cli.messages import advised
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ def run(
     ] = False,
     report: shared.Report = None,
     seed: shared.Seed = 0,
+    subject: Subject = "largest",
     min_face: MinFace = None,
 ) -> None:
     """Find the threshold that meets a goal, and its error rates, on your own photos or scores.
@@ -97,6 +98,7 @@ def run(
     from faceid.evaluation.report.health_report import with_health
 
     goal = Goal(fmr=fmr, fpir=fpir, max_fnmr=max_fnmr, cost=cost, identities=identities, prior=prior)
+    rule = subject_from(subject)
     session = session_of(context)
     output = session.output
     rng = np.random.default_rng(seed)
@@ -104,7 +106,7 @@ def run(
         if put:
             # Before the photos are read: a missing gallery is an error of the request.
             system.services.gallery()
-        material = shared.load(session, system, data, rng, images)
+        material = shared.load(session, system, data, rng, images, subject=rule)
         size = identities or enrolled(system) or material.data.identities
         if fpir is not None and not size:
             raise UsageError("--fpir needs a size of gallery", remedy="fpir_without_size")

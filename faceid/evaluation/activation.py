@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from datetime import datetime, timezone
 
 import numpy as np
@@ -13,6 +12,7 @@ from faceid.errors import GalleryError, InputError, UsageError
 from faceid.evaluation.data.material import Material
 from faceid.evaluation.findings import Findings, OperatingRow
 from faceid.evaluation.protocols.goals import Goal, at_fmr
+from faceid.evaluation.protocols.network_calibration import point_of
 from faceid.evaluation.statistics.evidence import fit_evidence
 from faceid.evaluation.statistics.intervals import rule_of_3
 from faceid.evaluation.statistics.measured import RATES, thinned
@@ -87,7 +87,7 @@ def _calibration(
     rows |= {usual: at_fmr(data, usual, rng) for usual in RATES if usual >= counted and usual not in rows}
     points: list[CalibrationPoint] = []
     for fmr, row in sorted(rows.items()):
-        point = _point(fmr, row, int(data.non_mated.at_most(row.threshold)))
+        point = point_of(fmr, row, data)
         if not points or (point.distance > points[-1].distance and point.fnmr <= points[-1].fnmr):  # type: ignore[operator]
             points.append(point)
         elif fmr == rate:
@@ -106,18 +106,6 @@ def _calibration(
         data_sha256=material.data.sha256,
         population=f"the people of {source}",
         alike=alike,
-    )
-
-
-def _point(fmr: float, row: OperatingRow, count: int) -> CalibrationPoint:
-    return CalibrationPoint(
-        fmr=fmr,
-        # Rounded to the strict side.
-        distance=math.floor(row.threshold * 1e9) / 1e9,
-        low=min(row.fmr.low, fmr),
-        high=max(row.fmr.high, fmr),
-        count=count,
-        fnmr=row.fnmr.rate,
     )
 
 

@@ -17,8 +17,10 @@ from faceid.networks.calibration import AlikeBy
 class Data:
     """The evaluated data: their source, and how much of them could be used.
 
-    `lost` counts photos by reason code (no_face, unreadable, ...), `duplicates` pairs of identities that hold the same
-    file. `sha256` is that of the list of files and names: equal hashes mean the same data.
+    `lost` counts photos without a template (failures to acquire) by reason code (no_face, unreadable, ...), and `fta`
+    is their share, 0..1; `mated_lost` and `non_mated_lost` count the comparisons that are missing with them.
+    `duplicates` are pairs of identities that hold the same file. `sha256` is that of the list of files and names: equal
+    hashes mean the same data.
     """
 
     source: str
@@ -31,6 +33,9 @@ class Data:
     non_mated: int
     duplicates: tuple[tuple[str, str], ...]
     sha256: str
+    fta: float = 0.0
+    mated_lost: int = 0
+    non_mated_lost: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +140,7 @@ class NotablePair:
 class Health:
     """A finding about identities or templates that an operator should check, with advice.
 
-    `kind`: outlier_template, look_alike, single_template, low_quality, stale.
+    `kind`: outlier_template, look_alike, similar_people, single_template, low_quality, stale, unconfirmed.
     """
 
     kind: str
@@ -147,12 +152,18 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class FoldAccuracy:
-    """LFW's protocol: accuracy (0..1) and threshold of each fold, mean accuracy and its standard error over folds."""
+    """LFW's protocol: accuracy (0..1) and threshold of each fold, mean accuracy and its standard error over folds.
+
+    The accuracy is over `pairs` listed pairs; the `lost` ones among them, a photo of which has no template, count as
+    errors.
+    """
 
     accuracy: tuple[float, ...]
     threshold: tuple[float, ...]
     mean: float
     standard_error: float
+    pairs: int = 0
+    lost: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -392,6 +392,47 @@ def test_verification_by_lfws_protocol(faceid: Faceid, people: Path) -> None:
     )
 
 
+def test_every_pair_of_lfws_protocol_counts(
+    faceid: Faceid, people: Path, photo: Photo, tmp_path: Path
+) -> None:
+    file = lfw_pairs(people)
+    whole = evaluated(faceid, "verification", file)
+    assert (whole["folds"]["pairs"], whole["folds"]["lost"], whole["data"]["fta"]) == (12, 0, 0.0)
+    # Of the first fold a mated and a non-mated pair lose a photo; of the second a photo shows three people.
+    for name in ("alice/alice_0002.jpg", "carol/carol_0003.jpg"):
+        photo(name=f"people/{name}")
+    photo(ALICE, PEOPLE["dave"], BOB, name="people/dave/dave_0002.jpg")
+    found = evaluated(faceid, "verification", file)
+    lost = len([line for line in file.read_text().splitlines() if line.endswith("carol\t3")])
+    assert lost == 2
+    assert (found["data"]["mated"], found["data"]["non_mated"]) == (5, 4)
+    assert (found["data"]["mated_lost"], found["data"]["non_mated_lost"]) == (1, 2)
+    assert found["data"]["lost"] == {"no_face": 2}
+    assert found["data"]["fta"] == pytest.approx(2 / found["data"]["photos"], abs=1e-6)
+    assert found["folds"]["accuracy"] == [0.5, 1.0]
+    assert (found["folds"]["pairs"], found["folds"]["lost"]) == (12, 3)
+    # ISO/IEC 19795-1: a mated pair without a template is a false reject, a non-mated one no false accept.
+    assert found["proposed"]["frr"] == pytest.approx(1 / 6)
+    assert found["proposed"]["far"] == 0.0
+    report = tmp_path / "report.html"
+    ran = faceid("evaluate", "verification", file, "--report", report)
+    assert "of 12 pairs, 3 of them lost and counted as errors" in ran.out
+    assert "which lose 1 mated and 2 non-mated comparisons" in ran.out
+    assert "over all 12 listed pairs. 3 of them could not" in report.read_text("utf-8")
+    strict = evaluated(faceid, "verification", file, "--subject", "largest")
+    assert strict["data"]["lost"] == {"no_face": 2, "multiple_faces": 1}
+    assert strict["folds"]["lost"] == 4
+    assert faceid("evaluate", "verification", file, "--subject", "all").code == 2
+    # Photos of other lists are not cut out around the labelled person.
+    other = people / "pairs.csv"
+    rows = [f"{name}/{name}_0001.jpg,{name}/{name}_0003.jpg,1" for name in list(PEOPLE)[3:]]
+    rows += ["dave/dave_0002.jpg,erin/erin_0001.jpg,0"]
+    rows += [f"dave/dave_0001.jpg,{name}/{name}_0001.jpg,0" for name in ("erin", "frank")]
+    other.write_text("\n".join(["file1,file2,same", *rows]))
+    found = evaluated(faceid, "verification", other, "--folds", "2")
+    assert (found["data"]["lost"], found["folds"]["lost"]) == ({"multiple_faces": 1}, 1)
+
+
 def test_every_protocol_has_its_page(faceid: Faceid, people: Path, tmp_path: Path) -> None:
     table = tmp_path / "attributes.csv"
     table.write_text("identity,shirt\n" + "".join(f"{name},{name[0] < 'd'}\n" for name in PEOPLE))

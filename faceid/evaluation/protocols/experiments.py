@@ -32,18 +32,25 @@ def verification(
 ) -> Findings:
     """LFW's k-fold protocol, with the rates at the threshold that is best on all pairs.
 
-    `folds` divides the pairs at random if the file has no folds (None: 10). Raises UsageError for data without a list
-    of pairs.
+    The accuracy counts every listed pair, FRR and FAR as in ISO/IEC 19795-1: a mated pair without a template is a false
+    reject, a non-mated one no false accept. `folds` divides the pairs at random if the file has no folds (None: 10).
+    Raises UsageError for data without a list of pairs.
     """
     if material.distance is None or material.mated is None:
         raise UsageError(
             f"{material.data.source} lists no pairs",
             remedy="needs_pairs",
         )
-    own = None if material.listed is None else material.listed.folds
+    listed = material.listed
+    own = None if listed is None else listed.folds
+    lost_mated = np.empty(0, np.bool_) if listed is None else listed.lost_mated
     if own is not None and folds is not None:
         raise UsageError(f"{material.data.source} has its own folds", remedy="has_own_folds")
-    dealt = own if own is not None else trials.k_folds(material.mated, folds or 10, rng)
+    if listed is not None and listed.folds is not None and listed.lost_folds is not None:
+        dealt, lost = listed.folds, listed.lost_folds
+    else:
+        every = trials.k_folds(np.concatenate([material.mated, lost_mated]), folds or 10, rng)
+        dealt, lost = every[: material.mated.size], every[material.mated.size :]
     same, other = material.comparisons.mated.sample, material.comparisons.non_mated.sample
     best = row("best accuracy", metrics.best_threshold(same, other), material.comparisons)
     found = describe(
@@ -53,7 +60,7 @@ def verification(
         rng,
         identities=max(1, material.data.identities),
     )
-    return replace(found, folds=trials.verification(material.distance, material.mated, dealt))
+    return replace(found, folds=trials.verification(material.distance, material.mated, dealt, lost))
 
 
 def identification(

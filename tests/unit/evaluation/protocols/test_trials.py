@@ -49,6 +49,17 @@ def test_k_folds_judge_each_fold_at_the_threshold_of_the_others() -> None:
     assert found.standard_error == pytest.approx(deviation / 3**0.5)
 
 
+def test_a_lost_pair_is_an_error_of_its_fold() -> None:
+    distance = np.array([0.1, 0.9, 0.1, 0.9])
+    mated = np.array([True, False, True, False])
+    folds = np.array([0, 0, 1, 1])
+    whole = trials.verification(distance, mated, folds)
+    assert (whole.accuracy, whole.pairs, whole.lost) == ((1.0, 1.0), 4, 0)
+    found = trials.verification(distance, mated, folds, np.array([1, 1]))
+    assert (found.accuracy, found.pairs, found.lost) == ((1.0, 0.5), 6, 2)
+    assert (found.threshold, found.mean) == (whole.threshold, 0.75)
+
+
 def test_folds_are_dealt_evenly_and_refused_where_that_cannot_be() -> None:
     mated = np.arange(50) < 20
     folds = trials.k_folds(mated, 5, np.random.default_rng(0))
