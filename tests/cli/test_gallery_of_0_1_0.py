@@ -45,8 +45,11 @@ NOT_COMPARED = {"timing_ms", "software", "message", "hint"}
 """How long it took, which module made the fake calibration, and the words of errors."""
 
 
-ADDED_SINCE = {"state": "confirmed", "unconfirmed": 0}
-"""Fields that 0.1.0 did not have: all its templates are confirmed."""
+ADDED_SINCE = {
+    **{"state": "confirmed", "unconfirmed": 0},
+    **{"card_threshold": None, "raised_by": None, "gallery": None, "calibration": "card"},
+}
+"""Fields that 0.1.0 did not have: all its templates are confirmed, and nothing raises the rates of the card."""
 
 
 NOT_MEASURED_THEN = {"fmr_alike", "alike", "population"}
