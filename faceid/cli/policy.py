@@ -129,6 +129,14 @@ def import_(
     session.output.line(f"imported {counted(result.policies, 'policy', 'policies')} from {result.path}")
 
 
+_MEASURED = {
+    "gallery": "measured by `faceid calibrate` on",
+    "models calibrate": "measured by `faceid models calibrate` on",
+    "card": "by the network's card, measured on",
+    None: "by",
+}
+
+
 def _show(output: Output, reports: Iterable[PolicyReport]) -> None:
     for report in reports:
         output.emit(report)
@@ -143,7 +151,8 @@ def _show(output: Output, reports: Iterable[PolicyReport]) -> None:
         output.line(f"  {active_threshold(report.policy)}")
         if report.data is not None:
             output.line(
-                f"  FMR {report.fmr_low:.2e} .. {report.fmr_high:.2e} (95 %) by {report.data}:"
+                f"  FMR {report.fmr_low:.2e} .. {report.fmr_high:.2e} (95 %) {_MEASURED[report.calibration]}"
+                f" {report.data}:"
                 f" {report.mated:,} mated and {report.non_mated:,} non-mated comparisons, {report.measured_at},"
                 f" {report.software}"
             )

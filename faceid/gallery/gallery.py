@@ -138,9 +138,11 @@ class Gallery:
             for found in self._templates.of(name)
         ]
 
-    def holders_of(self, sha256: str, model: ModelKey) -> dict[str, int]:
-        """The ids of templates of the photo with this hash, in both states, by name."""
-        return self._templates.holders_of(sha256, model)
+    def holders_of(
+        self, sha256: str, model: ModelKey, *, state: TemplateState | None = None
+    ) -> dict[str, int]:
+        """The ids of templates of the photo with this hash, by name; `state` None: in both states."""
+        return self._templates.holders_of(sha256, model, state=state)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -207,6 +209,10 @@ class Gallery:
             return None
         return self._templates.unconfirmed([identity.id], model).get(identity.id)
 
+    def unconfirmed_counts(self) -> dict[str, int]:
+        """The number of unconfirmed templates of each identity that has some, by name."""
+        return self._templates.unconfirmed_counts()
+
     def confirm(self, template_ids: Sequence[int]) -> list[int]:
         """Confirm templates: from then on searches find them. Returns the ids of those that were not confirmed before.
 
@@ -271,12 +277,16 @@ class Gallery:
         """The similarity of a probe to the identity `name`.
 
         Raises GalleryError (`model_mismatch`) for a probe of another model, Refused for an unknown name or an
-        identity that has no template of the gallery's model.
+        identity that has no confirmed template of the gallery's model.
         """
         self._admit([probe])
         identity = self._templates.identity(name)
         templates = self._templates.vectors_of([identity.id], probe.model).get(identity.id)
         self.guard(probe.model)
+        if templates is None and identity.unconfirmed:
+            raise Refused(
+                f"no template of {identity.name} is confirmed", code="no_template", remedy="unconfirmed"
+            )
         if templates is None:
             raise Refused(
                 f"{identity.name} has no template of {probe.model.name}",
@@ -376,10 +386,15 @@ def clean_name(name: str) -> str:
 
 
 def other_model(pinned: ModelKey, asked: str) -> GalleryError:
-    """The error for vectors or a request of model `asked` in a gallery that is pinned to another."""
+    """The error for vectors or a request of model `asked` in a gallery that is pinned to another.
+
+    `asked` is a name, or a whole model as text.
+    """
     return GalleryError(
         f"the gallery holds templates of {pinned}, not of {asked}",
         code="model_mismatch",
-        remedy="gallery_of_model",
+        # To choose the same name again would not help.
+        remedy="other_weights" if asked.startswith(f"{pinned.name} (") else "gallery_of_model",
         model=pinned.name,
+        asked=pinned.name,
     )

@@ -31,6 +31,7 @@ from faceid.decision.thresholds import fmr_interval_at_distance
 from faceid.errors import UsageError
 from faceid.gallery.gallery import Gallery
 from faceid.networks.calibration import Calibration
+from faceid.networks.own_calibrations import origin_of
 from faceid.policies.gallery_rates import RatesCheck, rates_of
 from faceid.policies.stored import DECIDES, activate_all, calibration_of, kinds_of, new_policy, state_of
 from faceid.results import AlikeReport, PolicyReport, Problem
@@ -113,7 +114,7 @@ class Policies:
 
     def _report(self, kind: TargetKind, resolve: Callable[[], Policy]) -> PolicyReport:
         stored = self._stored(kind)
-        calibration, own = self._calibration(kind, stored)
+        calibration, by_owner = self._calibration(kind, stored)
         policy, problem = None, None
         try:
             policy = resolve()
@@ -135,8 +136,9 @@ class Policies:
             alike=None if policy is None else _alike_report(policy),
             since=None if stored is None else stored.since,
             model=str(self._model),
+            calibration=None if calibration is None else "gallery" if by_owner else origin_of(calibration),
             problem=problem,
-            gallery=None if own or self._rates is None else rates_of(self._rates.population()),
+            gallery=None if by_owner or self._rates is None else rates_of(self._rates.population()),
         )
 
     def _resolve(self, kind: TargetKind, asked: Target | None, identities: int | None) -> Policy:

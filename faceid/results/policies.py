@@ -82,11 +82,13 @@ class PolicyReport:
     """The policy that decides for a command at present, and its calibration.
 
     `fmr_low`..`fmr_high` is the 95 % interval of `policy.fmr`. `data`, with the numbers of `mated` and `non_mated`
-    comparisons, was measured on the day `measured_at` with `software`; all are None without a calibration. `alike`
-    describes the measurement of `policy.fmr_alike`, None without one. `since` is when the stored policy became active,
-    None without one. Without a threshold, `policy` is None and `problem` gives the reason: there is no calibration, or
-    it does not reach the rate of the default. `gallery` is the check of the card's rates on the people of
-    the gallery: None for a calibration of the owner's, and for too few people.
+    comparisons, was measured on the day `measured_at` with `software`; all are None without a calibration.
+    `calibration` says who measured it: the owner of the gallery, on their data (`gallery`); a user of this network with
+    `faceid models calibrate`; or the author of the network's card. `alike` describes the measurement of
+    `policy.fmr_alike`, None without one. `since` is when the stored policy became active, None without one. Without a
+    threshold, `policy` is None and `problem` gives the reason: there is no calibration, or it does not reach the rate
+    of the default. `gallery` is the check of the card's rates on the people of the gallery: None for a calibration of
+    the owner's, and for too few people.
     """
 
     decides: Literal["verify", "identify"]
@@ -101,6 +103,7 @@ class PolicyReport:
     alike: AlikeReport | None
     since: str | None
     model: str
+    calibration: Literal["gallery", "models calibrate", "card"] | None
     problem: Problem | None = None
     gallery: GalleryRates | None = None
 

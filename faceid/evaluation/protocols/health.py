@@ -11,6 +11,7 @@
   interval over people (`faceid.decision.population`); its value is how many times as often. It names nobody.
 - `single_template`: nothing to compare it with, and one photo recognises a person less well than two.
 - `low_quality`: below what enrolment asks for. Not a percentile: that names one template in twenty of any gallery.
+- `unconfirmed`: a template that no search finds, until it is confirmed or removed.
 - `stale`: enrolled long ago. Mated scores fall as people age, slowly at first (Best-Rowden and Jain 2018); five years
   are a choice.
 """
@@ -43,7 +44,15 @@ if TYPE_CHECKING:
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with the number of finished templates, and the total."""
 
-KINDS = ("outlier_template", "look_alike", "similar_people", "single_template", "low_quality", "stale")
+KINDS = (
+    "outlier_template",
+    "look_alike",
+    "similar_people",
+    "single_template",
+    "low_quality",
+    "stale",
+    "unconfirmed",
+)
 
 STALE_DAYS = 1826
 """Five years."""
@@ -95,7 +104,7 @@ class Examination:
         self.bounds = Bounds(0, 0, None, None, None)
 
     def run(self, progress: Progress | None = None) -> Iterator[Health]:
-        """The findings: person by person, then outliers, then look-alikes, nearest first.
+        """The findings: person by person, outliers, look-alikes, nearest first, then unconfirmed templates.
 
         `bounds` is complete when this ends. Raises GalleryError.
         """
@@ -139,6 +148,8 @@ class Examination:
             yield from _outliers(people, suspects, outlier, model)
         if look_alikes is not None:
             yield from _alike(people, look_alikes.nearest_first())
+        for name in self._gallery.unconfirmed_counts():
+            yield from _unconfirmed(self._gallery, name, model)
 
     def _of_one(self, person: Person) -> Iterator[Health]:
         who = (person.name,)
@@ -225,6 +236,13 @@ def _outliers(people: People, suspects: Ints, bound: float, model: ModelKey) -> 
                     else "look at both photos: one probably shows another person, or is very poor"
                 )
                 yield Health("outlier_template", (person.name,), ids, distance, advice)
+
+
+def _unconfirmed(gallery: Gallery, name: str, model: ModelKey) -> Iterator[Health]:
+    found = gallery.unconfirmed(name, model)
+    for template_id in [] if found is None else found.template_ids.tolist():
+        advice = f"look at the photo: confirm template {template_id} if it shows the person, else remove it"
+        yield Health("unconfirmed", (name,), (template_id,), None, advice)
 
 
 def _alike(people: People, pairs: list[tuple[int, int, float]]) -> Iterator[Health]:
