@@ -327,7 +327,7 @@ def json_page() -> str:
         "soon as it is known. The objects are the frozen dataclasses that the Python API returns, field for field. "
         "A field that has no value is `null`. "
         "Only `enroll` leaves fields out: `name` of a photo where one person is enrolled, and `already_enrolled` "
-        "of the summary where it is empty.\n",
+        "of the summary where it is empty, `loose_photos` where there are no folders.\n",
         "| command | objects |",
         "| --- | --- |",
         *(

@@ -112,9 +112,9 @@ class Calibration:
     ambiguity_margin: Amount
     evidence: tuple[EvidencePoint, ...] = ()
     data_sha256: Text | None = None
+    weights_sha256: Sha256 | None = None
     population: Text | None = None
     alike: AlikeCurve | None = None
-    weights_sha256: Sha256 | None = None
 
 
 def check_calibration(calibration: Calibration, where: str) -> None:

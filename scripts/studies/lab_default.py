@@ -85,6 +85,7 @@ ELSEWHERE = ("umist_faces", "cctwelve")
 """Collections that take no part in training: heads that turn, gray and small; and twelve poses and expressions."""
 ELSEWHERE_FMR = 1e-2
 METRIC: Metric = "cosine"
+POPULATION = "public figures in press photos (LFW)"
 KEEP = 3_000_000
 PROGRAM = "scripts/studies/lab_default.py"
 
@@ -234,6 +235,7 @@ def ship(
             "For research. LFW and CelebA, whose photos the last block and the head were trained on, are published for"
             " research, CelebA for non-commercial research only. Whether such terms bind weights is not settled."
         ),
+        terms="research",
         source_url=PROGRAM,
         weights=Weights.of_file(file, sha256_of(file), file.stat().st_size),
         accuracy=(),
@@ -264,7 +266,8 @@ def ship(
         ),
         program=PROGRAM,
     )
-    write_calibration(written, replace(calibration, weights_sha256=card.weights.sha256))
+    known = replace(calibration, weights_sha256=card.weights.sha256, population=POPULATION)
+    write_calibration(written, known)
     return written
 
 

@@ -100,6 +100,18 @@ def test_the_margin_is_that_of_the_photos() -> None:
     assert calibration.ambiguity_margin == round(gaps(found, names, "cosine", within).margin, 4) > 0.0
 
 
+def test_one_person_with_many_photos_does_not_decide_the_margin() -> None:
+    found, names = vectors(40, 4)
+    more, _ = vectors(1, 200, seed=9)
+    everything = np.concatenate([more, found]), np.concatenate([np.zeros(200, np.int64), names + 1])
+    calibration = calibrate_network(material(*everything), np.random.default_rng(0), program="a test")
+    within = next(point.distance for point in calibration.points if point.fmr == 1e-3)
+    first = np.r_[0:20, 200:360]
+    margin = gaps(everything[0][first], everything[1][first], "cosine", within).margin
+    assert calibration.ambiguity_margin == round(margin, 4)
+    assert calibration.ambiguity_margin != round(gaps(*everything, "cosine", within).margin, 4)
+
+
 def test_listed_pairs_keep_the_margin_that_is_known() -> None:
     found, names = vectors(30, 3)
     mated, non_mated = all_distances(found, names)
