@@ -72,6 +72,9 @@ HINTS: Final[Mapping[str, str]] = {
     "old_weights": "install the old weights, or enrol again",
     "report_this": "report this",
     "restore_backup": "restore a backup",
+    "similar_people": (
+        "see `faceid policy show`; `faceid calibrate` on photos of your own people replaces the card's rates"
+    ),
     "unconfirmed": (
         "see `faceid show NAME`; `faceid people confirm NAME` if the photos show the person, else"
         " `faceid remove --template ID`"
@@ -90,6 +93,10 @@ ADVICE: Final[Mapping[tuple[str, int], str]] = {
     ("outlier_template", 1): "look at the photo: if it shows another person, `faceid remove --template {0}`",
     ("unconfirmed", 1): (
         "look at the photo: `faceid people confirm NAME` if it shows the person, else `faceid remove --template {0}`"
+    ),
+    ("similar_people", 0): (
+        "searches use a stricter threshold, see `faceid policy show`; `faceid calibrate` on photos of your own people"
+        " replaces the card's rates"
     ),
     ("look_alike", 2): (
         "look at both: if they are one person, enrol the photos of one under the other's name and `faceid remove` it;"

@@ -16,6 +16,8 @@ HINTS: Final[Mapping[str, str]] = {
     "writable_directory": "name a directory that can be written",
     # Cards, settings and weights
     "bad_plugin": "update or uninstall the package of {value}",
+    "calibrated": "add --replace to measure it again",
+    "no_photos": "give a folder per person, or a pairs file; `faceid calibrate --put` takes the rest",
     "choose_model": "choose one of {known}, or onnx:FILE",
     "correct_card": "correct the model card",
     "correct_or_delete_file": "correct or delete the file",
@@ -23,13 +25,22 @@ HINTS: Final[Mapping[str, str]] = {
     "file_or_card": "get the file again, or correct sha256 in the card",
     "give_card_file": "give the file that the card names, unchanged",
     "known_keys": "known are {known}",
+    "left_out_network": (
+        "copy {model}.toml and {model}.safetensors into `models` of the data directory: those of faceid 0.1.0 for a"
+        " gallery of that version, or those of models/research in a checkout; or choose one of {known}, to which"
+        " `faceid re-embed --to` moves a gallery"
+    ),
     "make_writable": "make the directory writable",
     "name_onnx_file": "give the path of an ONNX file",
     "not_torch": "onnx:FILE is run by ONNX Runtime",
+    "outdated_calibration": "measure the network again: faceid models calibrate {model} DATA",
     "one_of": "choose one of {known}",
     "unknown_detector": "choose one of {known}",
     "bad_detector": "repair or uninstall the package that offers it",
+    "move_to_recommended": "faceid re-embed --to {recommended}",
+    "pull_and_move": "faceid models pull, then faceid re-embed --to {recommended}",
     "pull_model": "faceid models pull {model}",
+    "pull_recommended": "faceid models pull",
     "put_file_back": "put the file back, or name another with onnx:FILE",
     "unknown_liveness_model": "choose one of {known}",
     "correct_file": "correct {file}",
@@ -74,6 +85,7 @@ HINTS: Final[Mapping[str, str]] = {
     "usual_shares": "0.1 and 0.1 are usual",
     # Runs of training
     "delete_checkpoint": "delete it: training then continues from the previous checkpoint",
+    "more_people_not_seen": "add people whom that network does not know, or start from another one",
     "more_people_to_calibrate_on": "add people, raise split.calibration, or train for longer",
     "more_people_to_train_on": "add people; training on fewer than a hundred gains little",
     "name_of_network": "--name takes lower-case letters, digits, dots, dashes and underscores, 64 at most",

@@ -14,6 +14,7 @@ from faceid.enrolment.checks.rival_identities import RivalIdentities
 from faceid.enrolment.rules import EnrolmentRules
 from faceid.errors import FaceCountError, InputError, PhotoRefused, UnreadableImage, UsageError, not_one_face
 from faceid.gallery.gallery import Gallery
+from faceid.recognition.subject import no_subject
 from faceid.results import EnrollResult, Problem, Reason
 from faceid.types import Embedding, Face, ModelKey, Quality
 
@@ -108,7 +109,7 @@ class Admission:
     def __post_init__(self) -> None:
         if self.rules.max_templates < 1:
             raise UsageError(f"at least one template has to be kept, not {self.rules.max_templates}")
-        if self.rules.multi_face == "all" and self.calibration is None:
+        if self.rules.subject == "all" and self.calibration is None:
             raise UsageError(
                 f"{self.model.name} has no calibration, so it cannot tell which of several faces is meant",
                 code="no_calibration",
@@ -198,12 +199,7 @@ class Admission:
         if not seen.found:
             raise not_one_face(0, seen.source)
         if not seen.faces:
-            raise FaceCountError(
-                f"{seen.found} faces where one is needed",
-                code="multiple_faces",
-                remedy="choose_one_face",
-                path=seen.source,
-            )
+            raise no_subject(seen.found, seen.source, self.rules.subject)
         case.candidates = [face for face in seen.faces if face.quality.score >= self.rules.min_quality]
         if not case.candidates:
             quality = max((face.quality for face in seen.faces), key=lambda quality: quality.score)

@@ -15,11 +15,12 @@ import numpy as np
 from faceid.enrolment.admission import Admission, Case, SeenFace, SeenPhoto
 from faceid.enrolment.checks.group import scene_similarity
 from faceid.enrolment.checks.selection import select
-from faceid.enrolment.rules import EnrolmentRules, in_question
+from faceid.enrolment.rules import EnrolmentRules
 from faceid.errors import InputError, UnreadableImage, UsageError
 from faceid.gallery.gallery import Gallery, clean_name
 from faceid.recognition.pipeline import Analysis, LookCloser, Pipeline
 from faceid.recognition.stored_crop import make_stored_crop
+from faceid.recognition.subject import subjects
 from faceid.results import AlreadyEnrolled, EnrollResult, Problem
 from faceid.sources import Photo
 
@@ -84,7 +85,7 @@ class Enrolment:
             name = _cleaned(photo.name)
             return (name, sha256) not in before and name not in self.gallery.holders_of(sha256, model)
 
-        pick = partial(in_question, multi_face=self.rules.multi_face)
+        pick = partial(subjects, rule=self.rules.subject)
         analyses = self.pipeline.analyse(photos, wanted=is_new, closer=self.look_closer, pick=pick)
         for name, group in self._groups(analyses):
             cases = [Case(seen, result=_again(before.get((name, seen.sha256 or "")), seen)) for seen in group]

@@ -14,6 +14,7 @@ from enrollment_db.errors import UnknownIdentity
 from enrollment_db.records import NewTemplate
 from faceid.decision.scores import identity_similarity
 from faceid.errors import GalleryError, Refused
+from faceid.gallery.sample import sample_of_people
 from faceid.results import IdentityInfo, RemoveResult, RenameResult, TemplateInfo
 from faceid.types import Candidate, Embedding, Face, ModelKey, Quality
 
@@ -85,11 +86,19 @@ class Gallery:
 
     def identity_count(self) -> int:
         """The number of identities that a search can find. Takes one short query at any size of the gallery."""
+        return self.size().identities
+
+    def size(self) -> GallerySize:
+        """The number of identities that a search can find, and the place in the change log. One short query."""
         size = self._templates.gallery_size(self._gallery_size)
         # Uncommitted changes of this thread may still be undone.
         if not getattr(self._own, "transactions", 0):
             self._gallery_size = size
-        return size.identities
+        return size
+
+    def sample_of_people(self, model: ModelKey, most: int) -> NDArray[np.float32]:
+        """One row for each of at most `most` people, (n, d); see `faceid.gallery.sample.sample_of_people`."""
+        return sample_of_people(self._templates, self.size(), model, most)
 
     def template_count(self, name: str | None = None) -> int:
         """The number of templates that a search can find, of all identities or of one; 0 for an unknown name."""
@@ -377,10 +386,15 @@ def clean_name(name: str) -> str:
 
 
 def other_model(pinned: ModelKey, asked: str) -> GalleryError:
-    """The error for vectors or a request of model `asked` in a gallery that is pinned to another."""
+    """The error for vectors or a request of model `asked` in a gallery that is pinned to another.
+
+    `asked` is a name, or a whole model as text.
+    """
     return GalleryError(
         f"the gallery holds templates of {pinned}, not of {asked}",
         code="model_mismatch",
-        remedy="gallery_of_model",
+        # To choose the same name again would not help.
+        remedy="other_weights" if asked.startswith(f"{pinned.name} (") else "gallery_of_model",
         model=pinned.name,
+        asked=pinned.name,
     )

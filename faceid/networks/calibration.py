@@ -21,6 +21,7 @@ from faceid.documents import (
     Count,
     Finite,
     Rate,
+    Sha256,
     Text,
     as_type,
     parse_json,
@@ -96,8 +97,10 @@ class Calibration:
     first: `fmr` and `distance` both rise. Two identities are ambiguous for a probe if their distances differ by less
     than `ambiguity_margin`: the distances of two photos of one person mostly differ by as much. In `evidence`,
     `distance` rises and `log10_lr` does not; it is empty if it was not measured. `data_sha256` is the hash of the list
-    of files and names, which identifies the data. `population` names the people for whom the rates hold, None in
-    calibrations of version 0.1.0. `alike` is the curve of FMR among people who are alike, None if it was not measured.
+    of files and names, which identifies the data. `weights_sha256` is the hash of the file of weights that was
+    measured: a card refuses a calibration of other weights than its own. `population` names the people for whom the
+    rates hold, None in calibrations of version 0.1.0. `alike` is the curve of FMR among people who are alike, None if
+    it was not measured.
     """
 
     data: Text
@@ -109,6 +112,7 @@ class Calibration:
     ambiguity_margin: Amount
     evidence: tuple[EvidencePoint, ...] = ()
     data_sha256: Text | None = None
+    weights_sha256: Sha256 | None = None
     population: Text | None = None
     alike: AlikeCurve | None = None
 
@@ -190,7 +194,7 @@ def _render(calibration: Calibration) -> str:
             *_texts(calibration, ("data", "population", "date", "software")),
             f"mated = {calibration.mated}",
             f"non_mated = {calibration.non_mated}",
-            *_texts(calibration, ("data_sha256",)),
+            *_texts(calibration, ("data_sha256", "weights_sha256")),
             f"ambiguity_margin = {_number(calibration.ambiguity_margin)}",
             *_render_points(calibration.points),
             *(_render_evidence(calibration.evidence) if calibration.evidence else []),

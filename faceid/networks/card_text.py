@@ -79,6 +79,10 @@ def read_card(text: str, where: str, *, file: Path | None = None, folder: Path |
             raise BadDocument(f"{where}: tensor.std must not be zero")
         if card.calibration is not None:
             check_calibration(card.calibration, f"{where}: calibration.")
+            if card.calibration.weights_sha256 not in (None, card.weights.sha256):
+                raise BadDocument(
+                    f"{where}: calibration.weights_sha256 is not weights.sha256: other weights were measured"
+                )
     except BadDocument as error:
         raise BadCard(str(error), remedy="correct_card") from error
     return card

@@ -16,19 +16,34 @@ from faceid.results.gallery import (
     TransferResult,
 )
 from faceid.results.index import IndexDifference, IndexResult, IndexStatus, IndexVerification, SnapshotInfo
-from faceid.results.networks import CheckResult, ModelInfo, TrainResult
-from faceid.results.policies import AlikeReport, PolicyReport, PolicyRow, PolicyState, PolicyTransfer
+from faceid.results.networks import (
+    CalibrationResult,
+    CheckResult,
+    MeasuredThreshold,
+    ModelInfo,
+    TrainResult,
+)
+from faceid.results.policies import (
+    AlikeReport,
+    GalleryRates,
+    PolicyReport,
+    PolicyRow,
+    PolicyState,
+    PolicyTransfer,
+)
 from faceid.results.problem import Problem, Reason, ReembedReason
 
 __all__ = [
     "AlikeReport",
     "AlreadyEnrolled",
+    "CalibrationResult",
     "CheckResult",
     "CompareResult",
     "ConfirmResult",
     "EnrollResult",
     "EnrollSummary",
     "FaceResult",
+    "GalleryRates",
     "IdentifyResult",
     "IdentityInfo",
     "ImportRefusal",
@@ -36,6 +51,7 @@ __all__ = [
     "IndexResult",
     "IndexStatus",
     "IndexVerification",
+    "MeasuredThreshold",
     "ModelInfo",
     "Point",
     "PolicyReport",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from faceid.results.problem import Problem, Reason
@@ -60,6 +60,10 @@ class EnrollSummary:
     `skipped` counts duplicates, and photos that add nothing to the kept templates; `failed` counts rejected photos,
     `unconfirmed` those whose template no search finds yet. `templates` counts those that searches find.
     `name` is None if several identities were enrolled.
+
+    `people_enrolled` counts the people of these photos who have a template now, new or from before.
+    `people_without_template` names the others, and `reasons_without_template` counts them by the reason of most of
+    their photos. `loose_photos` counts the photos beside the people's folders, in no person's; None without folders.
     """
 
     name: str | None
@@ -69,3 +73,7 @@ class EnrollSummary:
     templates: int
     already_enrolled: tuple[AlreadyEnrolled, ...] = ()
     unconfirmed: int = 0
+    people_enrolled: int = 0
+    people_without_template: tuple[str, ...] = ()
+    reasons_without_template: dict[str, int] = field(default_factory=dict)
+    loose_photos: int | None = None

@@ -10,8 +10,8 @@ from __future__ import annotations
 import json
 import uuid
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from faceid.enrolment.rules import MultiFace, in_question
 from faceid.networks.files import write_whole
 from faceid.recognition.pipeline import Analysis, Pipeline
+from faceid.recognition.subject import SubjectRule, subjects
 from faceid.sources import Photo, Photos
 from faceid.types import Crop, ModelKey
 
@@ -47,7 +47,8 @@ class Portraits:
     """Crops of named people: `names`, `digests` (of the files) and `places` are parallel.
 
     `photos` counts the photos, `lost` those without a crop by reason, `duplicates` those under several names and
-    further copies under one name: their person is unknown, or they teach nothing.
+    further copies under one name: their person is unknown, or they teach nothing. `linked` gives names with such a
+    photo in common one name, because they may be one person.
     """
 
     names: tuple[str, ...]
@@ -56,6 +57,7 @@ class Portraits:
     photos: int
     lost: dict[str, int]
     duplicates: int
+    linked: dict[str, str] = field(default_factory=dict)
 
 
 class NoNetwork:
@@ -120,12 +122,13 @@ def portraits(
     photos: Photos,
     pipeline: Pipeline,
     cache: CropCache,
-    multi_face: MultiFace,
+    subject: SubjectRule,
     progress: Callable[[int, int | None], None],
 ) -> Portraits:
     """The crop of every photo that shows its person; photos in `cache` are not decoded again.
 
-    `pipeline` has NoNetwork for its network. Of a photo with several faces no face is used, or the `largest`.
+    `pipeline` has NoNetwork for its network. `subject` chooses among the faces of a photo; of one without a
+    clear subject no face is used.
     """
     seen: list[tuple[str, str]] = []
     lost: Counter[str] = Counter()
@@ -133,7 +136,7 @@ def portraits(
     analyses = pipeline.analyse(
         photos,
         wanted=lambda photo, sha256: sha256 not in cache,
-        pick=partial(in_question, multi_face=multi_face),
+        pick=partial(subjects, rule=subject),
     )
     for done, analysis in enumerate(analyses, start=1):
         name, digest = analysis.origin.name, analysis.sha256
@@ -174,4 +177,25 @@ def _portraits(
         photos=photos,
         lost=dict(lost),
         duplicates=photos - lost.total() - len(rows),
+        linked=_linked([names for digest, names in owners.items() if not isinstance(cache[digest], str)]),
     )
+
+
+def _linked(owners: Iterable[set[str]]) -> dict[str, str]:
+    """The first of the names that have a photo in common, directly or through others, for each of them.
+
+    `owners` are the names of each photo. A photo of more than two names says nothing about them: it may be a symbol.
+    """
+    linked: dict[str, str] = {}
+
+    def first(name: str) -> str:
+        while name in linked:
+            name = linked[name]
+        return name
+
+    for names in owners:
+        if len(names) == 2:
+            one, other = sorted(map(first, names))
+            if one != other:
+                linked[other] = one
+    return {name: first(name) for name in linked}

@@ -17,7 +17,9 @@ from faceid.networks.calibration import Calibration, write_calibration
 from faceid.networks.card import Accuracy, Card, Weights
 from faceid.networks.card_text import write_card
 from faceid.networks.files import read_blocks, sha256_of, write_whole
+from faceid.networks.state import copy_tensors
 from faceid.networks.training.samples import Samples
+from faceid.networks.training.seen import metadata_of
 from faceid.networks.training.starts import FORMS, Scratch, Start
 from faceid.recognition.embed.torch import open_embedder
 from faceid.training.folder import taken_name
@@ -70,7 +72,7 @@ def publish(
     """
     samples = people.calibration
     path = weights.with_suffix(".toml")
-    write_whole(weights, read_blocks(trained))
+    copy_tensors(trained, weights, metadata_of(people.seen))
     card = _card(name, start, description, weights)
     if (
         name in registry.names(models_dir)
@@ -84,7 +86,7 @@ def publish(
     figure = Accuracy(f"TMR at FMR {FMR:g}", round(tmr, 4), data, f"measured by {PROGRAM}")
     write_card(path, replace(card, accuracy=(figure,)))
     calibration = _calibration(vectors, samples, mated, non_mated, data)
-    write_calibration(path, calibration)
+    write_calibration(path, replace(calibration, weights_sha256=card.weights.sha256))
     models_dir.mkdir(parents=True, exist_ok=True)
     # The card last: a network is among the user's own when it is whole.
     for file in (weights, path):

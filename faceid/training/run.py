@@ -8,15 +8,17 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from faceid.enrolment.rules import MultiFace
 from faceid.errors import InputError, ModelError, UsageError
 from faceid.evaluation.data.photos import digest_of
 from faceid.networks.training.events import TrainingObserver
+from faceid.networks.training.seen import photos_seen_by
 from faceid.networks.training.settings import TrainSettings
 from faceid.networks.training.starts import FORMS, Form, Scratch, Start
+from faceid.networks.weights import verified
 from faceid.ports.networks import Detector
 from faceid.recognition.align import ALIGNERS, crop_size
 from faceid.recognition.pipeline import Pipeline
+from faceid.recognition.subject import SubjectRule
 from faceid.results import TrainResult
 from faceid.runtime.devices import usable_cores
 from faceid.runtime.ordered_map import Crew
@@ -51,7 +53,7 @@ class Order:
     settings: TrainSettings
     crops: Path
     models_dir: Path
-    multi_face: MultiFace = "reject"
+    subject: SubjectRule = "largest"
     min_face: float | None = None
     device: str = "cpu"
     processes: int = 1
@@ -86,17 +88,20 @@ def prepare(
         raise UsageError("a network from scratch has nothing to be held to", remedy="nothing_to_distil")
     _check_start(order)
     found = _look(order, _form(order.start).aligner, detector, crew, progress)
-    people = parted(found, order.settings)
+    people = parted(found, order.settings, _seen(order.start))
     _tell(found, people, note)
     if (there := people.identities("training")) < order.settings.batch.people:
         note(f"{there} people in a batch, as there are no more")
         order = replace(order, settings=order.settings.changed({"batch": {"people": there}}))
-    identity = {
+    identity: dict[str, object] = {
         "name": order.name,
         "start": describe(order.start),
         "settings": order.settings.as_dict(),
         "data": digest_of(zip(found.digests, found.names, strict=True)),
     }
+    if found.linked or people.known:
+        # Version 0.1.0 drew other groups then: its runs must not go on and calibrate on those they have trained on.
+        identity["kept_apart"] = {"linked": len(found.linked), "known": people.known}
     claim(order.output, identity)
     return Ready(order, found, people)
 
@@ -148,6 +153,13 @@ def _check_start(order: Order) -> None:
     freeze(order.start.make(), order.settings.network.frozen)
 
 
+def _seen(start: Start) -> frozenset[str]:
+    """The photos that the start has learnt from (`faceid.networks.training.seen`)."""
+    return (
+        frozenset() if isinstance(start, Scratch) else photos_seen_by(verified(start.card, start.weights_dir))
+    )
+
+
 def _form(start: Start) -> Form:
     """The aligner of a start. Raises ModelError for an unknown one."""
     if isinstance(start, Scratch):
@@ -165,9 +177,9 @@ def _look(
 ) -> Portraits:
     smallest = "" if order.min_face is None else f"-{order.min_face:g}px"
     try:
-        cache = CropCache(order.crops / f"{aligner}-{order.multi_face}{smallest}")
+        cache = CropCache(order.crops / f"{aligner}-subject-{order.subject}{smallest}")
         pipeline = Pipeline(detector, NoNetwork(aligner, crop_size(aligner)), crew)
-        found = portraits(of_folders(order.root), pipeline, cache, order.multi_face, progress)
+        found = portraits(of_folders(order.root), pipeline, cache, order.subject, progress)
     except OSError as error:
         raise unwritable(order.crops, error) from error
     if not found.names:
@@ -186,6 +198,10 @@ def _tell(found: Portraits, people: People, note: Callable[[str], None]) -> None
     if found.duplicates:
         note(
             f"{found.duplicates:,} photos lie there more than once: of two people none counts, of one the first"
+        )
+    if people.known:
+        note(
+            f"{people.known:,} people took part in the training of the network before: they calibrate nothing"
         )
     if people.alone:
         note(f"{people.alone:,} people have one photo only, from which nothing can be learnt about them")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from faceid.app import factories
 from faceid.config import Settings
 from faceid.imaging import read
+from faceid.ports.networks import Embedder
 from faceid.recognition.align import align
 from faceid.types import Face, Image, ModelKey
 from scripts import command
@@ -51,6 +53,12 @@ class Photos:
     paths: tuple[Path, ...]
     names: tuple[str, ...]
     faces: tuple[Face | None, ...]
+
+    def at(self, rows: Sequence[int]) -> Photos:
+        """Only the photos of these rows."""
+        return Photos(
+            *(tuple(column[row] for row in rows) for column in (self.paths, self.names, self.faces))
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,25 +117,19 @@ def pairs(data: Path, part: str) -> list[tuple[str, str, bool]]:
 
 def templates(photos: Photos, model: str, cache: Path, settings: Settings | None = None) -> Templates:
     """A template of every photo that has a face."""
-    embedder = factories.make_embedder(model, "cpu", settings or Settings.load())
-    found = [index for index, face in enumerate(photos.faces) if face is not None]
+    return templates_by(factories.make_embedder(model, "cpu", settings or Settings.load()), photos, cache)
+
+
+def templates_by(embedder: Embedder, photos: Photos, cache: Path) -> Templates:
+    """`templates` by an embedder that is open already."""
     key = embedder.model
     store = cache / f"templates-{_digest(photos.paths, str(key))}.npy"
     if store.exists():
         vectors = np.load(store)
     else:
-        blocks = []
-        for start in range(0, len(found), BATCH):
-            crops = []
-            for index in found[start : start + BATCH]:
-                face = photos.faces[index]
-                assert face is not None
-                crops.append(align(read(str(photos.paths[index])), face, key.aligner))
-            blocks.append(embedder.embed(crops))
-            print(f"\rembedding with {key.name}: {start + len(crops)}/{len(found)}", end="", file=sys.stderr)
-        print(file=sys.stderr)
-        vectors = np.concatenate(blocks)
+        vectors = vectors_of(photos, embedder)
         _save(store, vectors)
+    found = [index for index, face in enumerate(photos.faces) if face is not None]
     names = [SAME_PERSON.get(name, name) for name in photos.names]
     numbers = {name: number for number, name in enumerate(sorted(set(names)))}
     return Templates(
@@ -137,6 +139,22 @@ def templates(photos: Photos, model: str, cache: Path, settings: Settings | None
         vectors=vectors,
         without_face=len(photos.paths) - len(found),
     )
+
+
+def vectors_of(photos: Photos, embedder: Embedder) -> NDArray[np.float32]:
+    """The templates (n, d) of the photos that have a face, in their order; nothing is cached."""
+    found = [(path, face) for path, face in zip(photos.paths, photos.faces, strict=True) if face is not None]
+    blocks = []
+    for start in range(0, len(found), BATCH):
+        crops = [
+            align(read(str(path)), face, embedder.model.aligner)
+            for path, face in found[start : start + BATCH]
+        ]
+        blocks.append(embedder.embed(crops))
+        done = start + len(crops)
+        print(f"\rembedding with {embedder.model.name}: {done}/{len(found)}", end="", file=sys.stderr)
+    print(file=sys.stderr)
+    return np.concatenate(blocks)
 
 
 def labelled(templates: Templates) -> Templates:

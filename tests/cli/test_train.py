@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from itertools import product
 from pathlib import Path
 
@@ -14,8 +15,11 @@ from PIL import Image as PilImage
 from cli_runs import Faceid
 from faceid.config import Settings
 from faceid.networks import registry
+from faceid.networks.files import sha256_of
+from faceid.networks.training.seen import marks, photos_seen_by
 from faceid.recognition.detect.fake import LEVELS, draw_face
 from faceid.recognition.embed.torch import open_embedder
+from faceid.training.judging import cosine_distances
 from faceid.types import Crop
 
 PEOPLE, PHOTOS = 20, 3
@@ -79,6 +83,40 @@ def test_what_comes_out_is_a_network_like_the_others(faceid: Faceid, people: Pat
     assert checks["model mine"]["ok"]
 
 
+def test_the_rates_are_those_of_the_weights_that_ship_on_people_they_have_not_seen(
+    faceid: Faceid, people: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "mine"
+    summary = faceid("--json", "train", people, "--output", output, *QUICK).objects[-1]["summary"]
+    settings = Settings.load()
+    card = registry.card("mine", settings.models_dir)
+    assert card.calibration is not None
+    assert card.calibration.weights_sha256 == card.weights.sha256 == sha256_of(Path(card.weights.source))
+    seen = photos_seen_by(Path(card.weights.source))
+    assert len(seen) == PHOTOS * (summary["trained_on"] + summary["validated_on"])
+    owner = {sha256_of(path): path.parent.name for path in people.glob("*/*.png")}
+    strangers = {digest: name for digest, name in owner.items() if marks([digest]).isdisjoint(seen)}
+    assert len(set(strangers.values())) == summary["calibrated_on"]
+    # What the file itself makes of exactly these people gives every rate again.
+    (folder,) = (output / "crops").iterdir()
+    crops = {
+        digest: crop
+        for index in folder.glob("*.json")
+        for digest, crop in zip(
+            json.loads(index.read_text("utf-8"))["crops"], np.load(index.with_suffix(".npy")), strict=True
+        )
+    }
+    embedder = open_embedder(card, device="cpu", weights_dir=settings.weights_dir)
+    vectors = embedder.embed([Crop(crops[digest], card.aligner, 1.0) for digest in strangers])
+    labels = np.unique(list(strangers.values()), return_inverse=True)[1]
+    mated, non_mated = cosine_distances(vectors, labels)
+    assert (card.calibration.mated, card.calibration.non_mated) == (mated.size, non_mated.size)
+    for point in card.calibration.points:
+        # The last digits of a distance hang on the batches.
+        assert np.count_nonzero(non_mated <= point.distance + 1e-5) >= point.count
+        assert np.count_nonzero(non_mated <= point.distance - 1e-5) <= point.count
+
+
 def test_the_same_command_tells_it_again_and_another_one_is_refused(
     faceid: Faceid, people: Path, tmp_path: Path
 ) -> None:
@@ -100,6 +138,21 @@ def test_the_same_command_tells_it_again_and_another_one_is_refused(
     late = faceid("--json", "train", people, "--output", output, *QUICK)
     assert (late.code, late.object["error"]["code"]) == (2, "name_taken")
     assert card.read_text() == text
+
+
+def test_a_run_whose_groups_were_drawn_otherwise_does_not_go_on(
+    faceid: Faceid, people: Path, tmp_path: Path
+) -> None:
+    # One photo under two names: version 0.1.0 did not keep the two names in one group.
+    shutil.copy(people / "person00" / "0.png", people / "person01" / "same.png")
+    output = tmp_path / "run"
+    assert faceid("train", people, "--output", output, *QUICK).code == 0
+    described = json.loads((output / "run.json").read_text("utf-8"))
+    assert described.pop("kept_apart") == {"linked": 1, "known": 0}
+    (output / "run.json").write_text(json.dumps(described), "utf-8")
+    ran = faceid("--json", "train", people, "--output", output, *QUICK)
+    assert (ran.code, ran.object["error"]["code"]) == (2, "other_run")
+    assert "kept_apart" in ran.err
 
 
 def test_crops_may_be_shared(faceid: Faceid, people: Path, tmp_path: Path) -> None:

@@ -21,8 +21,8 @@ else:
 
 pytestmark = pytest.mark.packaging
 
-LARGEST_BYTES = 20_000_000
-"""The shipped weights have 11 MB; all the rest has less than 2 MB."""
+LARGEST_BYTES = 4_000_000
+"""No weights ship."""
 
 DIST_INFO = f"{NAME.replace('-', '_')}-{VERSION}.dist-info"
 
@@ -43,11 +43,12 @@ def test_the_wheel_has_every_module_of_the_checkout(names: list[str]) -> None:
     assert {name for name in names if name.endswith(".py")} == expected
 
 
-def test_the_wheel_has_cards_weights_and_type_markers(names: list[str]) -> None:
-    cards = {f"faceid/{path.relative_to(ROOT).as_posix()}" for path in (ROOT / "models").rglob("*.toml")}
-    assert len(cards) >= 7
+def test_the_wheel_has_cards_and_type_markers(names: list[str]) -> None:
+    cards = {
+        f"faceid/{path.relative_to(ROOT).as_posix()}" for path in (ROOT / "models" / "cards").rglob("*.toml")
+    }
+    assert len(cards) >= 6
     assert cards <= set(names)
-    assert "faceid/models/cards/faceid-triplet.safetensors" in names
     assert {"faceid/py.typed", "enrollment_db/py.typed"} <= set(names)
 
 
@@ -57,9 +58,18 @@ def test_the_wheel_has_no_tests_scripts_or_leftovers(names: list[str]) -> None:
     assert [name for name in names if not name.startswith(DIST_INFO) and "/." in name] == []
 
 
+def test_what_is_for_research_only_stays_in_the_checkout(
+    names: list[str], distributions: Distributions
+) -> None:
+    with tarfile.open(distributions.sdist) as archive:
+        carried = [*names, *archive.getnames()]
+    assert (ROOT / "models" / "research" / "faceid-triplet.safetensors").is_file()
+    assert [name for name in carried if "research/" in name or name.endswith(".safetensors")] == []
+
+
 def test_the_distributions_are_of_a_sensible_size(distributions: Distributions) -> None:
     for path in (distributions.wheel, distributions.sdist):
-        assert 9_000_000 < path.stat().st_size < LARGEST_BYTES
+        assert 100_000 < path.stat().st_size < LARGEST_BYTES
 
 
 def test_the_metadata_names_the_distribution_and_its_licence(distributions: Distributions) -> None:

@@ -88,10 +88,9 @@ def test_the_command_line_works_beside_hostile_names(
     doctor = run(project, *command, "--model", "fake", "doctor")
     assert doctor.returncode == 0, doctor.stdout + doctor.stderr
     listed = run(project, *command, "--json", "models")
-    shipped = [json.loads(line) for line in listed.stdout.splitlines()]
-    assert {"name": "faceid-triplet", "weights": "installed"}.items() <= next(
-        item.items() for item in shipped if item["name"] == "faceid-triplet"
-    )
+    shipped = {item["name"]: item for item in map(json.loads, listed.stdout.splitlines())}
+    assert shipped["mobilefacenet"]["weights"] == "available"
+    assert "faceid-triplet" not in shipped
     expect_enrolment_and_identification(project, command)
 
 

@@ -147,21 +147,6 @@ def _judge(
     return Verdict(int(order[0]), None, nearest, rate)
 
 
-MAIN = 1.5
-"""The main face of a photo is larger than the next by this factor."""
-
-
-def largest_face(sizes: Sequence[float], factor: float = MAIN) -> int | None:
-    """The index of the face that is clearly the main one of a photo, by the shorter sides of their boxes in pixels.
-
-    None where there is no face, or where the largest is less than `factor` times the next.
-    """
-    order = sorted(range(len(sizes)), key=lambda index: -sizes[index])
-    if not order or (len(order) > 1 and sizes[order[0]] < factor * sizes[order[1]]):
-        return None
-    return order[0]
-
-
 def scene_similarity(calibration: Calibration, metric: Metric, bounds: Bounds = BOUNDS) -> float:
     """The least cosine of two faces of one scene: copies, frames of a burst."""
     return similarity_from_distance(bounds.scene * _at(calibration, bounds.near), metric)

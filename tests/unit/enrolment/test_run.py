@@ -292,7 +292,7 @@ def test_the_largest_face_is_taken_where_it_clearly_is(opened: Callable[[str], F
     canvas = np.zeros((300, 500, 3), np.uint8)
     draw_face(canvas, COLOURS["ann"], 20, 20, 200)
     draw_face(canvas, COLOURS["ben"], 300, 20, 100)
-    rules = EnrolmentRules(multi_face="largest")
+    rules = EnrolmentRules(subject="largest")
     (taken,) = system.enroll("ann", [canvas], rules)
     assert taken.status == "enrolled"
     assert taken.box is not None

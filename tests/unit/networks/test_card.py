@@ -18,6 +18,7 @@ from faceid.networks.calibration import HEADER, from_json, to_json
 from faceid.networks.card import Accuracy, Card, LivenessCard, TensorFormat, Weights, WeightsSource
 from faceid.networks.card_text import read_card
 from faceid.networks.errors import BadCard, UnknownModel, WeightsAltered, WeightsMissing
+from faceid.networks.files import sha256_of
 from faceid.networks.loading import load
 from faceid.networks.registry import (
     AlikeCurve,
@@ -26,6 +27,9 @@ from faceid.networks.registry import (
     EvidencePoint,
     write_calibration,
 )
+from places import ROOT
+
+RESEARCH = ROOT / "models" / "research"
 
 CALIBRATION = Calibration(
     data='View 1, "quoted" – and a dash',
@@ -69,7 +73,6 @@ def test_the_issue_s_networks_have_cards() -> None:
         "arcface-w600k-r50",
         "auraface-v1",
         "dlib-resnet",
-        "faceid-triplet",
         "facenet-casia",
         "facenet-vggface2",
         "lvface-b",
@@ -96,7 +99,6 @@ def test_metrics_and_aligners() -> None:
         "arcface-w600k-r50": ("cosine", "arcface-112-v1", 512),
         "auraface-v1": ("cosine", "arcface-112-v1", 512),
         "dlib-resnet": ("cosine", "dlib-150-v1", 128),
-        "faceid-triplet": ("cosine", "dlib-150-v1", 128),
         "facenet-casia": ("euclidean", "facenet-160-v1", 512),
         "facenet-vggface2": ("euclidean", "facenet-160-v1", 512),
         "lvface-b": ("cosine", "arcface-112-v1", 512),
@@ -188,14 +190,40 @@ def test_terms_for_research_are_in_words_and_known(tmp_path: Path) -> None:
         read_card(text.replace('terms = "research"', 'terms = "any"'), "card.toml")
 
 
-def test_the_network_that_was_trained_here_is_there_without_being_pulled(tmp_path: Path) -> None:
-    card = registry.card("faceid-triplet")
+def test_the_network_for_research_is_in_no_list_and_found_in_its_folder(tmp_path: Path) -> None:
+    with pytest.raises(UnknownModel) as caught:
+        registry.card("faceid-triplet")
+    assert caught.value.remedy == "left_out_network"
+    assert "faceid-triplet.safetensors" in str(hint_for(caught.value))
+    card = registry.card("faceid-triplet", RESEARCH)
     assert card.weights.size < 25_000_000
     network = load(card, tmp_path)
     assert not list(tmp_path.iterdir())
     assert all(tensor.dtype == torch.float32 for tensor in network.state_dict().values())
     assert card.licence_note is not None
     assert "non-commercial" in card.licence_note
+
+
+def test_the_network_for_research_is_calibrated_with_the_weights_that_ship() -> None:
+    card = registry.card("faceid-triplet", RESEARCH)
+    assert card.calibration is not None
+    assert card.calibration.weights_sha256 == sha256_of(Path(card.weights.source))
+    assert "took no part" in card.calibration.data
+    # The comparisons that were made carry the lowest rate (rule of 3).
+    assert card.calibration.points[0].fmr >= 3 / card.calibration.non_mated
+
+
+def test_a_calibration_of_other_weights_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "mobilefacenet.toml"
+    path.write_text(registry.card_path("mobilefacenet").read_text("utf-8"), "utf-8")
+    weights = registry.card("mobilefacenet").weights.sha256
+    for measured in (CALIBRATION, replace(CALIBRATION, weights_sha256=weights)):
+        write_calibration(path, measured)
+        assert read_card(path.read_text("utf-8"), path.name).calibration == measured
+    write_calibration(path, replace(CALIBRATION, weights_sha256="2" * 64))
+    with pytest.raises(BadCard, match="weights_sha256 is not") as caught:
+        read_card(path.read_text("utf-8"), path.name)
+    assert caught.value.remedy == "correct_card"
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
