@@ -38,6 +38,7 @@ RESULT_OF = {
     "re-embed": ("ReembedFailure", "ReembedResult"),
     "train": ("TrainResult",),
     "models": ("ModelInfo",),
+    "models calibrate": ("CalibrationResult",),
     "doctor": ("CheckResult",),
     "index status": ("IndexStatus",),
     "index rebuild": ("IndexResult",),
@@ -49,6 +50,7 @@ RESULT_OF = {
     "policy rollback": ("PolicyReport",),
     "policy export": ("PolicyTransfer",),
     "policy import": ("PolicyTransfer",),
+    "people confirm": ("ConfirmResult",),
 }
 """The classes behind the JSON objects of a command, in the order in which they are printed."""
 
@@ -325,7 +327,7 @@ def json_page() -> str:
         "soon as it is known. The objects are the frozen dataclasses that the Python API returns, field for field. "
         "A field that has no value is `null`. "
         "Only `enroll` leaves fields out: `name` of a photo where one person is enrolled, and `already_enrolled` "
-        "of the summary where it is empty.\n",
+        "of the summary where it is empty, `loose_photos` where there are no folders.\n",
         "| command | objects |",
         "| --- | --- |",
         *(
@@ -427,7 +429,9 @@ ONNX file.
 ## A card for an ONNX file
 
 `--model onnx:FILE` takes any network that turns aligned crops into one vector a face. The card lies beside FILE with
-the suffix `.toml`. The graph has one input, of a free batch size or of 1, and its first output is (n, dim).
+the suffix `.toml`. The graph has one float32 input, of a free batch size or of 1. Its first output is (n, dim), of any
+length: faceid brings vectors to unit length. The file holds the whole network: one that keeps tensors in other files is
+refused. [Measure it](../how-to/measure-a-network.md) to give it thresholds.
 
 ```toml
 name = "my-arcface"

@@ -85,10 +85,12 @@ class TemplateRepository(Protocol):
         """The templates of an identity in both states, one for each photo, by id. Raises UnknownIdentity or BadName."""
         ...
 
-    def holders_of(self, sha256: str, model: ModelKey) -> dict[str, int]:
+    def holders_of(
+        self, sha256: str, model: ModelKey, *, state: TemplateState | None = None
+    ) -> dict[str, int]:
         """The template ids of the photo with this hash (hex) by name, in the order of enrolment. Raises BadTemplate.
 
-        Templates of both states.
+        `state` None: those of both states.
         """
         ...
 
@@ -123,6 +125,10 @@ class TemplateRepository(Protocol):
 
     def unconfirmed(self, identity_ids: Sequence[int], model: ModelKey) -> dict[int, Unconfirmed]:
         """The unconfirmed templates of some identities under `model`, for identities that have some."""
+        ...
+
+    def unconfirmed_counts(self) -> dict[str, int]:
+        """The number of unconfirmed templates of each identity that has some, by name."""
         ...
 
     def confirm(self, template_ids: Sequence[int]) -> list[int]:

@@ -16,7 +16,11 @@ from faceid.errors import UsageError
 if TYPE_CHECKING:
     from enrollment_db.search.index import Kind
 
-DEFAULT_MODEL = "dlib-resnet"
+RECOMMENDED_MODEL = "mobilefacenet"
+"""The network that a new gallery uses if its weights are installed and the user chose none."""
+
+FALLBACK_MODEL = "dlib-resnet"
+"""The network of a new gallery otherwise. Its weights are installed with faceid."""
 
 Runtime: TypeAlias = Literal["auto", "torch", "openvino"]
 """The runtime of networks on a CPU. `auto` is torch, and openvino in long runs if it is installed. A GPU uses torch."""
@@ -26,14 +30,14 @@ Runtime: TypeAlias = Literal["auto", "torch", "openvino"]
 class Settings:
     """The places of files and the choices of the user.
 
-    `model` is None if the user named no model: then the gallery's model is used, or `default_model` for an empty
-    gallery.
+    `model` is None if the user named no model: then the gallery's model is used. An empty gallery uses
+    `default_model`, or `faceid.app.network_choice` chooses if the user has no default.
     """
 
     data_dir: Path
     db: DatabaseAddress
     model: str | None = None
-    default_model: str = DEFAULT_MODEL
+    default_model: str | None = None
     device: str = "auto"
     index: Kind = "auto"
     runtime: Runtime = "auto"
@@ -83,8 +87,7 @@ class Settings:
             index=_index_kind(env.get("FACEID_INDEX") or "auto"),
             runtime=_runtime(runtime or env.get("FACEID_RUNTIME") or "auto"),
         )
-        chosen = _default_model(settings.config_file)
-        return replace(settings, default_model=chosen) if chosen else settings
+        return replace(settings, default_model=_default_model(settings.config_file))
 
 
 def write_default_model(settings: Settings, name: str) -> None:

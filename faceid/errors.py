@@ -20,6 +20,7 @@ from __future__ import annotations
 from enrollment_db.errors import FaceIDError, GalleryError, Refused, UsageError
 
 __all__ = [
+    "LOOSE_PHOTO",
     "DeviceError",
     "FaceCountError",
     "FaceIDError",
@@ -32,6 +33,9 @@ __all__ = [
     "UsageError",
     "not_one_face",
 ]
+
+LOOSE_PHOTO = "loose_photo"
+"""The code of the error for a photo of an archive that lies in no person's folder."""
 
 
 class InputError(FaceIDError):

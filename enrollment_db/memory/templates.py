@@ -96,13 +96,15 @@ class Templates:
             if row.person == person.id
         ]
 
-    def holders_of(self, sha256: str, model: ModelKey) -> dict[str, int]:
+    def holders_of(
+        self, sha256: str, model: ModelKey, *, state: TemplateState | None = None
+    ) -> dict[str, int]:
         """The template ids of the photo with this hash by name."""
-        digest, state = to_digest(sha256).hex(), self._cell.read()
+        digest, rows = to_digest(sha256).hex(), self._cell.read()
         return {
-            state.people[row.person].name: row.id
-            for row in state.rows.values()
-            if (row.sha256, row.model) == (digest, model)
+            rows.people[row.person].name: row.id
+            for row in rows.rows.values()
+            if (row.sha256, row.model) == (digest, model) and state in (None, row.state)
         }
 
     def identity_ids_of(self, template_ids: Ids) -> NDArray[np.int64]:
@@ -181,6 +183,10 @@ class Templates:
             for id_, rows in found.items()
             if rows
         }
+
+    def unconfirmed_counts(self) -> dict[str, int]:
+        """The number of unconfirmed templates of each identity that has some."""
+        return {who.name: who.unconfirmed for who in self.identities() if who.unconfirmed}
 
     def confirm(self, template_ids: Sequence[int]) -> list[int]:
         """Confirm templates, and those of the same photos under other models."""

@@ -105,7 +105,7 @@ class ChangeLog:
             """
             SELECT c.seq, c.op, c.template_id, t.identity_id, t.vector, c.model_id IS ?, c.mark
             FROM changes c
-            LEFT JOIN templates t ON t.id = c.template_id AND t.model_id = ? AND c.op = 'add'
+            LEFT JOIN templates t ON t.id = c.template_id AND t.model_id = ? AND t.confirmed AND c.op = 'add'
             WHERE c.seq > ? ORDER BY c.seq LIMIT ?
             """,
             (model_id, model_id, after_seq, batch_size),

@@ -34,6 +34,17 @@ def unconfirmed_of(
     return found
 
 
+def unconfirmed_counts(connections: Connections) -> dict[str, int]:
+    """The number of unconfirmed templates of the active model by identity, for those that have some, by name."""
+    rows = connections.query(
+        f"""
+        SELECT i.name, count(*) FROM templates t JOIN identities i ON i.id = t.identity_id
+        WHERE t.model_id = {models.ACTIVE} AND NOT t.confirmed GROUP BY i.id ORDER BY i.name
+        """
+    )
+    return {str(name): int(count) for name, count in rows}
+
+
 def confirm(connection: sqlite3.Connection, template_ids: Sequence[int]) -> list[int]:
     """Confirm templates, inside a write; returns the ids of those that were not confirmed before, ascending.
 

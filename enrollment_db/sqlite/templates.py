@@ -6,7 +6,6 @@ import json
 import sqlite3
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +20,6 @@ from enrollment_db.records import (
     Listed,
     ModelKey,
     NewTemplate,
-    Owner,
     Owners,
     Part,
     Template,
@@ -29,19 +27,18 @@ from enrollment_db.records import (
     Unconfirmed,
     now,
 )
-from enrollment_db.sqlite import gallery_size, insertion, journal, models, states
+from enrollment_db.sqlite import gallery_size, insertion, journal, models, scored, states
 from enrollment_db.sqlite.bulk import CACHE_KIB, insert_part, logged_together
 from enrollment_db.sqlite.connections import Connections
 from enrollment_db.sqlite.models import ACTIVE, SEARCHED, SHOWN
 from enrollment_db.sqlite.rows import (
     MODEL_COLUMNS,
-    by_identity,
     model_parameters,
     to_blob,
     to_identity,
-    to_ids,
     to_json,
     to_model,
+    to_state,
     to_template,
     to_vectors,
 )
@@ -54,7 +51,6 @@ _IDENTITIES = f"""
            (SELECT count(*) FROM templates t WHERE t.identity_id = i.id AND t.model_id = {ACTIVE} AND NOT t.confirmed)
     FROM identities i
 """
-_WHOSE = "SELECT id, identity_id FROM templates WHERE id IN (SELECT value FROM json_each(?)) AND confirmed"
 
 
 class Templates:
@@ -131,26 +127,26 @@ class Templates:
         )
         return [to_template(row) for row in rows]
 
-    def holders_of(self, sha256: str, model: ModelKey) -> dict[str, int]:
+    def holders_of(
+        self, sha256: str, model: ModelKey, *, state: TemplateState | None = None
+    ) -> dict[str, int]:
         """The ids of the photo's templates of this model by name, in the order of enrolment.
 
-        Raises BadTemplate for an invalid hash.
+        `state` None: those of both states. Raises BadTemplate for an invalid hash.
         """
         rows = self._connections.query(
             f"""
-            SELECT i.name, t.id FROM templates t
+            SELECT i.name, t.id, t.confirmed FROM templates t
             JOIN identities i ON i.id = t.identity_id JOIN models m ON m.id = t.model_id
             WHERE t.sha256 = ? AND {models.SAME_MODEL} ORDER BY t.id
             """,
             (to_digest(sha256), *model_parameters(model)),
         )
-        return {str(name): int(id_) for name, id_ in rows}
+        return {str(name): int(id_) for name, id_, kept in rows if state in (None, to_state(kept))}
 
     def identity_ids_of(self, template_ids: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
         """(n,) int64: the identity id of each of n confirmed templates of any model; -1 for any other id."""
-        wanted = [int(id_) for id_ in template_ids]
-        found = dict(self._connections.query(_WHOSE, (json.dumps(wanted),)))
-        return to_ids([found.get(id_, -1) for id_ in wanted])
+        return scored.identity_ids_of(self._connections, template_ids)
 
     def owners_of(
         self, template_ids: Sequence[Sequence[int]] | NDArray[np.int64], model: ModelKey, most: int
@@ -158,27 +154,10 @@ class Templates:
         """The identities of these templates, and their templates of `model`, as of one moment.
 
         `template_ids` (m, k) are the nearest of m probes, nearest first. Ids that are not stored or not confirmed, and
-        -1, are ignored.
-        For each probe, returns the first `most` identities. Takes two queries for any number of probes.
+        -1, are ignored. For each probe, returns the first `most` identities. Takes two queries for any number of
+        probes.
         """
-        rows = np.asarray(template_ids, np.int64)
-        with self._connections.reading() as connection:
-            whose = dict(connection.execute(_WHOSE, (json.dumps(np.unique(rows).tolist()),)))
-            of_probe = [
-                list(dict.fromkeys(whose[id_] for id_ in row if id_ in whose))[:most] for row in rows.tolist()
-            ]
-            wanted = sorted({identity for row in of_probe for identity in row})
-            found = connection.execute(
-                f"""
-                SELECT i.id, t.id, t.vector, i.name FROM templates t JOIN identities i ON i.id = t.identity_id
-                WHERE t.identity_id IN (SELECT value FROM json_each(?))
-                AND t.model_id = (SELECT m.id FROM models m WHERE {models.SAME_MODEL}) AND t.confirmed ORDER BY t.id
-                """,
-                (json.dumps(wanted), *model_parameters(model)),
-            ).fetchall()
-        names = {row[0]: row[3] for row in found}
-        vectors = by_identity(found, model.dim, self._connections.path)
-        return Owners(of_probe, {identity: Owner(names[identity], own) for identity, own in vectors.items()})
+        return scored.owners_of(self._connections, template_ids, model, most)
 
     def vectors_of(
         self, identity_ids: Sequence[int] | NDArray[np.int64], model: ModelKey | None = None
@@ -190,37 +169,13 @@ class Templates:
         wanted = model or self.model()
         if wanted is None:
             return {}
-        rows = self._connections.query(
-            """
-            SELECT identity_id, id, vector FROM templates
-            WHERE identity_id IN (SELECT value FROM json_each(?)) AND model_id = ? AND confirmed ORDER BY id
-            """,
-            (json.dumps([int(id_) for id_ in identity_ids]), models.row_of(self._connections, wanted)),
-        )
-        return by_identity(rows, wanted.dim, self._connections.path)
+        return scored.vectors_of(self._connections, identity_ids, wanted)
 
     def enrolled(
         self, identity_ids: Sequence[int] | NDArray[np.int64], model: ModelKey
     ) -> dict[int, Enrolled]:
         """The confirmed templates of some identities under `model`, in one query, for identities that have some."""
-        rows = self._connections.query(
-            """
-            SELECT i.id, i.name, t.id, t.vector, t.quality, t.created_at
-            FROM templates t JOIN identities i ON i.id = t.identity_id
-            WHERE t.identity_id IN (SELECT value FROM json_each(?)) AND t.model_id = ? AND t.confirmed
-            ORDER BY t.id
-            """,
-            (json.dumps([int(id_) for id_ in identity_ids]), models.row_of(self._connections, model)),
-        )
-        own: dict[int, list[tuple[Any, ...]]] = {}
-        for row in rows:
-            own.setdefault(row[0], []).append(row)
-        found = {}
-        for id_, templates in own.items():
-            _, names, ids, blobs, qualities, times = zip(*templates, strict=True)
-            vectors = to_vectors(blobs, ids, model.dim, self._connections.path)
-            found[id_] = Enrolled(names[0], to_ids(ids), vectors, qualities, times)
-        return found
+        return scored.enrolled(self._connections, identity_ids, model)
 
     def list_all(self, batch_size: int = 16_384) -> Generator[Listed, None, None]:
         """All templates that a search can find, by id, with their identities, as of one moment.
@@ -256,6 +211,10 @@ class Templates:
     def unconfirmed(self, identity_ids: Sequence[int], model: ModelKey) -> dict[int, Unconfirmed]:
         """The unconfirmed templates of some identities under `model`, for identities that have some."""
         return states.unconfirmed_of(self._connections, identity_ids, model)
+
+    def unconfirmed_counts(self) -> dict[str, int]:
+        """The number of unconfirmed templates of each identity that has some, by name."""
+        return states.unconfirmed_counts(self._connections)
 
     def confirm(self, template_ids: Sequence[int]) -> list[int]:
         """Confirm templates, all or none; returns the ids of those that were not confirmed before, ascending.

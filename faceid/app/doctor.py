@@ -10,19 +10,29 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from faceid.app import factories
+from faceid.app import factories, network_choice
 from faceid.config import Settings
+from faceid.decision.population import LEAST_PEOPLE
 from faceid.distribution import VERSION
 from faceid.errors import FaceIDError, GalleryError, ModelError
 from faceid.gallery.gallery import Gallery
 from faceid.gallery.opening import is_absent, open_gallery
 from faceid.networks import registry
+from faceid.networks.calibration import Calibration
+from faceid.networks.card import Card
+from faceid.networks.own_calibrations import origin_of, read_own
+from faceid.policies.active import Policies
 from faceid.results import CheckResult, Problem
 from faceid.runtime import devices
+from faceid.types import ModelKey
 
 LEAST_FREE_BYTES = 200 * 2**20
 """The least free disk space: below it a model cannot be pulled, and the database may soon fail to grow."""
 
+NAMED = 5
+"""The most people that a check names."""
+
+NETWORK_CHOICE = "choice of network"
 
 Area: TypeAlias = Literal["model", "gallery"]
 
@@ -41,10 +51,8 @@ def examine(settings: Settings) -> Iterator[tuple[Area, CheckResult]]:
     )
     yield "model", _check("device", partial(_device, settings))
     for name in registry.names(settings.models_dir):
-        if registry.status(registry.card(name, settings.models_dir), settings.weights_dir) == "available":
-            yield "model", _not_pulled(name)
-        else:
-            yield "model", _check(f"model {name}", partial(_network, name, settings))
+        for check in _model(name, settings):
+            yield "model", check
     for liveness in registry.liveness_cards():
         if registry.status(liveness, settings.weights_dir) == "available":
             yield "model", _not_pulled(liveness.name)
@@ -54,6 +62,28 @@ def examine(settings: Settings) -> Iterator[tuple[Area, CheckResult]]:
     yield "gallery", CheckResult("sqlite", *_sqlite())
     yield from _gallery(settings)
     yield "gallery", _check("disk", partial(_disk, settings.db.file or settings.config_file))
+
+
+def _model(name: str, settings: Settings) -> Iterator[CheckResult]:
+    try:
+        card = registry.card(name, settings.models_dir)
+        own = read_own(name, settings.models_dir)
+    except ModelError as error:
+        yield CheckResult(f"model {name}", False, str(error), Problem.of(error))
+        return
+    if registry.status(card, settings.weights_dir) == "available":
+        yield _not_pulled(name)
+    else:
+        yield _check(f"model {name}", partial(_network, card, settings))
+    if own is not None and not own.fits(card):
+        yield _to_do(
+            f"calibration {name}",
+            Problem(
+                "outdated_calibration",
+                f"the calibration of {own.calibration.date} is of other weights and does not count",
+                facts={"model": name},
+            ),
+        )
 
 
 def _check(name: str, look: Callable[[], str]) -> CheckResult:
@@ -83,9 +113,19 @@ def _device(settings: Settings) -> str:
     return f"{device}, {torch.cuda.get_device_name(device)}, torch {torch.__version__}"
 
 
-def _network(name: str, settings: Settings) -> str:
-    key = factories.make_embedder(name, "cpu", settings).model
-    return f"weights {key.weights_sha256[:12]}, {key.dim} dimensions, aligner {key.aligner}"
+def _network(card: Card, settings: Settings) -> str:
+    key = factories.make_embedder(card.name, "cpu", settings).model
+    return (
+        f"weights {key.weights_sha256[:12]}, {key.dim} dimensions, aligner {key.aligner},"
+        f" {_thresholds(card.calibration)}"
+    )
+
+
+def _thresholds(calibration: Calibration | None) -> str:
+    if calibration is None:
+        return "no thresholds"
+    where = "its card" if origin_of(calibration) == "card" else "`faceid models calibrate`"
+    return f"thresholds of {where}, {calibration.date}"
 
 
 def _liveness(name: str, settings: Settings) -> str:
@@ -114,20 +154,56 @@ def _gallery(settings: Settings) -> Iterator[tuple[Area, CheckResult]]:
             yield "gallery", _to_do("gallery", Problem("not_enrolled", f"{settings.db}: not there yet"))
         else:
             yield "gallery", CheckResult("gallery", False, str(error), Problem.of(error))
+        yield "model", _network_choice(None, 0, settings)
         return
     try:
         yield "gallery", _check("gallery", partial(_contents, gallery))
         yield "gallery", _check("integrity", partial(_integrity, gallery))
         yield "gallery", _check("index", partial(_index, gallery))
+        yield "gallery", _unconfirmed(gallery)
         if gallery.model is not None:
             yield "model", _check("gallery model", partial(_gallery_model, gallery, settings))
+            yield "gallery", _rates(gallery, settings)
+        yield "model", _network_choice(gallery.model, gallery.identity_count(), settings)
     finally:
         gallery.close()
+
+
+def _network_choice(pinned: ModelKey | None, identities: int, settings: Settings) -> CheckResult:
+    """The network of the gallery, or of a new one, beside the recommended network."""
+    model = None if pinned is None else pinned.name
+    try:
+        cost = (
+            network_choice.fallback_cost(settings)
+            if model is None
+            else network_choice.many_misses(model, identities, settings)
+        )
+        if cost is not None:
+            return _to_do(NETWORK_CHOICE, cost)
+        return CheckResult(NETWORK_CHOICE, True, network_choice.in_use(model, identities, settings))
+    except ModelError as error:
+        # `gallery model` is the check that fails for it.
+        return CheckResult(NETWORK_CHOICE, True, f"unknown: {error}")
 
 
 def _contents(gallery: Gallery) -> str:
     identities, templates = gallery.counts()
     return f"{gallery.location}: {identities} identities, {templates} templates"
+
+
+def _unconfirmed(gallery: Gallery) -> CheckResult:
+    try:
+        waiting = gallery.unconfirmed_counts()
+    except FaceIDError as error:
+        return CheckResult("unconfirmed", False, str(error), Problem.of(error))
+    if not waiting:
+        return CheckResult("unconfirmed", True, "all templates are confirmed")
+    names = ", ".join([*waiting][:NAMED]) + (
+        f" and {len(waiting) - NAMED} more" if len(waiting) > NAMED else ""
+    )
+    count = sum(waiting.values())
+    message = f"{count} template{'s' * (count > 1)} that no search finds, of {names}"
+    return _to_do("unconfirmed", Problem("unconfirmed", message))
 
 
 def _integrity(gallery: Gallery) -> str:
@@ -158,6 +234,39 @@ def _gallery_model(gallery: Gallery, settings: Settings) -> str:
             remedy="old_weights",
         )
     return f"{pinned}, installed"
+
+
+def _rates(gallery: Gallery, settings: Settings) -> CheckResult:
+    name = "gallery rates"
+    pinned = gallery.model
+    assert pinned is not None
+    try:
+        card = registry.card(pinned.name, settings.models_dir).calibration
+        policies = Policies(gallery, pinned, card)
+        population = policies.population()
+        own = policies.own_calibration() is not None
+    except FaceIDError as error:
+        return CheckResult(name, False, str(error), Problem.of(error))
+    if population is None:
+        reason = (
+            "the owner's calibration decides"
+            if own
+            else "the model has no calibration"
+            if card is None
+            else f"fewer than {LEAST_PEOPLE} people say nothing about the card's rates"
+        )
+        return CheckResult(name, True, reason)
+    compared = f"{population.comparisons:,} comparisons between {population.people:,} people"
+    if not population.raises:
+        return CheckResult(name, True, f"{compared} show no more false matches than the card says")
+    return _to_do(
+        name,
+        Problem(
+            "similar_people",
+            f"of {compared} {population.observed:.2g} are false matches where the card says {population.stated:g}:"
+            " searches use a stricter threshold",
+        ),
+    )
 
 
 def _disk(path: Path) -> str:

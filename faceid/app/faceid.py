@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, cast
@@ -21,11 +22,13 @@ from faceid.enrolment.run import Enrolment
 from faceid.gallery.gallery import clean_name
 from faceid.live.liveness.checks import Kind as LivenessKind
 from faceid.live.loop import Live, Until
+from faceid.recognition.subject import SubjectRule
 from faceid.results import (
     AlreadyEnrolled,
     CompareResult,
     EnrollResult,
     IdentifyResult,
+    Problem,
     RemoveResult,
     VerifyResult,
 )
@@ -62,20 +65,23 @@ class FaceID:
         min_face: float | None = None,
         detector: str | None = None,
         notify: Callable[[str], None] | None = None,
+        advise: Callable[[Problem], None] | None = None,
         settings: Settings | None = None,
     ) -> None:
         """Open nothing yet. `Settings.load` describes `db`, `model` and `device` and their defaults.
 
         `min_face` is the smallest face to detect, pixels (None: by the size of the image). `detector` is a name of the
         detector registry (None: the detector of the model). A calibration is valid for the detector that it was made
-        with. `notify` is called with one-line notes, such as the chosen device, from any thread. `settings` replace
-        `db`, `model` and `device`.
+        with. `notify` is called with one-line notes, such as the chosen device, from any thread. `advise` is called
+        when another network would miss clearly less (default: `notify` with the message). `settings` replace `db`,
+        `model` and `device`.
         """
         self.services = Services(
             Settings.load(db=db, model=model, device=device) if settings is None else settings,
             min_face=min_face,
             detector=detector,
             notify=notify,
+            advise=advise,
         )
         self.people = People(self.services)
         self.policies = GalleryPolicies(self.services)
@@ -115,23 +121,40 @@ class FaceID:
         """
         return (result for _, result in matching.search(self.services, images, target, top=top))
 
-    def verify(self, name: str, image: ImageLike, target: Target | None = None) -> VerifyResult:
-        """Compare the only face of the image with the enrolled person `name`.
+    def verify(
+        self,
+        name: str,
+        image: ImageLike,
+        target: Target | None = None,
+        *,
+        subject: SubjectRule = "largest",
+    ) -> VerifyResult:
+        """Compare the subject of the image with the enrolled person `name`.
 
-        `target` defaults to the gallery's policy for comparisons, else to FMR 1e-4.
+        `target` defaults to the gallery's policy for comparisons, else to FMR 1e-4. `subject` chooses among several
+        faces (`faceid.recognition.subject`).
 
-        Raises InputError if the image cannot be read or does not show exactly one face, Refused for an unknown name.
+        Raises InputError if the image cannot be read, shows no face (`no_face`) or several of which none is clearly the
+        subject (`multiple_faces`); Refused for an unknown name; UsageError for the subject `all`.
         """
-        return matching.verify(self.services, name, image, target)
+        return matching.verify(self.services, name, image, target, subject)
 
-    def compare(self, first: ImageLike, second: ImageLike, target: Target | None = None) -> CompareResult:
-        """Compare the only faces of two images. Needs no gallery.
+    def compare(
+        self,
+        first: ImageLike,
+        second: ImageLike,
+        target: Target | None = None,
+        *,
+        subject: SubjectRule = "largest",
+    ) -> CompareResult:
+        """Compare the subjects of two images. Needs no gallery.
 
-        `target` defaults to the gallery's policy for comparisons if there is one, else to FMR 1e-4.
+        `target` defaults to the gallery's policy for comparisons if there is one, else to FMR 1e-4. `subject` is as for
+        `verify`.
 
         Raises InputError as `verify` does.
         """
-        return matching.compare(self.services, first, second, target)
+        return matching.compare(self.services, first, second, target, subject)
 
     def watch(
         self,
@@ -176,16 +199,20 @@ class FaceID:
         images: Iterable[ImageLike] | ImageLike,
         rules: EnrolmentRules | None = None,
         *,
+        subject: SubjectRule | None = None,
         store_crops: bool = False,
     ) -> list[EnrollResult]:
         """Store the templates of one person's images; returns one result for each image, in their order.
 
         An image that cannot be used gives a result with a reason, not an error. `rules` decide which images are
-        enrolled. `store_crops` keeps the part of each image around the face in the gallery, for a later re-embedding.
+        enrolled, and `subject`, if given, replaces theirs. `store_crops` keeps the part of each image around the face
+        in the gallery, for a later re-embedding.
         """
         single = isinstance(images, (str, Path)) or hasattr(images, "shape")
         listed = cast("Iterable[ImageLike]", [images] if single else images)
         name = clean_name(name)
+        if subject is not None:
+            rules = replace(rules or EnrolmentRules(), subject=subject)
         sources = (source_of(image) for image in listed)
         photos = (Photo(source.source, name, source.load) for source in sources)
 
@@ -253,4 +280,5 @@ class FaceID:
             store_crops=store_crops,
             ask=ask or (lambda question: False),
             warn=warn or (lambda warning: self.services.notify(str(warning))),
+            note=self.services.notify,
         )

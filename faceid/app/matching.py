@@ -17,6 +17,7 @@ from faceid.gallery.gallery import clean_name
 from faceid.imaging import fetch, from_array
 from faceid.policies.stored import state_of
 from faceid.recognition.pipeline import Analysis, Observation, Source
+from faceid.recognition.subject import ONE_PHOTO, SubjectRule, checked_rule, no_subject, subjects
 from faceid.results import CompareResult, FaceResult, IdentifyResult, Problem, VerifyResult
 from faceid.types import Decision, Embedding
 
@@ -47,19 +48,22 @@ def search(
     )
 
 
-def verify(services: Services, name: str, image: ImageLike, target: Target | None = None) -> VerifyResult:
+def verify(
+    services: Services, name: str, image: ImageLike, target: Target | None, subject: SubjectRule
+) -> VerifyResult:
     """Whether the image shows the person `name`; see `FaceID.verify`."""
-    return services.answer(lambda request: _verify(request, name, image, target))
+    return services.answer(lambda request: _verify(request, name, image, target, subject))
 
 
 def compare(
-    services: Services, first: ImageLike, second: ImageLike, target: Target | None = None
+    services: Services, first: ImageLike, second: ImageLike, target: Target | None, subject: SubjectRule
 ) -> CompareResult:
     """Whether two images show one person; see `FaceID.compare`."""
+    checked_rule(subject, ONE_PHOTO)
     model = services.current()
     with services.existing_gallery() as gallery:
         policy = model.policies(gallery).for_claim(target)
-    (path, probe), (other_path, other) = _one_face(model, first), _one_face(model, second)
+    (path, probe), (other_path, other) = (_subject_of(model, image, subject) for image in (first, second))
     decision = decide_claim(float(probe.vector @ other.vector), probe.model.metric, policy)
     return CompareResult(
         paths=(path, other_path),
@@ -75,12 +79,15 @@ def compare(
     )
 
 
-def _verify(request: Request, name: str, image: ImageLike, target: Target | None) -> VerifyResult:
+def _verify(
+    request: Request, name: str, image: ImageLike, target: Target | None, subject: SubjectRule
+) -> VerifyResult:
+    checked_rule(subject, ONE_PHOTO)
     name = clean_name(name)
     request.gallery.require(name)
     policy = request.policies.for_claim(target)
     request.guard()
-    path, probe = _one_face(request.model, image)
+    path, probe = _subject_of(request.model, image, subject)
     similarity = request.gallery.similarity_to(name, probe)
     decision = decide_claim(similarity, probe.model.metric, policy)
     return VerifyResult(
@@ -98,13 +105,13 @@ def _verify(request: Request, name: str, image: ImageLike, target: Target | None
     )
 
 
-def _one_face(model: ModelServices, image: ImageLike) -> tuple[str, Embedding]:
-    """The name of the image and its only face. Raises InputError."""
-    (analysis,) = model.pipeline.analyse([source_of(image)])
+def _subject_of(model: ModelServices, image: ImageLike, subject: SubjectRule) -> tuple[str, Embedding]:
+    """The name of the image and the face of its subject. Raises InputError."""
+    (analysis,) = model.pipeline.analyse([source_of(image)], pick=partial(subjects, rule=subject))
     if analysis.error is not None:
         raise analysis.error
     if len(analysis.observations) != 1:
-        raise not_one_face(len(analysis.observations), analysis.source)
+        raise no_subject(analysis.found, analysis.source, subject)
     return analysis.source, analysis.embeddings[0]
 
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from faceid.config import Settings
+from faceid.app.network_choice import network_of_new_gallery
+from faceid.config import RECOMMENDED_MODEL, Settings
 from faceid.networks import registry
+from faceid.networks.own_calibrations import origin_of
 from faceid.results import ModelInfo
 
 
 def model_infos(settings: Settings) -> Iterator[ModelInfo]:
     """The networks that have a card. Raises ModelError for a user's card that cannot be used."""
     cards = registry.cards(settings.models_dir)
+    default = network_of_new_gallery(replace(settings, model=None))
     for card in cards:
         yield ModelInfo(
             name=card.name,
@@ -22,8 +26,11 @@ def model_infos(settings: Settings) -> Iterator[ModelInfo]:
             licence=card.licence,
             source=card.source_url,
             sha256=card.weights.sha256,
-            default=card.name == settings.default_model,
+            default=card.name == default,
             kind="recognition",
+            recommended=card.name == RECOMMENDED_MODEL,
+            terms=card.terms,
+            calibration=None if card.calibration is None else origin_of(card.calibration),
         )
     for liveness in registry.liveness_cards():
         yield ModelInfo(
@@ -37,4 +44,7 @@ def model_infos(settings: Settings) -> Iterator[ModelInfo]:
             sha256=liveness.weights.sha256,
             default=False,
             kind="liveness",
+            recommended=False,
+            terms=liveness.terms,
+            calibration=None,
         )

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
 
+from faceid.app import network_choice
 from faceid.app.model_services import ModelServices, Once
 from faceid.config import Settings
 from faceid.errors import GalleryError
 from faceid.gallery.gallery import Gallery, other_model
 from faceid.gallery.opening import is_absent, open_gallery
+from faceid.results import Problem
 from faceid.runtime import devices
 from faceid.types import ModelKey
 
@@ -70,10 +72,12 @@ class Services:
         min_face: float | None = None,
         detector: str | None = None,
         notify: Callable[[str], None] | None = None,
+        advise: Callable[[Problem], None] | None = None,
     ) -> None:
-        """Open nothing yet. `min_face`, `detector` and `notify` are as for `FaceID`."""
+        """Open nothing yet. `min_face`, `detector`, `notify` and `advise` are as for `FaceID`."""
         self.settings = settings
         self.notify = notify or (lambda message: None)
+        self._advise = advise or (lambda problem: self.notify(problem.message))
         self._min_face = min_face
         self._detector = detector
         # Held for short steps only, and never while a network loads or a gallery is searched.
@@ -85,6 +89,7 @@ class Services:
         self._re_embedding = threading.RLock()
         self._device: Once[str] = Once(threading.RLock())
         self._edition = 0
+        self._advised: set[str] = set()
 
     # -- the gallery -------------------------------------------------------------------------------------------
 
@@ -148,7 +153,7 @@ class Services:
         return self._device.get(self._resolved_device)
 
     def current(self) -> ModelServices:
-        """The services of the requested model, else of the gallery's, else of the default for new galleries.
+        """The services of the requested model, else of the gallery's, else of the network of new galleries.
 
         Raises GalleryError if the gallery is needed and cannot be opened.
         """
@@ -171,6 +176,8 @@ class Services:
 
     def _current_for(self, pinned: ModelKey | None) -> ModelServices:
         """The services of the model in use, for a gallery of the model `pinned`."""
+        if pinned is None and self._current is None and (cost := network_choice.fallback_cost(self.settings)):
+            self._advise_once(cost)
         coming = self._coming
         # Read without the lock: the network of the coming model was loaded before its announcement.
         arrived = coming is not None and pinned == coming.embedder.model
@@ -178,8 +185,9 @@ class Services:
             if arrived and self._coming is coming:
                 self._current, self._coming, self._asked = coming, None, None
             if self._current is None:
-                known = self.settings.default_model if pinned is None else pinned.name
-                self._current = self._services_of(self._asked or known)
+                known = None if pinned is None else pinned.name
+                name = self._asked or known or network_choice.network_of_new_gallery(self.settings)
+                self._current = self._services_of(name)
             return self._current
 
     def _services_of(self, model: str) -> ModelServices:
@@ -200,6 +208,25 @@ class Services:
 
     def _note(self, message: str) -> None:
         self.notify(message)
+
+    def advise_on_size(self) -> None:
+        """Call `advise` if searches miss many photos of enrolled people, at the gallery's present size.
+
+        Raises GalleryError, ModelError.
+        """
+        with self.existing_gallery() as gallery:
+            if gallery is None or gallery.model is None:
+                return
+            problem = network_choice.many_misses(gallery.model.name, gallery.identity_count(), self.settings)
+        if problem is not None:
+            self._advise_once(problem)
+
+    def _advise_once(self, problem: Problem) -> None:
+        with self._lock:
+            if problem.code in self._advised:
+                return
+            self._advised.add(problem.code)
+        self._advise(problem)
 
     # -- requests ----------------------------------------------------------------------------------------------
 

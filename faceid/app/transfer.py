@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from faceid.app.services import Services
 from faceid.results import ReembedFailure, ReembedResult, TransferResult
@@ -19,16 +21,31 @@ class Transfer:
         self._services = services
 
     def import_templates(
-        self, path: str | Path, progress: Callable[[int, int], None] | None = None
+        self,
+        path: str | Path,
+        progress: Callable[[int, int], None] | None = None,
+        *,
+        on_conflict: Literal["refuse", "accept"] = "refuse",
     ) -> TransferResult:
-        """Import the templates of an .npz archive, all of them or none (see `faceid.gallery.archive`).
+        """Import the templates of an .npz archive in one transaction (see `faceid.gallery.archive`).
+
+        They pass the guards of enrolment: `refused` of the result lists those that are not stored, and `unconfirmed`
+        counts those that wait. With `accept` all are stored and confirmed.
 
         Creates the gallery if there is none. Raises InputError, GalleryError, ModelError.
         """
+        from faceid.enrolment.imported import ImportGuard
         from faceid.gallery.archive import import_templates
 
         with self._services.request(create=True) as request:
-            return import_templates(request.gallery, request.model.embedder.model, Path(path), progress)
+            gallery, model = request.gallery, request.model.embedder.model
+            if on_conflict == "accept":
+                return import_templates(gallery, model, Path(path), progress)
+            guard = ImportGuard(gallery, model, request.model.calibration)
+            result = import_templates(gallery, model, Path(path), progress, guard.judge)
+            if guard.confirmed:
+                gallery.confirm(guard.confirmed)
+            return replace(result, refused=tuple(guard.refused))
 
     def export_templates(
         self, path: str | Path, progress: Callable[[int, int], None] | None = None

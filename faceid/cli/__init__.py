@@ -24,6 +24,7 @@ from faceid.cli import (
     list_,
     live,
     models_,
+    people,
     policy,
     reembed,
     remove,
@@ -74,6 +75,7 @@ app.add_typer(explore.app, name=explore.NAME)
 app.add_typer(models_.app, name=models_.NAME)
 app.add_typer(index_.app, name=index_.NAME)
 app.add_typer(policy.app, name=policy.NAME)
+app.add_typer(people.app, name=people.NAME)
 
 
 def _print_version(value: bool) -> None:

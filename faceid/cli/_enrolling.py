@@ -6,7 +6,7 @@ import csv
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -16,6 +16,7 @@ import typer
 
 from faceid.cli._render import Output, counted, plain
 from faceid.cli.messages import message_of
+from faceid.enrolment.totals import EnrolmentTotals
 from faceid.errors import UsageError
 from faceid.results import AlreadyEnrolled, EnrollResult, EnrollSummary
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 SHOWN = 40
 """The most photos that the final table lists one by one. For more, it gives the counts."""
+
+NAMED = 5
+"""The most people, or photos, that a line names."""
 
 EVERY_S = 30.0
 """Seconds between two lines of progress without a terminal."""
@@ -46,29 +50,29 @@ COLUMNS = (
 
 @dataclass(slots=True, eq=False)
 class Tally:
-    """Outcomes so far: counts by status and reason, faces, and the first results."""
+    """Outcomes so far: the totals, faces, and the first results."""
 
-    outcomes: Counter[tuple[str, str | None]] = field(default_factory=Counter)
+    totals: EnrolmentTotals = field(default_factory=EnrolmentTotals)
     faces: int = 0
     first: list[EnrollResult] = field(default_factory=list)
-    already_enrolled: list[AlreadyEnrolled] = field(default_factory=list)
     began: float = field(default_factory=time.monotonic)
 
     def add(self, result: EnrollResult) -> None:
         """Count one more."""
-        self.outcomes[result.status, result.reason] += 1
+        self.totals.add(result)
         self.faces += result.faces or 0
         if len(self.first) <= SHOWN:
             self.first.append(result)
 
     @property
+    def outcomes(self) -> Counter[tuple[str, str | None]]:
+        """Photos by status and reason."""
+        return self.totals.photos
+
+    @property
     def done(self) -> int:
         """Photos so far."""
         return self.outcomes.total()
-
-    def of(self, status: str) -> int:
-        """Photos with this status."""
-        return sum(count for (found, _), count in self.outcomes.items() if found == status)
 
     def speed(self) -> float:
         """Photos a second."""
@@ -80,7 +84,7 @@ class Tally:
             (count, reason) for (status, reason), count in self.outcomes.items() if status == "rejected"
         ]
         why = ", ".join(f"{count:,} {reason}" for count, reason in sorted(reasons, key=lambda pair: -pair[0]))
-        return f"{self.of('rejected'):,} refused" + (f" ({why})" if why else "")
+        return f"{self.totals.of('rejected'):,} refused" + (f" ({why})" if why else "")
 
     def so_far(self, total: int | None) -> str:
         """One line with progress, speed and remaining time."""
@@ -117,7 +121,7 @@ class EnrolmentProgress:
 
     def warn(self, warning: AlreadyEnrolled) -> None:
         """Warn of a person who seems to be enrolled already."""
-        self.tally.already_enrolled.append(warning)
+        self.tally.totals.already_enrolled.append(warning)
         self.output.note(str(warning))
 
     def ask(self, question: str) -> bool:
@@ -198,6 +202,9 @@ def told(
         if result.problem is not None and result.status == "rejected":
             output.count(3)
             output.problem(result.problem, result.path)
+        if result.problem is not None and result.status == "unconfirmed":
+            output.count(1)
+            output.problem(result.problem, result.path)
         watch.add(result)
 
 
@@ -208,16 +215,28 @@ def as_object(result: EnrollResult, *, named: bool) -> dict[str, Any]:
     return {field.name: full[field.name] for field in fields(result) if field.name not in left_out}
 
 
-def summary(tally: Tally, name: str | None, *, templates: int) -> EnrollSummary:
-    """Count outcomes."""
-    return EnrollSummary(
-        name,
-        tally.of("enrolled"),
-        tally.of("duplicate"),
-        tally.of("rejected"),
-        templates,
-        tuple(tally.already_enrolled),
-    )
+def tell_people(output: Output, totals: EnrollSummary, loose: Sequence[str]) -> None:
+    """The people who end up without a template and why, and the photos that are in no person's folder."""
+    without = totals.people_without_template
+    if without:
+        why = ", ".join(f"{count:,} {reason}" for reason, count in totals.reasons_without_template.items())
+        people = len(without) + totals.people_enrolled
+        output.line(
+            f"{len(without):,} of {counted(people, 'person', 'people')} {'has' if people == 1 else 'have'} no template"
+            f" ({why}): {_first(without)}{' (--json names all)' if len(without) > NAMED else ''}"
+        )
+    elif totals.people_enrolled > 1:
+        output.line(f"all {totals.people_enrolled:,} people have a template")
+    if loose:
+        output.note(
+            f"{counted(len(loose), 'photo')} beside the folders, in no person's, not enrolled: {_first(loose)}"
+        )
+
+
+def _first(names: Sequence[str]) -> str:
+    """The first names of a list, and where all are."""
+    shown = ", ".join(names[:NAMED])
+    return shown if len(names) <= NAMED else f"{shown} and {len(names) - NAMED:,} more"
 
 
 def final_table(output: Output, tally: Tally) -> None:

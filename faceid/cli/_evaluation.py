@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from faceid.evaluation.data.material import Material
     from faceid.evaluation.findings import Findings, OperatingRow
     from faceid.evaluation.statistics.intervals import Interval
+    from faceid.recognition.subject import SubjectRule
     from faceid.types import Metric
 
 DataSet = Annotated[
@@ -59,6 +60,7 @@ def load(
     rng: np.random.Generator,
     images: Path | None,
     *,
+    subject: SubjectRule,
     whole: bool = False,
 ) -> Material:
     """Read DATA, with a progress bar while photos are processed."""
@@ -70,6 +72,7 @@ def load(
         gallery=system.services.gallery,
         model=asked,
         metric=lambda: _metric(session.settings),
+        subject=subject,
     )
     with session.output.progress("looking") as advance:
         return data_sets.load(what, tools, rng, images=images, whole=whole, progress=advance)
@@ -114,6 +117,11 @@ def tell_data(output: Output, findings: Findings) -> None:
             f"{f' (lost: {lost})' if lost else ''}"
         )
     output.line(f"{data.mated:,} mated and {data.non_mated:,} non-mated comparisons of {findings.model}")
+    if data.mated_lost or data.non_mated_lost:
+        output.line(
+            f"failures to acquire: {data.fta:.2%} of the photos, which lose"
+            f" {data.mated_lost:,} mated and {data.non_mated_lost:,} non-mated comparisons"
+        )
     for caveat in findings.caveats:
         output.line(f"! {caveat.message}")
 
@@ -138,6 +146,18 @@ def tell_rates(output: Output, findings: Findings) -> None:
     ]
     if parts:
         output.line(", ".join(parts))
+
+
+def tell_alike(output: Output, findings: Findings) -> None:
+    """The FMR among people who are alike, at the proposed threshold."""
+    found = findings.alike
+    if found is None or findings.proposed is None:
+        return
+    value, ends = cells(found.fmr)
+    output.line(
+        f"at threshold {findings.proposed.threshold:.4f} FMR among alike is {value} ({ends}):"
+        f" {found.population}; {found.non_mated:,} non-mated comparisons of {found.people:,} people"
+    )
 
 
 def tell_searches(output: Output, findings: Findings) -> None:

@@ -13,6 +13,7 @@ from faceid.config import Settings
 if TYPE_CHECKING:
     from faceid.app.faceid import FaceID
     from faceid.cli._render import Output
+    from faceid.recognition.subject import SubjectRule
 
 # typer reads annotations at run time: Optional[...] where Python 3.10's typer cannot take `X | None` aliases.
 Threshold = Annotated[
@@ -56,6 +57,17 @@ MinFace = Annotated[
         show_default=False,
     ),
 ]
+Subject = Annotated[
+    str,
+    typer.Option(
+        "--subject",
+        metavar="largest|centre|only",
+        help="With several faces in a photo, take the one that is clearly the most prominent, the one nearest the "
+        "middle, or none.",
+    ),
+]
+MultiFace = Annotated[str | None, typer.Option("--multi-face", hidden=True)]
+"""The former name of `--subject`, with `reject` for `only`."""
 Paths = Annotated[
     list[str],
     typer.Argument(
@@ -78,7 +90,9 @@ class Session:
         """The system, ready for this command."""
         from faceid.app.faceid import FaceID
 
-        return FaceID(settings=self.settings, min_face=min_face, notify=self.output.note)
+        return FaceID(
+            settings=self.settings, min_face=min_face, notify=self.output.note, advise=self.output.advise
+        )
 
 
 def make_session(
@@ -96,6 +110,18 @@ def session_of(context: typer.Context) -> Session:
     session = context.obj
     assert isinstance(session, Session)
     return session
+
+
+def subject_from(asked: str, *, former: str | None = None, all_photos: bool = False) -> SubjectRule:
+    """The rule that `--subject` names, or `--multi-face`, its `former` name, if that is given.
+
+    `all_photos`: the command knows all photos of a person. Raises UsageError.
+    """
+    from faceid.recognition.subject import ONE_PHOTO, RULES, checked_rule
+
+    if former is not None:
+        asked = "only" if former == "reject" else former
+    return checked_rule(asked, RULES if all_photos else ONE_PHOTO)
 
 
 def writable_directory(value: Path) -> Path:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TextIO, TypeVar
 
 from faceid.cli.messages import exit_code_of, hint_for, message_of, shown_problem
 from faceid.errors import FaceIDError
-from faceid.results import PolicyState, Problem
+from faceid.results import GalleryRates, PolicyState, Problem
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,6 +31,7 @@ VERDICT_STYLES = {
     "rejected": "red",
     "unknown": "yellow",
     "ambiguous": "magenta",
+    "unconfirmed": "yellow",
 }
 
 
@@ -100,6 +101,11 @@ class Output:
         """Print a note on stderr."""
         if not self.quiet:
             self._stderr.print(f"faceid: {text}", markup=False, highlight=False, soft_wrap=True)
+
+    def advise(self, problem: Problem) -> None:
+        """Print a problem that does not change the outcome as a note, with what to do about it."""
+        advice = hint_for(problem)
+        self.note(message_of(problem) + (f": {advice}" if advice else ""))
 
     def error(self, error: FaceIDError) -> None:
         """Print an error on stderr in one line, and with --json on stdout as well."""
@@ -213,16 +219,26 @@ def active_threshold(policy: PolicyState) -> str:
     if policy.identities is not None:
         asked += f" with {counted(policy.identities, 'identity', 'identities')}"
     rates = [f"FMR {shown(policy.fmr, 'fmr')}"] if policy.fmr is not None else ["no calibration"]
-    if policy.fmr_alike is not None:
-        rates.append(f"FMR among alike {shown(policy.fmr_alike, 'fmr')}")
     if policy.fpir is not None:
         rates.append(f"FPIR {shown(policy.fpir, 'fmr')}")
     if policy.miss_rate is not None:
         rates.append(f"misses {policy.miss_rate:.1%} of photos")
     if not policy.held:
         rates.append("which is more than asked for: the calibration reaches no farther")
-    holds = "" if policy.population is None else f" (for {policy.population})"
-    return f"threshold {policy.threshold:.3f} {asked}: {', '.join(rates)}{holds}"
+    parts = [f"threshold {policy.threshold:.3f} {asked}: {', '.join(rates)}"]
+    if policy.population is not None:
+        parts.append(f"measured on {policy.population}")
+    if policy.fmr_alike is not None:
+        parts.append(f"FMR among alike {shown(policy.fmr_alike, 'fmr')}")
+    return "; ".join(parts)
+
+
+def similar_people(rates: GalleryRates) -> str:
+    """What the people of a gallery say about the card's rates, where they raise them."""
+    return (
+        f"of {rates.comparisons:,} comparisons between {rates.people:,} people {rates.observed:.2g} are false matches"
+        f" where the card says {rates.stated:g} (at least {rates.low:.2g}, by the interval over people)"
+    )
 
 
 def as_evidence(llr: float | None) -> str | None:

@@ -24,6 +24,7 @@ def start_of(
     """The starting network and the settings: options take precedence over the file, and the file over defaults."""
     from dataclasses import replace
 
+    from faceid.app.network_choice import network_of_new_gallery
     from faceid.errors import UsageError
     from faceid.networks import registry
     from faceid.networks.training.settings import FINE_TUNING, FROM_SCRATCH, read_settings
@@ -48,7 +49,7 @@ def start_of(
     if network is not None:
         return Scratch(trainable(network), settings.network, settings.seed), settings
     own = session.settings
-    card = registry.weighted_card(own.model or own.default_model, own.models_dir)
+    card = registry.weighted_card(network_of_new_gallery(own), own.models_dir)
     return Trained(card, own.weights_dir), settings
 
 

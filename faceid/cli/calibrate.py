@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from faceid.cli import _evaluation as shared
-from faceid.cli._options import Fmr, Fpir, MinFace, session_of
+from faceid.cli._options import Fmr, Fpir, MinFace, Subject, session_of, subject_from
 from faceid.cli.messages import advised
 
 if TYPE_CHECKING:
@@ -58,15 +59,30 @@ def run(
             show_default=False,
         ),
     ] = None,
+    attributes: Annotated[
+        Path | None,
+        typer.Option(
+            "--attributes",
+            metavar="FILE.csv",
+            help=(
+                "A CSV with the column identity, and columns such as sex and group: people with equal values are alike."
+                " Default: the half of the others whose templates are nearest to each person."
+            ),
+            show_default=False,
+        ),
+    ] = None,
     images: shared.Images = None,
     put: Annotated[
         bool, typer.Option("--put", help="Activate the threshold for this gallery and its model.")
     ] = False,
     report: shared.Report = None,
     seed: shared.Seed = 0,
+    subject: Subject = "largest",
     min_face: MinFace = None,
 ) -> None:
     """Find the threshold that meets a goal, and its error rates, on your own photos or scores.
+
+    The FMR among people who are alike is measured too. With --put, both rates of the gallery's policy are your own.
 
     The default goal is FMR 1e-4. For a rate that DATA is too small to count, a fit to the tail is read at its strict
     end and marked, or the rate is refused. A report on the gallery itself includes the findings of `gallery-health`.
@@ -76,11 +92,13 @@ def run(
     from faceid.errors import UsageError
     from faceid.evaluation.activation import activate_calibration
     from faceid.evaluation.data.material import GALLERY
+    from faceid.evaluation.protocols.alike import alike_curve, at_threshold
     from faceid.evaluation.protocols.evaluation import calibrate
     from faceid.evaluation.protocols.goals import Goal
     from faceid.evaluation.report.health_report import with_health
 
     goal = Goal(fmr=fmr, fpir=fpir, max_fnmr=max_fnmr, cost=cost, identities=identities, prior=prior)
+    rule = subject_from(subject)
     session = session_of(context)
     output = session.output
     rng = np.random.default_rng(seed)
@@ -88,11 +106,15 @@ def run(
         if put:
             # Before the photos are read: a missing gallery is an error of the request.
             system.services.gallery()
-        material = shared.load(session, system, data, rng, images)
+        material = shared.load(session, system, data, rng, images, subject=rule)
         size = identities or enrolled(system) or material.data.identities
         if fpir is not None and not size:
             raise UsageError("--fpir needs a size of gallery", remedy="fpir_without_size")
         findings = calibrate(material, goal, rng, command=shared.command_line(), identities=max(1, size))
+        assert findings.proposed is not None
+        curve, silent = alike_curve(material, attributes, rng)
+        alike = None if curve is None else at_threshold(curve, findings.proposed.threshold)
+        findings = replace(findings, alike=alike, caveats=(*findings.caveats, *silent))
         policy = (
             activate_calibration(
                 system.services.gallery(),
@@ -102,6 +124,7 @@ def run(
                 rng,
                 identities=max(1, size),
                 own=system.services.current().calibration,
+                alike=curve,
             )
             if put
             else None
@@ -115,9 +138,9 @@ def run(
     if not output.json:
         shared.tell_data(output, findings)
         shared.tell_rates(output, findings)
+        shared.tell_alike(output, findings)
         shared.tell_searches(output, findings)
-        if policy is not None:
-            assert findings.proposed is not None
+        if policy is not None and findings.proposed is not None:
             output.line(f"active: policy {policy}, threshold {findings.proposed.threshold:.6g}")
 
 

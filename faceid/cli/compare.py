@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from faceid.cli._options import Fmr, FmrAlike, MinFace, Threshold, session_of
+from faceid.cli._options import Fmr, FmrAlike, MinFace, Subject, Threshold, session_of, subject_from
 from faceid.cli._render import active_threshold, as_evidence
 from faceid.decision.decide import Target
 
@@ -15,11 +15,12 @@ NAME = "compare"
 
 def run(
     context: typer.Context,
-    first: Annotated[str, typer.Argument(metavar="IMAGE", help="A photo with one face, or - for stdin.")],
+    first: Annotated[str, typer.Argument(metavar="IMAGE", help="A photo of one person, or - for stdin.")],
     second: Annotated[str, typer.Argument(metavar="IMAGE", help="Another.")],
     threshold: Threshold = None,
     fmr: Fmr = None,
     fmr_alike: FmrAlike = None,
+    subject: Subject = "largest",
     min_face: MinFace = None,
 ) -> None:
     """Compare two photos; needs no gallery.
@@ -27,9 +28,10 @@ def run(
     The gallery's active policy (`faceid policy`) decides. Without one, one non-mated pair in 10,000 matches (FMR 1e-4).
     """
     target = Target(threshold=threshold, fmr=fmr, fmr_alike=fmr_alike)
+    rule = subject_from(subject)
     session = session_of(context)
     with session.open(min_face=min_face) as system:
-        result = system.compare(first, second, target=target)
+        result = system.compare(first, second, target=target, subject=rule)
     session.output.emit(result)
     session.output.table(
         ["first", "second", "decision", "distance", "threshold", "fmr"],

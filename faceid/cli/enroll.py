@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from faceid.cli._enrolling import Report, final_table, summary, told, watched
-from faceid.cli._options import MinFace, session_of
+from faceid.cli._enrolling import Report, final_table, tell_people, told, watched
+from faceid.cli._options import MinFace, MultiFace, session_of, subject_from
 from faceid.cli._render import counted, plain
 from faceid.enrolment.checks.levels import MAX_TEMPLATES
 from faceid.errors import UsageError
 
 if TYPE_CHECKING:
-    from faceid.enrolment.rules import MultiFace, OnConflict
+    from faceid.enrolment.rules import OnConflict
     from faceid.sources import Photos
 
 NAME = "enroll"
@@ -61,14 +61,16 @@ def run(
             "--quality", metavar="off|standard|strict|Q", help="Reject photos of lower quality; Q is 0..1."
         ),
     ] = "standard",
-    multi_face: Annotated[
+    subject: Annotated[
         str,
         typer.Option(
-            "--multi-face",
-            metavar="reject|largest|all",
-            help="With several faces in a photo, take none, the largest, or the one on the person's other photos.",
+            "--subject",
+            metavar="largest|centre|only|all",
+            help="With several faces in a photo, take the one that is clearly the most prominent, the one nearest the "
+            "middle, none, or the one on the person's other photos.",
         ),
-    ] = "reject",
+    ] = "largest",
+    multi_face: MultiFace = None,
     on_conflict: Annotated[
         str,
         typer.Option(
@@ -102,18 +104,15 @@ def run(
 ) -> None:
     """Enrol people: one template for each photo, up to --max-templates.
 
-    A duplicate photo is stored once. A photo is refused, with the reason, if it shows no face or several, if the face
-    is too small or too poor, nearer to another identity, or unlike the person's other photos. Repeat an interrupted
-    command to continue it.
+    A duplicate photo is stored once. A photo is refused, with the reason, if it shows no face, or several and no clear
+    subject; if the face is too small or too poor, nearer to another identity, or unlike the person's other photos.
+    Repeat an interrupted command to continue it.
     """
     if [each_folder, name, table].count(None) != 2:
         raise UsageError("give one of --name NAME with photos, --each-folder ROOT, --table FILE")
     if (name is None) == bool(paths):
         raise UsageError("--name goes with photos, --each-folder and --table stand alone")
-    if multi_face not in ("reject", "largest", "all"):
-        raise UsageError(
-            f"unknown value {multi_face!r} of --multi-face", remedy="one_of", known="reject, largest, all"
-        )
+    rule = subject_from(subject, former=multi_face, all_photos=True)
     if on_conflict not in ("refuse", "ask", "accept"):
         raise UsageError(
             f"unknown value {on_conflict!r} of --on-conflict",
@@ -126,7 +125,7 @@ def run(
 
     rules = EnrolmentRules(
         quality_from(quality),
-        cast("MultiFace", multi_face),
+        rule,
         cast("OnConflict", on_conflict),
         max_templates,
     )
@@ -144,16 +143,21 @@ def run(
                 warn=watch.warn,
             )
             told(output, results, watch, rows, named=name is None)
-        totals = summary(watch.tally, name, templates=system.services.gallery().template_count(name))
+        system.services.advise_on_size()
+        totals = system.people.summary_of(watch.tally.totals, photos, name=name)
     told_totals = plain(totals)
     if not totals.already_enrolled:
         del told_totals["already_enrolled"]
+    if totals.loose_photos is None:
+        del told_totals["loose_photos"]
     output.emit({"summary": told_totals})
     final_table(output, watch.tally)
     output.line(
-        f"{totals.enrolled:,} enrolled, {totals.skipped:,} skipped, {totals.failed:,} refused; "
+        f"{totals.enrolled:,} enrolled, {totals.skipped:,} skipped, {totals.failed:,} refused"
+        f"{f', {totals.unconfirmed:,} unconfirmed' if totals.unconfirmed else ''}; "
         f"{counted(totals.templates, 'template')}{f' of {name}' if name else ''}"
     )
+    tell_people(output, totals, photos.loose or ())
     raise typer.Exit(output.exit_code)
 
 

@@ -10,7 +10,7 @@ import typer
 
 from faceid.cli import _evaluation as shared
 from faceid.cli import evaluate_liveness
-from faceid.cli._options import Fmr, Fpir, MinFace, Threshold, session_of
+from faceid.cli._options import Fmr, Fpir, MinFace, Subject, Threshold, session_of, subject_from
 from faceid.cli._render import counted
 from faceid.decision.decide import IDENTIFY_FPIR, Target
 
@@ -48,9 +48,23 @@ def verification(
     images: shared.Images = None,
     report: shared.Report = None,
     seed: shared.Seed = 0,
+    subject: Annotated[
+        str | None,
+        typer.Option(
+            "--subject",
+            metavar="largest|centre|only",
+            help="As for `verify`. Default: centre for a list in LFW's format, whose photos are cut out around the "
+            "labelled person; largest for any other.",
+            show_default=False,
+        ),
+    ] = None,
     min_face: MinFace = None,
 ) -> None:
-    """Verify listed pairs in K folds, as in LFW: each at the threshold that is best on the others."""
+    """Verify listed pairs in K folds, as in LFW: each at the threshold that is best on the others.
+
+    Every pair counts. A pair is an error where a photo of it has no template.
+    """
+    from faceid.evaluation.data.pair_files import in_lfw_format
     from faceid.evaluation.protocols import experiments
 
     output, findings = _evaluated(
@@ -60,12 +74,14 @@ def verification(
         images=images,
         report=report,
         seed=seed,
+        subject=subject or ("centre" if in_lfw_format(data) else "largest"),
         min_face=min_face,
     )
     if findings.folds is not None:
         output.line(
             f"accuracy {findings.folds.mean:.2%}, standard error {findings.folds.standard_error:.2%}"
-            f" over {len(findings.folds.accuracy)} folds"
+            f" over {len(findings.folds.accuracy)} folds of {findings.folds.pairs:,} pairs"
+            + (f", {findings.folds.lost:,} of them lost and counted as errors" if findings.folds.lost else "")
         )
     shared.tell_rates(output, findings)
 
@@ -91,6 +107,7 @@ def identification(
     fpir: Fpir = None,
     report: shared.Report = None,
     seed: shared.Seed = 0,
+    subject: Subject = "largest",
     min_face: MinFace = None,
 ) -> None:
     """Search an open set: other photos of the enrolled people, and people who are not enrolled. Default: FPIR 1 %."""
@@ -111,6 +128,7 @@ def identification(
         data=data,
         report=report,
         seed=seed,
+        subject=subject,
         min_face=min_face,
     )
     shared.tell_searches(output, findings)
@@ -139,6 +157,7 @@ def one_shot(
     ] = False,
     report: shared.Report = None,
     seed: shared.Seed = 0,
+    subject: Subject = "largest",
     min_face: MinFace = None,
 ) -> None:
     """Recognise a photo among N people with one known photo each (N-way one-shot recognition)."""
@@ -152,6 +171,7 @@ def one_shot(
         data=data,
         report=report,
         seed=seed,
+        subject=subject,
         min_face=min_face,
         whole=whole,
     )
@@ -175,15 +195,23 @@ def cohorts(
         ),
     ],
     data: shared.DataSet = None,
+    across: Annotated[
+        bool,
+        typer.Option(
+            "--across", help="Show the FMR across each two groups too, after the rows within groups."
+        ),
+    ] = False,
     threshold: Threshold = None,
     fmr: Fmr = None,
     report: shared.Report = None,
     seed: shared.Seed = 0,
+    subject: Subject = "largest",
     min_face: MinFace = None,
 ) -> None:
-    """Compare error rates between groups of people, and across them (demographic differentials).
+    """Compare error rates between groups of people (demographic differentials).
 
-    One threshold applies to all groups, by default that of FMR 1e-4 over all people.
+    Groups are those of each attribute, and of all attributes crossed, such as sex x group. One threshold applies to all
+    groups, by default that of FMR 1e-4 over all people.
     """
     from faceid.evaluation.protocols import experiments
 
@@ -191,11 +219,12 @@ def cohorts(
     output, findings = _evaluated(
         context,
         lambda material, rng, command: experiments.cohorts(
-            material, attributes, target, rng, command=command
+            material, attributes, target, rng, command=command, across=across
         ),
         data=data,
         report=report,
         seed=seed,
+        subject=subject,
         min_face=min_face,
     )
     output.table(
@@ -214,12 +243,15 @@ def cohorts(
             for row in findings.cohorts
         ],
     )
+    shared.tell_alike(output, findings)
     for found in findings.differentials:
         for kind, ratio, worst in (
             ("FMR", found.fmr_ratio, found.fmr_worst),
             ("FNMR", found.fnmr_ratio, found.fnmr_worst),
         ):
-            if worst:
+            if not worst and (kind == "FMR" or any(row.fnmr for row in findings.cohorts)):
+                output.line(f"{found.attribute}: no group differs in {kind} beyond the intervals")
+            elif worst:
                 told = (
                     "no errors in the best group"
                     if ratio is None
@@ -239,6 +271,7 @@ def _evaluated(
     data: str | None,
     report: Path | None,
     seed: int,
+    subject: str,
     min_face: float | None,
     images: Path | None = None,
     whole: bool = False,
@@ -246,11 +279,12 @@ def _evaluated(
     """Read DATA, run the protocol, write the report, and print a description of the data."""
     import numpy as np
 
+    rule = subject_from(subject)
     session = session_of(context)
     output = session.output
     rng = np.random.default_rng(seed)
     with session.open(min_face=min_face) as system:
-        material = shared.load(session, system, data, rng, images, whole=whole)
+        material = shared.load(session, system, data, rng, images, subject=rule, whole=whole)
         findings = find(material, rng, shared.command_line())
     shared.write_report(findings, report, output, system)
     output.emit(shared.summary(findings))

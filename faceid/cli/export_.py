@@ -22,7 +22,7 @@ def run(
         ),
     ],
 ) -> None:
-    """Write all templates to a NumPy archive that `faceid import` takes. Templates are personal data."""
+    """Write the confirmed templates to a NumPy archive that `faceid import` takes. Templates are personal data."""
     session = session_of(context)
     with session.open() as system, session.output.progress("exporting") as advance:
         result = system.transfer.export_templates(file, advance)
@@ -30,3 +30,7 @@ def run(
     templates = counted(result.templates, "template")
     identities = counted(result.identities, "identity", "identities")
     session.output.line(f"exported {templates} of {identities} to {result.path}")
+    if result.unconfirmed:
+        session.output.note(
+            f"left out {counted(result.unconfirmed, 'unconfirmed template')}: an archive has no states"
+        )

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from faceid.cli._options import session_of
-from faceid.cli._render import counted, plain
+from faceid.cli._render import counted, plain, similar_people
 from faceid.cli.messages import advised
 
 NAME = "gallery-health"
@@ -78,6 +78,8 @@ def run(
         output.note(f"the {SHOWN} worst of each kind are shown; --json has all")
     if model is not None and bounds.look_alike_within is None:
         output.note("the model has no calibration: look-alikes were not looked for")
+    if bounds.rates is not None and bounds.rates.raises:
+        output.note(similar_people(bounds.rates))
     if report is not None:
         from faceid.evaluation.report.health_report import health_findings
         from faceid.evaluation.report.render import write_report

@@ -21,7 +21,10 @@ HINTS: Final[Mapping[str, str]] = {
     "not_a_distance": "give a number >= 0",
     "not_a_rate": "give a number between 0 and 1",
     "not_a_size": "give 1 or more",
-    "not_calibrated": "set the distance yourself with --threshold",
+    "not_calibrated": (
+        "measure the network on photos of known people (`faceid models calibrate NAME DATA`), or set the distance"
+        " yourself with --threshold"
+    ),
     "one_target": "each of them sets the threshold: give one",
     "prior_without_cost": "the other goals do not depend on it",
     "size_without_fpir": "an FMR is the same in any gallery",

@@ -72,6 +72,17 @@ HINTS: Final[Mapping[str, str]] = {
     "old_weights": "install the old weights, or enrol again",
     "report_this": "report this",
     "restore_backup": "restore a backup",
+    "similar_people": (
+        "see `faceid policy show`; `faceid calibrate` on photos of your own people replaces the card's rates"
+    ),
+    "unconfirmed": (
+        "see `faceid show NAME`; `faceid people confirm NAME` if the photos show the person, else"
+        " `faceid remove --template ID`"
+    ),
+    # What `enroll` keeps
+    "confirm_or_remove": (
+        "enrol another photo of {name}, or, if this one shows {name}, `faceid people confirm {name}`"
+    ),
 }
 
 MESSAGES: Final[Mapping[str, str]] = {}
@@ -80,6 +91,13 @@ ADVICE: Final[Mapping[tuple[str, int], str]] = {
     ("low_quality", 1): "enrol a better photo, then `faceid remove --template {0}`",
     ("stale", 1): "enrol a recent photo, then `faceid remove --template {0}`",
     ("outlier_template", 1): "look at the photo: if it shows another person, `faceid remove --template {0}`",
+    ("unconfirmed", 1): (
+        "look at the photo: `faceid people confirm NAME` if it shows the person, else `faceid remove --template {0}`"
+    ),
+    ("similar_people", 0): (
+        "searches use a stricter threshold, see `faceid policy show`; `faceid calibrate` on photos of your own people"
+        " replaces the card's rates"
+    ),
     ("look_alike", 2): (
         "look at both: if they are one person, enrol the photos of one under the other's name and `faceid remove` it;"
         " twins may stay: searches call them ambiguous"

@@ -33,12 +33,14 @@ HINTS: Final[Mapping[str, str]] = {
     "save_as_utf8": "save it as CSV in UTF-8",
     # Faces and enrolment
     "another_photo": "use another photo",
-    "choose_one_face": "crop the photo to one person, or choose one with --multi-face",
+    "atypical": "take another photo: this one is like several enrolled people; --on-conflict accept stores it",
+    "choose_one_face": "crop the photo to one person, or choose one with --subject",
     "face_too_small": "use a photo where the face is larger, or lower --min-face",
     "identity_conflict": "check whose face it is; use --on-conflict accept if you are sure",
     "low_quality": "take a sharp, evenly lit photo from the front, or lower --quality",
+    "morph_suspected": "take the photo again at the place of enrolment; --on-conflict accept stores this one",
     "multiple_faces": "crop the photo to one person",
-    "no_calibration": "use --multi-face largest, or a calibrated network",
+    "no_calibration": "use --subject largest, or a calibrated network",
     "no_face": "use a photo that shows a face",
     "quality_levels": "choose {levels} or a number from 0 to 1",
     # Streams

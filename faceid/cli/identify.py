@@ -65,6 +65,7 @@ def run(
                 from faceid.imaging.annotate import write_annotated
 
                 output.note(f"wrote {write_annotated(look.image, result, directory)}")
+        system.services.advise_on_size()
     output.table(
         ["photo", "face", "decision", "name", "distance", "threshold", "fmr", "quality"],
         [row for result in seen for row in rows_of(result)],

@@ -17,10 +17,12 @@ def run(context: typer.Context) -> None:
     for identity in identities:
         session.output.emit(identity)
     columns = ["name", "templates", "created at"]
-    rows = [(item.name, item.templates, item.created_at) for item in identities]
+    rows: list[tuple[object, ...]] = [(item.name, item.templates, item.created_at) for item in identities]
+    if any(item.unconfirmed for item in identities):
+        columns.append("unconfirmed")
+        rows = [(*row, item.unconfirmed or None) for row, item in zip(rows, identities, strict=True)]
     if any(item.attributes for item in identities):
         columns.append("attributes")
         known = (", ".join(f"{key} {value}" for key, value in item.attributes.items()) for item in identities)
-        session.output.table(columns, [(*row, said or None) for row, said in zip(rows, known, strict=True)])
-    else:
-        session.output.table(columns, rows)
+        rows = [(*row, said or None) for row, said in zip(rows, known, strict=True)]
+    session.output.table(columns, rows)

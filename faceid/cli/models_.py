@@ -1,4 +1,4 @@
-"""`faceid models`: list the networks and fetch their weights."""
+"""`faceid models`: list the networks, fetch their weights and measure them."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
+from faceid.cli import _models_calibrate
 from faceid.cli._options import session_of
-from faceid.config import write_default_model
+from faceid.config import RECOMMENDED_MODEL, write_default_model
 
 NAME = "models"
 
 app = typer.Typer(
-    help="List the networks, or fetch the weights of one.",
+    help="List the networks, fetch the weights of one, or measure one on your photos.",
     invoke_without_command=True,
     pretty_exceptions_enable=False,
 )
@@ -31,7 +32,7 @@ def run(context: typer.Context) -> None:
     for info in infos:
         session.output.emit(info)
     session.output.table(
-        ["name", "kind", "dim", "metric", "input", "weights", "default", "licence", "source"],
+        ["name", "kind", "dim", "metric", "input", "weights", "thresholds", "use", "licence", "source"],
         [
             (
                 info.name,
@@ -40,8 +41,9 @@ def run(context: typer.Context) -> None:
                 info.metric,
                 f"{info.input_size} px",
                 info.weights,
-                "yes" if info.default else "",
-                info.licence,
+                info.calibration or "",
+                ", ".join(word for word in ("default", "recommended") if getattr(info, word)),
+                f"{info.licence} (--accept-terms)" if info.terms else info.licence,
                 info.source,
             )
             for info in infos
@@ -52,7 +54,12 @@ def run(context: typer.Context) -> None:
 @app.command("pull")
 def pull(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The network: see `faceid models`.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", help="The network: see `faceid models`. Without it, the recommended one."
+        ),
+    ] = RECOMMENDED_MODEL,
     from_file: Annotated[
         Path | None,
         typer.Option(
@@ -68,7 +75,10 @@ def pull(
     ] = False,
     default: Annotated[bool, typer.Option("--default", help="Make new galleries use this network.")] = False,
 ) -> None:
-    """Fetch, check and keep the weights of one network. An interrupted download continues."""
+    """Fetch, check and keep the weights of one network. An interrupted download continues.
+
+    The sources of the network are tried in order.
+    """
     from faceid.networks import registry, weights
 
     session = session_of(context)
@@ -84,6 +94,7 @@ def pull(
             settings.weights_dir,
             from_file=from_file,
             progress=advance,
+            notify=output.note,
             accept_terms=accept_terms,
         )
     if default:
@@ -92,3 +103,6 @@ def pull(
     output.line(f"{name} is installed: {path}")
     if default:
         output.line(f"new galleries will use {name}")
+
+
+app.command("calibrate")(_models_calibrate.run)

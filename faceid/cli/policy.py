@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 
 from faceid.cli._options import Fmr, FmrAlike, Fpir, Threshold, session_of
-from faceid.cli._render import Output, active_threshold, counted
+from faceid.cli._render import Output, active_threshold, counted, similar_people
 from faceid.decision.decide import Target
 from faceid.errors import UsageError
-from faceid.results import PolicyReport
+from faceid.results import GalleryRates, PolicyReport, PolicyState
 
 NAME = "policy"
 
@@ -129,6 +129,14 @@ def import_(
     session.output.line(f"imported {counted(result.policies, 'policy', 'policies')} from {result.path}")
 
 
+_MEASURED = {
+    "gallery": "measured by `faceid calibrate` on",
+    "models calibrate": "measured by `faceid models calibrate` on",
+    "card": "by the network's card, measured on",
+    None: "by",
+}
+
+
 def _show(output: Output, reports: Iterable[PolicyReport]) -> None:
     for report in reports:
         output.emit(report)
@@ -143,7 +151,8 @@ def _show(output: Output, reports: Iterable[PolicyReport]) -> None:
         output.line(f"  {active_threshold(report.policy)}")
         if report.data is not None:
             output.line(
-                f"  FMR {report.fmr_low:.2e} .. {report.fmr_high:.2e} (95 %) by {report.data}:"
+                f"  FMR {report.fmr_low:.2e} .. {report.fmr_high:.2e} (95 %) {_MEASURED[report.calibration]}"
+                f" {report.data}:"
                 f" {report.mated:,} mated and {report.non_mated:,} non-mated comparisons, {report.measured_at},"
                 f" {report.software}"
             )
@@ -153,4 +162,19 @@ def _show(output: Output, reports: Iterable[PolicyReport]) -> None:
                 f" {alike.population}; {alike.non_mated:,} non-mated comparisons of {alike.people:,} people,"
                 f" {alike.measured_at}, {alike.software}"
             )
+        if report.gallery is not None:
+            output.line(f"  {_of_gallery(report.gallery, report.policy)}")
         output.line(f"  {report.model}")
+
+
+def _of_gallery(rates: GalleryRates, policy: PolicyState) -> str:
+    """What the people of the gallery say about the card's rates, in one line."""
+    if not rates.raises:
+        return (
+            f"this gallery: {rates.comparisons:,} comparisons between {rates.people:,} people show no more false"
+            " matches than the card says"
+        )
+    said = f"this gallery: {similar_people(rates)}"
+    if policy.card_threshold is not None and policy.threshold < policy.card_threshold:
+        said += f", so the threshold is {policy.threshold:.3f} and not the card's {policy.card_threshold:.3f}"
+    return f"{said}; `faceid calibrate` on photos of your own people replaces both"

@@ -21,10 +21,12 @@ def run(
         templates = system.people.templates(name)
     for template in templates:
         session.output.emit(template)
-    session.output.table(
-        ["id", "source", "sha256", "quality", "model", "created at"],
-        [
-            (item.template_id, item.source, item.sha256[:12], item.quality, item.model, item.created_at)
-            for item in templates
-        ],
-    )
+    columns = ["id", "source", "sha256", "quality", "model", "created at"]
+    rows: list[tuple[object, ...]] = [
+        (item.template_id, item.source, item.sha256[:12], item.quality, item.model, item.created_at)
+        for item in templates
+    ]
+    if any(item.state == "unconfirmed" for item in templates):
+        columns.append("state")
+        rows = [(*row, item.state) for row, item in zip(rows, templates, strict=True)]
+    session.output.table(columns, rows)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from faceid.cli._options import MinFace, session_of, writable_directory
+from faceid.cli._options import MinFace, MultiFace, Subject, session_of, subject_from, writable_directory
 from faceid.cli._render import plain
 from faceid.cli._training import start_of, tell
 
@@ -47,7 +47,7 @@ def run(
         typer.Option(
             "--network",
             metavar="light|mobilefacenet|dlib-resnet|inception-resnet-v1",
-            help="Train this network from scratch. Default: fine-tune --model, or the default network.",
+            help="Train this network from scratch. Default: fine-tune --model, or the network of a new gallery.",
             show_default=False,
         ),
     ] = None,
@@ -156,14 +156,8 @@ def run(
             show_default=False,
         ),
     ] = None,
-    multi_face: Annotated[
-        str,
-        typer.Option(
-            "--multi-face",
-            metavar="reject|largest",
-            help="With several faces in a photo, take none, or the largest if it is clearly larger.",
-        ),
-    ] = "reject",
+    subject: Subject = "largest",
+    multi_face: MultiFace = None,
     min_face: MinFace = None,
     processes: Annotated[
         int,
@@ -178,14 +172,13 @@ def run(
     continues when the command is repeated. Needs `pip install "faceid-verify[train]"`.
     """
     from faceid.app import factories
+    from faceid.app.network_choice import network_of_new_gallery
     from faceid.cli._training_bar import TrainingBar
-    from faceid.errors import UsageError
     from faceid.runtime import devices
     from faceid.training.run import Order, prepare, require_extra, train
 
     require_extra()
-    if multi_face not in ("reject", "largest"):
-        raise UsageError(f"unknown --multi-face {multi_face!r}", remedy="one_of", known="reject, largest")
+    rule = subject_from(subject, former=multi_face)
     session = session_of(context)
     told = session.output
     asked: dict[str, dict[str, Any]] = {
@@ -207,12 +200,12 @@ def run(
         settings=chosen,
         crops=crops or output / "crops",
         models_dir=session.settings.models_dir,
-        multi_face="reject" if multi_face == "reject" else "largest",
+        subject=rule,
         min_face=min_face,
         device=device,
         processes=processes,
     )
-    model = session.settings.model or session.settings.default_model
+    model = network_of_new_gallery(session.settings)
     detector = factories.make_detector(model, device, min_face, runtime=session.settings.runtime)
     with told.progress("looking") as advance:
         ready = prepare(order, detector, factories.make_crew(model, device), advance, told.note)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from faceid.cli._options import Fmr, FmrAlike, Fpir, MinFace, Threshold, session_of
+from faceid.cli._options import Fmr, FmrAlike, Fpir, MinFace, Subject, Threshold, session_of, subject_from
 from faceid.cli._render import active_threshold, as_evidence
 from faceid.decision.decide import Target
 
@@ -16,11 +16,12 @@ NAME = "verify"
 def run(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="The claimed person.")],
-    image: Annotated[str, typer.Argument(metavar="IMAGE", help="A photo with one face, or - for stdin.")],
+    image: Annotated[str, typer.Argument(metavar="IMAGE", help="A photo of one person, or - for stdin.")],
     threshold: Threshold = None,
     fmr: Fmr = None,
     fmr_alike: FmrAlike = None,
     fpir: Fpir = None,
+    subject: Subject = "largest",
     min_face: MinFace = None,
 ) -> None:
     """Check one photo against one enrolled person.
@@ -29,9 +30,10 @@ def run(
     1e-4).
     """
     target = Target(threshold=threshold, fmr=fmr, fmr_alike=fmr_alike, fpir=fpir)
+    rule = subject_from(subject)
     session = session_of(context)
     with session.open(min_face=min_face) as system:
-        result = system.verify(name, image, target=target)
+        result = system.verify(name, image, target=target, subject=rule)
     session.output.emit(result)
     session.output.table(
         ["photo", "name", "decision", "distance", "threshold", "fmr"],

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from faceid.decision.scores import distance_from_similarity
@@ -91,6 +91,9 @@ class Policy:
     is the strictest measured one, and `fpir` is the rate that it gives.
 
     `source` is `asked` for a target of this call, `gallery` for the stored policy `policy_id`, else `default`.
+
+    `stated` is the policy by the model's card, where the people of the gallery raise its rates
+    (`faceid.decision.population`); else None.
     """
 
     threshold: float
@@ -101,6 +104,7 @@ class Policy:
     held: bool = True
     source: PolicySource = "asked"
     policy_id: int | None = None
+    stated: Policy | None = None
 
     @property
     def ambiguity_margin(self) -> float:
@@ -117,6 +121,13 @@ class Policy:
     def miss_rate(self) -> float | None:
         """The FNMR at this threshold of an identity with one template, 0..1; None where it is unknown."""
         return fnmr_at_distance(self.calibration, self.threshold) if self.calibration else None
+
+    @property
+    def raised_by(self) -> float | None:
+        """How many times the card's FMR at this threshold the gallery's is; None where `stated` is."""
+        stated = None if self.stated is None else self.stated.fmr(self.threshold)
+        here = self.fmr(self.threshold)
+        return None if stated is None or here is None else here / stated
 
     def fmr(self, distance: float) -> float | None:
         """The FMR at `distance`; None without a calibration."""
@@ -163,6 +174,23 @@ def policy_for(target: Target, calibration: Calibration | None, *, identities: i
         return Policy(threshold, "fmr_alike", target.fmr_alike, calibration, identities)
     fmr = VERIFY_FMR if target.fmr is None else target.fmr
     return Policy(threshold_at_fmr(calibration, fmr), "fmr", fmr, calibration, identities)
+
+
+def stricter_policy(stated: Policy, calibration: Calibration) -> Policy:
+    """`stated` by a calibration with higher rates: the threshold that keeps its target, and never a laxer one.
+
+    A distance that was set by hand stays. Where `calibration` does not reach the target any more, the threshold is its
+    strictest measured one, and `held` is False.
+    """
+    threshold, held = stated.threshold, stated.held
+    if stated.kind != "threshold":
+        # `stated` keeps an FMR among alike: the higher rates among all can only make it stricter.
+        rate = stated.target / max(1, stated.identities or 1) if stated.kind == "fpir" else stated.target
+        strictest = calibration.points[0]
+        reached = rate >= strictest.fmr
+        threshold = min(threshold, threshold_at_fmr(calibration, rate) if reached else strictest.distance)
+        held = held and reached
+    return replace(stated, threshold=threshold, calibration=calibration, held=held, stated=stated)
 
 
 def decide_identity(candidates: Sequence[Candidate], policy: Policy) -> Decision:

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from faceid.enrolment.checks.confirmation import ConfirmationBounds, confirmed
 from faceid.enrolment.checks.group import Verdict, examine
 from faceid.enrolment.checks.rival_identities import RivalIdentities
 from faceid.enrolment.rules import EnrolmentRules
 from faceid.errors import FaceCountError, InputError, PhotoRefused, UnreadableImage, UsageError, not_one_face
 from faceid.gallery.gallery import Gallery
+from faceid.recognition.subject import no_subject
 from faceid.results import EnrollResult, Problem, Reason
 from faceid.types import Embedding, Face, ModelKey, Quality
 
@@ -57,7 +59,8 @@ class Case:
     """A photo and its decision: the `face` to store, or a `result` without one.
 
     `candidates` are the faces that may still be the person's. `vouched` means that the operator accepted the only one.
-    `copy_of` is an earlier photo of the group with the same bytes; its decision holds for both.
+    `copy_of` is an earlier photo of the group with the same bytes; its decision holds for both. `doubt` says why the
+    template of `face` is stored as unconfirmed; None for a confirmed one.
     """
 
     seen: SeenPhoto
@@ -66,11 +69,26 @@ class Case:
     face: SeenFace | None = None
     result: EnrollResult | None = None
     copy_of: Case | None = None
+    doubt: Problem | None = None
 
     @property
     def is_open(self) -> bool:
         """Whether the photo is still undecided."""
         return self.result is None and self.copy_of is None
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What the photos of a person tell beside their own decisions.
+
+    `duplicate` is the enrolled identity that the person seems to be already, under another name; None for none.
+    `confirmed` are the ids of the person's unconfirmed templates that the photos confirm. `limit` says what the guards
+    cannot promise in a gallery of this size; None where they keep their rates.
+    """
+
+    duplicate: DuplicateEnrolment | None = None
+    confirmed: tuple[int, ...] = ()
+    limit: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,17 +109,14 @@ class Admission:
     def __post_init__(self) -> None:
         if self.rules.max_templates < 1:
             raise UsageError(f"at least one template has to be kept, not {self.rules.max_templates}")
-        if self.rules.multi_face == "all" and self.calibration is None:
+        if self.rules.subject == "all" and self.calibration is None:
             raise UsageError(
                 f"{self.model.name} has no calibration, so it cannot tell which of several faces is meant",
                 code="no_calibration",
             )
 
-    def decide(self, name: str, cases: Sequence[Case]) -> DuplicateEnrolment | None:
-        """Decide the open cases of `name`: afterwards each has a `face` to store, or a `result`.
-
-        Returns the enrolled identity that the person seems to be already, under another name; None for none.
-        """
+    def decide(self, name: str, cases: Sequence[Case]) -> Decided:
+        """Decide the open cases of `name`: afterwards each has a `face` to store, or a `result`."""
         self._find_copies(name, cases)
         for case in cases:
             if case.is_open:
@@ -111,7 +126,7 @@ class Admission:
                     _reject(name, case, error)
         in_question = [case for case in cases if case.is_open]
         if not in_question:
-            return None
+            return Decided()
         rivals = RivalIdentities.of(
             self.gallery,
             name,
@@ -120,17 +135,50 @@ class Admission:
             [face.embedding for case in in_question for face in case.candidates],
         )
         duplicate = rivals.duplicate([case.candidates[0].embedding for case in in_question if _single(case)])
-        self._refuse_conflicts(name, in_question, rivals)
-        self._refuse_outliers(name, [case for case in in_question if case.is_open], rivals.own)
-        return duplicate
+        bounds = self._bounds()
+        self._refuse_morphs(name, in_question, rivals)
+        self._refuse_conflicts(name, [case for case in in_question if case.is_open], rivals, bounds)
+        waiting = self.gallery.unconfirmed(name, self.model)
+        held = rivals.own[:0] if waiting is None else waiting.vectors
+        known = rivals.own if len(rivals.own) else held
+        self._refuse_outliers(name, [case for case in in_question if case.is_open], known)
+        later = self._confirm(
+            name, [case for case in in_question if case.face is not None], rivals.own, held, bounds
+        )
+        ids = () if waiting is None else tuple(int(id_) for id_ in waiting.template_ids[later])
+        return Decided(duplicate, ids, rivals.limit())
+
+    def _bounds(self) -> ConfirmationBounds | None:
+        if self.calibration is None:
+            return None
+        policy = self.gallery.active_policy(self.model, "fmr")
+        return ConfirmationBounds.of(
+            self.calibration, self.model.metric, None if policy is None else policy.threshold
+        )
 
     def _find_copies(self, name: str, cases: Sequence[Case]) -> None:
         first: dict[str, Case] = {}
+        kept = self.gallery.unconfirmed(name, self.model) if name else None
+        unconfirmed = set() if kept is None else set(kept.template_ids.tolist())
         for case in cases:
             digest = case.seen.sha256
             if digest is None or case.result is not None:
                 continue
             template_id = self.gallery.holders_of(digest, self.model).get(name)
+            if template_id in unconfirmed:
+                case.result = EnrollResult(
+                    case.seen.source,
+                    "unconfirmed",
+                    template_id=template_id,
+                    name=name,
+                    problem=Problem(
+                        "unconfirmed",
+                        f"an earlier enrolment kept this photo of {name} unconfirmed",
+                        remedy="confirm_or_remove",
+                        facts={"name": name},
+                    ),
+                )
+                continue
             # A photo that was not decoded was a duplicate when its bytes were read, even if its template is gone now.
             if template_id is not None or not case.seen.looked:
                 case.result = EnrollResult(case.seen.source, "duplicate", template_id=template_id, name=name)
@@ -151,12 +199,7 @@ class Admission:
         if not seen.found:
             raise not_one_face(0, seen.source)
         if not seen.faces:
-            raise FaceCountError(
-                f"{seen.found} faces where one is needed",
-                code="multiple_faces",
-                remedy="choose_one_face",
-                path=seen.source,
-            )
+            raise no_subject(seen.found, seen.source, self.rules.subject)
         case.candidates = [face for face in seen.faces if face.quality.score >= self.rules.min_quality]
         if not case.candidates:
             quality = max((face.quality for face in seen.faces), key=lambda quality: quality.score)
@@ -166,8 +209,22 @@ class Admission:
                 path=seen.source,
             )
 
-    def _refuse_conflicts(self, name: str, cases: Sequence[Case], rivals: RivalIdentities) -> None:
-        """Reject faces that the gallery takes for another identity.
+    def _refuse_morphs(self, name: str, cases: Sequence[Case], rivals: RivalIdentities) -> None:
+        """Reject faces that lie near several people at once who are not alike."""
+        if self.rules.on_conflict == "accept":
+            return
+        for case in cases:
+            for face in list(case.candidates):
+                people = rivals.between.get(id(face.embedding), ())
+                if people and not case.vouched:
+                    code = "morph_suspected" if len(people) == 2 else "atypical"
+                    why = f"the face lies near {', '.join(people[:-1])} and {people[-1]} at once, who are not alike"
+                    case.candidates = self._refuse(name, case, [face], why, code)
+
+    def _refuse_conflicts(
+        self, name: str, cases: Sequence[Case], rivals: RivalIdentities, bounds: ConfirmationBounds | None
+    ) -> None:
+        """Reject faces that the gallery clearly takes for another identity; doubt those that it may take for one.
 
         The person's own templates are the stored ones and the photos of the group without such a conflict.
         """
@@ -175,11 +232,18 @@ class Admission:
             return
         for case in cases:
             # A photo of several people may well be enrolled under several names.
-            if case.seen.found == 1 and (holders := self.gallery.holders_of(_digest(case), self.model)):
+            # A photo that waits unconfirmed under another name does not keep it from its own person.
+            if (
+                not case.vouched
+                and case.seen.found == 1
+                and (holders := self.gallery.holders_of(_digest(case), self.model, state="confirmed"))
+            ):
                 case.candidates = self._refuse(
                     name, case, case.candidates, f"the same photo is enrolled as {', '.join(holders)}"
                 )
-        faces = [(case, face) for case in cases if case.is_open for face in case.candidates]
+        faces = [
+            (case, face) for case in cases if case.is_open and not case.vouched for face in case.candidates
+        ]
         without_conflict = [
             face.embedding
             for case, face in faces
@@ -187,13 +251,18 @@ class Admission:
         ]
         for case, face in faces:
             rival = rivals.rival(face.embedding, without_conflict)
-            if rival is not None:
+            if rival is None:
+                continue
+            if bounds is None or not _single(case) or rival.similarity >= bounds.enrolled:
                 case.candidates = self._refuse(name, case, [face], rivals.reason(rival))
+            else:
+                case.doubt = _doubt(name, rivals.reason(rival))
 
     def _refuse_outliers(self, name: str, cases: Sequence[Case], own: NDArray[np.float32]) -> None:
         """Choose the face of each photo that agrees with the person's other photos, and reject the rest.
 
-        `own` (n, d) are the person's stored templates.
+        `own` (n, d) are the person's stored templates. Photos that disagree, where none is clearly the wrong one, and a
+        face that is not clearly another person's, are left in doubt.
         """
         for case in cases:
             if case.vouched:
@@ -212,6 +281,11 @@ class Admission:
         for case, verdict in zip(cases, verdicts, strict=True):
             if verdict.face is not None:
                 case.face = case.candidates[verdict.face]
+                if verdict.doubtful:
+                    case.doubt = _doubt(name, _unlike_the_others(verdict))
+            elif verdict.refusal == "undecided" and _single(case) and self.rules.on_conflict == "refuse":
+                case.face = case.candidates[0]
+                case.doubt = _doubt(name, _unlike_the_others(verdict))
             elif not _single(case):
                 _reject(name, case, _no_one_of_many(case, verdict))
             elif self.rules.on_conflict == "accept" or self._refuse(
@@ -219,14 +293,54 @@ class Admission:
             ):
                 case.face = case.candidates[0]
 
-    def _refuse(self, name: str, case: Case, faces: Sequence[SeenFace], why: str) -> list[SeenFace]:
+    def _confirm(
+        self,
+        name: str,
+        cases: Sequence[Case],
+        own: NDArray[np.float32],
+        waiting: NDArray[np.float32],
+        bounds: ConfirmationBounds | None,
+    ) -> NDArray[np.bool_]:
+        """Doubt the faces that nothing confirms; returns which of the `waiting` templates (w, d) they confirm.
+
+        `own` (n, d) are the person's confirmed templates.
+        """
+        if bounds is None or self.rules.on_conflict == "accept":
+            for case in cases:
+                case.doubt = None
+            return np.zeros(len(waiting), dtype=bool)
+        vouched = [case.face.embedding.vector for case in cases if case.vouched and case.face is not None]
+        offered = [(case, case.face) for case in cases if not case.vouched and case.face is not None]
+        templates = np.array([*own, *vouched], np.float32).reshape(-1, self.model.dim)
+        taken, later = confirmed(
+            np.array([face.embedding.vector for _, face in offered], np.float32).reshape(-1, self.model.dim),
+            [face.quality.score for _, face in offered],
+            np.array([case.doubt is not None for case, _ in offered], dtype=bool),
+            templates,
+            waiting,
+            bounds,
+        )
+        for (case, _), is_confirmed in zip(offered, taken, strict=True):
+            if not is_confirmed and case.doubt is None:
+                case.doubt = _doubt(name, "the face is too far from the person's confirmed photos to be sure")
+        return later
+
+    def _refuse(
+        self,
+        name: str,
+        case: Case,
+        faces: Sequence[SeenFace],
+        why: str,
+        code: str = "identity_conflict",
+    ) -> list[SeenFace]:
         """The candidates of a case without `faces`; all of them where the operator accepts them."""
         if self.rules.on_conflict == "ask" and self.ask(f"{case.seen.source}: {why}. Enrol it as {name}?"):
             case.vouched = _single(case)
+            case.doubt = None if case.vouched else case.doubt
             return case.candidates
         left = [face for face in case.candidates if face not in faces]
         if not left:
-            error = PhotoRefused(why, code="identity_conflict", path=case.seen.source)
+            error = PhotoRefused(why, code=code, path=case.seen.source)
             _reject(name, case, error)
         return left
 
@@ -238,6 +352,10 @@ def _single(case: Case) -> bool:
 def _digest(case: Case) -> str:
     assert case.seen.sha256 is not None
     return case.seen.sha256
+
+
+def _doubt(name: str, why: str) -> Problem:
+    return Problem("unconfirmed", why, remedy="confirm_or_remove", facts={"name": name})
 
 
 def _unlike_the_others(verdict: Verdict) -> str:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass
 from typing import Literal, TypeAlias
 
-from faceid.enrolment.checks.group import largest_face
 from faceid.enrolment.checks.levels import MAX_TEMPLATES, QUALITY_LEVELS
 from faceid.errors import UsageError
-from faceid.types import Face
+from faceid.recognition.subject import SubjectRule, checked_rule
 
-MultiFace: TypeAlias = Literal["reject", "largest", "all"]
 OnConflict: TypeAlias = Literal["refuse", "ask", "accept"]
 
 
@@ -37,22 +34,22 @@ class EnrolmentRules:
     """Which photos are enrolled.
 
     - `min_quality`, 0..1: photos of lower quality are rejected.
-    - `multi_face`: of a photo with several faces none is enrolled (`reject`), the clearly `largest` one, or the one
-      that agrees with the person's other photos (`all`).
+    - `subject`: which face of a photo with several is enrolled (`faceid.recognition.subject`); with `all` the one that
+      agrees with the person's other photos. `multi_face` is its former name, with `reject` for `only`.
     - `on_conflict`: a face that matches another identity, or that is unlike the person's other photos, is refused,
       asked about or accepted.
     - `max_templates`: a person keeps at most so many templates.
+
+    Raises UsageError for an unknown subject.
     """
 
     min_quality: float = QUALITY_LEVELS["standard"]
-    multi_face: MultiFace = "reject"
+    subject: SubjectRule = "largest"
     on_conflict: OnConflict = "refuse"
     max_templates: int = MAX_TEMPLATES
+    multi_face: InitVar[Literal["reject", "largest", "all"] | None] = None
 
-
-def in_question(faces: Sequence[Face], multi_face: MultiFace) -> Sequence[Face]:
-    """The faces of a photo that may be the person's."""
-    if len(faces) < 2 or multi_face == "all":
-        return faces
-    main = largest_face([face.size for face in faces]) if multi_face == "largest" else None
-    return [] if main is None else [faces[main]]
+    def __post_init__(self, multi_face: Literal["reject", "largest", "all"] | None) -> None:
+        if multi_face is not None:
+            object.__setattr__(self, "subject", "only" if multi_face == "reject" else multi_face)
+        checked_rule(self.subject)

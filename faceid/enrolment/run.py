@@ -15,11 +15,12 @@ import numpy as np
 from faceid.enrolment.admission import Admission, Case, SeenFace, SeenPhoto
 from faceid.enrolment.checks.group import scene_similarity
 from faceid.enrolment.checks.selection import select
-from faceid.enrolment.rules import EnrolmentRules, in_question
+from faceid.enrolment.rules import EnrolmentRules
 from faceid.errors import InputError, UnreadableImage, UsageError
 from faceid.gallery.gallery import Gallery, clean_name
 from faceid.recognition.pipeline import Analysis, LookCloser, Pipeline
 from faceid.recognition.stored_crop import make_stored_crop
+from faceid.recognition.subject import subjects
 from faceid.results import AlreadyEnrolled, EnrollResult, Problem
 from faceid.sources import Photo
 
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 GROUP = 256
 """Photos of one person that are decided on together, at most."""
+
+STORED = ("enrolled", "unconfirmed")
+"""The outcomes of photos that have a template."""
 
 FAIR, SAME = 0.5, 1.0 - 1e-6
 """The quality of a template without one, and the cosine of copies where the model has no calibration."""
@@ -43,7 +47,8 @@ class Enrolment:
     continues where it stopped: it decodes no photo twice and decides no photo twice. `min_face` is the smallest face
     that the detector looks for, pixels. `look_closer` tells whether an image without a detected face holds a face that
     is too small. With `store_crops` the run keeps the part of each photo around the face. `ask` is as for `Admission`.
-    `warn` receives each person who seems to be enrolled already under another name.
+    `warn` receives each person who seems to be enrolled already under another name. `note` receives, once a run, what
+    the guards cannot promise in a gallery of this size.
     """
 
     gallery: Gallery
@@ -55,6 +60,7 @@ class Enrolment:
     store_crops: bool = False
     ask: Callable[[str], bool] = lambda question: False
     warn: Callable[[AlreadyEnrolled], None] = lambda warning: None
+    note: Callable[[str], None] = lambda limit: None
 
     def run(
         self, photos: Iterable[Photo], attributes: Mapping[str, Mapping[str, str]] | None = None
@@ -73,25 +79,32 @@ class Enrolment:
         before = {key: _from_json(outcome) for key, outcome in self.gallery.outcomes(run).items()}
         kept = {name for name, _ in before}
         done: set[str] = set()
+        noted = False
 
         def is_new(photo: Photo, sha256: str) -> bool:
             name = _cleaned(photo.name)
             return (name, sha256) not in before and name not in self.gallery.holders_of(sha256, model)
 
-        pick = partial(in_question, multi_face=self.rules.multi_face)
+        pick = partial(subjects, rule=self.rules.subject)
         analyses = self.pipeline.analyse(photos, wanted=is_new, closer=self.look_closer, pick=pick)
         for name, group in self._groups(analyses):
             cases = [Case(seen, result=_again(before.get((name, seen.sha256 or "")), seen)) for seen in group]
             open_cases = [case for case in cases if case.is_open]
-            if duplicate := admission.decide(name, cases):
-                self.warn(_already_enrolled(name, duplicate, open_cases))
+            decided = admission.decide(name, cases)
+            if decided.duplicate is not None:
+                self.warn(_already_enrolled(name, decided.duplicate, open_cases))
+            if decided.limit is not None and not noted:
+                noted = True
+                self.note(decided.limit)
             with self.gallery.transaction():
+                if decided.confirmed:
+                    self.gallery.confirm(decided.confirmed)
                 leaving = self._keep_few(name, cases)
                 for case in cases:
                     self._store(name, case)
                 dropped = self._remove(name, leaving)
                 results = [_result(case) for case in cases]
-                if known.get(name) and any(result.status == "enrolled" for result in results):
+                if known.get(name) and any(result.status in STORED for result in results):
                     self.gallery.set_attributes(name, known[name])
                 if outcomes := dropped + _outcomes(open_cases):
                     self.gallery.keep_outcomes(run, name, outcomes)
@@ -144,7 +157,7 @@ class Enrolment:
         """
         keep = self.rules.max_templates
         model = self.pipeline.embedder.model
-        chosen = [(case, case.face) for case in cases if case.face is not None]
+        chosen = [(case, case.face) for case in cases if case.face is not None and case.doubt is None]
         stored = self.gallery.enrolled(name, model) if chosen else None
         before = 0 if stored is None else len(stored.template_ids)
         if before + len(chosen) <= keep:
@@ -195,16 +208,18 @@ class Enrolment:
             face=chosen.face,
             quality=chosen.quality,
             crop=chosen.crop,
+            state="confirmed" if case.doubt is None else "unconfirmed",
         )
         case.result = EnrollResult(
             seen.source,
-            "enrolled",
+            "enrolled" if case.doubt is None else "unconfirmed",
             template_id=template_id,
             box=chosen.face.box,
             quality=chosen.quality.score,
             quality_factors=dict(chosen.quality.factors),
             faces=seen.found,
             name=name,
+            problem=case.doubt,
         )
 
 
@@ -256,7 +271,7 @@ def _outcomes(cases: Sequence[Case]) -> list[tuple[str, str]]:
         if case.result is not None
         and case.seen.sha256 is not None
         and case.result.name
-        and case.result.status != "enrolled"
+        and case.result.status not in STORED
         and case.seen.looked
     ]
 

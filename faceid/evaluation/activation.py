@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from datetime import datetime, timezone
 
 import numpy as np
@@ -13,11 +12,12 @@ from faceid.errors import GalleryError, InputError, UsageError
 from faceid.evaluation.data.material import Material
 from faceid.evaluation.findings import Findings, OperatingRow
 from faceid.evaluation.protocols.goals import Goal, at_fmr
+from faceid.evaluation.protocols.network_calibration import point_of
 from faceid.evaluation.statistics.evidence import fit_evidence
 from faceid.evaluation.statistics.intervals import rule_of_3
 from faceid.evaluation.statistics.measured import RATES, thinned
 from faceid.gallery.gallery import Gallery, other_model
-from faceid.networks.calibration import Calibration, CalibrationPoint
+from faceid.networks.calibration import AlikeCurve, Calibration, CalibrationPoint
 from faceid.policies import stored
 from faceid.types import ModelKey
 
@@ -34,10 +34,12 @@ def activate_calibration(
     *,
     identities: int,
     own: Calibration | None,
+    alike: AlikeCurve | None = None,
 ) -> int:
     """Store the calibration of the data in the gallery, activate `goal` on it, and return the policy's id.
 
-    `own` is the model's own calibration: the ambiguity margin is taken from there.
+    `own` is the model's own calibration: the ambiguity margin is taken from there. `alike` is the curve among people
+    who are alike, measured on the same data.
 
     A goal other than FMR or FPIR is stored as the FMR that was found for it, or, without a false match, as the upper
     bound of that FMR. Raises GalleryError (`model_mismatch`) for data of another model than the gallery's, UsageError
@@ -59,12 +61,19 @@ def activate_calibration(
     else:
         rate = goal.fpir / (goal.identities or identities)
         target = Target(fpir=goal.fpir)
-    (policy_id,) = stored.activate(gallery, model, target, _calibration(material, own, proposed, rate, rng))
+    (policy_id,) = stored.activate(
+        gallery, model, target, _calibration(material, own, proposed, rate, rng, alike)
+    )
     return policy_id
 
 
 def _calibration(
-    material: Material, own: Calibration | None, proposed: OperatingRow, rate: float, rng: np.random.Generator
+    material: Material,
+    own: Calibration | None,
+    proposed: OperatingRow,
+    rate: float,
+    rng: np.random.Generator,
+    alike: AlikeCurve | None,
 ) -> Calibration:
     """The calibration points at the usual rates, at the proposed `rate`, and beyond as far as a fit carries."""
     data = material.comparisons
@@ -78,7 +87,7 @@ def _calibration(
     rows |= {usual: at_fmr(data, usual, rng) for usual in RATES if usual >= counted and usual not in rows}
     points: list[CalibrationPoint] = []
     for fmr, row in sorted(rows.items()):
-        point = _point(fmr, row, int(data.non_mated.at_most(row.threshold)))
+        point = point_of(fmr, row, data)
         if not points or (point.distance > points[-1].distance and point.fnmr <= points[-1].fnmr):  # type: ignore[operator]
             points.append(point)
         elif fmr == rate:
@@ -95,18 +104,8 @@ def _calibration(
         ambiguity_margin=0.0 if own is None else own.ambiguity_margin,
         evidence=thinned(fit_evidence(data.mated.sample, data.non_mated.sample)),
         data_sha256=material.data.sha256,
-    )
-
-
-def _point(fmr: float, row: OperatingRow, count: int) -> CalibrationPoint:
-    return CalibrationPoint(
-        fmr=fmr,
-        # Rounded to the strict side.
-        distance=math.floor(row.threshold * 1e9) / 1e9,
-        low=min(row.fmr.low, fmr),
-        high=max(row.fmr.high, fmr),
-        count=count,
-        fnmr=row.fnmr.rate,
+        population=f"the people of {source}",
+        alike=alike,
     )
 
 

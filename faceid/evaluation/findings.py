@@ -10,14 +10,17 @@ from dataclasses import dataclass
 
 from faceid.evaluation.statistics.caveats import Caveat
 from faceid.evaluation.statistics.intervals import Interval, Ratio
+from faceid.networks.calibration import AlikeBy
 
 
 @dataclass(frozen=True, slots=True)
 class Data:
     """The evaluated data: their source, and how much of them could be used.
 
-    `lost` counts photos by reason code (no_face, unreadable, ...), `duplicates` pairs of identities that hold the same
-    file. `sha256` is that of the list of files and names: equal hashes mean the same data.
+    `lost` counts photos without a template (failures to acquire) by reason code (no_face, unreadable, ...), and `fta`
+    is their share, 0..1; `mated_lost` and `non_mated_lost` count the comparisons that are missing with them.
+    `duplicates` are pairs of identities that hold the same file. `sha256` is that of the list of files and names: equal
+    hashes mean the same data.
     """
 
     source: str
@@ -30,6 +33,9 @@ class Data:
     non_mated: int
     duplicates: tuple[tuple[str, str], ...]
     sha256: str
+    fta: float = 0.0
+    mated_lost: int = 0
+    non_mated_lost: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +104,8 @@ class CohortRow:
 class Differential:
     """Worst to best group (ISO/IEC 19795-10): the ratio of FMR, and of FNMR; None if the best has no errors.
 
-    The intervals are for the two groups observed as worst and best: among many groups with one true rate some pair is
-    far apart by chance.
+    A worst group is "" if the rates of all groups are equal within their intervals. The intervals of the ratios are for
+    the two groups observed as worst and best: among many groups with one true rate some pair is far apart by chance.
     """
 
     attribute: str
@@ -107,6 +113,17 @@ class Differential:
     fmr_worst: str
     fnmr_ratio: Ratio | None
     fnmr_worst: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """The FMR among people who are alike, at the proposed threshold; `chosen_by` and `population` as in AlikeCurve."""
+
+    chosen_by: AlikeBy
+    population: str
+    people: int
+    non_mated: int
+    fmr: Interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +140,7 @@ class NotablePair:
 class Health:
     """A finding about identities or templates that an operator should check, with advice.
 
-    `kind`: outlier_template, look_alike, single_template, low_quality, stale.
+    `kind`: outlier_template, look_alike, similar_people, single_template, low_quality, stale, unconfirmed.
     """
 
     kind: str
@@ -135,12 +152,18 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class FoldAccuracy:
-    """LFW's protocol: accuracy (0..1) and threshold of each fold, mean accuracy and its standard error over folds."""
+    """LFW's protocol: accuracy (0..1) and threshold of each fold, mean accuracy and its standard error over folds.
+
+    The accuracy is over `pairs` listed pairs; the `lost` ones among them, a photo of which has no template, count as
+    errors.
+    """
 
     accuracy: tuple[float, ...]
     threshold: tuple[float, ...]
     mean: float
     standard_error: float
+    pairs: int = 0
+    lost: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +228,7 @@ class Findings:
     by_threshold: tuple[GalleryPoint, ...] = ()
     cohorts: tuple[CohortRow, ...] = ()
     differentials: tuple[Differential, ...] = ()
+    alike: Alike | None = None
     nearest: tuple[NotablePair, ...] = ()
     farthest: tuple[NotablePair, ...] = ()
     health: tuple[Health, ...] = ()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from itertools import repeat
 from pathlib import Path
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from enrollment_db.files import open_atomically
-from enrollment_db.records import Part
+from enrollment_db.records import Part, TemplateState
 from faceid.errors import GalleryError, InputError
 from faceid.gallery.gallery import Gallery
 from faceid.gallery.npz import bad_archive, opened, read_rows, shape_and_type, unit_rows, write_rows
@@ -30,6 +30,9 @@ from faceid.types import ModelKey
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with the number of finished templates and the number of all."""
 
+Judge: TypeAlias = Callable[[Part], Sequence[TemplateState | None]]
+"""Gives the state of each template of a part; None for one that is not to be stored."""
+
 ROWS = 16_384
 """The number of templates in memory at a time."""
 
@@ -37,11 +40,16 @@ _REMEDY = "form_of_archive"
 
 
 def import_templates(
-    gallery: Gallery, model: ModelKey, path: Path, progress: Progress | None = None
+    gallery: Gallery,
+    model: ModelKey,
+    path: Path,
+    progress: Progress | None = None,
+    judge: Judge | None = None,
 ) -> TransferResult:
-    """Store the templates of an archive, all of them or none; skips those that are stored already.
+    """Store the templates of an archive in one transaction; skips those that are stored already.
 
-    Rows with an empty name are left out.
+    Rows with an empty name are left out. `judge` is asked about all parts of at most ROWS templates before the first is
+    stored; without it all templates are confirmed.
 
     Vectors are brought to unit length. Raises InputError for a file that is not such an archive, GalleryError
     for templates of another model.
@@ -52,9 +60,9 @@ def import_templates(
         people: set[str] = set()
         nameless = 0
 
-        def parts() -> Iterator[Part]:
+        def named_parts(progress: Progress | None) -> Iterator[Part]:
             nonlocal nameless
-            done = 0
+            nameless = done = 0
             for vectors, names, sources, digests in zip(
                 _rows(archive, "embeddings"),
                 _rows(archive, "names"),
@@ -72,7 +80,6 @@ def import_templates(
                 # These templates have no name.
                 named = np.flatnonzero(names != "")
                 whose = names[named].tolist()
-                people.update(whose)
                 nameless += len(units) - len(named)
                 yield Part(
                     whose,
@@ -84,16 +91,41 @@ def import_templates(
                 if progress is not None:
                     progress(done, total)
 
+        judged = None if judge is None else [judge(part) for part in named_parts(None)]
+
+        def parts() -> Iterator[Part]:
+            for number, part in enumerate(named_parts(progress)):
+                accepted = part if judged is None else _accepted(part, judged[number])
+                people.update(accepted.names)
+                yield accepted
+
         added = gallery.add_many(parts(), model)
-    skipped = total - nameless - added
-    return TransferResult("imported", str(path), len(people), added, skipped, model.name, nameless)
+    given = [state for states in judged or () for state in states]
+    refused, unconfirmed = given.count(None), given.count("unconfirmed")
+    skipped = total - nameless - added - refused
+    return TransferResult(
+        "imported", str(path), len(people), added, skipped, model.name, nameless, unconfirmed
+    )
+
+
+def _accepted(part: Part, states: Sequence[TemplateState | None]) -> Part:
+    """The part without the templates that have no state."""
+    places = [place for place, state in enumerate(states) if state is not None]
+    return Part(
+        [part.names[place] for place in places],
+        part.vectors[places],
+        [part.digests[place] for place in places],
+        [part.sources[place] for place in places],
+        [state for state in states if state is not None],
+    )
 
 
 def export_templates(gallery: Gallery, path: Path, progress: Progress | None = None) -> TransferResult:
-    """Write all templates to `path`; a file there is replaced only after everything is written.
+    """Write the confirmed templates to `path`; a file there is replaced only after everything is written.
 
-    The archive holds the gallery as of one moment. Raises GalleryError for an empty gallery, or if the file cannot be
-    written.
+    An archive has no states, and an import would confirm what is not confirmed. So unconfirmed templates are left out,
+    and counted in the result. The archive holds the gallery as of one moment. Raises GalleryError for a gallery without
+    confirmed templates, or if the file cannot be written.
     """
     try:
         with open_atomically(path) as file:
@@ -105,7 +137,8 @@ def export_templates(gallery: Gallery, path: Path, progress: Progress | None = N
             remedy="choose_another_place",
             path=str(path),
         ) from error
-    return TransferResult("exported", str(path), identities, templates, 0, model.name)
+    left_out = sum(gallery.unconfirmed_counts().values())
+    return TransferResult("exported", str(path), identities, templates, 0, model.name, unconfirmed=left_out)
 
 
 def _write(
@@ -118,7 +151,8 @@ def _write(
     with archive, closing(gallery.all_templates(ROWS)) as parts:
         first = next(parts, None)
         if first is None:
-            raise GalleryError("nothing is enrolled, so there is nothing to export", code="empty")
+            what = "no template is confirmed" if gallery.unconfirmed_counts() else "nothing is enrolled"
+            raise GalleryError(f"{what}, so there is nothing to export", code="empty")
         # Not `gallery.model`, read at another moment: the gallery may have moved to another model.
         model = first.model
 

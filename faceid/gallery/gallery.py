@@ -14,6 +14,7 @@ from enrollment_db.errors import UnknownIdentity
 from enrollment_db.records import NewTemplate
 from faceid.decision.scores import identity_similarity
 from faceid.errors import GalleryError, Refused
+from faceid.gallery.sample import sample_of_people
 from faceid.results import IdentityInfo, RemoveResult, RenameResult, TemplateInfo
 from faceid.types import Candidate, Embedding, Face, ModelKey, Quality
 
@@ -85,11 +86,19 @@ class Gallery:
 
     def identity_count(self) -> int:
         """The number of identities that a search can find. Takes one short query at any size of the gallery."""
+        return self.size().identities
+
+    def size(self) -> GallerySize:
+        """The number of identities that a search can find, and the place in the change log. One short query."""
         size = self._templates.gallery_size(self._gallery_size)
         # Uncommitted changes of this thread may still be undone.
         if not getattr(self._own, "transactions", 0):
             self._gallery_size = size
-        return size.identities
+        return size
+
+    def sample_of_people(self, model: ModelKey, most: int) -> NDArray[np.float32]:
+        """One row for each of at most `most` people, (n, d); see `faceid.gallery.sample.sample_of_people`."""
+        return sample_of_people(self._templates, self.size(), model, most)
 
     def template_count(self, name: str | None = None) -> int:
         """The number of templates that a search can find, of all identities or of one; 0 for an unknown name."""
@@ -129,9 +138,11 @@ class Gallery:
             for found in self._templates.of(name)
         ]
 
-    def holders_of(self, sha256: str, model: ModelKey) -> dict[str, int]:
-        """The ids of templates of the photo with this hash, in both states, by name."""
-        return self._templates.holders_of(sha256, model)
+    def holders_of(
+        self, sha256: str, model: ModelKey, *, state: TemplateState | None = None
+    ) -> dict[str, int]:
+        """The ids of templates of the photo with this hash, by name; `state` None: in both states."""
+        return self._templates.holders_of(sha256, model, state=state)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -198,6 +209,10 @@ class Gallery:
             return None
         return self._templates.unconfirmed([identity.id], model).get(identity.id)
 
+    def unconfirmed_counts(self) -> dict[str, int]:
+        """The number of unconfirmed templates of each identity that has some, by name."""
+        return self._templates.unconfirmed_counts()
+
     def confirm(self, template_ids: Sequence[int]) -> list[int]:
         """Confirm templates: from then on searches find them. Returns the ids of those that were not confirmed before.
 
@@ -262,12 +277,16 @@ class Gallery:
         """The similarity of a probe to the identity `name`.
 
         Raises GalleryError (`model_mismatch`) for a probe of another model, Refused for an unknown name or an
-        identity that has no template of the gallery's model.
+        identity that has no confirmed template of the gallery's model.
         """
         self._admit([probe])
         identity = self._templates.identity(name)
         templates = self._templates.vectors_of([identity.id], probe.model).get(identity.id)
         self.guard(probe.model)
+        if templates is None and identity.unconfirmed:
+            raise Refused(
+                f"no template of {identity.name} is confirmed", code="no_template", remedy="unconfirmed"
+            )
         if templates is None:
             raise Refused(
                 f"{identity.name} has no template of {probe.model.name}",

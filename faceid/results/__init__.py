@@ -5,7 +5,9 @@ from __future__ import annotations
 from faceid.results.decisions import CompareResult, FaceResult, IdentifyResult, Point, VerifyResult
 from faceid.results.enrolment import AlreadyEnrolled, EnrollResult, EnrollSummary
 from faceid.results.gallery import (
+    ConfirmResult,
     IdentityInfo,
+    ImportRefusal,
     ReembedFailure,
     ReembedResult,
     RemoveResult,
@@ -14,24 +16,42 @@ from faceid.results.gallery import (
     TransferResult,
 )
 from faceid.results.index import IndexDifference, IndexResult, IndexStatus, IndexVerification, SnapshotInfo
-from faceid.results.networks import CheckResult, ModelInfo, TrainResult
-from faceid.results.policies import AlikeReport, PolicyReport, PolicyRow, PolicyState, PolicyTransfer
+from faceid.results.networks import (
+    CalibrationResult,
+    CheckResult,
+    MeasuredThreshold,
+    ModelInfo,
+    TrainResult,
+)
+from faceid.results.policies import (
+    AlikeReport,
+    GalleryRates,
+    PolicyReport,
+    PolicyRow,
+    PolicyState,
+    PolicyTransfer,
+)
 from faceid.results.problem import Problem, Reason, ReembedReason
 
 __all__ = [
     "AlikeReport",
     "AlreadyEnrolled",
+    "CalibrationResult",
     "CheckResult",
     "CompareResult",
+    "ConfirmResult",
     "EnrollResult",
     "EnrollSummary",
     "FaceResult",
+    "GalleryRates",
     "IdentifyResult",
     "IdentityInfo",
+    "ImportRefusal",
     "IndexDifference",
     "IndexResult",
     "IndexStatus",
     "IndexVerification",
+    "MeasuredThreshold",
     "ModelInfo",
     "Point",
     "PolicyReport",

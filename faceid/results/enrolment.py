@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from faceid.results.problem import Problem, Reason
@@ -13,12 +13,13 @@ from faceid.types import Box
 class EnrollResult:
     """The result for one photo. `reason` and `problem` are set if it was rejected.
 
-    `quality` is 0..1 and `quality_factors` are its parts; both are None if no face was assessed. `faces` counts the
-    detected faces, None if no detector ran.
+    An `unconfirmed` photo has a template that no search finds; its `problem` says why. `quality` is 0..1 and
+    `quality_factors` are its parts; both are None if no face was assessed. `faces` counts the detected faces, None if
+    no detector ran.
     """
 
     path: str
-    status: Literal["enrolled", "duplicate", "rejected"]
+    status: Literal["enrolled", "duplicate", "rejected", "unconfirmed"]
     reason: Reason | None = None
     template_id: int | None = None
     box: Box | None = None
@@ -56,8 +57,13 @@ class AlreadyEnrolled:
 class EnrollSummary:
     """Totals of one enrolment: photos by outcome, and the identity's templates afterwards.
 
-    `skipped` counts duplicates, and photos that add nothing to the kept templates; `failed` counts rejected photos.
+    `skipped` counts duplicates, and photos that add nothing to the kept templates; `failed` counts rejected photos,
+    `unconfirmed` those whose template no search finds yet. `templates` counts those that searches find.
     `name` is None if several identities were enrolled.
+
+    `people_enrolled` counts the people of these photos who have a template now, new or from before.
+    `people_without_template` names the others, and `reasons_without_template` counts them by the reason of most of
+    their photos. `loose_photos` counts the photos beside the people's folders, in no person's; None without folders.
     """
 
     name: str | None
@@ -66,3 +72,8 @@ class EnrollSummary:
     failed: int
     templates: int
     already_enrolled: tuple[AlreadyEnrolled, ...] = ()
+    unconfirmed: int = 0
+    people_enrolled: int = 0
+    people_without_template: tuple[str, ...] = ()
+    reasons_without_template: dict[str, int] = field(default_factory=dict)
+    loose_photos: int | None = None

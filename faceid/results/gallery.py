@@ -46,6 +46,19 @@ class RemoveResult:
 
 
 @dataclass(frozen=True, slots=True)
+class ConfirmResult:
+    """The result of a confirmation: searches find the templates of `template_ids` from now on.
+
+    `unchanged` if no template was unconfirmed. `templates` counts those of the person that searches find.
+    """
+
+    status: Literal["confirmed", "unchanged"]
+    name: str
+    template_ids: tuple[int, ...]
+    templates: int
+
+
+@dataclass(frozen=True, slots=True)
 class RenameResult:
     """An identity's new name."""
 
@@ -56,8 +69,20 @@ class RenameResult:
 
 
 @dataclass(frozen=True, slots=True)
+class ImportRefusal:
+    """A template of an archive that the guards of enrolment refuse. `source` is its photo, None if it is unknown."""
+
+    name: str
+    source: str | None
+    problem: Problem
+
+
+@dataclass(frozen=True, slots=True)
 class TransferResult:
-    """Templates imported from or written to an .npz file; `skipped` were stored already, `nameless` have no name."""
+    """Templates imported from or written to an .npz file; `skipped` were stored already, `nameless` have no name.
+
+    An export leaves out the `unconfirmed` ones. An import keeps them unconfirmed, and does not store `refused` ones.
+    """
 
     status: Literal["imported", "exported"]
     path: str
@@ -66,6 +91,8 @@ class TransferResult:
     skipped: int
     model: str
     nameless: int = 0
+    unconfirmed: int = 0
+    refused: tuple[ImportRefusal, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

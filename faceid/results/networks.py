@@ -44,8 +44,52 @@ class TrainResult:
 
 
 @dataclass(frozen=True, slots=True)
+class MeasuredThreshold:
+    """At the threshold `distance`, `fmr` (0..1) of the non-mated comparisons match; `low`..`high` is its 95 % interval.
+
+    `fnmr` (0..1) of the mated comparisons do not match.
+    """
+
+    fmr: float
+    low: float
+    high: float
+    distance: float
+    fnmr: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationResult:
+    """The calibration of the network `name` on the user's photos, stored in the file `path`.
+
+    Of `photos`, `lost` counts those without a template by reason; `templates` of `identities` people were compared.
+    `thresholds` begin with the strictest, and `least_fmr` is the rate of that one. `replaced` says that the network had
+    a calibration before.
+    """
+
+    name: str
+    status: Literal["calibrated"]
+    path: str
+    replaced: bool
+    identities: int
+    photos: int
+    templates: int
+    lost: Mapping[str, int]
+    mated: int
+    non_mated: int
+    least_fmr: float
+    ambiguity_margin: float
+    thresholds: tuple[MeasuredThreshold, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """A network that has a card. A liveness network makes no templates: its `dim` and `metric` are None."""
+    """A network that has a card. A liveness network makes no templates: its `dim` and `metric` are None.
+
+    New galleries use the network with `default`. The one with `recommended` is the best that faceid may give to all
+    users.
+    `terms` is "research" if the publisher allows non-commercial research only. `calibration` says who measured the
+    thresholds: the author of the card, or the user with `faceid models calibrate`; None for a network without.
+    """
 
     name: str
     dim: int | None
@@ -57,6 +101,9 @@ class ModelInfo:
     sha256: str | None
     default: bool
     kind: Literal["recognition", "liveness"]
+    recommended: bool
+    terms: Literal["research"] | None
+    calibration: Literal["card", "models calibrate"] | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,25 @@ from faceid.results.problem import Problem
 
 
 @dataclass(frozen=True, slots=True)
+class GalleryRates:
+    """What the comparisons between different people of a gallery say about the rates of the model's card.
+
+    Of `comparisons` between `people`, the share `observed` is within the distance at which the card's FMR is `stated`;
+    `low` is its lower bound over people. `set_aside` comparisons do not count: they are so near that they may be of one
+    person under two names. With `raises`, the gallery has more false matches than the card says, and its rates replace
+    the card's.
+    """
+
+    people: int
+    comparisons: int
+    set_aside: int
+    stated: float
+    observed: float
+    low: float
+    raises: bool
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyState:
     """A threshold with its target, its origin, and its error rates in the present gallery.
 
@@ -17,7 +36,9 @@ class PolicyState:
     searched, None for a comparison with one. `fmr`, and `fpir` for a search, are the rates of the threshold;
     `miss_rate` is how often a photo of a person with one template is missed. `population` names the people for whom
     these rates hold. `fmr_alike` is the FMR among people who are alike, None where it was not measured. All are None
-    without a calibration. `held` is false if the calibration does not reach low enough rates to keep the target.
+    without a calibration. `held` is false if the calibration does not reach low enough rates to keep the target. Where
+    the people of the gallery raise the rates of the model's card, `card_threshold` is the threshold by the card, and
+    `raised_by` says how many times the card's FMR the `fmr` is; else both are None.
     """
 
     source: Literal["asked", "gallery", "default"]
@@ -32,6 +53,8 @@ class PolicyState:
     miss_rate: float | None
     population: str | None
     held: bool
+    card_threshold: float | None
+    raised_by: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +82,13 @@ class PolicyReport:
     """The policy that decides for a command at present, and its calibration.
 
     `fmr_low`..`fmr_high` is the 95 % interval of `policy.fmr`. `data`, with the numbers of `mated` and `non_mated`
-    comparisons, was measured on the day `measured_at` with `software`; all are None without a calibration. `alike`
-    describes the measurement of `policy.fmr_alike`, None without one. `since` is when the stored policy became active,
-    None without one. Without a threshold, `policy` is None and `problem` gives the reason: there is no calibration, or
-    it does not reach the rate of the default.
+    comparisons, was measured on the day `measured_at` with `software`; all are None without a calibration.
+    `calibration` says who measured it: the owner of the gallery, on their data (`gallery`); a user of this network with
+    `faceid models calibrate`; or the author of the network's card. `alike` describes the measurement of
+    `policy.fmr_alike`, None without one. `since` is when the stored policy became active, None without one. Without a
+    threshold, `policy` is None and `problem` gives the reason: there is no calibration, or it does not reach the rate
+    of the default. `gallery` is the check of the card's rates on the people of the gallery: None for a calibration of
+    the owner's, and for too few people.
     """
 
     decides: Literal["verify", "identify"]
@@ -77,7 +103,9 @@ class PolicyReport:
     alike: AlikeReport | None
     since: str | None
     model: str
+    calibration: Literal["gallery", "models calibrate", "card"] | None
     problem: Problem | None = None
+    gallery: GalleryRates | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,14 @@ from typing import Literal, TypeAlias
 from faceid.errors import FaceIDError
 
 Reason: TypeAlias = Literal[
-    "unreadable", "no_face", "multiple_faces", "face_too_small", "low_quality", "identity_conflict"
+    "unreadable",
+    "no_face",
+    "multiple_faces",
+    "face_too_small",
+    "low_quality",
+    "identity_conflict",
+    "morph_suspected",
+    "atypical",
 ]
 ReembedReason: TypeAlias = Literal["source_gone", "source_changed", "unreadable", "no_face", "multiple_faces"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
-from faceid.errors import UnreadableImage, UsageError
+from faceid.errors import LOOSE_PHOTO, UnreadableImage, UsageError
 from faceid.imaging import Limits
 from faceid.imaging.refusal import refuse
 from faceid.sources.entry import Entry, is_directory, is_picture
@@ -62,7 +62,8 @@ def people_in_zip(path: str, limits: Limits) -> Photos:
         photos = [_photo_below(root, path, entry) for entry in zip_pictures(path, limits)]
         yield from sorted(photos, key=lambda photo: places.setdefault(photo.name, len(places)))
 
-    return Photos(partial(_with_end, path, None, stream), len(inside) or 1)
+    # The stream refuses loose photos one by one.
+    return Photos(partial(_with_end, path, None, stream), len(inside) or 1, loose=())
 
 
 def people_in_tars(paths: Sequence[str], limits: Limits) -> Photos:
@@ -90,7 +91,7 @@ def people_in_tars(paths: Sequence[str], limits: Limits) -> Photos:
         for path in paths:
             yield from _with_end(path, None, partial(stream, path))
 
-    return Photos(streams, None)
+    return Photos(streams, None, loose=None if has_samples else ())
 
 
 def _no_folders(path: str) -> UsageError:
@@ -101,7 +102,9 @@ def _photo_below(root: tuple[str, ...], path: str, entry: Entry) -> Photo:
     source = f"{path}/{entry.inner}"
     if len(entry.folders) > len(root):
         return Photo(source, entry.folders[len(root)], entry.load)
-    return refused(refuse(source, "it lies in no person's folder", remedy="folder_per_person"), None)
+    return refused(
+        refuse(source, "it lies in no person's folder", code=LOOSE_PHOTO, remedy="folder_per_person"), None
+    )
 
 
 def _inside(path: str, limits: Limits) -> list[str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from faceid.errors import InputError, UsageError
 from faceid.imaging import DEFAULT_LIMITS, Limits, walk
 from faceid.sources.archives import is_tar, is_zip, people_in_tars, people_in_zip
-from faceid.sources.entry import is_directory, is_file
+from faceid.sources.entry import is_directory, is_file, is_picture
 from faceid.sources.paths import of_files
 from faceid.sources.photo import Photos, chained
 from faceid.sources.shards import expand_braces
@@ -46,7 +47,9 @@ def _in_folder(root: str, limits: Limits) -> Photos:
         return people_in_tars(archives, limits)
     if not folders:
         raise UsageError(f"{root} has no sub-folders", remedy="directory_without_folders", path=root)
-    return chained(of_files(folder.name, walk([str(folder)]), limits) for folder in folders)
+    loose = tuple(str(entry) for entry in visible if is_picture(entry.name) and entry not in folders)
+    photos = chained(of_files(folder.name, walk([str(folder)]), limits) for folder in folders)
+    return replace(photos, loose=loose)
 
 
 def _existing(path: str) -> str:

@@ -32,13 +32,15 @@ class Photos:
     """A stream of photos, each found when it is needed.
 
     Unreadable input becomes a Photo whose `load` raises, and the stream continues. `total` is the number of photos,
-    None if only reading everything would tell. `attributes` are a table's values about identities, by name. Iterating
+    None if only reading everything would tell. `attributes` are a table's values about identities, by name. `loose` are
+    the paths of pictures beside the people's folders, which are not in the stream; None without such folders. Iterating
     again starts from the first photo, except for standard input.
     """
 
     stream: Callable[[], Iterator[Photo]]
     total: int | None
     attributes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    loose: tuple[str, ...] | None = None
 
     def __iter__(self) -> Iterator[Photo]:
         return self.stream()

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from faceid.enrolment.rules import MultiFace, in_question
 from faceid.networks.files import write_whole
 from faceid.recognition.pipeline import Analysis, Pipeline
+from faceid.recognition.subject import SubjectRule, subjects
 from faceid.sources import Photo, Photos
 from faceid.types import Crop, ModelKey
 
@@ -122,12 +122,13 @@ def portraits(
     photos: Photos,
     pipeline: Pipeline,
     cache: CropCache,
-    multi_face: MultiFace,
+    subject: SubjectRule,
     progress: Callable[[int, int | None], None],
 ) -> Portraits:
     """The crop of every photo that shows its person; photos in `cache` are not decoded again.
 
-    `pipeline` has NoNetwork for its network. Of a photo with several faces no face is used, or the `largest`.
+    `pipeline` has NoNetwork for its network. `subject` chooses among the faces of a photo; of one without a
+    clear subject no face is used.
     """
     seen: list[tuple[str, str]] = []
     lost: Counter[str] = Counter()
@@ -135,7 +136,7 @@ def portraits(
     analyses = pipeline.analyse(
         photos,
         wanted=lambda photo, sha256: sha256 not in cache,
-        pick=partial(in_question, multi_face=multi_face),
+        pick=partial(subjects, rule=subject),
     )
     for done, analysis in enumerate(analyses, start=1):
         name, digest = analysis.origin.name, analysis.sha256

@@ -8,7 +8,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from faceid.enrolment.rules import MultiFace
 from faceid.errors import InputError, ModelError, UsageError
 from faceid.evaluation.data.photos import digest_of
 from faceid.networks.training.events import TrainingObserver
@@ -19,6 +18,7 @@ from faceid.networks.weights import verified
 from faceid.ports.networks import Detector
 from faceid.recognition.align import ALIGNERS, crop_size
 from faceid.recognition.pipeline import Pipeline
+from faceid.recognition.subject import SubjectRule
 from faceid.results import TrainResult
 from faceid.runtime.devices import usable_cores
 from faceid.runtime.ordered_map import Crew
@@ -53,7 +53,7 @@ class Order:
     settings: TrainSettings
     crops: Path
     models_dir: Path
-    multi_face: MultiFace = "reject"
+    subject: SubjectRule = "largest"
     min_face: float | None = None
     device: str = "cpu"
     processes: int = 1
@@ -177,9 +177,9 @@ def _look(
 ) -> Portraits:
     smallest = "" if order.min_face is None else f"-{order.min_face:g}px"
     try:
-        cache = CropCache(order.crops / f"{aligner}-{order.multi_face}{smallest}")
+        cache = CropCache(order.crops / f"{aligner}-subject-{order.subject}{smallest}")
         pipeline = Pipeline(detector, NoNetwork(aligner, crop_size(aligner)), crew)
-        found = portraits(of_folders(order.root), pipeline, cache, order.multi_face, progress)
+        found = portraits(of_folders(order.root), pipeline, cache, order.subject, progress)
     except OSError as error:
         raise unwritable(order.crops, error) from error
     if not found.names:

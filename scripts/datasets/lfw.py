@@ -88,7 +88,7 @@ def lfw_photos(data: Path, cache: Path) -> Photos:
 def folder_photos(root: Path, cache: Path) -> Photos:
     """All photos of a folder per identity."""
     return _photos(
-        sorted(path for path in root.glob("*/*") if path.suffix.lower() in (".jpg", ".png")), cache
+        sorted(path for path in root.glob("*/*") if path.suffix.lower() in (".jpg", ".png", ".pgm")), cache
     )
 
 

@@ -25,13 +25,12 @@ SWAPPED = 0.05
 
 @dataclass(frozen=True, eq=False)
 class Person:
-    """Of each photo the faces (k, d), which of them is the person's, and how large they are in pixels."""
+    """Of each photo the faces (k, d), and which of them is the person's."""
 
     name: str
     paths: tuple[Path, ...]
     photos: tuple[Array, ...]
     own: tuple[int, ...]
-    sizes: tuple[tuple[float, ...], ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,14 +55,12 @@ def people(faces: photo_faces.Faces) -> list[Person]:
     for photo, name in enumerate(faces.names):
         if faces.central(photo) >= 0:
             folders[name].append(photo)
-    sides = np.minimum(faces.boxes[:, 2] - faces.boxes[:, 0], faces.boxes[:, 3] - faces.boxes[:, 1])
     return [
         Person(
             name,
             tuple(faces.paths[photo] for photo in own),
             tuple(faces.vectors[faces.of(photo)] for photo in own),
             tuple(faces.central(photo) - faces.of(photo).start for photo in own),
-            tuple(tuple(map(float, sides[faces.of(photo)])) for photo in own),
         )
         for name, own in sorted(folders.items())
     ]
@@ -118,7 +115,7 @@ def enrol(folders: Sequence[Folder], network: Network) -> tuple[list[NDArray[np.
             results = system.enroll(
                 f"person {folder.person}",
                 [str(person.paths[photo]) for person, photo in folder.photos],
-                EnrolmentRules(multi_face="all"),
+                EnrolmentRules(subject="all"),
             )
             verdicts.append(np.array([result.status == "rejected" for result in results]))
             for result, wrong in zip(results, folder.wrong, strict=True):

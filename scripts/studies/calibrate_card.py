@@ -1,15 +1,17 @@
 """Measure a network's default calibration on LFW View 1 and write it into its model card.
 
-    python -m scripts.studies.calibrate_card dlib-resnet [--data DIR] [--dry-run]
+    python -m scripts.studies.calibrate_card dlib-resnet [--data DIR] [--only-alike] [--dry-run]
 
 All pairs of the photos of View 1 give three things: the distance at FMR 1e-6 ... 1, each with its count of false
 matches, the 95 % interval of the rate and the FNMR; the likelihood ratio of a distance; and the margin below which two
-identities are ambiguous.
+identities are ambiguous. The FMR among people who are alike comes from the folder `demographics`: all pairs of people
+of one sex and ethnic group. `--only-alike` measures that alone, and keeps the card's other figures.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,22 +20,43 @@ from faceid.evaluation.statistics.margin import AMBIGUOUS_FMR, gaps
 from faceid.evaluation.statistics.measured import measure
 from faceid.evaluation.statistics.metrics import threshold_at_fmr
 from faceid.evaluation.statistics.scores import distances
-from faceid.networks.registry import Calibration, card_path, write_calibration
+from faceid.networks.registry import Calibration, card, card_path, write_calibration
 from faceid.types import Metric
 from scripts import command
-from scripts.datasets import lfw
+from scripts.datasets import demographics, lfw
+
+PROGRAM = "scripts/studies/calibrate_card.py"
+POPULATION = "public figures in press photos (LFW)"
 
 
 def main() -> None:
     parser = command.parser(__doc__, data=True, cache=True)
     parser.add_argument("model")
+    parser.add_argument(
+        "--only-alike",
+        action="store_true",
+        help="keep the card's calibration, and replace its curve among alike",
+    )
     parser.add_argument("--dry-run", action="store_true", help="print, write nothing")
     parser.add_argument(
         "--closest", type=int, default=0, metavar="N", help="also list the N closest non-mated pairs"
     )
     arguments = parser.parse_args()
 
-    photos = lfw.lfw_photos(lfw.data_directory(arguments.data), arguments.cache)
+    data = lfw.data_directory(arguments.data)
+    alike = demographics.curve(demographics.cohorts(data, arguments.model, arguments.cache), program=PROGRAM)
+    for point in alike.points:
+        print(
+            f"FMR among alike {point.fmr:8.1e} ({point.low:.1e} .. {point.high:.1e})  distance {point.distance:.4f}"
+            f"  {point.count:>8,} false matches of {alike.non_mated:,}"
+        )
+    if arguments.only_alike:
+        present = card(arguments.model).calibration
+        if present is None:
+            parser.error(f"{arguments.model} has no calibration to add to")
+        write(arguments.model, replace(present, population=POPULATION, alike=alike), dry=arguments.dry_run)
+        return
+    photos = lfw.lfw_photos(data, arguments.cache)
     templates = lfw.labelled(lfw.templates(photos, arguments.model, arguments.cache))
     if arguments.closest:
         list_closest(templates, arguments.closest)
@@ -48,9 +71,14 @@ def main() -> None:
         print(f"distance {knot.distance:.4f}  likelihood ratio 10^{knot.log10_lr:.2f}")
     print(f"mated {calibration.mated:,}, non-mated {calibration.non_mated:,}")
     print(f"ambiguity margin {calibration.ambiguity_margin:.4f}")
-    if not arguments.dry_run:
-        write_calibration(card_path(arguments.model), calibration)
-        print(f"written to {card_path(arguments.model)}")
+    write(arguments.model, replace(calibration, alike=alike), dry=arguments.dry_run)
+
+
+def write(model: str, calibration: Calibration, *, dry: bool) -> None:
+    """Write the calibration into the card of `model`, unless `dry`."""
+    if not dry:
+        write_calibration(card_path(model), calibration)
+        print(f"written to {card_path(model)}")
 
 
 def calibrate(vectors: NDArray[np.float32], identity: NDArray[np.int64], metric: Metric) -> Calibration:
@@ -67,7 +95,8 @@ def calibrate(vectors: NDArray[np.float32], identity: NDArray[np.int64], metric:
             " all pairs, labels corrected; intervals take comparisons as independent"
         ),
         ambiguity_margin=round(ambiguity_margin(vectors, identity, metric, threshold), 4),
-        program="scripts/studies/calibrate_card.py",
+        program=PROGRAM,
+        population=POPULATION,
     )
 
 

@@ -25,7 +25,7 @@ from rich.table import Table
 from faceid.decision.decide import Target, policy_for
 from faceid.decision.scores import distance_from_similarity
 from faceid.enrolment.checks.conflict import enrolled_as
-from faceid.enrolment.checks.group import Bounds, examine, largest_face
+from faceid.enrolment.checks.group import Bounds, examine
 from faceid.enrolment.checks.rival_identities import CONFLICT_FPIR
 from faceid.evaluation.statistics.bootstrap import share_interval
 from faceid.evaluation.statistics.intervals import clopper_pearson
@@ -75,7 +75,6 @@ def main() -> None:
 def tune(collections: dict[str, list[Person]], network: Network, seeds: int) -> None:
     """Bounds compared on the people who are for choosing."""
     table = Table("network", "collection", "near", "scene", "swaps caught", "honest refused")
-    sizes = Table("collection", "main face larger by", "right", "wrong", "refused")
     for label, collection in collections.items():
         crowd = half(collection, second=False)
         drawn = [poison(crowd, np.random.default_rng(seed)) for seed in range(seeds)]
@@ -92,17 +91,7 @@ def tune(collections: dict[str, list[Person]], network: Network, seeds: int) -> 
                 f"{caught / planted:.1%} of {planted}",
                 f"{lost / honest:.2%} of {honest}",
             )
-        for factor in (1.0, 1.1, 1.25, 1.5, 2.0, 3.0):
-            outcome = Counter(
-                outcome_of(largest_face(sizes_, factor), own)
-                for person in crowd
-                for sizes_, own in zip(person.sizes, person.own, strict=True)
-                if len(sizes_) > 1
-            )
-            if outcome:
-                sizes.add_row(label, f"{factor:g}", *(str(outcome[kind]) for kind in OUTCOMES))
     Console(width=120).print(table)
-    Console(width=120).print(sizes)
 
 
 def show(results: Sequence[dict[str, Any]]) -> None:
@@ -204,9 +193,8 @@ def several_faces(crowd: Sequence[Person], network: Network) -> dict[str, dict[s
         company = "with other photos" if len(person.photos) > 1 else "the only photo"
         none_enrolled = person.photos[0][:0]
         verdicts = examine(person.photos, none_enrolled, network.calibration, network.metric)
-        for verdict, own, sizes in zip(verdicts, person.own, person.sizes, strict=True):
-            if len(sizes) > 1:
-                outcomes[f"largest, {company}"][outcome_of(largest_face(sizes), own)] += 1
+        for verdict, own, photo in zip(verdicts, person.own, person.photos, strict=True):
+            if len(photo) > 1:
                 outcomes[f"all, {company}"][outcome_of(verdict.face, own)] += 1
                 outcomes[f"all, {company}, why"][verdict.refusal or "taken"] += 1
     return {label: dict(outcome) for label, outcome in sorted(outcomes.items())}

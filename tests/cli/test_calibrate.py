@@ -170,6 +170,52 @@ def test_a_policy_is_put_in_force(faceid: Faceid, people: Path, scores: Path, db
     assert found["threshold"] == pytest.approx(threshold, rel=1e-6)
 
 
+def test_both_rates_of_a_gallery_are_its_own_after_a_calibration(
+    faceid: Faceid, people: Path, tmp_path: Path
+) -> None:
+    faceid("enroll", "--each-folder", people)
+    card = faceid("--json", "policy", "show").objects[0]
+    assert card["alike"]["data"].startswith("computed")
+    found = faceid("--json", "calibrate", people, "--fmr", "0.05", "--put")
+    assert found.code == 0, found.err
+    alike = found.object["alike"]
+    # Three photos each of six people: half of the comparisons of each with five others, rounded up.
+    assert (alike["chosen_by"], alike["people"], alike["non_mated"]) == ("nearest half", 6, 81)
+    report = faceid("--json", "policy", "show").objects[0]
+    assert (report["alike"]["people"], report["alike"]["non_mated"]) == (6, 81)
+    assert str(people) in report["policy"]["population"]
+    assert report["policy"]["fmr_alike"] >= report["policy"]["fmr"]
+    assert "FMR among alike" in faceid("calibrate", people, "--fmr", "0.05").out
+    # A rate among alike is then read from the gallery's own curve.
+    ran = faceid("--json", "policy", "set", "--fmr-alike", "0.1")
+    assert (ran.code, ran.object["policy"]["kind"]) == (0, "fmr_alike"), ran.err
+    assert ran.object["alike"]["people"] == 6
+
+    table = tmp_path / "attributes.csv"
+    table.write_text("identity,sex,group\n" + "".join(f"{name},f,{name[0] < 'd'}\n" for name in PEOPLE))
+    by_attributes = faceid("--json", "calibrate", people, "--fmr", "0.05", "--attributes", table).object[
+        "alike"
+    ]
+    assert (by_attributes["chosen_by"], by_attributes["non_mated"]) == ("attributes", 54)
+    assert by_attributes["population"].startswith("people of one sex and group")
+
+
+def test_scores_have_no_rate_among_alike(faceid: Faceid, people: Path, scores: Path, tmp_path: Path) -> None:
+    faceid("enroll", "--each-folder", people)
+    ran = faceid("--json", "calibrate", scores, "--fmr", "0.01", "--put")
+    assert (ran.code, ran.object["alike"]) == (0, None), ran.err
+    assert faceid("--json", "policy", "show").objects[0]["policy"]["fmr_alike"] is None
+    refused = faceid("--json", "verify", "alice", next(people.rglob("*.png")), "--fmr-alike", "0.01")
+    assert (refused.code, refused.object["error"]["code"]) == (2, "no_alike_curve")
+    assert "faceid calibrate DATA --put" in refused.object["error"]["hint"]
+    table = tmp_path / "attributes.csv"
+    table.write_text("identity,sex\nalice,f\n")
+    assert faceid("calibrate", scores, "--fmr", "0.01", "--attributes", table).code == 2
+    table.write_text("identity,sex\nnobody,f\n")
+    ran = faceid("calibrate", people, "--fmr", "0.05", "--attributes", table)
+    assert (ran.code, "no person in the data has all attributes" in ran.err) == (3, True)
+
+
 def test_another_models_data_are_not_put_in_force(
     faceid: Faceid, people: Path, scores: Path, tmp_path: Path, db: Path
 ) -> None:
@@ -346,6 +392,47 @@ def test_verification_by_lfws_protocol(faceid: Faceid, people: Path) -> None:
     )
 
 
+def test_every_pair_of_lfws_protocol_counts(
+    faceid: Faceid, people: Path, photo: Photo, tmp_path: Path
+) -> None:
+    file = lfw_pairs(people)
+    whole = evaluated(faceid, "verification", file)
+    assert (whole["folds"]["pairs"], whole["folds"]["lost"], whole["data"]["fta"]) == (12, 0, 0.0)
+    # Of the first fold a mated and a non-mated pair lose a photo; of the second a photo shows three people.
+    for name in ("alice/alice_0002.jpg", "carol/carol_0003.jpg"):
+        photo(name=f"people/{name}")
+    photo(ALICE, PEOPLE["dave"], BOB, name="people/dave/dave_0002.jpg")
+    found = evaluated(faceid, "verification", file)
+    lost = len([line for line in file.read_text().splitlines() if line.endswith("carol\t3")])
+    assert lost == 2
+    assert (found["data"]["mated"], found["data"]["non_mated"]) == (5, 4)
+    assert (found["data"]["mated_lost"], found["data"]["non_mated_lost"]) == (1, 2)
+    assert found["data"]["lost"] == {"no_face": 2}
+    assert found["data"]["fta"] == pytest.approx(2 / found["data"]["photos"], abs=1e-6)
+    assert found["folds"]["accuracy"] == [0.5, 1.0]
+    assert (found["folds"]["pairs"], found["folds"]["lost"]) == (12, 3)
+    # ISO/IEC 19795-1: a mated pair without a template is a false reject, a non-mated one no false accept.
+    assert found["proposed"]["frr"] == pytest.approx(1 / 6)
+    assert found["proposed"]["far"] == 0.0
+    report = tmp_path / "report.html"
+    ran = faceid("evaluate", "verification", file, "--report", report)
+    assert "of 12 pairs, 3 of them lost and counted as errors" in ran.out
+    assert "which lose 1 mated and 2 non-mated comparisons" in ran.out
+    assert "over all 12 listed pairs. 3 of them could not" in report.read_text("utf-8")
+    strict = evaluated(faceid, "verification", file, "--subject", "largest")
+    assert strict["data"]["lost"] == {"no_face": 2, "multiple_faces": 1}
+    assert strict["folds"]["lost"] == 4
+    assert faceid("evaluate", "verification", file, "--subject", "all").code == 2
+    # Photos of other lists are not cut out around the labelled person.
+    other = people / "pairs.csv"
+    rows = [f"{name}/{name}_0001.jpg,{name}/{name}_0003.jpg,1" for name in list(PEOPLE)[3:]]
+    rows += ["dave/dave_0002.jpg,erin/erin_0001.jpg,0"]
+    rows += [f"dave/dave_0001.jpg,{name}/{name}_0001.jpg,0" for name in ("erin", "frank")]
+    other.write_text("\n".join(["file1,file2,same", *rows]))
+    found = evaluated(faceid, "verification", other, "--folds", "2")
+    assert (found["data"]["lost"], found["folds"]["lost"]) == ({"multiple_faces": 1}, 1)
+
+
 def test_every_protocol_has_its_page(faceid: Faceid, people: Path, tmp_path: Path) -> None:
     table = tmp_path / "attributes.csv"
     table.write_text("identity,shirt\n" + "".join(f"{name},{name[0] < 'd'}\n" for name in PEOPLE))
@@ -416,14 +503,16 @@ def test_cohorts(faceid: Faceid, people: Path, tmp_path: Path) -> None:
     table = tmp_path / "attributes.csv"
     table.write_text("identity,shirt\n" + "".join(f"{name},{name[0] < 'd'}\n" for name in PEOPLE))
     found = evaluated(faceid, "cohorts", people, "--attributes", table, "--threshold", "1.0")
-    assert [(row["group"], row["against"]) for row in found["cohorts"]] == [
-        ("False", None),
-        ("False", "True"),
-        ("True", None),
-    ]
-    assert [row["non_mated"] for row in found["cohorts"]] == [27, 81, 27]
+    assert [(row["group"], row["against"]) for row in found["cohorts"]] == [("False", None), ("True", None)]
+    assert [row["non_mated"] for row in found["cohorts"]] == [27, 27]
     assert found["differentials"][0]["attribute"] == "shirt"
-    assert "worst FMR in" in faceid("evaluate", "cohorts", people, "--attributes", table, "--fmr", "0.05").out
+    assert (found["alike"]["chosen_by"], found["alike"]["non_mated"]) == ("attributes", 54)
+    across = evaluated(faceid, "cohorts", people, "--attributes", table, "--threshold", "1.0", "--across")
+    assert [row["against"] for row in across["cohorts"]] == [None, None, "True"]
+    assert across["cohorts"][-1]["non_mated"] == 81
+    told = faceid("evaluate", "cohorts", people, "--attributes", table, "--fmr", "0.05").out
+    assert "shirt: no group differs in FMR beyond the intervals" in told
+    assert "FMR among alike" in told
     assert (
         faceid("evaluate", "cohorts", people, "--attributes", tmp_path / "gone.csv", "--fmr", "0.05").code
         == 3

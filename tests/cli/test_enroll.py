@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cli_runs import ALICE, BOB, Faceid, Photo
+from cli_runs import ALICE, BOB, CAROL, Faceid, Photo
 
 
 def test_enrolled_photos_and_a_summary(faceid: Faceid, photo: Photo) -> None:
@@ -19,7 +19,19 @@ def test_enrolled_photos_and_a_summary(faceid: Faceid, photo: Photo) -> None:
     assert len(one["box"]) == 4
     assert 0.0 < one["quality"] <= 1.0
     assert set(one["quality_factors"]) == {"sharpness", "size", "detection", "pose", "exposure"}
-    assert summary == {"summary": {"name": "alice", "enrolled": 2, "skipped": 0, "failed": 0, "templates": 2}}
+    assert summary == {
+        "summary": {
+            "name": "alice",
+            "enrolled": 2,
+            "skipped": 0,
+            "failed": 0,
+            "templates": 2,
+            "unconfirmed": 0,
+            "people_enrolled": 1,
+            "people_without_template": [],
+            "reasons_without_template": {},
+        }
+    }
 
 
 def test_the_same_photo_twice_is_a_duplicate(faceid: Faceid, photo: Photo, tmp_path: Path) -> None:
@@ -73,6 +85,10 @@ def test_refused_photos_have_reasons_and_the_good_one_is_kept(
         "skipped": 0,
         "failed": 6,
         "templates": 1,
+        "unconfirmed": 0,
+        "people_enrolled": 1,
+        "people_without_template": [],
+        "reasons_without_template": {},
     }
     assert len(ran.err.splitlines()) == 6
 
@@ -118,7 +134,49 @@ def test_each_folder_is_a_person(faceid: Faceid, photo: Photo, tmp_path: Path) -
         "skipped": 0,
         "failed": 0,
         "templates": 3,
+        "unconfirmed": 0,
+        "people_enrolled": 2,
+        "people_without_template": [],
+        "reasons_without_template": {},
+        "loose_photos": 0,
     }
+
+
+def test_the_people_without_a_template_are_told_and_why(faceid: Faceid, photo: Photo, tmp_path: Path) -> None:
+    photo(ALICE, name="people/alice/1.png")
+    photo(name="people/alice/2.png")
+    photo(name="people/bob/1.png")
+    photo(name="people/bob/2.png")
+    photo(ALICE, BOB, name="people/bob/3.png")
+    (tmp_path / "people" / "carol").mkdir()
+    photo(ALICE, BOB, name="people/dave/1.png")
+    photo(BOB, name="people/stray.png")
+    (tmp_path / "people" / "notes.txt").write_text("not a photo")
+    ran = faceid("--json", "enroll", "--each-folder", tmp_path / "people")
+    summary = ran.objects[-1]["summary"]
+    assert ran.code == 3
+    assert (summary["people_enrolled"], summary["people_without_template"]) == (1, ["bob", "carol", "dave"])
+    assert summary["reasons_without_template"] == {"no_face": 1, "no_images": 1, "multiple_faces": 1}
+    assert summary["loose_photos"] == 1
+    # Refused photos of a person who is enrolled from before leave the person enrolled.
+    faceid("enroll", "--name", "dave", photo(CAROL))
+    ran = faceid("enroll", "--each-folder", tmp_path / "people")
+    assert "2 of 4 people have no template (1 no_face, 1 no_images): bob, carol" in ran.out
+    assert "1 photo beside the folders, in no person's, not enrolled: " in ran.err
+    assert "stray.png" in ran.err
+    assert "notes.txt" not in ran.err
+
+
+def test_of_many_people_without_a_template_the_first_are_named(
+    faceid: Faceid, photo: Photo, tmp_path: Path
+) -> None:
+    photo(ALICE, name="people/alice/1.png")
+    for number in range(7):
+        (tmp_path / "people" / f"empty {number}").mkdir()
+    ran = faceid("enroll", "--each-folder", tmp_path / "people")
+    assert "7 of 8 people have no template (7 no_images): empty 0, empty 1, " in ran.out
+    assert "empty 4 and 2 more (--json names all)" in ran.out
+    assert "empty 5" not in ran.out.splitlines()[-1]
 
 
 @pytest.mark.parametrize("name", ["", "   ", "x" * 10_000, "line\nbreak", "nul\0"])
@@ -219,6 +277,19 @@ def test_an_archive_of_people(faceid: Faceid, photo: Photo, tmp_path: Path) -> N
     assert ran.code == 0, ran.err
     assert [item["name"] for item in ran.objects[:-1]] == ["alice", "bob"]
     assert ran.objects[0]["path"].endswith("staff.zip/staff/alice/1.png")
+    assert ran.objects[-1]["summary"]["loose_photos"] == 0
+
+
+def test_the_loose_photos_of_an_archive_are_refused_and_counted(
+    faceid: Faceid, photo: Photo, tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(tmp_path / "staff.zip", "w") as archive:
+        archive.write(photo(ALICE), "alice/1.png")
+        archive.write(photo(BOB), "stray.png")
+    ran = faceid("--json", "enroll", "--each-folder", tmp_path / "staff.zip")
+    summary = ran.objects[-1]["summary"]
+    assert (summary["enrolled"], summary["failed"], summary["loose_photos"]) == (1, 1, 1)
+    assert (summary["people_enrolled"], summary["people_without_template"]) == (1, [])
 
 
 def test_many_photos_are_told_in_numbers(faceid: Faceid, photo: Photo, tmp_path: Path) -> None:
@@ -261,9 +332,15 @@ def test_a_second_name_is_told(faceid: Faceid, photo: Photo) -> None:
 
 def test_of_several_faces(faceid: Faceid, photo: Photo) -> None:
     both = photo(ALICE, BOB)
-    assert "choose one with --multi-face" in faceid("enroll", "--name", "alice", both).err
+    assert "choose one with --subject" in faceid("enroll", "--name", "alice", both).err
+    assert "2 faces, and none is clearly the subject" in faceid("enroll", "--name", "alice", both).err
     faceid("enroll", "--name", "alice", photo(ALICE))
-    ran = faceid("--json", "enroll", "--name", "alice", "--multi-face", "all", both)
+    for number, name in enumerate(("--subject", "--multi-face")):
+        ran = faceid("--json", "enroll", "--name", "alice", name, "all", photo(ALICE, BOB))
+        assert (ran.code, ran.objects[0]["status"], ran.objects[0]["faces"]) == (0, "enrolled", 2), number
+    ran = faceid("--json", "enroll", "--name", "alice", "--multi-face", "reject", photo(ALICE, BOB))
+    assert (ran.code, ran.objects[0]["reason"]) == (3, "multiple_faces")
+    ran = faceid("--json", "enroll", "--name", "alice", "--subject", "all", both)
     assert (ran.code, ran.objects[0]["status"], ran.objects[0]["faces"]) == (0, "enrolled", 2)
 
 
@@ -277,6 +354,10 @@ def test_few_templates_are_kept(faceid: Faceid, photo: Photo) -> None:
         "skipped": 2,
         "failed": 0,
         "templates": 2,
+        "unconfirmed": 0,
+        "people_enrolled": 1,
+        "people_without_template": [],
+        "reasons_without_template": {},
     }
     assert [item["problem"]["code"] for item in ran.objects[:-1] if item["problem"]] == ["redundant"] * 2
 
@@ -285,6 +366,7 @@ def test_few_templates_are_kept(faceid: Faceid, photo: Photo) -> None:
     "arguments",
     [
         ["--multi-face", "some"],
+        ["--subject", "some"],
         ["--on-conflict", "shrug"],
         ["--on-conflict", "ask"],
         ["--max-templates", "0"],

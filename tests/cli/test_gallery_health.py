@@ -22,10 +22,18 @@ def test_a_gallery_in_order(faceid: Faceid) -> None:
     ran = faceid("--json", "gallery-health")
     assert ran.code == 0
     summary = ran.object["summary"]
-    kinds = ("outlier_template", "look_alike", "single_template", "low_quality", "stale")
-    bounds = ("outlier_beyond", "look_alike_within", "look_alikes_by_chance")
+    kinds = (
+        "outlier_template",
+        "look_alike",
+        "similar_people",
+        "single_template",
+        "low_quality",
+        "stale",
+        "unconfirmed",
+    )
+    bounds = ("outlier_beyond", "look_alike_within", "look_alikes_by_chance", "rates")
     assert list(summary) == [*kinds, "identities", "templates", *bounds]
-    assert [summary[kind] for kind in kinds] == [0] * 5
+    assert [summary[kind] for kind in kinds] == [0] * 7
     assert (summary["identities"], summary["templates"]) == (2, 5)
     assert faceid("gallery-health").out == "5 templates of 2 identities: nothing found\n"
 

@@ -53,7 +53,7 @@ def test_the_console_script_is_installed_and_knows_its_version() -> None:
 
 
 def commands() -> dict[str, list[str]]:
-    """Every command with its own options, as the program itself knows them."""
+    """Every command with its own options, as the program itself knows them; former names are hidden."""
     found: dict[str, list[str]] = {}
 
     def collect(command: object, path: str) -> None:
@@ -66,7 +66,7 @@ def commands() -> dict[str, list[str]]:
                 option
                 for parameter in command.params  # type: ignore[attr-defined]
                 for option in parameter.opts
-                if option.startswith("--") and option != "--help"
+                if option.startswith("--") and option != "--help" and not getattr(parameter, "hidden", False)
             ]
             found[path] = options
 

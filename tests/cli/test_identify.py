@@ -10,6 +10,7 @@ import pytest
 from PIL import Image as PilImage
 
 from cli_runs import ALICE, BOB, CAROL, Faceid, Photo
+from faceid.app import network_choice
 
 FACE_FIELDS = [
     *("box", "landmarks", "detection_score", "quality", "decision", "name", "distance", "similarity"),
@@ -188,3 +189,15 @@ def test_standard_input_and_streaming_through_the_console_script(
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert (found["path"], found["faces"][0]["name"]) == ("-", "alice")
+
+
+def test_many_misses_are_said_once_a_run(
+    faceid: Faceid, photo: Photo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(network_choice, "MANY_MISSES", -1.0)
+    said = "with 1 identity of one template each, fake misses 0 % at FPIR 1 %"
+    assert faceid("enroll", "--name", "alice", photo(ALICE)).err.count(said) == 1
+    ran = faceid("--json", "identify", photo(ALICE), photo(ALICE))
+    assert (ran.code, ran.err.count(said), len(ran.objects)) == (0, 1, 2)
+    assert said not in faceid("--quiet", "identify", photo(ALICE)).err
+    assert said not in faceid("verify", "alice", photo(ALICE)).err

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import re
+import socket
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,8 @@ import pytest
 from cli_runs import ALICE, Faceid, Photo
 from faceid.config import Settings
 from faceid.networks import registry
+from faceid.networks.card import Weights, WeightsSource
+from faceid.networks.files import sha256_of
 
 
 def test_models(faceid: Faceid) -> None:
@@ -31,7 +36,13 @@ def test_models(faceid: Faceid) -> None:
         "sha256",
     ]
     assert (default["dim"], default["weights"], default["default"]) == (128, "installed", True)
-    assert found["mobilefacenet"]["weights"] == "available"
+    recommended = found["mobilefacenet"]
+    assert (recommended["weights"], recommended["default"], recommended["recommended"]) == (
+        "available",
+        False,
+        True,
+    )
+    assert [name for name, item in found.items() if item["recommended"]] == ["mobilefacenet"]
 
 
 def test_a_network_that_nobody_pulled_is_an_error_with_the_command(faceid: Faceid, photo: Photo) -> None:
@@ -86,6 +97,70 @@ def test_a_chosen_default_is_kept_and_shown(faceid: Faceid, tmp_path: Path) -> N
     ran = faceid("--json", "models", "pull", "dlib-resnet", "--default")
     assert (ran.code, ran.object["default"]) == (0, True)
     assert (tmp_path / "home" / "config.toml").read_text() == 'default_model = "dlib-resnet"\n'
+
+
+def test_the_recommended_network_is_the_default_once_it_is_installed(faceid: Faceid) -> None:
+    pretend_to_install("mobilefacenet")
+    found = {item["name"]: item for item in faceid("--json", "models").objects}
+    assert [name for name, item in found.items() if item["default"]] == ["mobilefacenet"]
+    (line,) = (line for line in faceid("models").out.splitlines() if line.strip().startswith("mobilefacenet"))
+    assert "default, recommended" in line
+
+
+def test_pull_without_a_name_is_for_the_recommended_network(faceid: Faceid, tmp_path: Path) -> None:
+    other = tmp_path / "other.tflite"
+    other.write_bytes(b"not the weights")
+    ran = faceid("--json", "models", "pull", "--from", other)
+    assert (ran.code, ran.object["error"]["code"]) == (5, "weights_altered")
+    assert "mobilefacenet" in ran.err
+
+
+def test_a_source_that_fails_before_another_is_a_note(
+    faceid: Faceid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "own.tflite"
+    own.write_bytes(b"weights")
+    known = Weights.of_file(own, sha256_of(own), 7)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound, not listening: refuses
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/w"
+        sources = (WeightsSource("url", url), *known.sources)
+        card = replace(registry.card("mobilefacenet"), weights=replace(known, sources=sources))
+        monkeypatch.setattr(registry, "any_card", lambda name, own: card)
+        ran = faceid("--json", "models", "pull")
+        assert (ran.code, ran.object["path"]) == (0, str(own))
+        assert [line for line in ran.err.splitlines() if url in line and str(own) in line]
+        own.unlink()
+        ran = faceid("--json", "models", "pull")
+    assert ran.code == 5
+    assert url in ran.object["error"]["message"]
+    assert str(own) in ran.object["error"]["message"]
+
+
+def test_doctor_says_what_the_network_of_a_new_gallery_costs(faceid: Faceid) -> None:
+    def choice() -> str:
+        checks = {item["check"]: item for item in faceid("--json", "doctor", model=None).objects}
+        return str(checks["choice of network"]["detail"])
+
+    assert re.search(
+        r"dlib-resnet, which misses 1\d % at FMR 1e-4 where mobilefacenet misses \d %.*faceid models pull",
+        choice(),
+    )
+    pretend_to_install("mobilefacenet")
+    assert re.search(r"mobilefacenet \(recommended\), which misses \d % at FMR 1e-4$", choice())
+
+
+def test_doctor_looks_at_the_network_of_the_gallery(faceid: Faceid, photo: Photo) -> None:
+    faceid("enroll", "--name", "alice", photo(ALICE))
+    checks = {item["check"]: item for item in faceid("--json", "doctor", model=None).objects}
+    assert "with 1 identity of one template each, fake misses" in checks["choice of network"]["detail"]
+
+
+def pretend_to_install(name: str) -> None:
+    """A file of the right size, which lists take for the weights."""
+    card, directory = registry.card(name), Settings.load().weights_dir
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / card.weights.file).write_bytes(bytes(card.weights.size))
 
 
 def test_a_broken_config_file_is_named(faceid: Faceid, tmp_path: Path) -> None:

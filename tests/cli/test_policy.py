@@ -22,7 +22,7 @@ STATE_FIELDS = [
         "fpir",
         "miss_rate",
     ),
-    *("population", "held"),
+    *("population", "held", "card_threshold", "raised_by"),
 ]
 
 

@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import pytest
+from PIL import Image as PilImage
 
 from cli_runs import ALICE, BOB, Faceid, Photo
+from faceid.recognition.detect.fake import draw_face
 
 VERIFY_FIELDS = [
     *(
@@ -51,6 +56,33 @@ class TestVerify:
         assert ran.code == 3
         assert (ran.object["error"]["code"], ran.object["error"]["path"]) == (code, path)
         assert len(ran.err.splitlines()) == 1
+
+    def test_a_face_in_the_background_does_not_refuse_the_photo(self, faceid: Faceid, tmp_path: Path) -> None:
+        canvas = np.zeros((300, 420, 3), np.uint8)
+        draw_face(canvas, ALICE, 110, 60, 160)
+        draw_face(canvas, BOB, 330, 30, 70)
+        path = tmp_path / "street.png"
+        PilImage.fromarray(canvas).save(path)
+        assert faceid("verify", "alice", path).code == 0
+        ran = faceid("--json", "verify", "alice", "--subject", "only", path)
+        assert (ran.code, ran.object["error"]["code"]) == (3, "multiple_faces")
+        assert faceid("compare", path, path).code == 0
+        assert faceid("compare", path, path, "--subject", "only").code == 3
+
+    def test_the_subject_may_be_the_face_nearest_to_the_middle(self, faceid: Faceid, photo: Photo) -> None:
+        path = photo(BOB, ALICE, BOB)
+        ran = faceid("--json", "verify", "alice", path)
+        assert (ran.code, ran.object["error"]["code"]) == (3, "multiple_faces")
+        assert "3 faces, and none is clearly the subject" in ran.err
+        assert "choose one with --subject" in ran.err
+        assert faceid("verify", "alice", path, "--subject", "centre").code == 0
+
+    @pytest.mark.parametrize("subject", ["all", "biggest"])
+    def test_a_subject_that_one_photo_cannot_tell(self, faceid: Faceid, photo: Photo, subject: str) -> None:
+        for arguments in (("verify", "alice", photo(ALICE)), ("compare", photo(ALICE), photo(ALICE))):
+            ran = faceid(*arguments, "--subject", subject)
+            assert ran.code == 2
+            assert "choose one of largest, centre, only" in ran.err
 
     def test_default_is_one_stranger_in_ten_thousand(self, faceid: Faceid, photo: Photo) -> None:
         path = photo(ALICE)

@@ -222,6 +222,9 @@ class TestUnconfirmedTemplates:
             (4, "unconfirmed"),
         ]
         assert templates.holders_of(digest(5), MODEL) == {"Cid": 5}
+        assert templates.holders_of(digest(5), MODEL, state="confirmed") == {}
+        assert templates.holders_of(digest(5), MODEL, state="unconfirmed") == {"Cid": 5}
+        assert templates.unconfirmed_counts() == {"Ann": 1, "Cid": 1}
         assert templates.stored() == 5
         found = templates.unconfirmed([1, 2, 3, 99], MODEL)
         assert sorted(found) == [1, 3]

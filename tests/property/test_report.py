@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faceid.evaluation.findings import (
+    Alike,
     CohortRow,
     Data,
     DetCurve,
@@ -122,6 +123,8 @@ findings = st.builds(
         )
     ),
     differentials=tuples(st.builds(Differential, words, maybe | ratios, words, maybe | ratios, words)),
+    alike=maybe
+    | st.builds(Alike, st.sampled_from(["attributes", "nearest half"]), words, counts, counts, intervals),
     nearest=tuples(pairs),
     farthest=tuples(pairs),
     health=tuples(st.builds(Health, kinds, tuples(words), tuples(counts), maybe | distances, words)),

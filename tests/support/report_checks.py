@@ -59,6 +59,10 @@ def drawn(people: int, rng: np.random.Generator) -> list[list[int]]:
 def check_counts(found: slow.Checked, **expected: int) -> None:
     for name in ("identities", "photos", "templates", "mated", "non_mated"):
         found.same(("data", name), expected[name])
+    for name in ("mated_lost", "non_mated_lost"):
+        found.same(("data", name), expected.get(name, 0))
+    photos = expected["photos"]
+    found.same(("data", "fta"), 1 - expected["templates"] / photos if photos else 0.0)
 
 
 def check_templates_data(found: slow.Checked, of: Templates) -> None:
@@ -70,6 +74,8 @@ def check_templates_data(found: slow.Checked, of: Templates) -> None:
         templates=len(of.owners),
         mated=len(sides[True]),
         non_mated=len(sides[False]),
+        mated_lost=lost_pairs(of)[True],
+        non_mated_lost=lost_pairs(of)[False],
     )
     for reason, count in {"no_face": 3, "multiple_faces": 1}.items():
         found.same(("data", "lost", reason), count)

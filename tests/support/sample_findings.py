@@ -7,6 +7,7 @@ import io
 from PIL import Image as PilImage
 
 from faceid.evaluation.findings import (
+    Alike,
     CohortRow,
     Data,
     DetCurve,
@@ -120,6 +121,7 @@ SAMPLE = Findings(
         CohortRow("sex", "men", "women", 3087, 0, 5_111_848, Interval(2.1e-6, 9e-7, 4e-6), None),
     ),
     differentials=(Differential("sex", Ratio(2.42, 1.31, None), "women", None, "men"),),
+    alike=Alike("attributes", "people of one sex, in a test", 690, 300_211, Interval(7.1e-4, 4e-4, 1.1e-3)),
     nearest=(
         NotablePair(("ann", "bea"), ("ann/1.jpg", "bea/1.jpg"), 0.0335, (thumbnail(40), thumbnail(80))),
         NotablePair(("cyd", "dot"), (None, None), 0.0341, (None, None)),

@@ -35,7 +35,7 @@ def test_other_urls_are_refused() -> None:
 def test_a_default_model_is_remembered(tmp_path: Path) -> None:
     environ = {"FACEID_HOME": str(tmp_path / "new")}
     settings = Settings.load(environ=environ)
-    assert settings.default_model == "dlib-resnet"
+    assert settings.default_model is None
     write_default_model(settings, "mobilefacenet")
     assert Settings.load(environ=environ).default_model == "mobilefacenet"
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["config.toml"]

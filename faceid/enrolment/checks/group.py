@@ -22,13 +22,14 @@ Refusal: TypeAlias = Literal["no_face", "outlier", "no_face_agrees", "faces_too_
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What counts as near; chosen by scripts/studies/check_guards.py.
+    """What counts as near; chosen by scripts/studies/check_guards.py and check_takeovers.py.
 
-    A face belongs to the person of its group at a distance with an FMR of at most `near`. Two faces are of one scene at
-    less than `scene` times that distance.
+    A face belongs to the person of its group at a distance with an FMR of at most `near`. Beyond an FMR of `stranger`
+    it is clearly that of another person. Two faces are of one scene at less than `scene` times the distance of `near`.
     """
 
     near: float = 1e-2
+    stranger: float = 0.15
     scene: float = 0.15
 
 
@@ -44,7 +45,8 @@ class Verdict:
 
     `face` is the index of the person's face on the photo. `distance` is to the rest of the group and the enrolled
     templates together; `fmr` is the FMR at that distance. Both are those of this face, or of the nearest refused one;
-    None where there is nothing to compare with.
+    None where there is nothing to compare with. `doubtful` is set for the only face of a photo that does not agree with
+    the others, and yet is not clearly that of another person.
 
     - `no_face`: the photo shows none;
     - `outlier`: its only face is not the person whom most other photos show;
@@ -57,6 +59,7 @@ class Verdict:
     refusal: Refusal | None
     distance: float | None = None
     fmr: float | None = None
+    doubtful: bool = False
 
 
 def examine(
@@ -74,7 +77,8 @@ def examine(
     voting = _voters([len(own) for own in photos])
     if not voting:
         return [Verdict(None, "no_face") for _ in photos]
-    near = _near(calibration, bounds)
+    near = _at(calibration, bounds.near)
+    stranger = _at(calibration, max(bounds.near, bounds.stranger))
     found = agreement(
         np.concatenate([photos[number] for number in voting]),
         np.repeat(voting, [len(photos[number]) for number in voting]),
@@ -95,6 +99,7 @@ def examine(
             similarity[number] if number in similarity else own @ found.mean / length**0.5,
             found.decided,
             near,
+            stranger,
             calibration,
             metric,
         )
@@ -115,6 +120,7 @@ def _judge(
     similarity: NDArray[np.float64],
     decided: bool,
     near: float,
+    stranger: float,
     calibration: Calibration,
     metric: Metric,
 ) -> Verdict:
@@ -129,6 +135,8 @@ def _judge(
     order = np.argsort(-similarity, kind="stable")
     nearest = distance_from_similarity(float(similarity[order[0]]), metric)
     rate = fmr_at_distance(calibration, nearest)
+    if count == 1 and near < nearest <= stranger:
+        return Verdict(0, None, nearest, rate, doubtful=True)
     if nearest > near:
         return Verdict(None, "outlier" if count == 1 else "no_face_agrees", nearest, rate)
     if count > 1:
@@ -139,26 +147,11 @@ def _judge(
     return Verdict(int(order[0]), None, nearest, rate)
 
 
-MAIN = 1.5
-"""The main face of a photo is larger than the next by this factor."""
-
-
-def largest_face(sizes: Sequence[float], factor: float = MAIN) -> int | None:
-    """The index of the face that is clearly the main one of a photo, by the shorter sides of their boxes in pixels.
-
-    None where there is no face, or where the largest is less than `factor` times the next.
-    """
-    order = sorted(range(len(sizes)), key=lambda index: -sizes[index])
-    if not order or (len(order) > 1 and sizes[order[0]] < factor * sizes[order[1]]):
-        return None
-    return order[0]
-
-
 def scene_similarity(calibration: Calibration, metric: Metric, bounds: Bounds = BOUNDS) -> float:
     """The least cosine of two faces of one scene: copies, frames of a burst."""
-    return similarity_from_distance(bounds.scene * _near(calibration, bounds), metric)
+    return similarity_from_distance(bounds.scene * _at(calibration, bounds.near), metric)
 
 
-def _near(calibration: Calibration, bounds: Bounds) -> float:
+def _at(calibration: Calibration, fmr: float) -> float:
     # A calibration on few people may not reach down to the rate: then its strictest point.
-    return threshold_at_fmr(calibration, max(bounds.near, calibration.points[0].fmr))
+    return threshold_at_fmr(calibration, max(fmr, calibration.points[0].fmr))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from faceid.decision.decide import Policy, Target, policy_for
 from faceid.decision.scores import distance_from_similarity, identity_similarity
 from faceid.enrolment.checks.conflict import DuplicateEnrolment, enrolled_as, matches_another_identity
+from faceid.enrolment.checks.morph import MorphBounds, people_between
 from faceid.gallery.gallery import Gallery
 from faceid.types import Candidate, Embedding, ModelKey
 
@@ -30,8 +32,8 @@ TOP = 10
 class RivalIdentities:
     """The identities of the gallery near to the faces in photos of `name`, whose stored templates are `own` (n, d).
 
-    `found` holds the nearest identities of each face. `policy` says which distances match; without a calibration it is
-    None, and no identity conflicts.
+    `found` holds the nearest identities of each face, and `between` those, not alike, that a face is near to at once.
+    `policy` says which distances match; without a calibration it is None, and no identity conflicts.
     """
 
     name: str
@@ -39,6 +41,7 @@ class RivalIdentities:
     model: ModelKey
     policy: Policy | None
     found: dict[int, tuple[Candidate, ...]]
+    between: dict[int, tuple[str, ...]]
 
     @classmethod
     def of(
@@ -52,11 +55,16 @@ class RivalIdentities:
         """Search the gallery as it is now."""
         own = gallery.vectors_of(name, model)
         if calibration is None:
-            return cls(name, own, model, None, {})
+            return cls(name, own, model, None, {}, {})
         identities = max(gallery.identity_count(), round(CONFLICT_FPIR / CONFLICT_FMR))
         policy = policy_for(Target(fpir=CONFLICT_FPIR), calibration, identities=identities)
         nearest = gallery.search(faces, TOP)
-        return cls(name, own, model, policy, dict(zip(map(id, faces), nearest, strict=True)))
+        bounds = MorphBounds.of(calibration, identities)
+        between = {
+            id(face): people_between(found, partial(gallery.vectors_of, model=model), bounds, model.metric)
+            for face, found in zip(faces, nearest, strict=True)
+        }
+        return cls(name, own, model, policy, dict(zip(map(id, faces), nearest, strict=True)), between)
 
     def rival(self, face: Embedding, others: Sequence[Embedding]) -> Candidate | None:
         """The identity that the face matches rather than the person; None for none. `others` are the person's faces."""
@@ -76,6 +84,15 @@ class RivalIdentities:
         vectors = np.stack([face.vector for face in faces])
         found = [self.found[id(face)] for face in faces]
         return enrolled_as(self.name, vectors, found, self.policy, self.model.metric)
+
+    def limit(self) -> str | None:
+        """What the guard cannot promise in a gallery of this size, as one clause; None where it keeps its rate."""
+        if self.policy is None or self.policy.held or self.policy.fpir is None:
+            return None
+        return (
+            f"with {self.policy.identities:,} people enrolled, up to {self.policy.fpir:.2g} of honest photos match"
+            f" another person by chance: the calibration has no threshold that keeps it at {CONFLICT_FPIR:g}"
+        )
 
     def reason(self, rival: Candidate) -> str:
         """Why a face conflicts with `rival`, as one clause."""

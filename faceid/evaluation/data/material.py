@@ -28,6 +28,7 @@ from faceid.evaluation.statistics.comparisons import Comparisons, of_pairs, of_t
 from faceid.evaluation.statistics.scores import AllPairs, distances
 from faceid.gallery.gallery import Gallery
 from faceid.recognition.pipeline import Pipeline
+from faceid.recognition.subject import SubjectRule
 from faceid.types import Metric, ModelKey
 
 GALLERY = "gallery"
@@ -38,13 +39,15 @@ GALLERY = "gallery"
 class Tools:
     """The tools that DATA may need, each created on demand: `pipeline` for photos, `gallery`, and the model of scores.
 
-    `model` is the requested model or None, with the `metric` of similarities.
+    `model` is the requested model or None, with the `metric` of similarities. `subject` chooses among the faces of a
+    photo.
     """
 
     pipeline: Callable[[], Pipeline]
     gallery: Callable[[], Gallery]
     model: str | None
     metric: Callable[[], Metric]
+    subject: SubjectRule = "largest"
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +114,7 @@ def _load(
         look = (
             partial(look_at_whole, pipeline.embedder, progress=progress)
             if whole
-            else partial(analyse_photos, pipeline, progress=progress)
+            else partial(analyse_photos, pipeline, subject=tools.subject, progress=progress)
         )
         return of_collection(from_folders(path, pipeline.embedder.model, look), rng)
     if not path.exists():
@@ -126,7 +129,9 @@ def _load(
         metric = tools.metric()
         return of_scores(read_scores(path, metric), tools.model, metric, rng)
     if suffix in (".csv", ".txt", ""):
-        return of_listed(from_pairs(path, images or path.parent, tools.pipeline(), progress), rng)
+        return of_listed(
+            from_pairs(path, images or path.parent, tools.pipeline(), tools.subject, progress), rng
+        )
     raise UsageError(
         f"{what} is no data to evaluate",
         remedy="not_evaluation_data",
@@ -162,6 +167,9 @@ def of_collection(collection: Collection, rng: np.random.Generator) -> Material:
         mated=pairs.mated,
         non_mated=pairs.non_mated,
         duplicates=collection.duplicates,
+        fta=sum(collection.lost.values()) / collection.photos,
+        mated_lost=comparisons.mated_lost,
+        non_mated_lost=comparisons.non_mated_lost,
         sha256=digest_of(zip(collection.digests, collection.names, strict=True)),
     )
     return Material(
@@ -184,8 +192,8 @@ def of_listed(listed: PairSet, rng: np.random.Generator) -> Material:
         listed.mated,
         rng,
         identities=(listed.first, listed.second),
-        mated_lost=listed.mated_lost,
-        non_mated_lost=listed.non_mated_lost,
+        mated_lost=int(listed.lost_mated.sum()),
+        non_mated_lost=int((~listed.lost_mated).sum()),
     )
     caveats = []
     if listed.contradictions:
@@ -205,6 +213,9 @@ def of_listed(listed: PairSet, rng: np.random.Generator) -> Material:
         mated=comparisons.mated.total,
         non_mated=comparisons.non_mated.total,
         duplicates=(),
+        fta=sum(listed.lost.values()) / listed.photos,
+        mated_lost=comparisons.mated_lost,
+        non_mated_lost=comparisons.non_mated_lost,
         sha256=digest_of(
             (f"{first}\t{second}", str(int(mated)))
             for (first, second), mated in zip(listed.paths, listed.mated, strict=True)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from faceid.errors import InputError
 from faceid.evaluation.data.photos import Progress, analyse_photos
 from faceid.recognition.pipeline import Pipeline
+from faceid.recognition.subject import SubjectRule
 from faceid.types import ModelKey
 
 Ints = NDArray[np.int64]
@@ -35,8 +36,9 @@ class PairSet:
     """Listed pairs with their similarities: `similarity` (n,) float32, `mated` (n,), `folds` (n,) numbers from 0.
 
     `folds` is None if the file has none. `first` and `second` (n,) number the people, from 0: photos that mated
-    pairs join are one person. `lost` counts photos without a template by reason, `mated_lost` and `non_mated_lost` the
-    pairs lost with them, `contradictions` the non-mated pairs within one person.
+    pairs join are one person. `lost` counts photos without a template by reason. `lost_mated` (m,)
+    and `lost_folds` (m,) describe the pairs lost with them, as `mated` and `folds` do the others. `contradictions`
+    counts the non-mated pairs within one person.
     """
 
     source: str
@@ -49,9 +51,14 @@ class PairSet:
     second: Ints
     photos: int
     lost: dict[str, int]
-    mated_lost: int
-    non_mated_lost: int
+    lost_mated: NDArray[np.bool_]
+    lost_folds: Ints | None
     contradictions: int
+
+
+def in_lfw_format(data: str | None) -> bool:
+    """Whether DATA of the command line names a list in LFW's format rather than a CSV, by its suffix."""
+    return data is not None and Path(data).suffix.lower() in (".txt", "") and Path(data).is_file()
 
 
 def read_pairs(path: Path, images: Path) -> list[Pair]:
@@ -69,7 +76,9 @@ def read_pairs(path: Path, images: Path) -> list[Pair]:
     ]
 
 
-def from_pairs(path: Path, images: Path, pipeline: Pipeline, progress: Progress | None = None) -> PairSet:
+def from_pairs(
+    path: Path, images: Path, pipeline: Pipeline, subject: SubjectRule, progress: Progress | None = None
+) -> PairSet:
     """Process the photos of a pairs file, each once. InputError if one is missing, or no pair is left."""
     pairs = read_pairs(path, images)
     photos = list(dict.fromkeys(photo for pair in pairs for photo in (pair.first, pair.second)))
@@ -80,9 +89,10 @@ def from_pairs(path: Path, images: Path, pipeline: Pipeline, progress: Progress 
             remedy="photos_of_pairs_not_found",
             path=str(path),
         )
-    seen = analyse_photos(pipeline, photos, progress)
+    seen = analyse_photos(pipeline, photos, subject, progress)
     vectors = {photo: one.vector for photo, one in seen.items() if one.vector is not None}
     compared = [pair for pair in pairs if {pair.first, pair.second} <= vectors.keys()]
+    missed = [pair for pair in pairs if not {pair.first, pair.second} <= vectors.keys()]
     lost: dict[str, int] = {}
     for one in seen.values():
         if one.reason is not None:
@@ -94,21 +104,26 @@ def from_pairs(path: Path, images: Path, pipeline: Pipeline, progress: Progress 
     first = np.array([people[pair.first] for pair in compared])
     second = np.array([people[pair.second] for pair in compared])
     mated = np.array([pair.mated for pair in compared])
-    labels = sorted({pair.fold for pair in compared if pair.fold is not None})
-    lost_kinds = [pair.mated for pair in pairs]
+    labels = sorted({pair.fold for pair in pairs if pair.fold is not None})
+
+    def folds_of(some: Sequence[Pair]) -> Ints | None:
+        if len(labels) < 2:
+            return None
+        return np.array([labels.index(pair.fold or "") for pair in some], dtype=np.int64)
+
     return PairSet(
         source=str(path),
         model=pipeline.embedder.model,
         paths=tuple((pair.first, pair.second) for pair in compared),
         similarity=similarity,
         mated=mated,
-        folds=np.array([labels.index(pair.fold or "") for pair in compared]) if len(labels) > 1 else None,
+        folds=folds_of(compared),
         first=first,
         second=second,
         photos=len(photos),
         lost=lost,
-        mated_lost=sum(lost_kinds) - int(mated.sum()),
-        non_mated_lost=len(pairs) - sum(lost_kinds) - int((~mated).sum()),
+        lost_mated=np.array([pair.mated for pair in missed], dtype=np.bool_),
+        lost_folds=folds_of(missed),
         contradictions=int(np.count_nonzero(~mated & (first == second))),
     )
 

@@ -17,6 +17,7 @@ from faceid.errors import InputError, UsageError
 from faceid.gallery.gallery import Gallery
 from faceid.imaging import fetch, walk
 from faceid.recognition.pipeline import Pipeline, Source
+from faceid.recognition.subject import SubjectRule, subjects
 from faceid.types import ModelKey
 
 if TYPE_CHECKING:
@@ -59,18 +60,19 @@ class Collection:
 
 
 def analyse_photos(
-    pipeline: Pipeline, paths: Sequence[str], progress: Progress | None = None
+    pipeline: Pipeline, paths: Sequence[str], subject: SubjectRule, progress: Progress | None = None
 ) -> dict[str, EvaluatedPhoto]:
-    """The template of each photo, or the reason why it has none, such as several faces."""
+    """The template of each photo's subject, or the reason why it has none, such as several faces."""
     found = {}
     sources = (Source(path, partial(fetch, path)) for path in paths)
-    for done, analysis in enumerate(pipeline.analyse(sources), start=1):
+    analyses = pipeline.analyse(sources, pick=partial(subjects, rule=subject))
+    for done, analysis in enumerate(analyses, start=1):
         digest = analysis.sha256
         if analysis.error is not None:
             found[analysis.source] = EvaluatedPhoto(None, analysis.error.code, digest)
         elif len(analysis.embeddings) != 1:
             found[analysis.source] = EvaluatedPhoto(
-                None, "multiple_faces" if analysis.embeddings else "no_face", digest
+                None, "multiple_faces" if analysis.found else "no_face", digest
             )
         else:
             found[analysis.source] = EvaluatedPhoto(analysis.embeddings[0].vector, None, digest)

@@ -22,6 +22,8 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 IDENTITY = "identity"
+CROSS = " x "
+"""Between the names of attributes that are crossed, and between their values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +64,48 @@ def read_attributes(path: Path) -> Attributes:
     return Attributes(values)
 
 
-def by_group(
-    pairs: AllPairs, people: Resample, names: Sequence[str], attributes: Attributes, threshold: float
-) -> tuple[tuple[CohortRow, ...], tuple[Differential, ...], tuple[Caveat, ...]]:
-    """FMR and FNMR at `threshold` within each group, and FMR across each two groups; intervals by resampling people.
+def crossed(attributes: Attributes) -> dict[str, str]:
+    """The values of all attributes of each person who has them all, such as `female x indian`."""
+    columns = list(attributes.values.values())
+    everyone = dict.fromkeys(name for column in columns for name in column)
+    return {
+        name: CROSS.join(column[name] for column in columns)
+        for name in everyone
+        if all(name in column for column in columns)
+    }
 
-    `names` (k,) are the identities in the order of `pairs.identity`. People without the attribute are left out, with a
-    caveat. Raises InputError if more pairs match than are held, or no identity has the attribute.
+
+def with_crossing(attributes: Attributes) -> Attributes:
+    """`attributes`, and their crossing as one more, such as `sex x group`.
+
+    An attribute that divides nobody further than those before it is not crossed. Without two that divide, there is no
+    crossing.
+    """
+    chosen: dict[str, dict[str, str]] = {}
+    groups = 1
+    for name, column in attributes.values.items():
+        divided = len(set(crossed(Attributes({**chosen, name: column})).values()))
+        if divided > groups:
+            chosen[name], groups = column, divided
+    if len(chosen) < 2:
+        return attributes
+    return Attributes({**attributes.values, CROSS.join(chosen): crossed(Attributes(chosen))})
+
+
+def by_group(
+    pairs: AllPairs,
+    people: Resample,
+    names: Sequence[str],
+    attributes: Attributes,
+    threshold: float,
+    *,
+    across: bool = True,
+) -> tuple[tuple[CohortRow, ...], tuple[Differential, ...], tuple[Caveat, ...]]:
+    """FMR and FNMR at `threshold` within each group; intervals by resampling people.
+
+    Rows within groups come first, then with `across` FMR across each two groups. `names` (k,) are the identities in the
+    order of `pairs.identity`. People without the attribute are left out, with a caveat. Raises InputError if more pairs
+    match than are held, or no identity has the attribute.
     """
     if threshold > pairs.reach:
         raise InputError(
@@ -84,6 +121,7 @@ def by_group(
         )
     errors = _Errors(pairs, people, threshold)
     rows: list[CohortRow] = []
+    between: list[CohortRow] = []
     differentials: list[Differential] = []
     caveats: list[Caveat] = []
     for attribute, values in attributes.values.items():
@@ -104,11 +142,13 @@ def by_group(
         missed: dict[str, Share] = {}
         for first, second in combinations_with_replacement(groups, 2):
             same = first == second
+            if not same and not across:
+                continue
             fmr = errors.fmr(member[first], member[second], same)
             fnmr = errors.fnmr(member[first]) if same else None
             if fmr is None:
                 continue
-            rows.append(
+            (rows if same else between).append(
                 CohortRow(
                     attribute=attribute,
                     group=first,
@@ -127,7 +167,7 @@ def by_group(
         # The ratio of one group to itself carries no information.
         if len(within) > 1:
             differentials.append(Differential(attribute, *_worst_to_best(within), *_worst_to_best(missed)))
-    return tuple(rows), tuple(differentials), tuple(caveats)
+    return (*rows, *between), tuple(differentials), tuple(caveats)
 
 
 class _Errors:
@@ -169,9 +209,15 @@ class _Errors:
 
 
 def _worst_to_best(shares: dict[str, Share]) -> tuple[Ratio | None, str]:
-    """The highest rate of a group over the lowest, and the group with the highest."""
+    """The highest rate of a group over the lowest, and the group with the highest.
+
+    None without groups or without errors in the best. The name is "" if one rate lies within the intervals of all
+    groups: then none is worst.
+    """
     if not shares:
         return None, ""
+    intervals = [share.interval for share in shares.values()]
+    equal = max(one.low for one in intervals) <= min(one.high for one in intervals)
     worst = max(shares, key=lambda group: shares[group].rate)
     best = min(shares, key=lambda group: shares[group].rate)
-    return ratio_interval(shares[worst], shares[best]), worst
+    return ratio_interval(shares[worst], shares[best]), "" if equal else worst

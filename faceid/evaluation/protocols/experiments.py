@@ -13,7 +13,8 @@ from faceid.evaluation.data.material import Material
 from faceid.evaluation.data.photos import Collection
 from faceid.evaluation.findings import Findings, GalleryPoint, OpenSet, OperatingRow, SearchCurve
 from faceid.evaluation.protocols import trials
-from faceid.evaluation.protocols.cohorts import by_group, read_attributes
+from faceid.evaluation.protocols.alike import by_attributes
+from faceid.evaluation.protocols.cohorts import by_group, read_attributes, with_crossing
 from faceid.evaluation.protocols.evaluation import blank, describe
 from faceid.evaluation.protocols.goals import DEFAULT_FMR, at_fmr, predicted, row
 from faceid.evaluation.protocols.identification import Searches, fnir, fpir, rank_k
@@ -31,18 +32,25 @@ def verification(
 ) -> Findings:
     """LFW's k-fold protocol, with the rates at the threshold that is best on all pairs.
 
-    `folds` divides the pairs at random if the file has no folds (None: 10). Raises UsageError for data without a list
-    of pairs.
+    The accuracy counts every listed pair, FRR and FAR as in ISO/IEC 19795-1: a mated pair without a template is a false
+    reject, a non-mated one no false accept. `folds` divides the pairs at random if the file has no folds (None: 10).
+    Raises UsageError for data without a list of pairs.
     """
     if material.distance is None or material.mated is None:
         raise UsageError(
             f"{material.data.source} lists no pairs",
             remedy="needs_pairs",
         )
-    own = None if material.listed is None else material.listed.folds
+    listed = material.listed
+    own = None if listed is None else listed.folds
+    lost_mated = np.empty(0, np.bool_) if listed is None else listed.lost_mated
     if own is not None and folds is not None:
         raise UsageError(f"{material.data.source} has its own folds", remedy="has_own_folds")
-    dealt = own if own is not None else trials.k_folds(material.mated, folds or 10, rng)
+    if listed is not None and listed.folds is not None and listed.lost_folds is not None:
+        dealt, lost = listed.folds, listed.lost_folds
+    else:
+        every = trials.k_folds(np.concatenate([material.mated, lost_mated]), folds or 10, rng)
+        dealt, lost = every[: material.mated.size], every[material.mated.size :]
     same, other = material.comparisons.mated.sample, material.comparisons.non_mated.sample
     best = row("best accuracy", metrics.best_threshold(same, other), material.comparisons)
     found = describe(
@@ -52,7 +60,7 @@ def verification(
         rng,
         identities=max(1, material.data.identities),
     )
-    return replace(found, folds=trials.verification(material.distance, material.mated, dealt))
+    return replace(found, folds=trials.verification(material.distance, material.mated, dealt, lost))
 
 
 def identification(
@@ -130,9 +138,18 @@ def one_shot(
 
 
 def cohorts(
-    material: Material, attributes: Path, target: Target, rng: np.random.Generator, *, command: str
+    material: Material,
+    attributes: Path,
+    target: Target,
+    rng: np.random.Generator,
+    *,
+    command: str,
+    across: bool = False,
 ) -> Findings:
-    """Error rates by group at one threshold: FMR and FNMR within groups, FMR across them, worst to best."""
+    """Error rates by group at one threshold: FMR and FNMR within groups, and worst to best.
+
+    Groups are those of each attribute, and of all attributes crossed. With `across`, FMR across groups too.
+    """
     collection = _templates(material, "cohorts")
     assert material.pairs is not None
     assert material.comparisons.people is not None
@@ -140,10 +157,21 @@ def cohorts(
     names = sorted(set(collection.names))
     proposed = at_target(material, target, rng, 1)
     rows, differentials, caveats = by_group(
-        material.pairs, material.comparisons.people, names, table, proposed.threshold
+        material.pairs,
+        material.comparisons.people,
+        names,
+        with_crossing(table),
+        proposed.threshold,
+        across=across,
     )
     found = describe(blank(material, "Cohorts", command), material, proposed, rng, identities=len(names))
-    return replace(found, cohorts=rows, differentials=differentials, caveats=(*found.caveats, *caveats))
+    return replace(
+        found,
+        cohorts=rows,
+        differentials=differentials,
+        alike=by_attributes(material, table, proposed.threshold),
+        caveats=(*found.caveats, *caveats),
+    )
 
 
 def at_target(material: Material, target: Target, rng: np.random.Generator, identities: int) -> OperatingRow:

@@ -7,8 +7,11 @@
   right ones.
 - `look_alike`: two identities as close as about one non-mated pair in the whole gallery: likely one person under two
   names, or twins.
+- `similar_people`: different people of the gallery match each other more often than the model's card says, beyond the
+  interval over people (`faceid.decision.population`); its value is how many times as often. It names nobody.
 - `single_template`: nothing to compare it with, and one photo recognises a person less well than two.
 - `low_quality`: below what enrolment asks for. Not a percentile: that names one template in twenty of any gallery.
+- `unconfirmed`: a template that no search finds, until it is confirmed or removed.
 - `stale`: enrolled long ago. Mated scores fall as people age, slowly at first (Best-Rowden and Jain 2018); five years
   are a choice.
 """
@@ -23,21 +26,33 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from faceid.decision.decide import VERIFY_FMR
+from faceid.decision.population import raised
 from faceid.decision.thresholds import threshold_at_fmr
 from faceid.evaluation.data.people import GROUP, Ints, People, Person
 from faceid.evaluation.findings import Health
 from faceid.evaluation.protocols.look_alikes import LookAlikes
 from faceid.evaluation.statistics.outliers import far_from, from_the_rest, peel
 from faceid.gallery.gallery import Gallery
+from faceid.policies.gallery_rates import rates_of
 
 if TYPE_CHECKING:
+    from faceid.decision.population import Population
     from faceid.networks.registry import Calibration
+    from faceid.results import GalleryRates
     from faceid.types import ModelKey
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with the number of finished templates, and the total."""
 
-KINDS = ("outlier_template", "look_alike", "single_template", "low_quality", "stale")
+KINDS = (
+    "outlier_template",
+    "look_alike",
+    "similar_people",
+    "single_template",
+    "low_quality",
+    "stale",
+    "unconfirmed",
+)
 
 STALE_DAYS = 1826
 """Five years."""
@@ -48,7 +63,8 @@ class Bounds:
     """The size of the gallery and the distances that decide; None if a distance is unknown.
 
     An outlier is farther than `outlier_beyond`. Look-alikes are at `look_alike_within` or closer, as about
-    `look_alikes_by_chance` non-mated pairs in such a gallery are.
+    `look_alikes_by_chance` non-mated pairs in such a gallery are. `rates` is the check of the card's rates on the
+    people of the gallery, None where it was not made.
     """
 
     identities: int
@@ -56,6 +72,7 @@ class Bounds:
     outlier_beyond: float | None
     look_alike_within: float | None
     look_alikes_by_chance: float | None
+    rates: GalleryRates | None = None
 
 
 class Examination:
@@ -69,20 +86,25 @@ class Examination:
         least_quality: float,
         stale_days: float = STALE_DAYS,
         now: datetime | None = None,
+        population: Population | None = None,
     ) -> None:
         """Without `calibration` no look-alikes are found, and outliers only among ENOUGH mated distances.
+
+        `population` is what the people of the gallery say about `calibration`. Where it raises the rates, look-alikes
+        are nearer, since so are different people.
 
         Templates of a quality (0..1) below `least_quality` are poor, those of more than `stale_days` stale.
         """
         self._gallery = gallery
         self._calibration = calibration
+        self._population = population
         self._least_quality = least_quality
         self._stale_days = stale_days
         self._now = now or datetime.now(timezone.utc)
         self.bounds = Bounds(0, 0, None, None, None)
 
     def run(self, progress: Progress | None = None) -> Iterator[Health]:
-        """The findings: person by person, then outliers, then look-alikes, nearest first.
+        """The findings: person by person, outliers, look-alikes, nearest first, then unconfirmed templates.
 
         `bounds` is complete when this ends. Raises GalleryError.
         """
@@ -108,16 +130,26 @@ class Examination:
                 look_alikes.add(group)
             if progress is not None:
                 progress(done, people.templates)
+        yield from self._similar()
         outlier = far_from(
             np.concatenate(apart),
             self._at_fmr(VERIFY_FMR),
         )
-        self.bounds = Bounds(int(people.identities.size), people.templates, outlier, bound, by_chance)
+        self.bounds = Bounds(
+            int(people.identities.size),
+            people.templates,
+            outlier,
+            bound,
+            by_chance,
+            rates_of(self._population),
+        )
         if outlier is not None:
             suspects = np.array(company, dtype=np.int64)[np.array(farthest) > outlier]
             yield from _outliers(people, suspects, outlier, model)
         if look_alikes is not None:
             yield from _alike(people, look_alikes.nearest_first())
+        for name in self._gallery.unconfirmed_counts():
+            yield from _unconfirmed(self._gallery, name, model)
 
     def _of_one(self, person: Person) -> Iterator[Health]:
         who = (person.name,)
@@ -140,13 +172,25 @@ class Examination:
             if days > self._stale_days:
                 yield Health("stale", who, (template_id,), round(days, 1), f"enrol a recent photo, {remove}")
 
+    def _similar(self) -> Iterator[Health]:
+        population = self._population
+        if population is not None and population.raises:
+            yield Health(
+                "similar_people",
+                (),
+                (),
+                population.observed / population.stated,
+                "searches use a stricter threshold; calibrate on photos of these people for rates that are measured",
+            )
+
     def _look_alike_bound(self, identities: int) -> tuple[float | None, float | None]:
         """The distance, and the expected number of non-mated pairs within it: about one if the calibration reaches."""
         if self._calibration is None:
             return None, None
+        here = raised(self._calibration, self._population)
         pairs = identities * (identities - 1) / 2
-        fmr = max(self._calibration.points[0].fmr, min(VERIFY_FMR, 1.0 / max(pairs, 1.0)))
-        return self._at_fmr(fmr), pairs * fmr
+        fmr = max(here.points[0].fmr, min(VERIFY_FMR, 1.0 / max(pairs, 1.0)))
+        return threshold_at_fmr(here, fmr), pairs * fmr
 
     def _at_fmr(self, fmr: float) -> float | None:
         """The distance at `fmr`, or at the strictest rate that the calibration reaches."""
@@ -192,6 +236,13 @@ def _outliers(people: People, suspects: Ints, bound: float, model: ModelKey) -> 
                     else "look at both photos: one probably shows another person, or is very poor"
                 )
                 yield Health("outlier_template", (person.name,), ids, distance, advice)
+
+
+def _unconfirmed(gallery: Gallery, name: str, model: ModelKey) -> Iterator[Health]:
+    found = gallery.unconfirmed(name, model)
+    for template_id in [] if found is None else found.template_ids.tolist():
+        advice = f"look at the photo: confirm template {template_id} if it shows the person, else remove it"
+        yield Health("unconfirmed", (name,), (template_id,), None, advice)
 
 
 def _alike(people: People, pairs: list[tuple[int, int, float]]) -> Iterator[Health]:

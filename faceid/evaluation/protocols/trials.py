@@ -41,11 +41,16 @@ def k_folds(mated: NDArray[np.bool_], folds: int, rng: np.random.Generator) -> I
     return dealt
 
 
-def verification(distance: Distances, mated: NDArray[np.bool_], folds: Ints) -> FoldAccuracy:
+def verification(
+    distance: Distances, mated: NDArray[np.bool_], folds: Ints, lost: Ints | None = None
+) -> FoldAccuracy:
     """LFW's protocol (Huang et al. 2007): each fold judged at the threshold that is best on all others.
 
-    Mean accuracy and its standard error over folds. InputError if a fold holds one kind only.
+    `distance`, `mated` and `folds` (n,) describe the pairs that were compared, `lost` (m,) are the folds of those that
+    could not be. LFW asks for an answer to every pair, so a lost pair is an error of its fold, mated or not. Mean
+    accuracy and its standard error over folds. InputError if the compared pairs of a fold are of one kind only.
     """
+    lost = np.empty(0, np.int64) if lost is None else lost
     numbers = np.unique(folds)
     accuracies, thresholds = [], []
     for number in numbers:
@@ -56,10 +61,20 @@ def verification(distance: Distances, mated: NDArray[np.bool_], folds: Ints) -> 
                 f"fold {number} holds comparisons of one kind only", code="too_few", remedy="one_sided_fold"
             )
         thresholds.append(best_threshold(parts[2], parts[3]))
-        accuracies.append(accuracy(parts[0], parts[1], thresholds[-1]))
+        compared = parts[0].size + parts[1].size
+        listed = compared + int(np.count_nonzero(lost == number))
+        share = accuracy(parts[0], parts[1], thresholds[-1])
+        accuracies.append(share if listed == compared else share * compared / listed)
     mean = math.fsum(accuracies) / len(accuracies)
     variance = math.fsum((value - mean) ** 2 for value in accuracies) / (len(accuracies) - 1)
-    return FoldAccuracy(tuple(accuracies), tuple(thresholds), mean, math.sqrt(variance / len(accuracies)))
+    return FoldAccuracy(
+        accuracy=tuple(accuracies),
+        threshold=tuple(thresholds),
+        mean=mean,
+        standard_error=math.sqrt(variance / len(accuracies)),
+        pairs=distance.size + lost.size,
+        lost=lost.size,
+    )
 
 
 def open_set(

@@ -81,6 +81,16 @@ def _caveats(worst: Worst, bounds: Bounds) -> tuple[Caveat, ...]:
                 " as look-alikes",
             )
         )
+    rates = bounds.rates
+    if rates is not None and rates.raises:
+        caveats.append(
+            Caveat(
+                "similar_people",
+                f"of {rates.comparisons:,} comparisons between {rates.people:,} people of the gallery"
+                f" {rates.observed:.2g} are false matches where the card says {rates.stated:g} (at least"
+                f" {rates.low:.2g}): searches use a stricter threshold",
+            )
+        )
     if bounds.templates and bounds.look_alike_within is None:
         caveats.append(
             Caveat("not_calibrated", "the model has no calibration: look-alikes were not searched for")

@@ -18,9 +18,11 @@ ROWS = 20
 _HEALTH: dict[str, tuple[str, str, Callable[[float | None], str]]] = {
     "outlier_template": ("Templates far from their own identity", "distance", distance),
     "look_alike": ("Identities that look like one person", "distance", distance),
+    "similar_people": ("People who match each other more often than the card says", "times as often", number),
     "single_template": ("Identities with one template", "", number),
     "low_quality": ("Templates of low quality", "quality", number),
     "stale": ("Old templates", "age, days", whole),
+    "unconfirmed": ("Unconfirmed templates", "", number),
 }
 
 
@@ -70,7 +72,9 @@ def values_of(findings: Findings) -> dict[str, object]:
     return {
         "title": findings.title,
         "findings": findings,
-        "differentials": [found for found in findings.differentials if found.fmr_ratio is not None],
+        "differentials": [
+            found for found in findings.differentials if found.fmr_ratio is not None and found.fmr_worst
+        ],
         "measured_on": _measured_on(findings),
         "measures": list(_measures(findings)),
         "operating": _operating(findings),

@@ -12,7 +12,7 @@ from faceid.distribution import VERSION
 from faceid.evaluation.statistics.evidence import Evidence, fit_evidence
 from faceid.evaluation.statistics.intervals import rule_of_3, wilson
 from faceid.evaluation.statistics.metrics import Distances, checked, threshold_at_fmr
-from faceid.networks.calibration import Calibration, CalibrationPoint, EvidencePoint
+from faceid.networks.calibration import AlikeCurve, Calibration, CalibrationPoint, EvidencePoint
 
 RATES = (
     *(float(f"{mantissa}e{exponent}") for exponent in range(-6, -1) for mantissa in (1, 2, 5)),
@@ -31,13 +31,16 @@ def measure(
     data_sha256: str | None = None,
     program: str = "",
     rates: Sequence[float] = RATES,
+    population: str | None = None,
+    alike: AlikeCurve | None = None,
 ) -> Calibration:
     """The calibration of mated (m,) and non-mated (n,) distances.
 
     Points are those of `rates` (FMR, ascending) that n comparisons support by the rule of 3 and that have distinct
     distances; intervals are Wilson's, for independent comparisons. Evidence is that of
     `faceid.evaluation.statistics.evidence` (isotonic), thinned. `data` describes the data for people, `program` names
-    the measuring program besides faceid.
+    the measuring program besides faceid. `population` names the people for whom the rates hold, and `alike` is the
+    curve among people who are alike (`faceid.evaluation.statistics.alike`).
 
     ValueError if a kind is empty, no rate has enough comparisons, or mated pairs are not closer than non-mated ones.
     """
@@ -74,6 +77,8 @@ def measure(
         ambiguity_margin=ambiguity_margin,
         evidence=thinned(fit_evidence(same, other)),
         data_sha256=data_sha256,
+        population=population,
+        alike=alike,
     )
 
 

@@ -79,7 +79,7 @@ def compare_all(
     edges = np.linspace(0.0, 2.0, bins + 1)
     errors = np.zeros((2, bounds.size), dtype=np.int64)
     histogram = np.zeros((2, bins), dtype=np.int64)
-    nearest, farthest = _Extremes(keep, 1.0), _Extremes(keep, -1.0)
+    nearest, farthest = Extremes(keep, 1.0), Extremes(keep, -1.0)
     for similarities, mated, first, second in tiles(vectors, numbers):
         distance = distances(similarities, metric)
         for kind, chosen in enumerate((mated, ~mated)):
@@ -139,7 +139,7 @@ def distances(similarities: NDArray[np.floating], metric: Metric) -> NDArray[np.
     return gap if metric == "cosine" else np.sqrt(2.0 * gap)
 
 
-class _Extremes:
+class Extremes:
     """The `keep` pairs of smallest `sign` * distance of a stream, in memory for twice as many and one tile."""
 
     def __init__(self, keep: int, sign: float) -> None:
@@ -151,6 +151,7 @@ class _Extremes:
         self._bound = np.inf
 
     def add(self, distance: NDArray[np.float64], first: NDArray[np.int64], second: NDArray[np.int64]) -> None:
+        """Add pairs (m,) of the stream."""
         key = self._sign * distance
         chosen = key < self._bound
         self._parts.append((key[chosen], first[chosen], second[chosen]))

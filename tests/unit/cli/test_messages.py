@@ -37,6 +37,7 @@ WITHOUT_HINT = {
     "bad_settings",
     "bad_source",
     "bad_table",
+    "many_misses",
     "model",
     "no_images",
     "no_input",

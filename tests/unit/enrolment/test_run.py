@@ -11,11 +11,12 @@ import pytest
 
 from faceid import EnrolmentRules, FaceID
 from faceid.app.model_services import ModelServices
+from faceid.enrolment.admission import Admission, Case
 from faceid.enrolment.run import GROUP
 from faceid.errors import UsageError
 from faceid.imaging import from_array
 from faceid.recognition.detect.fake import FakeDetector, draw_face
-from faceid.results import AlreadyEnrolled
+from faceid.results import AlreadyEnrolled, Problem
 from faceid.sources import Photo
 from faceid.types import Face, Image
 
@@ -291,7 +292,7 @@ def test_the_largest_face_is_taken_where_it_clearly_is(opened: Callable[[str], F
     canvas = np.zeros((300, 500, 3), np.uint8)
     draw_face(canvas, COLOURS["ann"], 20, 20, 200)
     draw_face(canvas, COLOURS["ben"], 300, 20, 100)
-    rules = EnrolmentRules(multi_face="largest")
+    rules = EnrolmentRules(subject="largest")
     (taken,) = system.enroll("ann", [canvas], rules)
     assert taken.status == "enrolled"
     assert taken.box is not None
@@ -353,3 +354,67 @@ def test_of_many_photos_the_nearest_to_their_mean_are_kept(
     # The rest of what was enrolled made way for what came later.
     assert sum(result.status == "enrolled" for result in expected if result.name == "ann") >= 5
     assert system.identify(picture("ann", number=40)).faces[0].name == "ann"
+
+
+def test_what_is_kept_unconfirmed_takes_no_place_and_is_decided_once(
+    opened: Callable[[str], FaceID], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first two photos of Ann are doubted, and all of Ben's."""
+    decide = Admission.decide
+
+    def doubting(self: Admission, name: str, cases: Sequence[Case]) -> object:
+        found = decide(self, name, cases)
+        for at, case in enumerate(cases):
+            if case.face is not None and (name == "ben" or at < 2):
+                case.doubt = Problem("unconfirmed", "is it?")
+        return found
+
+    monkeypatch.setattr(Admission, "decide", doubting)
+    photos = [photo("ann", "ann", number=number) for number in range(4)]
+    photos += [photo("ben", "ben", number=number) for number in range(10, 12)]
+    rules = EnrolmentRules(max_templates=2)
+    first = opened("doubt")
+    results = first.enroll_each(photos, rules, attributes={"ben": {"team": "red"}})
+    statuses = [next(results).status for _ in range(5)]
+    results.close()  # type: ignore[attr-defined]
+    assert statuses == ["unconfirmed", "unconfirmed", "enrolled", "enrolled", "unconfirmed"]
+    assert [(who.name, who.templates, who.unconfirmed) for who in first.people.list()] == [
+        ("ann", 2, 2),
+        ("ben", 0, 2),
+    ]
+    assert first.people.list()[1].attributes == {"team": "red"}
+    first.close()
+
+    second = opened("doubt")
+    monkeypatch.setattr(Admission, "decide", decide)
+    again = list(second.enroll_each(photos, rules))
+    assert looked_at(second) == []
+    assert [one.status for one in again] == [
+        *("unconfirmed", "unconfirmed", "duplicate", "duplicate"),
+        *("unconfirmed", "unconfirmed"),
+    ]
+    assert second.identify(picture("ben", number=12)).faces[0].decision == "unknown"
+    confirmed = second.people.confirm("ben")
+    assert (confirmed.status, confirmed.templates, len(confirmed.template_ids)) == ("confirmed", 2, 2)
+    assert second.identify(picture("ben", number=12)).faces[0].name == "ben"
+    assert [one.status for one in second.enroll_each(photos[4:], rules)] == ["duplicate", "duplicate"]
+
+
+def test_a_photo_that_waits_under_another_name_is_no_conflict(
+    opened: Callable[[str], FaceID], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system = opened("names")
+    decide = Admission.decide
+
+    def doubting(self: Admission, name: str, cases: Sequence[Case]) -> object:
+        found = decide(self, name, cases)
+        for case in cases:
+            case.doubt = Problem("unconfirmed", "is it?")
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Admission, "decide", doubting)
+        assert [one.status for one in system.enroll_each([photo("ann", "ben", number=1)])] == ["unconfirmed"]
+    assert [one.status for one in system.enroll_each([photo("ben", "ben", number=1)])] == ["enrolled"]
+    refused = list(system.enroll_each([photo("cid", "ben", number=1)]))
+    assert [(one.status, one.reason) for one in refused] == [("rejected", "identity_conflict")]

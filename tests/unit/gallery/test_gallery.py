@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from enrollment_db.records import Part, Twin
+from enrollment_db.records import Part, TemplateState, Twin
 from faceid.cli.messages import exit_code_of, hint_for
 from faceid.errors import FaceIDError, GalleryError, Refused, UsageError
 from faceid.gallery.archive import import_templates
@@ -34,10 +34,17 @@ def vector(*values: float) -> np.ndarray:
     return padded / np.linalg.norm(padded)
 
 
-def add(gallery: Gallery, name: str, values: np.ndarray, photo: int, model: ModelKey = MODEL) -> int:
+def add(
+    gallery: Gallery,
+    name: str,
+    values: np.ndarray,
+    photo: int,
+    model: ModelKey = MODEL,
+    state: TemplateState = "confirmed",
+) -> int:
     embedding = Embedding(values, model)
     source, sha256 = f"{photo}.jpg", f"{photo:064x}"
-    return gallery.add(name, embedding, sha256=sha256, source=source, face=FACE, quality=QUALITY)
+    return gallery.add(name, embedding, sha256=sha256, source=source, face=FACE, quality=QUALITY, state=state)
 
 
 OTHERS = {
@@ -254,3 +261,42 @@ def test_a_search_with_vectors_of_another_model_keeps_the_index(gallery: Gallery
     with pytest.raises(GalleryError, match="holds templates of net"):
         gallery._search.search(vector(1)[None], OTHERS["weights"], 1)
     assert gallery._search.mirror(MODEL) is kept
+
+
+def test_an_unconfirmed_template_is_in_no_search_and_no_score(gallery: Gallery, tmp_path: Path) -> None:
+    other = open_gallery(tmp_path / "gallery.db")
+    add(gallery, "ann", vector(1), 1)
+    far = add(gallery, "ann", vector(0, 1), 2, state="unconfirmed")
+    ben = add(gallery, "ben", vector(0, 0, 1), 3, state="unconfirmed")
+    probe = Embedding(vector(0, 1), MODEL)
+    for one in (gallery, other):
+        assert [candidate.name for candidate in one.search([probe], 5)[0]] == ["ann"]
+        assert one.similarity_to("ann", probe) == pytest.approx(0.0)
+        with pytest.raises(Refused, match="no template of ben is confirmed"):
+            one.similarity_to("ben", probe)
+        assert (one.counts(), one.identity_count(), one.template_count("ben")) == ((1, 1), 1, 0)
+        assert one.indexed_count() == 1
+        assert len(one.vectors_of("ann", MODEL)) == 1
+        assert one.vectors_of("ben", MODEL).shape == (0, 8)
+        assert one.enrolled("ben", MODEL) is None
+        assert one.owners()[0].tolist() == [1]
+        assert [part.names for part in one.all_templates()] == [["ann"]]
+        assert one.neighbours(probe.vector[None], 3)[1].tolist() == [[1, -1, -1]]
+    kept = gallery.unconfirmed("ann", MODEL)
+    assert kept is not None
+    assert (kept.template_ids.tolist(), kept.sources) == ([far], ("2.jpg",))
+    assert (gallery.unconfirmed("nobody", MODEL), gallery.unconfirmed_counts()) == (
+        None,
+        {"ann": 1, "ben": 1},
+    )
+    assert [(one.template_id, one.state) for one in gallery.templates("ann")] == [
+        (1, "confirmed"),
+        (far, "unconfirmed"),
+    ]
+    assert gallery.confirm([far, ben]) == [far, ben]
+    for one in (gallery, other):
+        found = one.search([probe, Embedding(vector(0, 0, 1), MODEL)], 1)
+        assert [candidates[0].name for candidates in found] == ["ann", "ben"]
+        assert one.similarity_to("ann", probe) > 0.5
+        assert (one.identity_count(), one.indexed_count()) == (2, 3)
+    other.close()

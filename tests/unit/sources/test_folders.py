@@ -45,6 +45,13 @@ class TestFolders:
         assert names_and_bytes(photos) == EXPECTED
         assert sources(photos, tmp_path / "people") == ["alice/1.jpg", "alice/deep/er/2.jpg", "bob/1.png"]
         assert photos.total == 3
+        assert photos.loose == ()
+
+    def test_pictures_beside_the_folders_are_told_but_not_taken(self, tmp_path: Path) -> None:
+        loose = {"stray.jpg": b"s", "notes.txt": b"no photo", ".hidden.jpg": b"no"}
+        photos = of_folders(as_folder(tmp_path / "people", PEOPLE | loose))
+        assert names_and_bytes(photos) == EXPECTED
+        assert photos.loose == (str(tmp_path / "people" / "stray.jpg"),)
 
     def test_a_folder_without_photos_says_so(self, tmp_path: Path) -> None:
         root = as_folder(tmp_path / "people", {"alice/notes.txt": b""})

@@ -12,13 +12,13 @@ import pytest
 from PIL import Image as PilImage
 
 from faceid.cli.messages import exit_code_of, hint_for
-from faceid.enrolment.rules import MultiFace
 from faceid.errors import InputError
 from faceid.imaging import read
 from faceid.networks.training.settings import FROM_SCRATCH
 from faceid.recognition.align import align, crop_size
 from faceid.recognition.detect.fake import FakeDetector, draw_face
 from faceid.recognition.pipeline import Pipeline
+from faceid.recognition.subject import SubjectRule
 from faceid.runtime.ordered_map import Crew
 from faceid.sources import of_folders
 from faceid.training import crops
@@ -62,12 +62,12 @@ def root(tmp_path: Path) -> Path:
 
 
 def look(
-    root: Path, cache: Path, multi_face: MultiFace = "reject", detector: CountingDetector | None = None
+    root: Path, cache: Path, subject: SubjectRule = "only", detector: CountingDetector | None = None
 ) -> Portraits:
     pipeline = Pipeline(detector or CountingDetector(), NoNetwork(ALIGNER, crop_size(ALIGNER)), Crew())
     told: list[tuple[int, int | None]] = []
     found = portraits(
-        of_folders(str(root)), pipeline, CropCache(cache), multi_face, lambda *event: told.append(event)
+        of_folders(str(root)), pipeline, CropCache(cache), subject, lambda *event: told.append(event)
     )
     assert told[-1] == (found.photos, found.photos)
     return found

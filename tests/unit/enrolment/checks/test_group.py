@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from faceid.enrolment.checks.group import BOUNDS, Bounds, examine, largest_face, scene_similarity
+from faceid.enrolment.checks.group import BOUNDS, Bounds, examine, scene_similarity
 from faceid.networks import registry
 
 DLIB = registry.card("dlib-resnet").calibration
@@ -160,8 +160,11 @@ def test_verdicts_say_how_far_and_how_rare() -> None:
 def test_bounds_are_rates_of_the_calibration() -> None:
     photos = one_face_each(photos_of(ALICE, 3, 1), photos_of(ALICE, 1, 2, noise=0.35))
     assert [verdict.refusal for verdict in examine(photos, NOBODY, DLIB, "cosine")] == [None] * 4
-    strict = examine(photos, NOBODY, DLIB, "cosine", Bounds(near=1e-6))
+    strict = examine(photos, NOBODY, DLIB, "cosine", Bounds(near=1e-6, stranger=1e-6))
     assert strict[3].refusal == "outlier"
+    between = examine(photos, NOBODY, DLIB, "cosine", Bounds(near=1e-6, stranger=1e-3))
+    assert (between[3].refusal, between[3].doubtful) == (None, True)
+    assert not any(verdict.doubtful for verdict in between[:3])
 
 
 def test_a_scene_is_nearer_than_a_person() -> None:
@@ -185,14 +188,6 @@ def test_the_most_crowded_photos_are_judged_by_the_others(monkeypatch: pytest.Mo
     # One photo is always looked at.
     monkeypatch.setattr("faceid.enrolment.checks.group.VOTING", 0)
     assert judged(photos) == expected
-
-
-@pytest.mark.parametrize(
-    ("sizes", "main"),
-    [([], None), ([50.0], 0), ([50.0, 120.0, 40.0], 1), ([100.0, 90.0], None), ([100.0, 100.0], None)],
-)
-def test_the_largest_face_has_to_be_the_main_one(sizes: list[float], main: int | None) -> None:
-    assert largest_face(sizes) == main
 
 
 def test_a_copy_of_what_is_enrolled_is_the_person() -> None:

@@ -110,7 +110,7 @@ def test_a_group_of_people_is_one_question_to_the_database(
     monkeypatch.setattr(type(gallery._database._connections), "query", counted)
     assert {item.kind for item in examined(gallery, None)} == {"single_template"}
     assert sum("t.vector" in sql for sql in asked) == 3
-    assert len(asked) <= 3 + 4
+    assert len(asked) <= 3 + 5
 
 
 def test_an_empty_gallery(gallery: Gallery) -> None:

@@ -48,7 +48,18 @@ def test_the_page_is_sound_and_fetches_nothing(page: Page) -> None:
 def test_the_parts_come_in_the_order_of_reading(page: Page) -> None:
     sections = [attributes["id"] for attributes in page.all("section")]
     assert sections == [
-        *("summary", "caveats", "folds", "searches", "one-shot", "groups", "thresholds", "figures"),
+        *(
+            "summary",
+            "caveats",
+            "audit",
+            "limits",
+            "folds",
+            "searches",
+            "one-shot",
+            "groups",
+            "thresholds",
+            "figures",
+        ),
         *("pairs", "health", "data", "method", "reproduce"),
     ]
 
@@ -143,6 +154,35 @@ def test_a_ratio_that_may_be_one_is_called_that() -> None:
     unsure = replace(differential, fmr_ratio=Ratio(2.42, 0.8, 5.5))
     told = Page(to_html(replace(SAMPLE, differentials=(unsure,)))).text
     assert "2.42 times the lowest (95 % interval: 0.800 .. 5.50; the groups may be alike)." in told
+
+
+def test_the_page_for_an_auditor_says_what_was_measured_and_what_that_does_not_show() -> None:
+    page = Page(to_html(SAMPLE))
+    page.assert_sound()
+    assert SAMPLE.proposed is not None
+    assert SAMPLE.alike is not None
+    told = page.text.replace(" ", "").replace("\N{NO-BREAK SPACE}", "")
+    for expected in (
+        f"{SAMPLE.data.identities:,} people of {SAMPLE.data.source}",
+        f"threshold {SAMPLE.proposed.threshold:.4f} ({SAMPLE.proposed.asked})",
+        f"FMR among alike {rate(SAMPLE.alike.fmr.rate)} ({between(SAMPLE.alike.fmr)})",
+        "people of one sex, in a test: 300,211 comparisons of 690 people",
+        "What it does not show",
+        SAMPLE.data.sha256,
+        f"faceid {SAMPLE.versions['faceid']}",
+        SAMPLE.created_at,
+    ):
+        assert expected.replace(" ", "").replace("\N{NO-BREAK SPACE}", "") in told, expected
+    without = Page(to_html(replace(SAMPLE, cohorts=(), differentials=()))).text
+    assert "What it does not show" not in without
+
+
+def test_no_group_is_named_where_all_are_equal_within_their_intervals() -> None:
+    (differential,) = SAMPLE.differentials
+    equal = replace(differential, fmr_worst="", fnmr_worst="")
+    told = Page(to_html(replace(SAMPLE, differentials=(equal,)))).text
+    assert "the false match rate is highest for" not in told
+    assert "no group: equal within the intervals" in told
 
 
 def test_without_an_open_set_predictions_are_drawn_over_each_other() -> None:

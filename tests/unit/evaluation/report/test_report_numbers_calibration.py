@@ -84,7 +84,7 @@ def test_groups(templates: Templates, tmp_path: Path) -> None:
     file.write_text("identity,kind\n" + "".join(f"{name},{value}\n" for name, value in group.items()))
     material, rng = templates.material()
     at = templates.comparisons.distances(False)[60]
-    findings = experiments.cohorts(material, file, Target(threshold=at), rng, command="faceid")
+    findings = experiments.cohorts(material, file, Target(threshold=at), rng, command="faceid", across=True)
     found, among = slow.Checked(to_json(findings)), templates.comparisons
 
     def of(pair: slow.Pair) -> tuple[str | None, ...]:
@@ -115,6 +115,15 @@ def test_groups(templates: Templates, tmp_path: Path) -> None:
             found.same((*path, "mated"), 0)
             assert row["fnmr"] is None
     assert len(found.at("cohorts")) == 6
+    parts = within[False].values()
+    found.same(("alike", "people"), len(group))
+    found.same(("alike", "non_mated"), sum(total for _, total, _ in parts))
+    pooled = [
+        tuple(map(sum, zip(*draw, strict=True))) for draw in zip(*(one[2] for one in parts), strict=True)
+    ]
+    found.interval(
+        ("alike", "fmr"), slow.share(*(sum(one[place] for one in parts) for place in (0, 1)), pooled)
+    )
     for name, kind in (("fmr", False), ("fnmr", True)):
         rates = {key: errors / total for key, (errors, total, _) in within[kind].items()}
         worst, best = (within[kind][end(rates, key=lambda key: rates[key])] for end in (max, min))

@@ -147,13 +147,15 @@ def listed(of: Templates) -> PairSet:
         second=np.array([of.owners[j] for _, j in chosen]),
         photos=60,
         lost={"no_face": 2},
-        mated_lost=3,
-        non_mated_lost=4,
+        lost_mated=np.arange(7) < 3,
+        lost_folds=np.array([0, 0, 1, 0, 1, 1, 1]),
         contradictions=0,
     )
 
 
-def check_folds(found: slow.Checked, pairs: Sequence[slow.Pair], folds: Sequence[int]) -> None:
+def check_folds(
+    found: slow.Checked, pairs: Sequence[slow.Pair], folds: Sequence[int], lost: Sequence[int] = ()
+) -> None:
     accuracies = []
     for place, fold in enumerate(sorted(set(folds))):
         rest = [pair for pair, number in zip(pairs, folds, strict=True) if number != fold]
@@ -162,10 +164,14 @@ def check_folds(found: slow.Checked, pairs: Sequence[slow.Pair], folds: Sequence
             [pair.distance for pair in rest if pair.mated], [pair.distance for pair in rest if not pair.mated]
         )
         found.same(("folds", "threshold", place), at)
-        accuracies.append(sum((pair.distance <= at) == pair.mated for pair in own) / len(own))
+        accuracies.append(
+            sum((pair.distance <= at) == pair.mated for pair in own) / (len(own) + lost.count(fold))
+        )
         found.same(("folds", "accuracy", place), accuracies[-1])
     found.same(("folds", "mean"), statistics.fmean(accuracies))
     found.same(("folds", "standard_error"), statistics.stdev(accuracies) / math.sqrt(len(accuracies)))
+    found.same(("folds", "pairs"), len(pairs) + len(lost))
+    found.same(("folds", "lost"), len(lost))
 
 
 def check_verification(found: slow.Checked, among: slow.Comparisons, lost: dict[bool, int]) -> None:
@@ -195,7 +201,7 @@ def test_verification_of_listed_pairs(templates: Templates) -> None:
     ]
     among = slow.Comparisons(every, drawn(PEOPLE, np.random.default_rng(SEED)))
     assert pairs.folds is not None
-    check_folds(found, every, pairs.folds.tolist())
+    check_folds(found, every, pairs.folds.tolist(), [0, 0, 1, 0, 1, 1, 1])
     check_verification(found, among, {True: 3, False: 4})
     check_pairs(found, among)
     check_counts(
@@ -205,6 +211,8 @@ def test_verification_of_listed_pairs(templates: Templates) -> None:
         templates=58,
         mated=sum(pair.mated for pair in every),
         non_mated=90,
+        mated_lost=3,
+        non_mated_lost=4,
     )
     found.same(("data", "lost", "no_face"), 2)
     assert found.unseen() == []

@@ -20,7 +20,7 @@ import pytest
 
 from faceid.errors import ModelError
 from faceid.networks import registry, weights
-from faceid.networks.card import Card
+from faceid.networks.card import Card, WeightsSource
 from faceid.networks.errors import WeightsAltered, WeightsFormat
 from faceid.networks.files import sha256_of
 from faceid.recognition.align import align
@@ -129,7 +129,8 @@ def stand_in(name: str, served: Path, published: Published | None = None) -> Car
     path = served / "model.onnx"
     write_graph(path, published or NETWORKS[name])
     address = f"{(served / 'address').read_text()}/{path.name}"
-    known = replace(card.weights, source=address, sha256=sha256_of(path), size=path.stat().st_size)
+    sources = (WeightsSource("url", address),)
+    known = replace(card.weights, sources=sources, sha256=sha256_of(path), size=path.stat().st_size)
     return replace(card, weights=known)
 
 
