@@ -75,9 +75,10 @@ def main() -> None:
 
 
 def write(model: str, calibration: Calibration, *, dry: bool) -> None:
-    """Write the calibration into the card of `model`, unless `dry`."""
+    """Write the calibration into the card of `model`, whose weights were measured, unless `dry`."""
     if not dry:
-        write_calibration(card_path(model), calibration)
+        measured = replace(calibration, weights_sha256=card(model).weights.sha256)
+        write_calibration(card_path(model), measured)
         print(f"written to {card_path(model)}")
 
 
