@@ -86,10 +86,12 @@ def main() -> None:
 
 
 def write(model: str, calibration: Calibration, *, dry: bool) -> None:
-    """Write the calibration into the card of `model`, unless `dry`."""
+    """Write the calibration into the card of `model`, whose weights were measured, unless `dry`."""
     if not dry:
-        path = card_path(model, Settings.load().models_dir)
-        write_calibration(path, calibration)
+        models_dir = Settings.load().models_dir
+        path = card_path(model, models_dir)
+        measured = replace(calibration, weights_sha256=card(model, models_dir).weights.sha256)
+        write_calibration(path, measured)
         print(f"written to {path}")
 
 
