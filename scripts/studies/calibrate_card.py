@@ -90,7 +90,7 @@ def write(model: str, calibration: Calibration, *, dry: bool) -> None:
     if not dry:
         models_dir = Settings.load().models_dir
         path = card_path(model, models_dir)
-        measured = replace(calibration, weights_sha256=card(model, models_dir).weights.sha256)
+        measured = replace(calibration, weights_sha256=weighted_card(model, models_dir).weights.sha256)
         write_calibration(path, measured)
         print(f"written to {path}")
 
