@@ -121,7 +121,7 @@ def searches(
         card = one.calibration
         if by_a_third:
             measuring, order = order[: len(order) // 3], order[len(order) // 3 :]
-            card = calibrated(one, press.part(np.unique(press.identity)[measuring]))
+            card = calibrated(press.part(np.unique(press.identity)[measuring]))
         enrolled = np.array([rng.choice(photos[person]) for person in order[:size]])
         gallery = press.vectors[enrolled]
         here = raised(card, population_of(gallery, card, one.metric))

@@ -110,7 +110,7 @@ def study(one: Network, splits: int, draws: int, rng: np.random.Generator) -> It
     yield from observed(one, "card", card, known, rng)
     yield from observed(one, "card", card, known, rng, groups)
     yield from halves(one, press, splits, rng)
-    yield from observed(one, f"measured on {wild.name}", calibrated(one, wild), press, rng)
+    yield from observed(one, f"measured on {wild.name}", calibrated(wild), press, rng)
     yield from halves_of_groups(one, cohorts, splits, rng)
     collections = [(wild, [min(100, wild.count // 2)]), (known, list(GALLERIES))]
     for kind in sorted(set(cohorts.kinds)):
@@ -149,7 +149,7 @@ def observed(
         yield Row(one.name, stated_by, where, people.count, rate, found.rate, *ratios)
 
 
-def calibrated(one: Network, people: People) -> Calibration:
+def calibrated(people: People) -> Calibration:
     """The calibration that `faceid` measures on these people."""
     mated, non_mated = cosine_distances(people.vectors, people.identity)
     return measure(
@@ -163,7 +163,7 @@ def halves(one: Network, people: People, splits: int, rng: np.random.Generator) 
     for _ in range(splits):
         order = rng.permutation(np.unique(people.identity))
         first, second = (people.part(half) for half in (order[: len(order) // 2], order[len(order) // 2 :]))
-        stated = calibrated(one, first)
+        stated = calibrated(first)
         _, non_mated = cosine_distances(second.vectors, second.identity)
         for rate in RATES:
             found[rate].append(float(np.mean(non_mated <= threshold_at_fmr(stated, rate))))

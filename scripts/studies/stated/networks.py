@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from faceid.config import Settings
 from faceid.networks import registry
 from faceid.networks.calibration import Calibration
+from faceid.ports.networks import Embedder
+from faceid.recognition.embed.torch import open_embedder
 from faceid.types import Metric
 from scripts import command
 from scripts.datasets import demographics, lfw
@@ -52,7 +54,7 @@ class Network:
     name: str
     calibration: Calibration
     metric: Metric
-    settings: Settings
+    embedder: Embedder
     data: Path
     cache: Path
 
@@ -66,30 +68,25 @@ class Network:
 
     def studio(self, name: str) -> People:
         """One of STUDIOS: portraits of one place and time."""
-        found = lfw.templates(
-            lfw.folder_photos(self.data / STUDIOS[name], self.cache), self.name, self.cache, self.settings
-        )
+        photos = lfw.folder_photos(self.data / STUDIOS[name], self.cache)
+        found = lfw.templates_by(self.embedder, photos, self.cache)
         return People(name, found.vectors, found.identity)
 
     def cohorts(self) -> demographics.Cohorts:
         """The people of known sex and ethnic group."""
-        return demographics.cohorts(self.data, self.name, self.cache, self.settings)
+        return demographics.cohorts_by(self.embedder, self.data, self.cache)
 
     def _people(self, name: str, photos: lfw.Photos) -> People:
         own = self.name == TRAINED_HERE
-        found = lfw.labelled(
-            lfw.templates(
-                lab_default.held_out(photos) if own else photos, self.name, self.cache, self.settings
-            )
-        )
+        judged = lab_default.held_out(photos) if own else photos
+        found = lfw.labelled(lfw.templates_by(self.embedder, judged, self.cache))
         return People(f"{name}, held out" if own else name, found.vectors, found.identity)
 
 
 def network(name: str, data: Path, cache: Path) -> Network:
     """The network with its own card; that of `TRAINED_HERE` is in the folder of networks for research."""
-    settings = Settings.load()
-    if name == TRAINED_HERE:
-        settings = replace(settings, weights_dir=lab_default.RESEARCH)
-    card = registry.card(name, settings.weights_dir)
+    weights = Settings.load().weights_dir
+    card = registry.card(name, lab_default.RESEARCH if name == TRAINED_HERE else weights)
     assert card.calibration is not None
-    return Network(name, card.calibration, card.metric, settings, data, cache)
+    embedder = open_embedder(card, device="cpu", weights_dir=weights)
+    return Network(name, card.calibration, card.metric, embedder, data, cache)

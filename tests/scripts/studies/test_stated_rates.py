@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
 
-from faceid.config import Settings
 from faceid.decision.decide import Policy
+from faceid.evaluation.statistics.measured import measure
+from faceid.ports.networks import Embedder
+from faceid.training.judging import cosine_distances
 from scripts.studies import check_search_rates, check_stated_rates
-from scripts.studies.check_stated_rates import Row, calibrated
+from scripts.studies.check_stated_rates import Row
 from scripts.studies.stated.networks import Network, People
 
 
@@ -26,8 +29,10 @@ def people(name: str, count: int, *, alike: float = 0.0, seed: int = 0) -> Peopl
 
 def network_of(calibrated_on: People) -> Network:
     """A network whose card is calibrated on these people."""
-    unset = Network("made", None, "cosine", Settings.load(), Path(), Path())  # type: ignore[arg-type]
-    return Network("made", calibrated(unset, calibrated_on), "cosine", unset.settings, Path(), Path())
+    distances = cosine_distances(calibrated_on.vectors, calibrated_on.identity)
+    mated, non_mated = (kind.astype(np.float64) for kind in distances)
+    card = measure(mated, non_mated, data="made", ambiguity_margin=0.0)
+    return Network("made", card, "cosine", cast("Embedder", None), Path(), Path())
 
 
 def test_the_rate_of_other_people_of_one_kind_is_the_stated_one() -> None:
