@@ -214,6 +214,14 @@ def test_the_network_for_research_is_calibrated_with_the_weights_that_ship() -> 
     assert card.calibration.points[0].fmr >= 3 / card.calibration.non_mated
 
 
+def test_every_calibration_that_ships_names_the_weights_it_measured() -> None:
+    calibrated = [card for card in registry.cards() if card.calibration is not None]
+    assert {card.name for card in calibrated} == {"dlib-resnet", "mobilefacenet"}
+    for card in calibrated:
+        assert card.calibration is not None
+        assert card.calibration.weights_sha256 == card.weights.sha256
+
+
 def test_a_calibration_of_other_weights_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "mobilefacenet.toml"
     path.write_text(registry.card_path("mobilefacenet").read_text("utf-8"), "utf-8")
