@@ -88,15 +88,11 @@ def main() -> None:
 def write(model: str, calibration: Calibration, *, dry: bool) -> None:
     """Write the calibration into the card of `model`, whose weights were measured, unless `dry`."""
     if not dry:
-<<<<<<< HEAD
-        path = card_path(model, Settings.load().models_dir)
-        write_calibration(path, calibration)
+        models_dir = Settings.load().models_dir
+        path = card_path(model, models_dir)
+        measured = replace(calibration, weights_sha256=weighted_card(model, models_dir).weights.sha256)
+        write_calibration(path, measured)
         print(f"written to {path}")
-=======
-        measured = replace(calibration, weights_sha256=card(model).weights.sha256)
-        write_calibration(card_path(model), measured)
-        print(f"written to {card_path(model)}")
->>>>>>> w-triplet
 
 
 def calibrate(vectors: NDArray[np.float32], identity: NDArray[np.int64], metric: Metric) -> Calibration:
