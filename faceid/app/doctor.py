@@ -124,7 +124,7 @@ def _network(card: Card, settings: Settings) -> str:
 def _thresholds(calibration: Calibration | None) -> str:
     if calibration is None:
         return "no thresholds"
-    where = "its card" if origin_of(calibration) == "card" else "`faceid models calibrate`"
+    where = "its card" if origin_of(calibration) == "card" else "`models calibrate`"
     return f"thresholds of {where}, {calibration.date}"
 
 

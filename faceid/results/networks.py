@@ -88,7 +88,7 @@ class ModelInfo:
     New galleries use the network with `default`. The one with `recommended` is the best that faceid may give to all
     users.
     `terms` is "research" if the publisher allows non-commercial research only. `calibration` says who measured the
-    thresholds: the author of the card, or the user with `faceid models calibrate`; None for a network without.
+    thresholds: the author of the card, or the user with `models calibrate`; None for a network without.
     """
 
     name: str

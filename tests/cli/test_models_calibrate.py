@@ -144,7 +144,7 @@ def test_models_and_doctor_say_who_measured_a_network(
     path = registry.store_calibration(card, own, home)
     origin, detail = told()
     assert origin == "models calibrate"
-    assert "thresholds of `faceid models calibrate`, 2026-11-28" in detail
+    assert "thresholds of `models calibrate`, 2026-11-28" in detail
     path.write_text(path.read_text().replace(card.weights.sha256, "0" * 64))
     origin, detail = told()
     assert origin == "card"
