@@ -26,7 +26,7 @@ VERDICT_STYLES = {
     "match": "green",
     "enrolled": "green",
     "no_match": "red",
-    "rejected": "red",
+    "refused": "red",
     "unknown": "yellow",
     "ambiguous": "magenta",
     "unconfirmed": "yellow",

@@ -367,7 +367,7 @@ def _doubt(name: str, why: str) -> Problem:
 def _unlike_the_others(verdict: Verdict) -> str:
     if verdict.refusal == "undecided":
         return "the photos disagree, and no person is on more of them than another"
-    near = "" if verdict.distance is None else f" (distance {verdict.distance:.3f} to them)"
+    near = "" if verdict.distance is None else f", at distance {verdict.distance:.3f} from them"
     return f"the face is not the one of the person's other photos{near}"
 
 
