@@ -263,8 +263,8 @@ def _rates(gallery: Gallery, settings: Settings) -> CheckResult:
         name,
         Problem(
             "similar_people",
-            f"of {compared} {population.observed:.2g} are false matches where the card says {population.stated:g}:"
-            " searches use a stricter threshold",
+            f"of {compared} {100 * population.observed:.2g} % are as near as {100 * population.stated:g} % are by the"
+            " card: searches use a stricter threshold",
         ),
     )
 

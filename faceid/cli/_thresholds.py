@@ -97,8 +97,8 @@ def _measured(report: PolicyReport) -> Iterable[tuple[str, str]]:
 def similar_people(rates: GalleryRates) -> str:
     """What the people of a gallery say about the card's rates, where they raise them."""
     return (
-        f"of {rates.comparisons:,} comparisons between {rates.people:,} people {rates.observed:.2g} are false matches"
-        f" where the card says {rates.stated:g} (at least {rates.low:.2g}, by the interval over people)"
+        f"of {rates.comparisons:,} comparisons between {rates.people:,} people {100 * rates.observed:.2g} % are as near"
+        f" as {100 * rates.stated:g} % are by the card (at least {100 * rates.low:.2g} %, by the interval over people)"
     )
 
 

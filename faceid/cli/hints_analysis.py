@@ -29,6 +29,7 @@ HINTS: Final[Mapping[str, str]] = {
     "prior_without_cost": "the other goals do not depend on it",
     "size_without_fpir": "an FMR is the same in any gallery",
     # Data of an evaluation
+    "attributes_without_people": "--attributes needs a folder per identity, or the gallery",
     "bad_pairs": "wanted is LFW's format, or a .csv that begins with the line file1,file2,same",
     "bad_scores": "wanted are `distance` or `similarity`, and `mated`, 1 or 0, one for each comparison",
     "columns_of_pairs": "begin the CSV with the line file1,file2,same",

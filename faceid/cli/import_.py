@@ -60,3 +60,4 @@ def run(
     for refusal in result.refused:
         source = f" ({refusal.source})" if refusal.source else ""
         session.output.note(f"a template of {refusal.name}{source} refused: {refusal.problem.message}")
+    raise typer.Exit(session.output.exit_code)

@@ -233,8 +233,8 @@ class Policies:
             return
         self._say_once(
             f"raised {policy.kind}",
-            f"the people of this gallery match each other {policy.raised_by:.1f} times as often as those of the model's"
-            f" calibration: the threshold for {_RATES[policy.kind]} {policy.target:g} is {policy.threshold:.4f}, not"
+            f"the people of this gallery match each other about {policy.raised_by:.2g} times as often as the model's"
+            f" card says: the threshold for {_RATES[policy.kind]} {policy.target:g} is {policy.threshold:.4f}, not"
             f" {policy.stated.threshold:.4f}",
         )
 

@@ -97,14 +97,14 @@ def poison(crowd: Sequence[Person], rng: np.random.Generator) -> list[Folder]:
 
 
 def judge(folder: Folder, network: Network, bounds: Bounds = BOUNDS) -> NDArray[np.bool_]:
-    """Which photos of a folder, of each the face of the person it shows, are refused by the guards alone."""
+    """Which photos of a folder, of each the face of the person it shows, the guards alone refuse or doubt."""
     faces = [person.photos[photo][person.own[photo]][None, :] for person, photo in folder.photos]
     verdicts = examine(faces, faces[0][:0], network.calibration, network.metric, bounds)
-    return np.array([verdict.refusal is not None for verdict in verdicts])
+    return np.array([verdict.refusal is not None or verdict.doubtful for verdict in verdicts])
 
 
 def enrol(folders: Sequence[Folder], network: Network) -> tuple[list[NDArray[np.bool_]], Counter[str]]:
-    """Which photos of each folder the real enrolment refuses, one folder after the other, and why it does."""
+    """Which photos of each folder the real enrolment does not confirm, one folder after the other, and why."""
     reasons: Counter[str] = Counter()
     verdicts = []
     with (
@@ -117,7 +117,7 @@ def enrol(folders: Sequence[Folder], network: Network) -> tuple[list[NDArray[np.
                 [str(person.paths[photo]) for person, photo in folder.photos],
                 EnrolmentRules(subject="all"),
             )
-            verdicts.append(np.array([result.status == "rejected" for result in results]))
+            verdicts.append(np.array([result.status in ("rejected", "unconfirmed") for result in results]))
             for result, wrong in zip(results, folder.wrong, strict=True):
                 reasons[f"{'swapped' if wrong else 'honest'}: {result.reason or result.status}"] += 1
     return verdicts, reasons

@@ -5,7 +5,8 @@
 All pairs of the photos of View 1 give three things: the distance at FMR 1e-6 ... 1, each with its count of false
 matches, the 95 % interval of the rate and the FNMR; the likelihood ratio of a distance; and the margin below which two
 identities are ambiguous. The FMR among people who are alike comes from the folder `demographics`: all pairs of people
-of one sex and ethnic group. `--only-alike` measures that alone, and keeps the card's other figures.
+of one sex and ethnic group. `--only-alike` measures that alone, and keeps the card's other figures. A network
+that does not come with faceid has its card in the folder `models` of $FACEID_HOME.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from faceid.config import Settings
 from faceid.evaluation.statistics.margin import AMBIGUOUS_FMR, gaps
 from faceid.evaluation.statistics.measured import measure
 from faceid.evaluation.statistics.metrics import threshold_at_fmr
 from faceid.evaluation.statistics.scores import distances
-from faceid.networks.registry import Calibration, card, card_path, write_calibration
+from faceid.networks.registry import Calibration, card_path, weighted_card, write_calibration
 from faceid.types import Metric
 from scripts import command
 from scripts.datasets import demographics, lfw
@@ -37,6 +39,11 @@ def main() -> None:
         action="store_true",
         help="keep the card's calibration, and replace its curve among alike",
     )
+    parser.add_argument(
+        "--population",
+        default=POPULATION,
+        help="with --only-alike: the people of a calibration that does not name them; default: %(default)s",
+    )
     parser.add_argument("--dry-run", action="store_true", help="print, write nothing")
     parser.add_argument(
         "--closest", type=int, default=0, metavar="N", help="also list the N closest non-mated pairs"
@@ -51,10 +58,14 @@ def main() -> None:
             f"  {point.count:>8,} false matches of {alike.non_mated:,}"
         )
     if arguments.only_alike:
-        present = card(arguments.model).calibration
+        present = weighted_card(arguments.model, Settings.load().models_dir).calibration
         if present is None:
             parser.error(f"{arguments.model} has no calibration to add to")
-        write(arguments.model, replace(present, population=POPULATION, alike=alike), dry=arguments.dry_run)
+        write(
+            arguments.model,
+            replace(present, population=present.population or arguments.population, alike=alike),
+            dry=arguments.dry_run,
+        )
         return
     photos = lfw.lfw_photos(data, arguments.cache)
     templates = lfw.labelled(lfw.templates(photos, arguments.model, arguments.cache))
@@ -75,10 +86,13 @@ def main() -> None:
 
 
 def write(model: str, calibration: Calibration, *, dry: bool) -> None:
-    """Write the calibration into the card of `model`, unless `dry`."""
+    """Write the calibration into the card of `model`, whose weights were measured, unless `dry`."""
     if not dry:
-        write_calibration(card_path(model), calibration)
-        print(f"written to {card_path(model)}")
+        models_dir = Settings.load().models_dir
+        path = card_path(model, models_dir)
+        measured = replace(calibration, weights_sha256=weighted_card(model, models_dir).weights.sha256)
+        write_calibration(path, measured)
+        print(f"written to {path}")
 
 
 def calibrate(vectors: NDArray[np.float32], identity: NDArray[np.int64], metric: Metric) -> Calibration:

@@ -216,14 +216,10 @@ def measure(name: str, label: str, people: Sequence[Array]) -> list[dict[str, An
     """The rule as it is, and what it was: everything within an FMR of 1 % enters."""
     guard = Guard.of(name)
     before = Guard.of(name, stranger=BOUNDS.near).confirming_at(BOUNDS.near)
-    rows = []
-    for rule, one in (("before", before), ("verification", guard.confirming_at(1e-4)), ("now", guard)):
-        for row in [
-            *takeovers(name, label, people, one),
-            *honest(name, label, people, one),
-            *strangers(name, label, people, one),
-        ]:
-            rows.append({"rule": rule, **row})
+    rows = [{"rule": "now"} | one for one in honest(name, label, people, guard)]
+    rows += [{"rule": "now"} | one for one in strangers(name, label, people, guard)]
+    for rule, attacked in (("before", before), ("verification", guard.confirming_at(1e-4)), ("now", guard)):
+        rows += [{"rule": rule} | one for one in takeovers(name, label, people, attacked)]
     return rows
 
 

@@ -45,8 +45,15 @@ NOT_COMPARED = {"timing_ms", "software", "message", "hint"}
 """How long it took, which module made the fake calibration, and the words of errors."""
 
 
-ADDED_SINCE = {"state": "confirmed", "unconfirmed": 0}
-"""Fields that 0.1.0 did not have: all its templates are confirmed."""
+ADDED_SINCE = {
+    **{"state": "confirmed", "unconfirmed": 0},
+    **{"card_threshold": None, "raised_by": None, "gallery": None, "calibration": "card"},
+}
+"""Fields that 0.1.0 did not have: all its templates are confirmed, and nothing raises the rates of the card."""
+
+
+NOT_MEASURED_THEN = {"fmr_alike", "alike", "population"}
+"""Fields about rates among people who are alike, which 0.1.0 did not have."""
 
 
 def said(answer: object) -> object:
@@ -54,7 +61,8 @@ def said(answer: object) -> object:
         return {
             key: said(value)
             for key, value in answer.items()
-            if key not in NOT_COMPARED and (key not in ADDED_SINCE or value != ADDED_SINCE[key])
+            if key not in NOT_COMPARED | NOT_MEASURED_THEN
+            and (key not in ADDED_SINCE or value != ADDED_SINCE[key])
         }
     return [said(value) for value in answer] if isinstance(answer, list) else answer
 

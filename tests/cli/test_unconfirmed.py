@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cli_runs import ALICE, BOB, CAROL, Faceid, Photo, Ran
 from enrollment_db.registry import open_sqlite
-from faceid.enrolment.admission import Admission, Case
+from faceid.enrolment.admission import Admission, Case, Decided
 from faceid.results import Problem
 
 Keep = Callable[..., Ran]
@@ -26,14 +27,15 @@ def keep(faceid: Faceid) -> Keep:
     """Enrol photos while each accepted one is doubted."""
     decide = Admission.decide
 
-    def doubting(self: Admission, name: str, cases: Sequence[Case]) -> object:
+    def doubting(self: Admission, name: str, cases: Sequence[Case]) -> Decided:
         found = decide(self, name, cases)
         for case in cases:
             if case.face is not None:
                 case.doubt = Problem(
                     "unconfirmed", "is it her?", remedy="confirm_or_remove", facts={"name": name}
                 )
-        return found
+        # The fake photos of one person are so alike that a second one would confirm the first.
+        return replace(found, confirmed=())
 
     def run(name: str, *photos: str, options: Sequence[str] = ("--json",)) -> Ran:
         with pytest.MonkeyPatch.context() as patch:
@@ -64,9 +66,8 @@ def test_enroll_says_what_it_keeps_and_what_to_do(faceid: Faceid, keep: Keep, ph
     assert (again.code, again.objects[0]["status"], again.objects[0]["template_id"]) == (1, "unconfirmed", 3)
     assert "faceid people confirm carol" in again.err
     told = keep("carol", photo(CAROL), options=())
-    assert (
-        told.out.splitlines()[-1] == "0 enrolled, 0 skipped, 0 refused, 1 unconfirmed; 0 templates of carol"
-    )
+    totals = "0 enrolled, 0 skipped, 0 refused, 1 unconfirmed; 0 templates of carol"
+    assert totals in told.out.splitlines()
 
 
 def test_a_group_with_an_accepted_photo_has_the_code_of_the_worst(

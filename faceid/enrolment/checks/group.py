@@ -29,7 +29,7 @@ class Bounds:
     """
 
     near: float = 1e-2
-    stranger: float = 0.15
+    stranger: float = 5e-2
     scene: float = 0.15
 
 

@@ -35,8 +35,7 @@ def alike_curve(
         if attributes is not None:
             raise UsageError(
                 f"{material.data.source} has no templates of people",
-                remedy="needs_people",
-                protocol="--attributes",
+                remedy="attributes_without_people",
             )
         return None, ()
     names = sorted(set(material.collection.names))

@@ -87,8 +87,8 @@ def _caveats(worst: Worst, bounds: Bounds) -> tuple[Caveat, ...]:
             Caveat(
                 "similar_people",
                 f"of {rates.comparisons:,} comparisons between {rates.people:,} people of the gallery"
-                f" {rates.observed:.2g} are false matches where the card says {rates.stated:g} (at least"
-                f" {rates.low:.2g}): searches use a stricter threshold",
+                f" {100 * rates.observed:.2g} % are as near as {100 * rates.stated:g} % are by the card (at least"
+                f" {100 * rates.low:.2g} %): searches use a stricter threshold",
             )
         )
     if bounds.templates and bounds.look_alike_within is None:

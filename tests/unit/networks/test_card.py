@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from faceid.cli.messages import hint_for
+from faceid.decision.thresholds import fmr_alike_at_distance, threshold_at_fmr
 from faceid.networks import registry
 from faceid.networks.calibration import HEADER, from_json, to_json
 from faceid.networks.card import Accuracy, Card, LivenessCard, TensorFormat, Weights, WeightsSource
@@ -213,6 +214,14 @@ def test_the_network_for_research_is_calibrated_with_the_weights_that_ship() -> 
     assert card.calibration.points[0].fmr >= 3 / card.calibration.non_mated
 
 
+def test_every_calibration_that_ships_names_the_weights_it_measured() -> None:
+    calibrated = [card for card in registry.cards() if card.calibration is not None]
+    assert {card.name for card in calibrated} == {"dlib-resnet", "mobilefacenet"}
+    for card in calibrated:
+        assert card.calibration is not None
+        assert card.calibration.weights_sha256 == card.weights.sha256
+
+
 def test_a_calibration_of_other_weights_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "mobilefacenet.toml"
     path.write_text(registry.card_path("mobilefacenet").read_text("utf-8"), "utf-8")
@@ -296,6 +305,20 @@ def test_a_calibration_comes_back_as_it_was_written(tmp_path: Path) -> None:
 def without_misses_and_evidence() -> Calibration:
     points = tuple(replace(point, fnmr=None) for point in CALIBRATION.points)
     return replace(CALIBRATION, points=points, evidence=(), data_sha256=None)
+
+
+@pytest.mark.parametrize("name", ["dlib-resnet", "mobilefacenet"])
+def test_the_cards_state_both_rates_and_their_people(name: str) -> None:
+    calibration = registry.card(name).calibration
+    assert calibration is not None
+    assert calibration.alike is not None
+    assert (calibration.alike.chosen_by, calibration.alike.people) == ("attributes", 463)
+    assert "LFW" in (calibration.population or "")
+    for rate in (1e-3, 1e-4):
+        alike = fmr_alike_at_distance(calibration, threshold_at_fmr(calibration, rate))
+        assert alike is not None
+        # Strangers of one sex and group pass many times as often as strangers at random.
+        assert 10 * rate < alike < 500 * rate
 
 
 def test_a_curve_among_alike_comes_back_as_it_was_written_and_is_replaced(tmp_path: Path) -> None:
