@@ -41,6 +41,18 @@ Images = Annotated[
         show_default=False,
     ),
 ]
+KindsOfPeople = Annotated[
+    Path | None,
+    typer.Option(
+        "--attributes",
+        metavar="FILE.csv",
+        help=(
+            "A CSV with the column identity, and columns such as sex and group: people with equal values are alike."
+            " Default: the half of the others whose templates are nearest to each person."
+        ),
+        show_default=False,
+    ),
+]
 Report = Annotated[
     Path | None,
     typer.Option(

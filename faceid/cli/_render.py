@@ -77,13 +77,14 @@ class Output:
         from rich.text import Text
 
         table = Table(box=SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
+        whole = {"network"}
         numeric = {"distance", "similarity", "threshold", "fmr", "quality", "templates", "dim", "id"}
         for column in columns:
             table.add_column(
                 column,
                 justify="right" if column in numeric else "left",
                 overflow="fold",
-                no_wrap=column in numeric,
+                no_wrap=column in numeric | whole,
             )
         for row in rows:
             cells = [shown(cell, column) for cell, column in zip(row, columns, strict=True)]
@@ -200,7 +201,7 @@ def plain(value: Any) -> Any:
 
 
 def _rounded(name: str, value: Any) -> Any:
-    if name in ("box", "landmarks", "timing_ms") and value is not None:
+    if name in ("box", "boxes", "landmarks", "timing_ms") and value is not None:
         return _two_decimals(value)
     if name == "time_s":
         # A stream can run for weeks: significant digits would lose the fractions.

@@ -47,7 +47,8 @@ class TrainResult:
 class MeasuredThreshold:
     """At the threshold `distance`, `fmr` (0..1) of the non-mated comparisons match; `low`..`high` is its 95 % interval.
 
-    `fnmr` (0..1) of the mated comparisons do not match.
+    `fnmr` (0..1) of the mated comparisons do not match. `fmr_alike` (0..1) is the FMR among people who are alike, None
+    where it was not measured.
     """
 
     fmr: float
@@ -55,6 +56,7 @@ class MeasuredThreshold:
     high: float
     distance: float
     fnmr: float | None
+    fmr_alike: float | None
 
 
 @dataclass(frozen=True, slots=True)
