@@ -166,9 +166,9 @@ def tell_alike(output: Output, findings: Findings) -> None:
     if found is None or findings.proposed is None:
         return
     value, ends = cells(found.fmr)
-    output.line(
-        f"at threshold {findings.proposed.threshold:.4f} FMR among alike is {value} ({ends}):"
-        f" {found.population}; {found.non_mated:,} non-mated comparisons of {found.people:,} people"
+    output.line(f"FMR among alike at threshold {findings.proposed.threshold:.4f}: {value} ({ends})")
+    output.paragraph(
+        f"{found.population}; {found.non_mated:,} non-mated comparisons of {found.people:,} people", indent=2
     )
 
 

@@ -112,4 +112,4 @@ def _of_gallery(rates: GalleryRates, policy: PolicyState) -> str:
     said = f"this gallery: {similar_people(rates)}"
     if policy.card_threshold is not None and policy.threshold < policy.card_threshold:
         said += f", so the threshold is {policy.threshold:.3f} and not the card's {policy.card_threshold:.3f}"
-    return f"{said}; `faceid calibrate` on photos of your own people replaces both"
+    return f"{said}; `faceid calibrate` on photos of your own people replaces the card's rates"

@@ -9,9 +9,10 @@ import typer
 
 from faceid.cli._options import Fmr, FmrAlike, Fpir, Threshold, session_of
 from faceid.cli._render import counted
-from faceid.cli._thresholds import tell_policies
+from faceid.cli._thresholds import TARGETS, tell_policies
 from faceid.decision.decide import Target
 from faceid.errors import UsageError
+from faceid.results import PolicyRow
 
 NAME = "policy"
 
@@ -65,22 +66,26 @@ def history(context: typer.Context) -> None:
         rows = system.policies.history()
     for row in rows:
         session.output.emit(row)
+    models = {row.model for row in rows}
+    columns = ["id", "for", "target", "threshold", "stored at", "active", "measured on"]
     session.output.table(
-        ["id", "for", "target", "threshold", "active since", "put at", "measured on", "model"],
-        [
+        [*columns, *(["model"] if len(models) > 1 else [])],
+        (
             (
                 row.policy_id,
                 row.decides,
-                f"{row.kind} {row.target:g}",
+                f"{TARGETS.get(row.kind, 'threshold')} {row.target:g}",
                 row.threshold,
-                row.since if row.in_force else "",
                 row.created_at,
+                _standing(row),
                 "own data" if row.own_calibration else "the card's data",
-                row.model,
+                *([row.model] if len(models) > 1 else []),
             )
             for row in rows
-        ],
+        ),
     )
+    if len(models) == 1:
+        session.output.line(f"model {models.pop()}")
 
 
 @app.command("rollback")
@@ -128,3 +133,10 @@ def import_(
         result = system.policies.import_from(file)
     session.output.emit(result)
     session.output.line(f"imported {counted(result.policies, 'policy', 'policies')} from {result.path}")
+
+
+def _standing(row: PolicyRow) -> str:
+    """Whether a stored policy is active, and since when if that is later."""
+    if not row.in_force:
+        return ""
+    return "yes" if row.since == row.created_at else f"since {row.since}"
