@@ -131,7 +131,7 @@ def test_lists_and_doctor_name_them(faceid: Faceid, keep: Keep, photo: Photo) ->
     assert "unconfirmed" in faceid("show", "alice").out
     check = {item["check"]: item for item in faceid("--json", "doctor").objects}["unconfirmed"]
     assert check["ok"]
-    assert "2 templates that no search finds, of alice, carol" in check["detail"]
+    assert "2 unconfirmed templates, which no search finds, of alice, carol" in check["detail"]
     assert "faceid people confirm NAME" in check["detail"]
     found = [one for one in faceid("--json", "gallery-health").objects if one.get("kind") == "unconfirmed"]
     assert [(one["names"], one["template_ids"]) for one in found] == [(["alice"], [4]), (["carol"], [3])]
