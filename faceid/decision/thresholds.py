@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from faceid.networks.registry import AlikeCurve, Calibration
 
 
-def threshold_at_fmr(curve: Calibration | AlikeCurve, fmr: float) -> float:
+def threshold_at_fmr(curve: Calibration | AlikeCurve, fmr: float, rate: str = "FMR") -> float:
     """The distance at which the FMR of `curve` is `fmr`.
 
     Linear in log10(FMR) between the measured points. Raises UsageError (`beyond_calibration`) below the lowest of them:
-    no data support such a threshold.
+    no data support such a threshold. Its message calls the rate `rate`.
     """
     points = curve.points
     lowest = points[0]
     if fmr < lowest.fmr * (1 - 1e-9):
         raise UsageError(
-            f"FMR {fmr:g} is below what the calibration reaches, {lowest.fmr:g}"
+            f"{rate} {fmr:g} is below what the calibration reaches, {lowest.fmr:g}"
             f" ({curve.non_mated:,} non-mated comparisons)",
             code="beyond_calibration",
         )
@@ -62,7 +62,9 @@ def threshold_at_fmr_alike(calibration: Calibration, fmr: float) -> float:
         raise UsageError(
             "this calibration has no curve of FMR among people who are alike", code="no_alike_curve"
         )
-    return min(threshold_at_fmr(calibration.alike, fmr), threshold_at_fmr(calibration, fmr))
+    return min(
+        threshold_at_fmr(calibration.alike, fmr, "FMR among alike"), threshold_at_fmr(calibration, fmr)
+    )
 
 
 def fmr_alike_at_distance(calibration: Calibration, distance: float) -> float | None:
@@ -86,6 +88,15 @@ def fmr_interval_at_distance(curve: Calibration | AlikeCurve, distance: float) -
     # Closer than the strictest point, and farther than the laxest, nothing bounds the rate from one side.
     low = stricter.low if distance >= points[0].distance else 0.0
     return low, laxer.high if distance <= points[-1].distance else 1.0
+
+
+def fmr_alike_interval_at_distance(
+    calibration: Calibration, alike: AlikeCurve, distance: float
+) -> tuple[float, float]:
+    """The 95 % interval of `fmr_alike_at_distance`; no bound is below that of the FMR among all."""
+    low, high = fmr_interval_at_distance(alike, distance)
+    of_all = fmr_interval_at_distance(calibration, distance)
+    return max(low, of_all[0]), max(high, of_all[1])
 
 
 def fnmr_at_distance(calibration: Calibration, distance: float) -> float | None:

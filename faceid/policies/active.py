@@ -27,7 +27,7 @@ from faceid.decision.decide import (
     stricter_policy,
 )
 from faceid.decision.population import Population
-from faceid.decision.thresholds import fmr_interval_at_distance
+from faceid.decision.thresholds import fmr_alike_interval_at_distance, fmr_interval_at_distance
 from faceid.errors import UsageError
 from faceid.gallery.gallery import Gallery
 from faceid.networks.calibration import Calibration
@@ -231,9 +231,10 @@ class Policies:
     def _say_raised(self, policy: Policy) -> None:
         if policy.stated is None or policy.threshold == policy.stated.threshold:
             return
+        times = float(f"{policy.raised_by:.2g}")
         self._say_once(
             f"raised {policy.kind}",
-            f"the people of this gallery match each other about {policy.raised_by:.2g} times as often as the model's"
+            f"the people of this gallery match each other about {times:g} times as often as the model's"
             f" card says: the threshold for {_RATES[policy.kind]} {policy.target:g} is {policy.threshold:.4f}, not"
             f" {policy.stated.threshold:.4f}",
         )
@@ -245,10 +246,11 @@ class Policies:
 
 
 def _alike_report(policy: Policy) -> AlikeReport | None:
-    curve = None if policy.calibration is None else policy.calibration.alike
-    if curve is None:
+    calibration = policy.calibration
+    curve = None if calibration is None else calibration.alike
+    if calibration is None or curve is None:
         return None
-    low, high = fmr_interval_at_distance(curve, policy.threshold)
+    low, high = fmr_alike_interval_at_distance(calibration, curve, policy.threshold)
     return AlikeReport(
         population=curve.population,
         chosen_by=curve.chosen_by,

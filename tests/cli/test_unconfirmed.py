@@ -10,7 +10,8 @@ import pytest
 
 from cli_runs import ALICE, BOB, CAROL, Faceid, Photo, Ran
 from enrollment_db.registry import open_sqlite
-from faceid.enrolment.admission import Admission, Case, Decided
+from faceid.enrolment.admission import Admission, Decided
+from faceid.enrolment.cases import Case
 from faceid.results import Problem
 
 Keep = Callable[..., Ran]
@@ -130,7 +131,7 @@ def test_lists_and_doctor_name_them(faceid: Faceid, keep: Keep, photo: Photo) ->
     assert "unconfirmed" in faceid("show", "alice").out
     check = {item["check"]: item for item in faceid("--json", "doctor").objects}["unconfirmed"]
     assert check["ok"]
-    assert "2 templates that no search finds, of alice, carol" in check["detail"]
+    assert "2 unconfirmed templates, which no search finds, of alice, carol" in check["detail"]
     assert "faceid people confirm NAME" in check["detail"]
     found = [one for one in faceid("--json", "gallery-health").objects if one.get("kind") == "unconfirmed"]
     assert [(one["names"], one["template_ids"]) for one in found] == [(["alice"], [4]), (["carol"], [3])]
