@@ -21,7 +21,6 @@ def person(number: int, photos: int) -> Person:
         tuple(Path(f"{number}_{photo}.jpg") for photo in range(photos)),
         tuple(vector[None, :] for vector in vectors),
         (0,) * photos,
-        ((90.0,),) * photos,
     )
 
 
