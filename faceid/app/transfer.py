@@ -42,7 +42,7 @@ class Transfer:
             if on_conflict == "accept":
                 return import_templates(gallery, model, Path(path), progress)
             guard = ImportGuard(gallery, model, request.calibration)
-            result = import_templates(gallery, model, Path(path), progress, guard.judge)
+            result = import_templates(gallery, model, Path(path), progress, guard)
             if guard.confirmed:
                 gallery.confirm(guard.confirmed)
             return replace(result, refused=tuple(guard.refused))

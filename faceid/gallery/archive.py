@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from itertools import repeat
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,8 +30,18 @@ from faceid.types import ModelKey
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with the number of finished templates and the number of all."""
 
-Judge: TypeAlias = Callable[[Part], Sequence[TemplateState | None]]
-"""Gives the state of each template of a part; None for one that is not to be stored."""
+
+class Judge(Protocol):
+    """Decides which templates of an archive are stored, part by part."""
+
+    def expect(self, names: Iterator[Sequence[str]]) -> None:
+        """Learn the names of the templates in each part before the first part comes."""
+        ...
+
+    def judge(self, part: Part) -> Sequence[TemplateState | None]:
+        """The state of each template of a part; None for one that is not to be stored."""
+        ...
+
 
 ROWS = 16_384
 """The number of templates in memory at a time."""
@@ -91,7 +101,10 @@ def import_templates(
                 if progress is not None:
                     progress(done, total)
 
-        judged = None if judge is None else [judge(part) for part in named_parts(None)]
+        judged = None
+        if judge is not None:
+            judge.expect(names.tolist() for names in _rows(archive, "names"))
+            judged = [judge.judge(part) for part in named_parts(None)]
 
         def parts() -> Iterator[Part]:
             for number, part in enumerate(named_parts(progress)):
