@@ -124,7 +124,7 @@ def _network(card: Card, settings: Settings) -> str:
 def _thresholds(calibration: Calibration | None) -> str:
     if calibration is None:
         return "no thresholds"
-    where = "its card" if origin_of(calibration) == "card" else "`faceid models calibrate`"
+    where = "its card" if origin_of(calibration) == "card" else "`models calibrate`"
     return f"thresholds of {where}, {calibration.date}"
 
 
@@ -202,7 +202,7 @@ def _unconfirmed(gallery: Gallery) -> CheckResult:
         f" and {len(waiting) - NAMED} more" if len(waiting) > NAMED else ""
     )
     count = sum(waiting.values())
-    message = f"{count} template{'s' * (count > 1)} that no search finds, of {names}"
+    message = f"{count} unconfirmed template{'s' * (count > 1)}, which no search finds, of {names}"
     return _to_do("unconfirmed", Problem("unconfirmed", message))
 
 

@@ -19,7 +19,7 @@ from faceid.policies.stored import state_of
 from faceid.recognition.pipeline import Analysis, Observation, Source
 from faceid.recognition.subject import ONE_PHOTO, SubjectRule, checked_rule, no_subject, subjects
 from faceid.results import CompareResult, FaceResult, IdentifyResult, Problem, VerifyResult
-from faceid.types import Decision, Embedding
+from faceid.types import Box, Decision, Embedding
 
 if TYPE_CHECKING:
     from faceid.types import Pixels
@@ -63,7 +63,9 @@ def compare(
     model = services.current()
     with services.existing_gallery() as gallery:
         policy = model.policies(gallery).for_claim(target)
-    (path, probe), (other_path, other) = (_subject_of(model, image, subject) for image in (first, second))
+    (path, probe, box), (other_path, other, other_box) = (
+        _subject_of(model, image, subject) for image in (first, second)
+    )
     decision = decide_claim(float(probe.vector @ other.vector), probe.model.metric, policy)
     return CompareResult(
         paths=(path, other_path),
@@ -75,6 +77,7 @@ def compare(
         fmr=decision.fmr,
         fmr_alike=decision.fmr_alike,
         llr=decision.llr,
+        boxes=(box, other_box),
         policy=state_of(policy),
     )
 
@@ -87,7 +90,7 @@ def _verify(
     request.gallery.require(name)
     policy = request.policies.for_claim(target)
     request.guard()
-    path, probe = _subject_of(request.model, image, subject)
+    path, probe, box = _subject_of(request.model, image, subject)
     similarity = request.gallery.similarity_to(name, probe)
     decision = decide_claim(similarity, probe.model.metric, policy)
     return VerifyResult(
@@ -101,18 +104,19 @@ def _verify(
         fmr=decision.fmr,
         fmr_alike=decision.fmr_alike,
         llr=decision.llr,
+        box=box,
         policy=state_of(policy),
     )
 
 
-def _subject_of(model: ModelServices, image: ImageLike, subject: SubjectRule) -> tuple[str, Embedding]:
-    """The name of the image and the face of its subject. Raises InputError."""
+def _subject_of(model: ModelServices, image: ImageLike, subject: SubjectRule) -> tuple[str, Embedding, Box]:
+    """The name of the image, and the template and the box of its subject. Raises InputError."""
     (analysis,) = model.pipeline.analyse([source_of(image)], pick=partial(subjects, rule=subject))
     if analysis.error is not None:
         raise analysis.error
     if len(analysis.observations) != 1:
         raise no_subject(analysis.found, analysis.source, subject)
-    return analysis.source, analysis.embeddings[0]
+    return analysis.source, analysis.embeddings[0], analysis.observations[0].face.box
 
 
 def _search(

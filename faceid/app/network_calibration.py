@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace as replaced
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -10,8 +11,10 @@ import numpy as np
 
 from faceid.app.model_services import ModelServices
 from faceid.config import Settings
+from faceid.decision.thresholds import fmr_alike_at_distance
 from faceid.errors import ModelError, UsageError
 from faceid.evaluation.data import material as data_sets
+from faceid.evaluation.protocols.alike import alike_curve
 from faceid.evaluation.protocols.network_calibration import calibrate_network
 from faceid.networks import registry
 from faceid.networks.own_calibrations import PROGRAM
@@ -19,7 +22,9 @@ from faceid.results import CalibrationResult, MeasuredThreshold
 from faceid.runtime import devices
 
 if TYPE_CHECKING:
+    from faceid.evaluation.statistics.caveats import Caveat
     from faceid.gallery.gallery import Gallery
+    from faceid.recognition.subject import SubjectRule
 
 KINDS = ("folders", "pairs")
 
@@ -31,15 +36,20 @@ def calibrate(
     rng: np.random.Generator,
     *,
     images: Path | None = None,
+    attributes: Path | None = None,
     replace: bool = False,
+    subject: SubjectRule = "largest",
     min_face: float | None = None,
     progress: Callable[[int, int], None] | None = None,
+    warn: Callable[[Caveat], None] = lambda caveat: None,
 ) -> CalibrationResult:
     """Measure the network `name` on photos of known people, and store the thresholds.
 
-    `data` is a folder per person or a pairs file, `images` the folder of the photos of a pairs file. `replace` allows a
-    network that has a calibration already. `progress` is called with the number of finished photos and the total. No
-    gallery is opened.
+    `data` is a folder per person or a pairs file, `images` the folder of the photos of a pairs file. People are alike
+    who have the same values in all columns of the table `attributes`; without it, the half of the others whose
+    templates are nearest to a person. `replace` allows a network that has a calibration already. `subject` chooses
+    among several faces. `progress` is called with the number of finished photos and the total, `warn` with the reason
+    if there is no FMR among alike. No gallery is opened.
 
     Raises UsageError (`calibrated` without `replace`, `no_photos` for other data), InputError for data that cannot be
     used or are too few, ModelError.
@@ -61,12 +71,17 @@ def calibrate(
         gallery=_no_gallery,
         model=name,
         metric=lambda: card.metric,
+        subject=subject,
     )
     material = data_sets.load(data, tools, rng, images=images, progress=progress)
     if material.key is None or material.data.kind not in KINDS:
         _refuse(data)
     margin = 0.0 if card.calibration is None else card.calibration.ambiguity_margin
     calibration = calibrate_network(material, rng, program=PROGRAM, margin=margin)
+    alike, caveats = alike_curve(material, attributes, rng)
+    for caveat in caveats:
+        warn(caveat)
+    calibration = replaced(calibration, alike=alike, weights_sha256=card.weights.sha256)
     try:
         path = registry.store_calibration(card, calibration, settings.models_dir)
     except OSError as error:
@@ -91,7 +106,14 @@ def calibrate(
         least_fmr=calibration.points[0].fmr,
         ambiguity_margin=calibration.ambiguity_margin,
         thresholds=tuple(
-            MeasuredThreshold(point.fmr, point.low, point.high, point.distance, point.fnmr)
+            MeasuredThreshold(
+                point.fmr,
+                point.low,
+                point.high,
+                point.distance,
+                point.fnmr,
+                fmr_alike_at_distance(calibration, point.distance),
+            )
             for point in calibration.points
         ),
     )

@@ -32,6 +32,9 @@ NAMED = 5
 EVERY_S = 30.0
 """Seconds between two lines of progress without a terminal."""
 
+_WORDS = {"rejected": "refused"}
+"""Status of a photo in JSON -> the word for people, where they differ."""
+
 COLUMNS = (
     "path",
     "name",
@@ -221,16 +224,15 @@ def tell_people(output: Output, totals: EnrollSummary, loose: Sequence[str]) -> 
     if without:
         why = ", ".join(f"{count:,} {reason}" for reason, count in totals.reasons_without_template.items())
         people = len(without) + totals.people_enrolled
+        have = "has" if len(without) == 1 else "have"
         output.line(
-            f"{len(without):,} of {counted(people, 'person', 'people')} {'has' if people == 1 else 'have'} no template"
+            f"{len(without):,} of {counted(people, 'person', 'people')} {have} no template"
             f" ({why}): {_first(without)}{' (--json names all)' if len(without) > NAMED else ''}"
         )
     elif totals.people_enrolled > 1:
         output.line(f"all {totals.people_enrolled:,} people have a template")
     if loose:
-        output.note(
-            f"{counted(len(loose), 'photo')} beside the folders, in no person's, not enrolled: {_first(loose)}"
-        )
+        output.note(f"{counted(len(loose), 'photo')} in no person's folder, not enrolled: {_first(loose)}")
 
 
 def _first(names: Sequence[str]) -> str:
@@ -242,13 +244,19 @@ def _first(names: Sequence[str]) -> str:
 def final_table(output: Output, tally: Tally) -> None:
     """The photos one by one, or the number of photos by outcome."""
     if tally.done <= SHOWN:
-        rows = [(one.name, one.path, one.status, one.reason, one.quality) for one in tally.first]
+        rows = [
+            (one.name, one.path, _WORDS.get(one.status, one.status), one.reason, one.quality)
+            for one in tally.first
+        ]
         output.table(["name", "photo", "status", "reason", "quality"], rows)
         return
     ordered = sorted(tally.outcomes.items(), key=lambda item: (item[0][0] != "enrolled", -item[1]))
     output.table(
         ["status", "reason", "photos", "share"],
-        [(status, reason, f"{count:,}", f"{count / tally.done:.1%}") for (status, reason), count in ordered],
+        [
+            (_WORDS.get(status, status), reason, f"{count:,}", f"{count / tally.done:.1%}")
+            for (status, reason), count in ordered
+        ],
     )
 
 

@@ -41,6 +41,18 @@ Images = Annotated[
         show_default=False,
     ),
 ]
+KindsOfPeople = Annotated[
+    Path | None,
+    typer.Option(
+        "--attributes",
+        metavar="FILE.csv",
+        help=(
+            "A CSV with the column identity, and columns such as sex and group: people with equal values are alike."
+            " Default: the half of the others whose templates are nearest to each person."
+        ),
+        show_default=False,
+    ),
+]
 Report = Annotated[
     Path | None,
     typer.Option(
@@ -154,9 +166,9 @@ def tell_alike(output: Output, findings: Findings) -> None:
     if found is None or findings.proposed is None:
         return
     value, ends = cells(found.fmr)
-    output.line(
-        f"at threshold {findings.proposed.threshold:.4f} FMR among alike is {value} ({ends}):"
-        f" {found.population}; {found.non_mated:,} non-mated comparisons of {found.people:,} people"
+    output.line(f"FMR among alike at threshold {findings.proposed.threshold:.4f}: {value} ({ends})")
+    output.paragraph(
+        f"{found.population}; {found.non_mated:,} non-mated comparisons of {found.people:,} people", indent=2
     )
 
 

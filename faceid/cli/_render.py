@@ -5,15 +5,16 @@ from __future__ import annotations
 import json as jsonlib
 import math
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from faceid.cli.messages import exit_code_of, hint_for, message_of, shown_problem
 from faceid.errors import FaceIDError
-from faceid.results import GalleryRates, PolicyState, Problem
+from faceid.results import Problem
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,14 +22,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-TARGETS: Final = {"fmr": "FMR", "fmr_alike": "FMR among alike", "fpir": "FPIR"}
-"""The kinds of target, in the words of the command line."""
-
 VERDICT_STYLES = {
     "match": "green",
     "enrolled": "green",
     "no_match": "red",
-    "rejected": "red",
+    "refused": "red",
     "unknown": "yellow",
     "ambiguous": "magenta",
     "unconfirmed": "yellow",
@@ -79,13 +77,14 @@ class Output:
         from rich.text import Text
 
         table = Table(box=SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
+        whole = {"network"}
         numeric = {"distance", "similarity", "threshold", "fmr", "quality", "templates", "dim", "id"}
         for column in columns:
             table.add_column(
                 column,
                 justify="right" if column in numeric else "left",
                 overflow="fold",
-                no_wrap=column in numeric,
+                no_wrap=column in numeric | whole,
             )
         for row in rows:
             cells = [shown(cell, column) for cell, column in zip(row, columns, strict=True)]
@@ -96,6 +95,20 @@ class Output:
         """Print one line for people; nothing with --json."""
         if not self.json:
             console(sys.stdout).print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def paragraph(self, text: str, *, indent: int = 0) -> None:
+        """Print text for people in lines of 80 characters at most, if its words allow; nothing with --json."""
+        blank = " " * indent
+        self.line(
+            textwrap.fill(
+                text,
+                80,
+                initial_indent=blank,
+                subsequent_indent=blank + "  ",
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+        )
 
     def note(self, text: str) -> None:
         """Print a note on stderr."""
@@ -188,7 +201,7 @@ def plain(value: Any) -> Any:
 
 
 def _rounded(name: str, value: Any) -> Any:
-    if name in ("box", "landmarks", "timing_ms") and value is not None:
+    if name in ("box", "boxes", "landmarks", "timing_ms") and value is not None:
         return _two_decimals(value)
     if name == "time_s":
         # A stream can run for weeks: significant digits would lose the fractions.
@@ -211,34 +224,6 @@ def shown(cell: object, column: str) -> str:
     if isinstance(cell, float):
         return f"{cell:.1e}" if column == "fmr" and 0.0 < cell < 1e-3 else f"{cell:.3f}"
     return str(cell)
-
-
-def active_threshold(policy: PolicyState) -> str:
-    """The active threshold and its present error rates, in one line."""
-    asked = "by hand" if policy.kind == "threshold" else f"for {TARGETS[policy.kind]} {policy.target:g}"
-    if policy.identities is not None:
-        asked += f" with {counted(policy.identities, 'identity', 'identities')}"
-    rates = [f"FMR {shown(policy.fmr, 'fmr')}"] if policy.fmr is not None else ["no calibration"]
-    if policy.fpir is not None:
-        rates.append(f"FPIR {shown(policy.fpir, 'fmr')}")
-    if policy.miss_rate is not None:
-        rates.append(f"misses {policy.miss_rate:.1%} of photos")
-    if not policy.held:
-        rates.append("which is more than asked for: the calibration reaches no farther")
-    parts = [f"threshold {policy.threshold:.3f} {asked}: {', '.join(rates)}"]
-    if policy.population is not None:
-        parts.append(f"measured on {policy.population}")
-    if policy.fmr_alike is not None:
-        parts.append(f"FMR among alike {shown(policy.fmr_alike, 'fmr')}")
-    return "; ".join(parts)
-
-
-def similar_people(rates: GalleryRates) -> str:
-    """What the people of a gallery say about the card's rates, where they raise them."""
-    return (
-        f"of {rates.comparisons:,} comparisons between {rates.people:,} people {100 * rates.observed:.2g} % are as near"
-        f" as {100 * rates.stated:g} % are by the card (at least {100 * rates.low:.2g} %, by the interval over people)"
-    )
 
 
 def as_evidence(llr: float | None) -> str | None:

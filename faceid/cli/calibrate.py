@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -59,18 +58,7 @@ def run(
             show_default=False,
         ),
     ] = None,
-    attributes: Annotated[
-        Path | None,
-        typer.Option(
-            "--attributes",
-            metavar="FILE.csv",
-            help=(
-                "A CSV with the column identity, and columns such as sex and group: people with equal values are alike."
-                " Default: the half of the others whose templates are nearest to each person."
-            ),
-            show_default=False,
-        ),
-    ] = None,
+    attributes: shared.KindsOfPeople = None,
     images: shared.Images = None,
     put: Annotated[
         bool, typer.Option("--put", help="Activate the threshold for this gallery and its model.")

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from faceid.cli._options import Fmr, FmrAlike, MinFace, Subject, Threshold, session_of, subject_from
-from faceid.cli._render import active_threshold, as_evidence
+from faceid.cli._render import as_evidence
+from faceid.cli._thresholds import tell_threshold
 from faceid.decision.decide import Target
 
 NAME = "compare"
@@ -39,5 +40,5 @@ def run(
     )
     if words := as_evidence(result.llr):
         session.output.line(words)
-    session.output.line(active_threshold(result.policy))
+    tell_threshold(session.output, result.policy)
     raise typer.Exit(0 if result.verified else 1)

@@ -58,7 +58,7 @@ def run(
     quality: Annotated[
         str,
         typer.Option(
-            "--quality", metavar="off|standard|strict|Q", help="Reject photos of lower quality; Q is 0..1."
+            "--quality", metavar="off|standard|strict|Q", help="Refuse photos of lower quality; Q is 0..1."
         ),
     ] = "standard",
     subject: Annotated[

@@ -245,19 +245,22 @@ def cohorts(
     )
     shared.tell_alike(output, findings)
     for found in findings.differentials:
+        equal = []
         for kind, ratio, worst in (
             ("FMR", found.fmr_ratio, found.fmr_worst),
             ("FNMR", found.fnmr_ratio, found.fnmr_worst),
         ):
-            if not worst and (kind == "FMR" or any(row.fnmr for row in findings.cohorts)):
-                output.line(f"{found.attribute}: no group differs in {kind} beyond the intervals")
-            elif worst:
+            if worst:
                 told = (
                     "no errors in the best group"
                     if ratio is None
                     else f"{ratio.value:.1f} times the best group's ({_ends(ratio)})"
                 )
                 output.line(f"{found.attribute}: worst {kind} in {worst}, {told}")
+            elif kind == "FMR" or any(row.fnmr for row in findings.cohorts):
+                equal.append(kind)
+        if equal:
+            output.line(f"{found.attribute}: no group differs in {' or '.join(equal)} beyond the intervals")
 
 
 def _ends(ratio: Ratio) -> str:

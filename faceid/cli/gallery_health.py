@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from faceid.cli._options import session_of
-from faceid.cli._render import counted, plain, similar_people
+from faceid.cli._render import counted, plain
+from faceid.cli._thresholds import similar_people
 from faceid.cli.messages import advised
 
 NAME = "gallery-health"

@@ -82,7 +82,7 @@ HINTS: Final[Mapping[str, str]] = {
     ),
     # What `enroll` keeps
     "confirm_or_remove": (
-        "enrol another photo of {name}, or, if this one shows {name}, `faceid people confirm {name}`"
+        "enrol another photo of {name}, or, if this one shows {name}, `faceid people confirm {name!q}`"
     ),
 }
 
@@ -93,7 +93,8 @@ ADVICE: Final[Mapping[tuple[str, int], str]] = {
     ("stale", 1): "enrol a recent photo, then `faceid remove --template {0}`",
     ("outlier_template", 1): "look at the photo: if it shows another person, `faceid remove --template {0}`",
     ("unconfirmed", 1): (
-        "look at the photo: `faceid people confirm NAME` if it shows the person, else `faceid remove --template {0}`"
+        "look at the photo: `faceid people confirm {names[0]!q}` if it shows the person, else `faceid remove --template"
+        " {0}`"
     ),
     ("similar_people", 0): (
         "searches use a stricter threshold, see `faceid policy show`; `faceid calibrate` on photos of your own people"
@@ -104,4 +105,4 @@ ADVICE: Final[Mapping[tuple[str, int], str]] = {
         " twins may stay: searches call them ambiguous"
     ),
 }
-"""Kind of finding and number of templates -> what to do, a template for `str.format` with their ids."""
+"""Kind of finding and number of templates -> what to do, a template for `str.format` with their ids and `names`."""

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from faceid.cli._options import Fmr, FmrAlike, Fpir, MinFace, Paths, Threshold, session_of, writable_directory
-from faceid.cli._render import Output, active_threshold
+from faceid.cli._render import Output
+from faceid.cli._thresholds import tell_threshold
 from faceid.decision.decide import Target
 from faceid.results import IdentifyResult
 
@@ -71,7 +72,7 @@ def run(
         [row for result in seen for row in rows_of(result)],
     )
     if seen and seen[-1].policy is not None:
-        output.line(active_threshold(seen[-1].policy))
+        tell_threshold(output, seen[-1].policy)
     raise typer.Exit(output.exit_code)
 
 

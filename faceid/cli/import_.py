@@ -46,17 +46,26 @@ def run(
     session.output.emit(result)
     templates = counted(result.templates, "template")
     identities = counted(result.identities, "identity", "identities")
+    others = [
+        f"{count:,} {what}"
+        for count, what in (
+            (result.skipped, "stored already"),
+            (result.unconfirmed, "of them unconfirmed"),
+            (len(result.refused), "refused"),
+        )
+        if count
+    ]
     session.output.line(
-        f"imported {templates} of {identities} from {result.path} ({result.skipped} were there already)"
+        f"imported {templates} of {identities} from {result.path}"
+        + (f" ({', '.join(others)})" if others else "")
     )
     if result.nameless:
         session.output.note(f"{counted(result.nameless, 'row')} without a name left out")
     if result.unconfirmed:
-        session.output.note(
-            f"{counted(result.unconfirmed, 'template')} kept unconfirmed: see `faceid doctor`"
-        )
+        session.output.note("no search finds unconfirmed templates: `faceid doctor` names their people")
     if result.refused:
         session.output.count(3)
     for refusal in result.refused:
         source = f" ({refusal.source})" if refusal.source else ""
         session.output.note(f"a template of {refusal.name}{source} refused: {refusal.problem.message}")
+    raise typer.Exit(session.output.exit_code)

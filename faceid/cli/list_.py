@@ -16,11 +16,12 @@ def run(context: typer.Context) -> None:
         identities = system.people.list()
     for identity in identities:
         session.output.emit(identity)
-    columns = ["name", "templates", "created at"]
-    rows: list[tuple[object, ...]] = [(item.name, item.templates, item.created_at) for item in identities]
-    if any(item.unconfirmed for item in identities):
-        columns.append("unconfirmed")
-        rows = [(*row, item.unconfirmed or None) for row, item in zip(rows, identities, strict=True)]
+    unconfirmed = any(item.unconfirmed for item in identities)
+    columns = ["name", "templates", *(["unconfirmed"] if unconfirmed else []), "created at"]
+    rows: list[tuple[object, ...]] = [
+        (item.name, item.templates, *([item.unconfirmed or None] if unconfirmed else []), item.created_at)
+        for item in identities
+    ]
     if any(item.attributes for item in identities):
         columns.append("attributes")
         known = (", ".join(f"{key} {value}" for key, value in item.attributes.items()) for item in identities)

@@ -6,9 +6,11 @@ entry only where the command line's words differ from those of `str(error)`.
 
 from __future__ import annotations
 
+import shlex
+import string
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from faceid.cli import hints_analysis, hints_gallery, hints_input, hints_networks
 from faceid.errors import FaceIDError, GalleryError, InputError, ModelError, Refused, UsageError
@@ -37,6 +39,16 @@ _EXIT_CODES: tuple[tuple[type[FaceIDError], int], ...] = (
 )
 
 
+class _Words(string.Formatter):
+    """Fills templates; the conversion `!q` quotes a value for a shell."""
+
+    def convert_field(self, value: Any, conversion: str | None) -> Any:
+        return shlex.quote(str(value)) if conversion == "q" else super().convert_field(value, conversion)
+
+
+_WORDS: Final = _Words()
+
+
 def exit_code_of(error: FaceIDError) -> int:
     """The exit code of a command that ends with `error`; 4 for any other database error."""
     return next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), 4)
@@ -56,7 +68,9 @@ def hint_for(error: FaceIDError | Problem) -> str | None:
 def advised(finding: Health) -> Health:
     """`finding` with advice that names the command to run, if there is one."""
     template = hints_gallery.ADVICE.get((finding.kind, len(finding.template_ids)))
-    return finding if template is None else replace(finding, advice=template.format(*finding.template_ids))
+    if template is None:
+        return finding
+    return replace(finding, advice=_WORDS.format(template, *finding.template_ids, names=finding.names))
 
 
 def in_words(check: CheckResult) -> CheckResult:
@@ -77,7 +91,7 @@ def _filled(table: Mapping[str, str], error: FaceIDError | Problem) -> str | Non
     if template is None:
         return None
     try:
-        return template.format(**{**error.facts, "path": error.path})
+        return _WORDS.format(template, **{**error.facts, "path": error.path})
     except (LookupError, TypeError, ValueError, AttributeError):
         # A library's own error may lack a fact. Its message must reach the user even then.
         return None

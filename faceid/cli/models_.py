@@ -31,20 +31,16 @@ def run(context: typer.Context) -> None:
     infos = list(model_infos(session.settings))
     for info in infos:
         session.output.emit(info)
+    # JSON and docs/reference/networks.md have the rest: dimensions, metric, input, source.
     session.output.table(
-        ["name", "kind", "dim", "metric", "input", "weights", "thresholds", "use", "licence", "source"],
+        ["network", "use", "weights", "thresholds", "licence"],
         [
             (
                 info.name,
-                info.kind,
-                info.dim,
-                info.metric,
-                f"{info.input_size} px",
+                ", ".join(word for word in ("default", "recommended") if getattr(info, word)) or info.kind,
                 info.weights,
                 info.calibration or "",
-                ", ".join(word for word in ("default", "recommended") if getattr(info, word)),
                 f"{info.licence} (--accept-terms)" if info.terms else info.licence,
-                info.source,
             )
             for info in infos
         ],

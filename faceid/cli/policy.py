@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from faceid.cli._options import Fmr, FmrAlike, Fpir, Threshold, session_of
-from faceid.cli._render import Output, active_threshold, counted, similar_people
+from faceid.cli._render import counted
+from faceid.cli._thresholds import TARGETS, tell_policies
 from faceid.decision.decide import Target
 from faceid.errors import UsageError
-from faceid.results import GalleryRates, PolicyReport, PolicyState
+from faceid.results import PolicyRow
 
 NAME = "policy"
 
@@ -29,7 +29,7 @@ def show(context: typer.Context) -> None:
     session = session_of(context)
     with session.open() as system:
         reports = system.policies.current()
-    _show(session.output, reports)
+    tell_policies(session.output, reports)
 
 
 @app.command("set")
@@ -53,7 +53,9 @@ def set_(
     with session.open() as system:
         put = system.policies.set(target)
         reports = system.policies.current()
-    _show(session.output, (one for one in reports if one.policy is not None and one.policy.policy_id in put))
+    tell_policies(
+        session.output, (one for one in reports if one.policy is not None and one.policy.policy_id in put)
+    )
 
 
 @app.command("history")
@@ -64,22 +66,26 @@ def history(context: typer.Context) -> None:
         rows = system.policies.history()
     for row in rows:
         session.output.emit(row)
+    models = {row.model for row in rows}
+    columns = ["id", "for", "target", "threshold", "stored at", "active", "measured on"]
     session.output.table(
-        ["id", "for", "target", "threshold", "active since", "put at", "measured on", "model"],
-        [
+        [*columns, *(["model"] if len(models) > 1 else [])],
+        (
             (
                 row.policy_id,
                 row.decides,
-                f"{row.kind} {row.target:g}",
+                f"{TARGETS.get(row.kind, 'threshold')} {row.target:g}",
                 row.threshold,
-                row.since if row.in_force else "",
                 row.created_at,
+                _standing(row),
                 "own data" if row.own_calibration else "the card's data",
-                row.model,
+                *([row.model] if len(models) > 1 else []),
             )
             for row in rows
-        ],
+        ),
     )
+    if len(models) == 1:
+        session.output.line(f"model {models.pop()}")
 
 
 @app.command("rollback")
@@ -100,7 +106,7 @@ def rollback(
     with session.open() as system:
         system.policies.rollback(policy)
         reports = system.policies.current()
-    _show(session.output, reports)
+    tell_policies(session.output, reports)
 
 
 @app.command("export")
@@ -129,52 +135,8 @@ def import_(
     session.output.line(f"imported {counted(result.policies, 'policy', 'policies')} from {result.path}")
 
 
-_MEASURED = {
-    "gallery": "measured by `faceid calibrate` on",
-    "models calibrate": "measured by `faceid models calibrate` on",
-    "card": "by the network's card, measured on",
-    None: "by",
-}
-
-
-def _show(output: Output, reports: Iterable[PolicyReport]) -> None:
-    for report in reports:
-        output.emit(report)
-        command = "verify, compare" if report.decides == "verify" else "identify"
-        if report.policy is None:
-            output.line(f"{command}: no threshold")
-            if report.problem is not None:
-                output.problem(report.problem, command)
-            continue
-        stored = f"policy {report.policy.policy_id}, active since {report.since}"
-        output.line(f"{command}: {stored if report.policy.source == 'gallery' else 'the default'}")
-        output.line(f"  {active_threshold(report.policy)}")
-        if report.data is not None:
-            output.line(
-                f"  FMR {report.fmr_low:.2e} .. {report.fmr_high:.2e} (95 %) {_MEASURED[report.calibration]}"
-                f" {report.data}:"
-                f" {report.mated:,} mated and {report.non_mated:,} non-mated comparisons, {report.measured_at},"
-                f" {report.software}"
-            )
-        if (alike := report.alike) is not None:
-            output.line(
-                f"  FMR among alike {alike.fmr_low:.2e} .. {alike.fmr_high:.2e} (95 %, over people) by {alike.data}:"
-                f" {alike.population}; {alike.non_mated:,} non-mated comparisons of {alike.people:,} people,"
-                f" {alike.measured_at}, {alike.software}"
-            )
-        if report.gallery is not None:
-            output.line(f"  {_of_gallery(report.gallery, report.policy)}")
-        output.line(f"  {report.model}")
-
-
-def _of_gallery(rates: GalleryRates, policy: PolicyState) -> str:
-    """What the people of the gallery say about the card's rates, in one line."""
-    if not rates.raises:
-        return (
-            f"this gallery: {rates.comparisons:,} comparisons between {rates.people:,} people show no more false"
-            " matches than the card says"
-        )
-    said = f"this gallery: {similar_people(rates)}"
-    if policy.card_threshold is not None and policy.threshold < policy.card_threshold:
-        said += f", so the threshold is {policy.threshold:.3f} and not the card's {policy.card_threshold:.3f}"
-    return f"{said}; `faceid calibrate` on photos of your own people replaces both"
+def _standing(row: PolicyRow) -> str:
+    """Whether a stored policy is active, and since when if that is later."""
+    if not row.in_force:
+        return ""
+    return "yes" if row.since == row.created_at else f"since {row.since}"

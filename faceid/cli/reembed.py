@@ -60,5 +60,5 @@ def run(
     else:
         output.line(f"the gallery is {'now ' * (result.status == 'switched')}of {result.new_model}")
     if result.unfindable:
-        output.line(f"nobody finds any more: {', '.join(result.unfindable)}")
+        output.line(f"no search finds any more: {', '.join(result.unfindable)}")
     raise typer.Exit(output.exit_code)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from faceid.cli._options import session_of
+from faceid.results import TemplateInfo
 
 NAME = "show"
 
@@ -21,12 +22,25 @@ def run(
         templates = system.people.templates(name)
     for template in templates:
         session.output.emit(template)
-    columns = ["id", "source", "sha256", "quality", "model", "created at"]
-    rows: list[tuple[object, ...]] = [
-        (item.template_id, item.source, item.sha256[:12], item.quality, item.model, item.created_at)
-        for item in templates
+    models = {item.model for item in templates}
+    # Most galleries hold templates of one model: one line says it for all.
+    parts = [
+        "id",
+        "source",
+        "sha256",
+        "quality",
+        "state",
+        "created at",
+        *(["model"] if len(models) > 1 else []),
     ]
-    if any(item.state == "unconfirmed" for item in templates):
-        columns.append("state")
-        rows = [(*row, item.state) for row, item in zip(rows, templates, strict=True)]
-    session.output.table(columns, rows)
+    if all(item.state == "confirmed" for item in templates):
+        parts.remove("state")
+    session.output.table(parts, ([_cell(item, part) for part in parts] for item in templates))
+    if len(models) == 1:
+        session.output.line(f"model {models.pop()}")
+
+
+def _cell(item: TemplateInfo, part: str) -> object:
+    if part == "sha256":
+        return item.sha256[:12]
+    return getattr(item, {"id": "template_id"}.get(part, part.replace(" ", "_")))

@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from faceid.networks.registry import AlikeCurve, Calibration
 
 
-def threshold_at_fmr(curve: Calibration | AlikeCurve, fmr: float) -> float:
+def threshold_at_fmr(curve: Calibration | AlikeCurve, fmr: float, rate: str = "FMR") -> float:
     """The distance at which the FMR of `curve` is `fmr`.
 
     Linear in log10(FMR) between the measured points. Raises UsageError (`beyond_calibration`) below the lowest of them:
-    no data support such a threshold.
+    no data support such a threshold. Its message calls the rate `rate`.
     """
     points = curve.points
     lowest = points[0]
     if fmr < lowest.fmr * (1 - 1e-9):
         raise UsageError(
-            f"FMR {fmr:g} is below what the calibration reaches, {lowest.fmr:g}"
+            f"{rate} {fmr:g} is below what the calibration reaches, {lowest.fmr:g}"
             f" ({curve.non_mated:,} non-mated comparisons)",
             code="beyond_calibration",
         )
@@ -62,7 +62,9 @@ def threshold_at_fmr_alike(calibration: Calibration, fmr: float) -> float:
         raise UsageError(
             "this calibration has no curve of FMR among people who are alike", code="no_alike_curve"
         )
-    return min(threshold_at_fmr(calibration.alike, fmr), threshold_at_fmr(calibration, fmr))
+    return min(
+        threshold_at_fmr(calibration.alike, fmr, "FMR among alike"), threshold_at_fmr(calibration, fmr)
+    )
 
 
 def fmr_alike_at_distance(calibration: Calibration, distance: float) -> float | None:

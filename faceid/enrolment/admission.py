@@ -187,9 +187,12 @@ class Admission:
             for face in list(case.candidates):
                 people = rivals.between.get(id(face.embedding), ())
                 if people and not case.vouched:
-                    code = "morph_suspected" if len(people) == 2 else "atypical"
-                    why = f"the face lies near {', '.join(people[:-1])} and {people[-1]} at once, who are not alike"
-                    case.candidates = self._refuse(name, case, [face], why, code)
+                    refusal = PhotoRefused(
+                        f"the face lies near {', '.join(people[:-1])} and {people[-1]} at once, who are not alike",
+                        code="morph_suspected" if len(people) == 2 else "atypical",
+                        path=case.seen.source,
+                    )
+                    case.candidates = self._refuse(name, case, [face], refusal)
 
     def _refuse_conflicts(
         self, name: str, cases: Sequence[Case], rivals: RivalIdentities, bounds: ConfirmationBounds | None
@@ -209,9 +212,8 @@ class Admission:
                 and (self.hashed or self.calibration is None)
                 and (holders := self.gallery.holders_of(_digest(case), self.model, state="confirmed"))
             ):
-                case.candidates = self._refuse(
-                    name, case, case.candidates, f"the same photo is enrolled as {', '.join(holders)}"
-                )
+                refusal = _conflict(case, f"the same photo is enrolled as {', '.join(holders)}")
+                case.candidates = self._refuse(name, case, case.candidates, refusal)
         faces = [
             (case, face) for case in cases if case.is_open and not case.vouched for face in case.candidates
         ]
@@ -225,7 +227,7 @@ class Admission:
             if rival is None:
                 continue
             if bounds is None or not _single(case) or rival.similarity >= bounds.enrolled:
-                case.candidates = self._refuse(name, case, [face], rivals.reason(rival))
+                case.candidates = self._refuse(name, case, [face], _conflict(case, rivals.reason(rival)))
             else:
                 case.doubt = _doubt(name, rivals.reason(rival))
 
@@ -260,7 +262,7 @@ class Admission:
             elif not _single(case):
                 _reject(name, case, _no_one_of_many(case, verdict))
             elif self.rules.on_conflict == "accept" or self._refuse(
-                name, case, case.candidates, _unlike_the_others(verdict)
+                name, case, case.candidates, _conflict(case, _unlike_the_others(verdict))
             ):
                 case.face = case.candidates[0]
 
@@ -308,18 +310,18 @@ class Admission:
         name: str,
         case: Case,
         faces: Sequence[SeenFace],
-        why: str,
-        code: str = "identity_conflict",
+        refusal: PhotoRefused,
     ) -> list[SeenFace]:
         """The candidates of a case without `faces`; all of them where the operator accepts them."""
-        if self.rules.on_conflict == "ask" and self.ask(f"{case.seen.source}: {why}. Enrol it as {name}?"):
+        if self.rules.on_conflict == "ask" and self.ask(
+            f"{case.seen.source}: {refusal}. Enrol it as {name}?"
+        ):
             case.vouched = _single(case)
             case.doubt = None if case.vouched else case.doubt
             return case.candidates
         left = [face for face in case.candidates if face not in faces]
         if not left:
-            error = PhotoRefused(why, code=code, path=case.seen.source)
-            _reject(name, case, error)
+            _reject(name, case, refusal)
         return left
 
 
@@ -332,6 +334,10 @@ def _digest(case: Case) -> str:
     return case.seen.sha256
 
 
+def _conflict(case: Case, why: str) -> PhotoRefused:
+    return PhotoRefused(why, code="identity_conflict", path=case.seen.source)
+
+
 def _doubt(name: str, why: str) -> Problem:
     return Problem("unconfirmed", why, remedy="confirm_or_remove", facts={"name": name})
 
@@ -339,7 +345,7 @@ def _doubt(name: str, why: str) -> Problem:
 def _unlike_the_others(verdict: Verdict) -> str:
     if verdict.refusal == "undecided":
         return "the photos disagree, and no person is on more of them than another"
-    near = "" if verdict.distance is None else f" (distance {verdict.distance:.3f} to them)"
+    near = "" if verdict.distance is None else f", at distance {verdict.distance:.3f} from them"
     return f"the face is not the one of the person's other photos{near}"
 
 

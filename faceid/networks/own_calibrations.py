@@ -24,7 +24,7 @@ PROGRAM: Final = "faceid models calibrate"
 """The measuring program, as the calibration names it in `software`."""
 
 Origin: TypeAlias = Literal["card", "models calibrate"]
-"""Who measured a calibration: whoever wrote the card, or a user with `faceid models calibrate`."""
+"""Who measured a calibration: the author of the card, or a user with `models calibrate`."""
 
 
 @dataclass(frozen=True, slots=True)

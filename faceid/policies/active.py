@@ -231,9 +231,10 @@ class Policies:
     def _say_raised(self, policy: Policy) -> None:
         if policy.stated is None or policy.threshold == policy.stated.threshold:
             return
+        times = float(f"{policy.raised_by:.2g}")
         self._say_once(
             f"raised {policy.kind}",
-            f"the people of this gallery match each other about {policy.raised_by:.2g} times as often as the model's"
+            f"the people of this gallery match each other about {times:g} times as often as the model's"
             f" card says: the threshold for {_RATES[policy.kind]} {policy.target:g} is {policy.threshold:.4f}, not"
             f" {policy.stated.threshold:.4f}",
         )

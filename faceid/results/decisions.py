@@ -54,7 +54,7 @@ class IdentifyResult:
 @dataclass(frozen=True, slots=True)
 class VerifyResult:
     """Whether one picture shows the claimed person. `fmr`, `fmr_alike` and `llr` as in FaceResult; `policy` is that
-    of the decision.
+    of the decision. `box` is the face that was taken as the person's.
     """
 
     path: str
@@ -67,13 +67,14 @@ class VerifyResult:
     fmr: float | None
     fmr_alike: float | None
     llr: float | None
+    box: Box
     policy: PolicyState
 
 
 @dataclass(frozen=True, slots=True)
 class CompareResult:
     """Whether two pictures show one person. `fmr`, `fmr_alike` and `llr` as in FaceResult; `policy` is that of the
-    decision.
+    decision. `boxes` are the faces that were compared, one of each picture.
     """
 
     paths: tuple[str, str]
@@ -85,4 +86,5 @@ class CompareResult:
     fmr: float | None
     fmr_alike: float | None
     llr: float | None
+    boxes: tuple[Box, Box]
     policy: PolicyState

@@ -49,7 +49,7 @@ class AlreadyEnrolled:
     def __str__(self) -> str:
         return (
             f"{self.name} may be enrolled already, as {self.candidate}: {self.matches} of {self.photos} photos match"
-            f" (distance {self.distance:.3f} together)"
+            f" (their mean at distance {self.distance:.3f})"
         )
 
 

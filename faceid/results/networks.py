@@ -47,7 +47,8 @@ class TrainResult:
 class MeasuredThreshold:
     """At the threshold `distance`, `fmr` (0..1) of the non-mated comparisons match; `low`..`high` is its 95 % interval.
 
-    `fnmr` (0..1) of the mated comparisons do not match.
+    `fnmr` (0..1) of the mated comparisons do not match. `fmr_alike` (0..1) is the FMR among people who are alike, None
+    where it was not measured.
     """
 
     fmr: float
@@ -55,6 +56,7 @@ class MeasuredThreshold:
     high: float
     distance: float
     fnmr: float | None
+    fmr_alike: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ class ModelInfo:
     New galleries use the network with `default`. The one with `recommended` is the best that faceid may give to all
     users.
     `terms` is "research" if the publisher allows non-commercial research only. `calibration` says who measured the
-    thresholds: the author of the card, or the user with `faceid models calibrate`; None for a network without.
+    thresholds: the author of the card, or the user with `models calibrate`; None for a network without.
     """
 
     name: str

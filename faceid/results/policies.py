@@ -84,7 +84,7 @@ class PolicyReport:
     `fmr_low`..`fmr_high` is the 95 % interval of `policy.fmr`. `data`, with the numbers of `mated` and `non_mated`
     comparisons, was measured on the day `measured_at` with `software`; all are None without a calibration.
     `calibration` says who measured it: the owner of the gallery, on their data (`gallery`); a user of this network with
-    `faceid models calibrate`; or the author of the network's card. `alike` describes the measurement of
+    `models calibrate`; or the author of the network's card. `alike` describes the measurement of
     `policy.fmr_alike`, None without one. `since` is when the stored policy became active, None without one. Without a
     threshold, `policy` is None and `problem` gives the reason: there is no calibration, or it does not reach the rate
     of the default. `gallery` is the check of the card's rates on the people of the gallery: None for a calibration of

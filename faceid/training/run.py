@@ -194,7 +194,7 @@ def _look(
 def _tell(found: Portraits, people: People, note: Callable[[str], None]) -> None:
     if found.lost:
         lost = sum(found.lost.values())
-        note(f"{lost:,} of {found.photos:,} photos show nobody, or several: {_reasons(found.lost)}")
+        note(f"{lost:,} of {found.photos:,} photos show no face, or several: {_reasons(found.lost)}")
     if found.duplicates:
         note(
             f"{found.duplicates:,} photos lie there more than once: of two people none counts, of one the first"

@@ -62,7 +62,7 @@ def test_an_import_takes_those_that_have_a_name(faceid: Faceid, people: Path, tm
     imported = faceid("--json", "import", file).object
     assert (imported["templates"], imported["identities"], imported["nameless"]) == (4, 2, 3)
     told = faceid("import", file)
-    assert "(4 were there already)" in told.out
+    assert "(4 stored already)" in told.out
     assert "3 rows without a name left out" in told.err
     assert (
         faceid("--json", "identify", people / "bob" / "deeper" / "0.png").object["faces"][0]["name"] == "bob"

@@ -162,7 +162,7 @@ def test_the_people_without_a_template_are_told_and_why(faceid: Faceid, photo: P
     faceid("enroll", "--name", "dave", photo(CAROL))
     ran = faceid("enroll", "--each-folder", tmp_path / "people")
     assert "2 of 4 people have no template (1 no_face, 1 no_images): bob, carol" in ran.out
-    assert "1 photo beside the folders, in no person's, not enrolled: " in ran.err
+    assert "1 photo in no person's folder, not enrolled: " in ran.err
     assert "stray.png" in ran.err
     assert "notes.txt" not in ran.err
 
@@ -300,7 +300,7 @@ def test_many_photos_are_told_in_numbers(faceid: Faceid, photo: Photo, tmp_path:
     assert ran.code == 3
     assert "42" in str(len(list((tmp_path / "alice").iterdir())))
     lines = [line.split() for line in ran.out.splitlines() if "unreadable" in line]
-    assert lines == [["rejected", "unreadable", "1", "2.4%"]]
+    assert lines == [["refused", "unreadable", "1", "2.4%"]]
     assert "alice/1.png" not in ran.out
     assert "1 refused" in ran.out
 

@@ -210,3 +210,25 @@ def test_a_gallery_that_is_no_database(faceid: Faceid, photo: Photo, db: Path) -
         ran = faceid("--json", *command)
         assert ran.code == 4
         assert len(ran.err.splitlines()) == 1
+
+
+def test_import_names_what_the_guards_refuse_and_stores_the_rest(faceid: Faceid, tmp_path: Path) -> None:
+    whole = tmp_path / "whole.npz"
+    faceid("export", whole)
+    with np.load(whole, allow_pickle=False) as arrays:
+        taken = {name: arrays[name] for name in arrays.files}
+    rows = np.random.default_rng(3).normal(size=(1, 64)).astype(np.float32)
+    taken["embeddings"] = np.concatenate([taken["embeddings"][-1:], rows])
+    for name, values in (("names", ["eve", "dan"]), ("sources", ["bob.jpg", ""])):
+        taken[name] = np.array(values)
+    taken["photo_sha256"] = np.array(["0" * 64, "1" * 64])
+    archive = write(tmp_path / "other.npz", **taken)
+    ran = faceid("--json", "import", archive)
+    assert (ran.code, ran.object["templates"], ran.object["unconfirmed"]) == (3, 1, 0)
+    (refused,) = ran.object["refused"]
+    assert (refused["name"], refused["source"]) == ("eve", "bob.jpg")
+    assert refused["problem"]["code"] == "identity_conflict"
+    assert "a template of eve (bob.jpg) refused: the face matches alice" in faceid("import", archive).err
+    ran = faceid("--json", "import", archive, "--on-conflict", "accept")
+    assert (ran.code, ran.object["templates"], ran.object["refused"]) == (0, 1, [])
+    assert faceid("import", archive, "--on-conflict", "perhaps").code == 2

@@ -52,8 +52,8 @@ ADDED_SINCE = {
 """Fields that 0.1.0 did not have: all its templates are confirmed, and nothing raises the rates of the card."""
 
 
-NOT_MEASURED_THEN = {"fmr_alike", "alike", "population"}
-"""Fields about rates among people who are alike, which 0.1.0 did not have."""
+UNKNOWN_THEN = {"fmr_alike", "alike", "population", "boxes"}
+"""Fields that 0.1.0 did not have: rates among people who are alike, and the faces that were compared."""
 
 
 def said(answer: object) -> object:
@@ -61,7 +61,9 @@ def said(answer: object) -> object:
         return {
             key: said(value)
             for key, value in answer.items()
-            if key not in NOT_COMPARED | NOT_MEASURED_THEN
+            if key not in NOT_COMPARED | UNKNOWN_THEN
+            # An answer of `verify` had no box in 0.1.0; a face always had one.
+            and (key != "box" or "verified" not in answer)
             and (key not in ADDED_SINCE or value != ADDED_SINCE[key])
         }
     return [said(value) for value in answer] if isinstance(answer, list) else answer

@@ -117,7 +117,7 @@ def test_commands_say_who_measured_the_thresholds(
     shown = faceid("--json", "policy", "show").objects[0]
     assert (shown["calibration"], shown["non_mated"]) == ("models calibrate", 594)
     assert str(people) in shown["data"]
-    assert "measured by `faceid models calibrate` on" in faceid("policy", "show").out
+    assert "`faceid models calibrate`, on " in " ".join(faceid("policy", "show").out.split())
 
 
 def test_tables_are_for_people(faceid: Faceid, people: Path) -> None:
@@ -125,6 +125,40 @@ def test_tables_are_for_people(faceid: Faceid, people: Path) -> None:
     assert "12 people, 37 photos, 36 templates (lost: 1 no_face)" in ran.out
     assert "the lowest FMR that these photos carry is 0.01" in ran.out
     assert "FNMR" in ran.out
+    assert "among alike" in ran.out
+
+
+def test_the_rates_among_alike_are_measured_with_the_weights_that_are_named(
+    faceid: Faceid, people: Path, photo: Photo, home: Path, tmp_path: Path
+) -> None:
+    found = faceid("--json", "models", "calibrate", "fake", people, "--replace").object
+    assert all(one["fmr_alike"] >= one["fmr"] for one in found["thresholds"])
+    card = registry.card("fake", home)
+    assert card.calibration is not None
+    assert card.calibration.alike is not None
+    assert card.calibration.alike.chosen_by == "nearest half"
+    assert card.calibration.weights_sha256 == card.weights.sha256
+    first, second = photo(ALICE), photo(ALICE)
+    least = found["thresholds"][0]["fmr_alike"]
+    assert faceid("--json", "compare", first, second, "--fmr-alike", str(least)).code == 0
+
+    table = tmp_path / "kinds.csv"
+    table.write_text("identity,kind\n" + "".join(f"p{n},{n % 2}\n" for n in range(PEOPLE)))
+    ran = faceid("models", "calibrate", "fake", people, "--replace", "--attributes", table)
+    assert ran.code == 0, ran.err
+    card = registry.card("fake", home)
+    assert card.calibration is not None
+    assert card.calibration.alike is not None
+    assert card.calibration.alike.chosen_by == "attributes"
+
+
+def test_the_subject_of_each_photo_is_chosen_as_asked(faceid: Faceid, people: Path, photo: Photo) -> None:
+    photo(COLOURS[0], COLOURS[1], name="people/p0/two.png")
+    lost = [
+        faceid("--json", "models", "calibrate", "fake", people, "--replace", "--subject", rule).object["lost"]
+        for rule in ("only", "centre")
+    ]
+    assert lost == [{"multiple_faces": 1, "no_face": 1}, {"no_face": 1}]
 
 
 def test_models_and_doctor_say_who_measured_a_network(
@@ -144,7 +178,7 @@ def test_models_and_doctor_say_who_measured_a_network(
     path = registry.store_calibration(card, own, home)
     origin, detail = told()
     assert origin == "models calibrate"
-    assert "thresholds of `faceid models calibrate`, 2026-11-28" in detail
+    assert "thresholds of `models calibrate`, 2026-11-28" in detail
     path.write_text(path.read_text().replace(card.weights.sha256, "0" * 64))
     origin, detail = told()
     assert origin == "card"

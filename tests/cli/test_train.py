@@ -203,7 +203,7 @@ def test_no_gain_is_no_network(
 def test_what_was_left_out_is_said(faceid: Faceid, people: Path, tmp_path: Path) -> None:
     PilImage.new("RGB", (80, 80)).save(people / "person00" / "empty.png")
     ran = faceid("train", people, "--output", tmp_path / "mine", *QUICK, "--people", "50")
-    assert "1 of 61 photos show nobody, or several: 1 no_face" in ran.err
+    assert "1 of 61 photos show no face, or several: 1 no_face" in ran.err
     assert "people in a batch, as there are no more" in ran.err
 
 

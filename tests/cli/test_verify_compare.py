@@ -22,6 +22,7 @@ VERIFY_FIELDS = [
         "fmr_alike",
         "llr",
     ),
+    "box",
     "policy",
 ]
 
@@ -66,6 +67,11 @@ class TestVerify:
         assert faceid("verify", "alice", path).code == 0
         ran = faceid("--json", "verify", "alice", "--subject", "only", path)
         assert (ran.code, ran.object["error"]["code"]) == (3, "multiple_faces")
+        x0, _, x1, _ = faceid("--json", "verify", "alice", path).object["box"]
+        assert 110 <= (x0 + x1) / 2 <= 270
+        first, second = faceid("--json", "compare", path, path).object["boxes"]
+        assert first == second
+        assert 110 <= (first[0] + first[2]) / 2 <= 270
         assert faceid("compare", path, path).code == 0
         assert faceid("compare", path, path, "--subject", "only").code == 3
 
@@ -94,7 +100,7 @@ def test_compare_needs_no_gallery(faceid: Faceid, photo: Photo, db) -> None:
     paths = [photo(ALICE), photo(ALICE)]
     ran = faceid("--json", "compare", *paths)
     assert ran.code == 0, ran.err
-    assert list(ran.object) == ["paths", *VERIFY_FIELDS[2:]]
+    assert list(ran.object) == ["paths", *VERIFY_FIELDS[2:-2], "boxes", "policy"]
     assert ran.object["paths"] == paths
     assert faceid("--json", "compare", photo(ALICE), photo(BOB)).code == 1
     assert not db.exists()

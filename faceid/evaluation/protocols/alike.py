@@ -29,7 +29,7 @@ def alike_curve(
 
     Both people of a comparison have the same value in every column of the table. None for pairs and scores, whose
     people are unknown, and, with a caveat, for too few people. Raises InputError for a file that is no such table, and
-    if nobody in the data is in it; UsageError for a table with pairs or scores.
+    if no person of the data is in it; UsageError for a table with pairs or scores.
     """
     if material.collection is None or material.pairs is None or material.comparisons.people is None:
         if attributes is not None:
@@ -81,7 +81,7 @@ def at_threshold(curve: AlikeCurve, threshold: float) -> Alike:
 def by_attributes(material: Material, table: Attributes, threshold: float) -> Alike | None:
     """The FMR at `threshold` among people who share all attributes, counted; None if there are no two.
 
-    Raises InputError if nobody in the data has all attributes.
+    Raises InputError if no person of the data has all attributes.
     """
     pairs, people = material.pairs, material.comparisons.people
     assert material.collection is not None

@@ -198,7 +198,7 @@ def _at_least_cost(data: Comparisons, cost: float, prior: float) -> float:
     best = float(curve.thresholds[int(np.argmin(expected))])
     if math.isinf(best):
         raise InputError(
-            f"at cost {cost:g} the best is to match nobody: no threshold is worth its false matches",
+            f"at cost {cost:g} the best is to accept no match: no threshold is worth its false matches",
             code="unclaimable",
             remedy="lower_cost",
         )

@@ -8,7 +8,7 @@
 - `look_alike`: two identities as close as about one non-mated pair in the whole gallery: likely one person under two
   names, or twins.
 - `similar_people`: different people of the gallery match each other more often than the model's card says, beyond the
-  interval over people (`faceid.decision.population`); its value is how many times as often. It names nobody.
+  interval over people (`faceid.decision.population`); its value is how many times as often. It names no people.
 - `single_template`: nothing to compare it with, and one photo recognises a person less well than two.
 - `low_quality`: below what enrolment asks for. Not a percentile: that names one template in twenty of any gallery.
 - `unconfirmed`: a template that no search finds, until it is confirmed or removed.

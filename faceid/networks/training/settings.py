@@ -169,7 +169,9 @@ class SplitSettings:
 
     def __post_init__(self) -> None:
         _shares(self)
-        _check(self.validation + self.calibration < 1, "validation and calibration leave nobody to train on")
+        _check(
+            self.validation + self.calibration < 1, "validation and calibration leave no people to train on"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import torch
 
 from faceid.networks import loading, registry, weights
 from faceid.networks.backbones import dlib_resnet
-from faceid.networks.card import Card
+from faceid.networks.card import Card, WeightsSource
 from faceid.networks.errors import WeightsAltered, WeightsFormat, WeightsMissing
 
 CARD = registry.card("dlib-resnet")
@@ -81,7 +81,7 @@ def test_a_directory_that_cannot_be_written_costs_time_only(tmp_path: Path) -> N
 
 def tampered(content: bytes, directory: Path) -> Card:
     (directory / "weights").write_bytes(content)
-    pinned = replace(CARD.weights, kind="file", source=str(directory / "weights"))
+    pinned = replace(CARD.weights, sources=(WeightsSource("file", str(directory / "weights")),))
     return replace(CARD, weights=pinned)
 
 

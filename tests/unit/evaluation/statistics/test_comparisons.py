@@ -188,7 +188,7 @@ def test_the_other_goals_against_a_search_of_all_thresholds(
 
 
 def test_matching_nobody_is_no_threshold(data: Comparisons) -> None:
-    with pytest.raises(InputError, match="match nobody"):
+    with pytest.raises(InputError, match="accept no match"):
         goals.meet(goals.Goal(cost=1e9), data, np.random.default_rng(0), identities=1)
 
 

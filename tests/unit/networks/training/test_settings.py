@@ -52,7 +52,7 @@ def test_another_loss_does_not_inherit_the_old_one_s_parameters() -> None:
         ('[optimiser]\nname = "lion"', "no optimiser 'lion'"),
         ("[schedule]\nsteps = 0", "steps must be 1 or more"),
         ("[augmentation]\nflip = 1.5", "flip must be 0 to 1"),
-        ("[split]\nvalidation = 0.6\ncalibration = 0.4", "leave nobody to train on"),
+        ("[split]\nvalidation = 0.6\ncalibration = 0.4", "leave no people to train on"),
         ('[distillation]\ndistance = "l1"', "no distance 'l1'"),
         ('[loss]\nname = "quadruplet"', "no loss 'quadruplet'"),
     ],
