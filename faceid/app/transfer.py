@@ -43,8 +43,6 @@ class Transfer:
                 return import_templates(gallery, model, Path(path), progress)
             guard = ImportGuard(gallery, model, request.calibration)
             result = import_templates(gallery, model, Path(path), progress, guard)
-            if guard.confirmed:
-                gallery.confirm(guard.confirmed)
             return replace(result, refused=tuple(guard.refused))
 
     def export_templates(

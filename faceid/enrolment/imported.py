@@ -51,7 +51,9 @@ class ImportGuard:
     _owners: dict[bytes, str] = field(default_factory=dict)
 
     def expect(self, names: Iterator[Sequence[str]]) -> None:
-        """Learn which people have templates in several parts: only for these are templates remembered."""
+        """Begin, and learn which people have templates in several parts: only for these are templates remembered."""
+        for memory in (self.refused, self.confirmed, self._spread, self._earlier, self._owners):
+            memory.clear()
         first: dict[str, int] = {}
         for number, part in enumerate(names):
             for name in {_cleaned(one) for one in set(part)}:

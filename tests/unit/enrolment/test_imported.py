@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from enrollment_db.records import Part, TemplateState
 from faceid import FaceID
 from faceid.decision.thresholds import threshold_at_fmr
 from faceid.enrolment.checks.confirmation import confirmation_distance
+from faceid.enrolment.imported import ImportGuard
 from faceid.networks.fake_card import DIM, fake_card
 
 CALIBRATION = fake_card().calibration
@@ -154,3 +156,25 @@ def test_a_photo_of_two_people_is_imported_for_both(system: FaceID, tmp_path: Pa
     arrays["photo_sha256"] = arrays["photo_sha256"][-1:]
     np.savez(tmp_path / "two.npz", **arrays)
     assert system.transfer.import_templates(tmp_path / "two.npz").templates == 1
+
+
+def test_what_is_enrolled_while_an_archive_is_judged_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge = ImportGuard.judge
+    own = write(tmp_path / "own.npz", [("cid", AXES[5])])
+    other = write(tmp_path / "other.npz", [("cid", at(VERIFY + 0.02, 6, AXES[5])), ("dan", AXES[8])])
+    with FaceID(db=tmp_path / "empty.db", model="fake", device="cpu") as system:
+        waiting = [own]
+
+        def judged(self: ImportGuard, part: Part) -> list[TemplateState | None]:
+            states = judge(self, part)
+            # Another process enrols the person between the judgement and the storage.
+            if waiting:
+                system.transfer.import_templates(waiting.pop())
+            return states
+
+        monkeypatch.setattr(ImportGuard, "judge", judged)
+        result = system.transfer.import_templates(other)
+        assert (result.templates, result.unconfirmed) == (2, 1)
+        assert (states(system, "cid"), system.people.count()) == (["confirmed", "unconfirmed"], 2)
