@@ -110,12 +110,11 @@ class Admission:
         return Decided(duplicate, ids, rivals.limit())
 
     def _bounds(self) -> ConfirmationBounds | None:
-        if self.calibration is None:
-            return None
         policy = self.gallery.active_policy(self.model, "fmr")
-        return ConfirmationBounds.of(
-            self.calibration, self.model.metric, None if policy is None else policy.threshold
-        )
+        threshold = None if policy is None else policy.threshold
+        if self.calibration is not None:
+            return ConfirmationBounds.of(self.calibration, self.model.metric, threshold)
+        return None if threshold is None else ConfirmationBounds.by_hand(threshold, self.model.metric)
 
     def _has_lost_templates(self, name: str) -> bool:
         return not len(self.gallery.vectors_of(name, self.model)) and self.gallery.was_confirmed(name)

@@ -192,6 +192,9 @@ def test_the_calibration_of_a_gallery_guards_a_network_without_one(
     assert outcomes(system, "ann", show(AXES[0])) == ["enrolled"]
     # No distance has a meaning yet.
     assert outcomes(system, "ann", show(at(SURE - 0.02, 1))) == ["enrolled"]
+    # The operator's distance has one, and the calibration of the gallery has more.
+    system.policies.set(Target(threshold=SURE - 0.05))
+    assert outcomes(system, "ann", show(at(SURE, 4)), show(at(0.02, 5))) == ["unconfirmed", "enrolled"]
     with system.services.request() as request:
         activate(request.gallery, request.key, Target(fmr=1e-4), CALIBRATION)
     assert outcomes(system, "ann", show(at(VERIFY + 0.02, 2))) == ["unconfirmed"]
