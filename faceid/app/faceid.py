@@ -273,7 +273,7 @@ class FaceID:
         return Enrolment(
             request.gallery,
             model.pipeline,
-            model.calibration,
+            request.calibration,
             rules or EnrolmentRules(),
             min_face=model.min_face,
             look_closer=model.look_closer,

@@ -120,7 +120,7 @@ class People:
         with self._services.request() as request:
             return Examination(
                 request.gallery,
-                request.model.calibration,
+                request.calibration,
                 least_quality=QUALITY_LEVELS["standard"],
                 stale_days=STALE_DAYS if stale_days is None else stale_days,
                 population=request.policies.population(),

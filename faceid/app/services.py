@@ -21,6 +21,7 @@ from faceid.runtime import devices
 from faceid.types import ModelKey
 
 if TYPE_CHECKING:
+    from faceid.networks.calibration import Calibration
     from faceid.policies.active import Policies
 
 Origin = TypeVar("Origin")
@@ -40,6 +41,11 @@ class Request:
     def policies(self) -> Policies:
         """The policies of the model in the gallery."""
         return self.model.policies(self.gallery)
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """What distances between templates mean: the model's calibration, else the owner's of this gallery."""
+        return self.model.calibration or self.policies.own_calibration()
 
     @property
     def key(self) -> ModelKey:

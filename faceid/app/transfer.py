@@ -41,10 +41,8 @@ class Transfer:
             gallery, model = request.gallery, request.model.embedder.model
             if on_conflict == "accept":
                 return import_templates(gallery, model, Path(path), progress)
-            guard = ImportGuard(gallery, model, request.model.calibration)
-            result = import_templates(gallery, model, Path(path), progress, guard.judge)
-            if guard.confirmed:
-                gallery.confirm(guard.confirmed)
+            guard = ImportGuard(gallery, model, request.calibration)
+            result = import_templates(gallery, model, Path(path), progress, guard)
             return replace(result, refused=tuple(guard.refused))
 
     def export_templates(

@@ -44,7 +44,8 @@ HINTS: Final[Mapping[str, str]] = {
     "model_of_archive": "use --model {model} and a gallery of that model",
     "model_of_templates": "use the model that they were computed with, and a gallery of that model",
     "name_taken": "choose another name, or `faceid remove` one of the two",
-    "no_template": "see `faceid show`; enrol a photo, or run `faceid re-embed` again where the old one is back",
+    "no_template": "see `faceid show`; enrol a photo and confirm it by `faceid people confirm`, or run"
+    " `faceid re-embed` again where the old one is back",
     "normalise": "normalise it",
     "normalise_all": "normalise the templates",
     "one_model": "use one model throughout",

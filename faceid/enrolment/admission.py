@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -65,8 +65,13 @@ class Admission:
                 code="no_calibration",
             )
 
-    def decide(self, name: str, cases: Sequence[Case]) -> Decided:
-        """Decide the open cases of `name`: afterwards each has a `face` to store, or a `result`."""
+    def decide(
+        self, name: str, cases: Sequence[Case], earlier: Sequence[NDArray[np.float32]] = ()
+    ) -> Decided:
+        """Decide the open cases of `name`: afterwards each has a `face` to store, or a `result`.
+
+        `earlier` are confirmed templates (d,) of the person that are not stored yet.
+        """
         self._find_copies(name, cases)
         for case in cases:
             if case.is_open:
@@ -78,7 +83,7 @@ class Admission:
         if not in_question:
             return Decided()
         # A person whose confirmed templates were removed, or could not follow to this model, is no new person.
-        lost = self._has_lost_templates(name)
+        lost = not earlier and self._has_lost_templates(name)
         if lost and self.hashed:
             self._vouch_for_confirmed_photos(name, in_question)
         rivals = RivalIdentities.of(
@@ -88,6 +93,8 @@ class Admission:
             self.model,
             [face.embedding for case in in_question for face in case.candidates],
         )
+        if earlier:
+            rivals = replace(rivals, own=np.concatenate([rivals.own, np.stack(earlier)]))
         duplicate = rivals.duplicate([case.candidates[0].embedding for case in in_question if _single(case)])
         bounds = self._bounds()
         self._refuse_morphs(name, in_question, rivals)
@@ -103,12 +110,11 @@ class Admission:
         return Decided(duplicate, ids, rivals.limit())
 
     def _bounds(self) -> ConfirmationBounds | None:
-        if self.calibration is None:
-            return None
         policy = self.gallery.active_policy(self.model, "fmr")
-        return ConfirmationBounds.of(
-            self.calibration, self.model.metric, None if policy is None else policy.threshold
-        )
+        threshold = None if policy is None else policy.threshold
+        if self.calibration is not None:
+            return ConfirmationBounds.of(self.calibration, self.model.metric, threshold)
+        return None if threshold is None else ConfirmationBounds.by_hand(threshold, self.model.metric)
 
     def _has_lost_templates(self, name: str) -> bool:
         return not len(self.gallery.vectors_of(name, self.model)) and self.gallery.was_confirmed(name)
@@ -202,6 +208,7 @@ class Admission:
             if (
                 not case.vouched
                 and case.seen.found == 1
+                and (self.hashed or self.calibration is None)
                 and (holders := self.gallery.holders_of(_digest(case), self.model, state="confirmed"))
             ):
                 refusal = _conflict(case, f"the same photo is enrolled as {', '.join(holders)}")

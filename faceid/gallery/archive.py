@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from itertools import repeat
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,8 +30,23 @@ from faceid.types import ModelKey
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with the number of finished templates and the number of all."""
 
-Judge: TypeAlias = Callable[[Part], Sequence[TemplateState | None]]
-"""Gives the state of each template of a part; None for one that is not to be stored."""
+
+class Judge(Protocol):
+    """Decides which templates of an archive are stored, part by part, by the gallery as it is.
+
+    `confirmed` are the ids of stored templates that the archive confirms.
+    """
+
+    confirmed: list[int]
+
+    def expect(self, names: Iterator[Sequence[str]]) -> None:
+        """Begin from the start, with the names of the templates in each part, before the first part comes."""
+        ...
+
+    def judge(self, part: Part) -> Sequence[TemplateState | None]:
+        """The state of each template of a part; None for one that is not to be stored."""
+        ...
+
 
 ROWS = 16_384
 """The number of templates in memory at a time."""
@@ -49,7 +64,7 @@ def import_templates(
     """Store the templates of an archive in one transaction; skips those that are stored already.
 
     Rows with an empty name are left out. `judge` is asked about all parts of at most ROWS templates before the first is
-    stored; without it all templates are confirmed.
+    stored, and once more where the gallery has changed meanwhile; without it all templates are confirmed.
 
     Vectors are brought to unit length. Raises InputError for a file that is not such an archive, GalleryError
     for templates of another model.
@@ -91,7 +106,14 @@ def import_templates(
                 if progress is not None:
                     progress(done, total)
 
-        judged = None if judge is None else [judge(part) for part in named_parts(None)]
+        def judgement() -> list[Sequence[TemplateState | None]] | None:
+            if judge is None:
+                return None
+            judge.expect(names.tolist() for names in _rows(archive, "names"))
+            return [judge.judge(part) for part in named_parts(None)]
+
+        seen = gallery.size()
+        judged = judgement()
 
         def parts() -> Iterator[Part]:
             for number, part in enumerate(named_parts(progress)):
@@ -99,7 +121,13 @@ def import_templates(
                 people.update(accepted.names)
                 yield accepted
 
-        added = gallery.add_many(parts(), model)
+        with gallery.transaction():
+            now = gallery.size()
+            if (now.seq, now.model_id) != (seen.seq, seen.model_id):
+                judged = judgement()
+            added = gallery.add_many(parts(), model)
+            if judge is not None:
+                gallery.confirm(judge.confirmed)
     given = [state for states in judged or () for state in states]
     refused, unconfirmed = given.count(None), given.count("unconfirmed")
     skipped = total - nameless - added - refused

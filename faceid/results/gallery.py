@@ -113,7 +113,7 @@ class ReembedResult:
     `status`: `switched`; `current` if the gallery was of that model before; `incomplete` if it was not switched because
     templates are missing. `re_embedded` counts computed templates, `already` those that were computed before, `failed`
     those that could not be computed, `dropped` the removed old ones. A search cannot find the `unfindable` identities:
-    they have only templates of other models.
+    their confirmed templates are of other models.
     """
 
     status: Literal["switched", "current", "incomplete"]

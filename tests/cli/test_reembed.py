@@ -40,7 +40,8 @@ def test_switched(faceid: Faceid, photo: Photo, photos: dict[str, str]) -> None:
     found = faceid("--json", "identify", photo(ALICE), model=None)
     assert (found.code, found.object["faces"][0]["name"]) == (0, "alice")
     assert faceid("--json", "identify", photos["bob"]).object["error"]["code"] == "model_mismatch"
-    assert faceid("--json", "doctor", model=OTHER).objects[-2]["check"] in ("gallery model", "index")
+    checks = {one.get("check") for one in faceid("--json", "doctor", model=OTHER).objects}
+    assert {"gallery model", "index"} & checks
 
 
 def test_not_switched_while_something_is_missing(faceid: Faceid, photos: dict[str, str]) -> None:
@@ -69,7 +70,7 @@ def test_switched_all_the_same(faceid: Faceid, photos: dict[str, str], tmp_path:
     assert ran.code == 0
     assert "2 templates computed, 0 there already, 1 could not be, 2 old templates removed\n" in ran.out
     assert "the gallery is now of other (00000000, arcface-112-v1)\n" in ran.out
-    assert "nobody finds any more: bob\n" in ran.out
+    assert "no search finds any more: bob\n" in ran.out
     (left,) = faceid("--json", "show", "bob", model=None).objects
     assert left["model"].startswith("fake (")
     people = faceid("--json", "list", model=None).objects

@@ -37,6 +37,9 @@ Chosen by scripts/studies/check_takeovers.py. The calibration has no comparisons
 wide as the last measured decade, and no rate is stated for it.
 """
 
+# Rounding leaves the cosine of a float32 unit vector with its copy this near to 1.
+_COPY = 1.0 - 1e-6
+
 
 @dataclass(frozen=True, slots=True)
 class ConfirmationBounds:
@@ -71,6 +74,12 @@ class ConfirmationBounds:
             similarity_from_distance(verify, metric),
             scene_similarity(calibration, metric),
         )
+
+    @classmethod
+    def by_hand(cls, threshold: float, metric: Metric) -> ConfirmationBounds:
+        """The bounds without a calibration: a distance that the operator has set. Only copies are of one scene."""
+        similarity = similarity_from_distance(threshold, metric)
+        return cls(similarity, similarity, _COPY)
 
 
 def confirmation_distance(calibration: Calibration, decades: float = DECADES) -> float:

@@ -14,6 +14,7 @@ from faceid.decision.thresholds import (
     fmr_alike_at_distance,
     fmr_alike_interval_at_distance,
     fmr_at_distance,
+    fmr_interval_at_distance,
     log10_lr_at_distance,
     threshold_at_fmr,
 )
@@ -149,6 +150,9 @@ def test_no_population_makes_a_threshold_laxer_or_a_rate_smaller(net: str) -> No
         for distance in rng.uniform(low, high, 12).tolist():
             rate = fmr_at_distance(here, distance)
             assert rate >= fmr_at_distance(card, distance) * (1 - 1e-9)
+            least, most = fmr_interval_at_distance(here, distance)
+            assert least <= rate * (1 + 1e-9)
+            assert rate * (1 - 1e-9) <= most
             alike = fmr_alike_at_distance(here, distance)
             if here.alike is not None and alike is not None:
                 least, most = fmr_alike_interval_at_distance(here, here.alike, distance)

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from enrollment_db.records import Part, TemplateState
 from faceid import FaceID
 from faceid.decision.thresholds import threshold_at_fmr
 from faceid.enrolment.checks.confirmation import confirmation_distance
+from faceid.enrolment.imported import ImportGuard
 from faceid.networks.fake_card import DIM, fake_card
 
 CALIBRATION = fake_card().calibration
@@ -106,3 +108,73 @@ def test_an_export_comes_back_whole(system: FaceID, tmp_path: Path) -> None:
     with FaceID(db=tmp_path / "other.db", model="fake", device="cpu") as other:
         result = other.transfer.import_templates(tmp_path / "out.npz")
         assert (result.templates, result.unconfirmed, result.refused) == (8, 0, ())
+
+
+@pytest.mark.parametrize("limit", ["TOGETHER", "ROWS"])
+def test_a_stranger_behind_many_templates_of_a_new_person_is_seen(
+    system: FaceID, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    monkeypatch.setattr(
+        f"faceid.{'enrolment.imported' if limit == 'TOGETHER' else 'gallery.archive'}.{limit}", 3
+    )
+    rows = [("cid", at(0.2, axis, AXES[5])) for axis in range(6, 12)]
+    rows += [("cid", AXES[20]), ("cid", at(VERIFY + 0.02, 21, AXES[5]))]
+    for place, gallery in (("filled.db", True), ("empty.db", False)):
+        with FaceID(db=tmp_path / place, model="fake", device="cpu") as other:
+            if gallery:
+                other.transfer.import_templates(write(tmp_path / "ann.npz", [("ann", AXES[0])]))
+            result = other.transfer.import_templates(write(tmp_path / "in.npz", rows))
+            assert [(one.name, one.problem.code) for one in result.refused] == [("cid", "identity_conflict")]
+            assert states(other, "cid") == [*["confirmed"] * 6, "unconfirmed"]
+
+
+def test_single_templates_in_several_parts_are_compared_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("faceid.gallery.archive.ROWS", 1)
+    rows = [("cid", AXES[5]), ("ann", AXES[0]), (" cid ", at(VERIFY + 0.02, 6, AXES[5]))]
+    with FaceID(db=tmp_path / "empty.db", model="fake", device="cpu") as system:
+        system.transfer.import_templates(write(tmp_path / "in.npz", rows))
+        assert states(system, "cid") == ["confirmed", "unconfirmed"]
+
+
+def test_a_template_under_two_names_of_an_archive_is_the_first_one_s(tmp_path: Path) -> None:
+    rows = [("cid", AXES[5]), ("eve", AXES[5]), ("eve", AXES[6])]
+    with FaceID(db=tmp_path / "empty.db", model="fake", device="cpu") as system:
+        result = system.transfer.import_templates(write(tmp_path / "in.npz", rows))
+        assert [(one.name, one.problem.code) for one in result.refused] == [("eve", "identity_conflict")]
+        assert (states(system, "cid"), states(system, "eve")) == (["confirmed"], ["confirmed"])
+
+
+def test_a_photo_of_two_people_is_imported_for_both(system: FaceID, tmp_path: Path) -> None:
+    system.transfer.import_templates(write(tmp_path / "one.npz", [("cid", AXES[5])]))
+    system.transfer.export_templates(tmp_path / "out.npz")
+    with np.load(tmp_path / "out.npz") as archive:
+        arrays = dict(archive)
+    arrays["embeddings"] = np.array([AXES[8]], np.float32)
+    arrays["names"], arrays["sources"] = np.array(["dan"]), np.array(["group.jpg"])
+    arrays["photo_sha256"] = arrays["photo_sha256"][-1:]
+    np.savez(tmp_path / "two.npz", **arrays)
+    assert system.transfer.import_templates(tmp_path / "two.npz").templates == 1
+
+
+def test_what_is_enrolled_while_an_archive_is_judged_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge = ImportGuard.judge
+    own = write(tmp_path / "own.npz", [("cid", AXES[5])])
+    other = write(tmp_path / "other.npz", [("cid", at(VERIFY + 0.02, 6, AXES[5])), ("dan", AXES[8])])
+    with FaceID(db=tmp_path / "empty.db", model="fake", device="cpu") as system:
+        waiting = [own]
+
+        def judged(self: ImportGuard, part: Part) -> list[TemplateState | None]:
+            states = judge(self, part)
+            # Another process enrols the person between the judgement and the storage.
+            if waiting:
+                system.transfer.import_templates(waiting.pop())
+            return states
+
+        monkeypatch.setattr(ImportGuard, "judge", judged)
+        result = system.transfer.import_templates(other)
+        assert (result.templates, result.unconfirmed) == (2, 1)
+        assert (states(system, "cid"), system.people.count()) == (["confirmed", "unconfirmed"], 2)

@@ -7,6 +7,7 @@ exact distances.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from faceid.enrolment.cases import Case
 from faceid.enrolment.checks.confirmation import ConfirmationBounds, confirmation_distance, confirmed
 from faceid.imaging import from_array
 from faceid.networks.fake_card import DIM, fake_card
+from faceid.policies.stored import activate
 from faceid.recognition.detect.fake import draw_face
 from faceid.sources import Photo
 
@@ -180,6 +182,23 @@ def test_the_gallerys_stricter_policy_holds_here_too(system: FaceID, show: Show)
     system.policies.set(Target(threshold=SURE - 0.1))
     assert outcomes(system, "ann", show(at(SURE - 0.05, 1))) == ["unconfirmed"]
     assert outcomes(system, "ann", show(at(SURE - 0.15, 2))) == ["enrolled"]
+
+
+def test_the_calibration_of_a_gallery_guards_a_network_without_one(
+    system: FaceID, show: Show, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = replace(fake_card(), calibration=None)
+    monkeypatch.setattr("faceid.networks.registry.card", lambda name, own=None: card)
+    assert outcomes(system, "ann", show(AXES[0])) == ["enrolled"]
+    # No distance has a meaning yet.
+    assert outcomes(system, "ann", show(at(SURE - 0.02, 1))) == ["enrolled"]
+    # The operator's distance has one, and the calibration of the gallery has more.
+    system.policies.set(Target(threshold=SURE - 0.05))
+    assert outcomes(system, "ann", show(at(SURE, 4)), show(at(0.02, 5))) == ["unconfirmed", "enrolled"]
+    with system.services.request() as request:
+        activate(request.gallery, request.key, Target(fmr=1e-4), CALIBRATION)
+    assert outcomes(system, "ann", show(at(VERIFY + 0.02, 2))) == ["unconfirmed"]
+    assert outcomes(system, "ann", show(at(NEAR + 0.2, 3))) == ["rejected"]
 
 
 def test_the_operator_accepts_what_the_guards_doubt(system: FaceID, show: Show) -> None:
