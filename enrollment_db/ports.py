@@ -131,6 +131,10 @@ class TemplateRepository(Protocol):
         """The number of unconfirmed templates of each identity that has some, by name."""
         ...
 
+    def was_confirmed(self, name: str) -> bool:
+        """Whether a template of this identity is or was confirmed, under any model; False for an unknown name."""
+        ...
+
     def confirm(self, template_ids: Sequence[int]) -> list[int]:
         """Confirm templates, all or none; returns the ids of those that were not confirmed before, ascending.
 
@@ -312,7 +316,7 @@ class Changeover(Protocol):
         ...
 
     def unfindable(self) -> list[str]:
-        """The names of the identities that have no template of the active model."""
+        """The names of the identities without a confirmed template of the active model that have one of another."""
         ...
 
 

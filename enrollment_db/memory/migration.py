@@ -113,10 +113,11 @@ class MemoryChangeover:
         return len(dropped)
 
     def unfindable(self) -> list[str]:
-        """The names of the identities that have no template of the active model."""
+        """The names of the identities without a confirmed template of the active model that have one of another."""
         state = self._cell.read()
-        moved = {row.person for row in state.rows.values() if row.model == state.pinned}
-        return sorted(person.name for person in state.people.values() if person.id not in moved)
+        confirmed = [row for row in state.rows.values() if row.state == "confirmed"]
+        moved = {row.person for row in confirmed if row.model == state.pinned}
+        return sorted(state.people[id_].name for id_ in {row.person for row in confirmed} - moved)
 
     def _without_twin(self, state: State, after_id: int) -> list[Row]:
         return [

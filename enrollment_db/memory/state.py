@@ -52,6 +52,7 @@ class Change:
 
     op: Literal["add", "remove"]
     template_id: int
+    person: int
     model: ModelKey
     mark: int
 
@@ -144,7 +145,7 @@ class State:
 
     def _tell(self, op: Literal["add", "remove"], row: Row) -> None:
         if row.state == "confirmed":
-            self.log.append(Change(op, row.id, row.model, random.getrandbits(63)))
+            self.log.append(Change(op, row.id, row.person, row.model, random.getrandbits(63)))
 
 
 class Cell:

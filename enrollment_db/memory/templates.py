@@ -188,6 +188,12 @@ class Templates:
         """The number of unconfirmed templates of each identity that has some."""
         return {who.name: who.unconfirmed for who in self.identities() if who.unconfirmed}
 
+    def was_confirmed(self, name: str) -> bool:
+        """Whether a template of this identity is or was confirmed."""
+        state, cleaned = self._cell.read(), clean_name(name)
+        people = {person.id for person in state.people.values() if person.name == cleaned}
+        return any(change.person in people for change in state.log)
+
     def confirm(self, template_ids: Sequence[int]) -> list[int]:
         """Confirm templates, and those of the same photos under other models."""
         with self._cell.write() as state:

@@ -172,11 +172,13 @@ class Changeover:
             dropped, after_id = dropped + len(ids), ids[-1][0]
 
     def unfindable(self) -> list[str]:
-        """The names of the identities that have no template of the active model."""
+        """The names of the identities without a confirmed template of the active model that have one of another."""
         rows = self._connections.query(
             f"""
-            SELECT name FROM identities i WHERE NOT EXISTS (
-                SELECT 1 FROM templates t WHERE t.identity_id = i.id AND t.model_id = {ACTIVE}
+            SELECT name FROM identities i
+            WHERE EXISTS (SELECT 1 FROM templates t WHERE t.identity_id = i.id AND t.confirmed)
+            AND NOT EXISTS (
+                SELECT 1 FROM templates t WHERE t.identity_id = i.id AND t.model_id = {ACTIVE} AND t.confirmed
             ) ORDER BY name
             """
         )

@@ -45,6 +45,22 @@ def unconfirmed_counts(connections: Connections) -> dict[str, int]:
     return {str(name): int(count) for name, count in rows}
 
 
+def was_confirmed(connections: Connections, name: str) -> bool:
+    """Whether a template of this identity is or was confirmed, under any model.
+
+    The log tells it, also of templates that were removed. It is read to its end for an identity that never had any.
+    """
+    rows = connections.query(
+        """
+        SELECT EXISTS (
+            SELECT 1 FROM identities i CROSS JOIN changes c ON c.identity_id = i.id WHERE i.name = ?
+        )
+        """,
+        (name,),
+    )
+    return bool(rows[0][0])
+
+
 def confirm(connection: sqlite3.Connection, template_ids: Sequence[int]) -> list[int]:
     """Confirm templates, inside a write; returns the ids of those that were not confirmed before, ascending.
 

@@ -216,6 +216,10 @@ class Templates:
         """The number of unconfirmed templates of each identity that has some, by name."""
         return states.unconfirmed_counts(self._connections)
 
+    def was_confirmed(self, name: str) -> bool:
+        """Whether a template of this identity is or was confirmed, under any model; False for an unknown name."""
+        return states.was_confirmed(self._connections, clean_name(name))
+
     def confirm(self, template_ids: Sequence[int]) -> list[int]:
         """Confirm templates, all or none; returns the ids of those that were not confirmed before, ascending.
 

@@ -90,6 +90,15 @@ def fmr_interval_at_distance(curve: Calibration | AlikeCurve, distance: float) -
     return low, laxer.high if distance <= points[-1].distance else 1.0
 
 
+def fmr_alike_interval_at_distance(
+    calibration: Calibration, alike: AlikeCurve, distance: float
+) -> tuple[float, float]:
+    """The 95 % interval of `fmr_alike_at_distance`; no bound is below that of the FMR among all."""
+    low, high = fmr_interval_at_distance(alike, distance)
+    of_all = fmr_interval_at_distance(calibration, distance)
+    return max(low, of_all[0]), max(high, of_all[1])
+
+
 def fnmr_at_distance(calibration: Calibration, distance: float) -> float | None:
     """The share of mated comparisons farther than `distance`, linear between the measured points.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from faceid.enrolment.cases import Case, SeenFace
 from faceid.enrolment.checks.confirmation import ConfirmationBounds, confirmed
 from faceid.enrolment.checks.group import Verdict, examine
 from faceid.enrolment.checks.rival_identities import RivalIdentities
@@ -16,65 +17,13 @@ from faceid.errors import FaceCountError, InputError, PhotoRefused, UnreadableIm
 from faceid.gallery.gallery import Gallery
 from faceid.recognition.subject import no_subject
 from faceid.results import EnrollResult, Problem, Reason
-from faceid.types import Embedding, Face, ModelKey, Quality
+from faceid.types import ModelKey
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from enrollment_db.records import FaceCrop
     from faceid.enrolment.checks.conflict import DuplicateEnrolment
     from faceid.networks.registry import Calibration
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SeenFace:
-    """A face of a photo, without the photo."""
-
-    face: Face
-    quality: Quality
-    embedding: Embedding
-    crop: FaceCrop | None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SeenPhoto:
-    """What was found on a photo, without its pixels: memory holds a whole group of these.
-
-    `found` counts the detected faces; `faces` are those that the rules do not exclude at once. `sha256` is None where
-    the photo could not be read. `too_small` means that a face is there and is smaller than the rules allow. `looked` is
-    False for a photo that was not decoded because its bytes are known.
-    """
-
-    source: str
-    sha256: str | None
-    error: InputError | None
-    found: int
-    faces: tuple[SeenFace, ...]
-    too_small: bool
-    looked: bool
-
-
-@dataclass(slots=True, eq=False)
-class Case:
-    """A photo and its decision: the `face` to store, or a `result` without one.
-
-    `candidates` are the faces that may still be the person's. `vouched` means that the operator accepted the only one.
-    `copy_of` is an earlier photo of the group with the same bytes; its decision holds for both. `doubt` says why the
-    template of `face` is stored as unconfirmed; None for a confirmed one.
-    """
-
-    seen: SeenPhoto
-    candidates: list[SeenFace] = field(default_factory=list)
-    vouched: bool = False
-    face: SeenFace | None = None
-    result: EnrollResult | None = None
-    copy_of: Case | None = None
-    doubt: Problem | None = None
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the photo is still undecided."""
-        return self.result is None and self.copy_of is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +46,7 @@ class Admission:
 
     Without a `calibration` no distance has a meaning: then only a photo whose bytes are enrolled under another name is
     an identity conflict, and no photo is an outlier. `ask` receives a question about a photo that would be rejected
-    and answers whether to accept it.
+    and answers whether to accept it. `hashed` says that the hashes were computed from the photos here.
     """
 
     gallery: Gallery
@@ -105,6 +54,7 @@ class Admission:
     calibration: Calibration | None
     rules: EnrolmentRules = field(default_factory=EnrolmentRules)
     ask: Callable[[str], bool] = lambda question: False
+    hashed: bool = True
 
     def __post_init__(self) -> None:
         if self.rules.max_templates < 1:
@@ -127,6 +77,10 @@ class Admission:
         in_question = [case for case in cases if case.is_open]
         if not in_question:
             return Decided()
+        # A person whose confirmed templates were removed, or could not follow to this model, is no new person.
+        lost = self._has_lost_templates(name)
+        if lost and self.hashed:
+            self._vouch_for_confirmed_photos(name, in_question)
         rivals = RivalIdentities.of(
             self.gallery,
             name,
@@ -140,10 +94,10 @@ class Admission:
         self._refuse_conflicts(name, [case for case in in_question if case.is_open], rivals, bounds)
         waiting = self.gallery.unconfirmed(name, self.model)
         held = rivals.own[:0] if waiting is None else waiting.vectors
-        known = rivals.own if len(rivals.own) else held
+        known = rivals.own if lost or len(rivals.own) else held
         self._refuse_outliers(name, [case for case in in_question if case.is_open], known)
         later = self._confirm(
-            name, [case for case in in_question if case.face is not None], rivals.own, held, bounds
+            name, [case for case in in_question if case.face is not None], rivals.own, held, bounds, lost
         )
         ids = () if waiting is None else tuple(int(id_) for id_ in waiting.template_ids[later])
         return Decided(duplicate, ids, rivals.limit())
@@ -155,6 +109,15 @@ class Admission:
         return ConfirmationBounds.of(
             self.calibration, self.model.metric, None if policy is None else policy.threshold
         )
+
+    def _has_lost_templates(self, name: str) -> bool:
+        return not len(self.gallery.vectors_of(name, self.model)) and self.gallery.was_confirmed(name)
+
+    def _vouch_for_confirmed_photos(self, name: str, cases: Sequence[Case]) -> None:
+        """Accept photos of one face whose template under another model is confirmed: the bytes are the same."""
+        confirmed = {one.sha256 for one in self.gallery.templates(name) if one.state == "confirmed"}
+        for case in cases:
+            case.vouched = case.seen.found == 1 and case.seen.sha256 in confirmed
 
     def _find_copies(self, name: str, cases: Sequence[Case]) -> None:
         first: dict[str, Case] = {}
@@ -302,10 +265,11 @@ class Admission:
         own: NDArray[np.float32],
         waiting: NDArray[np.float32],
         bounds: ConfirmationBounds | None,
+        lost: bool,
     ) -> NDArray[np.bool_]:
         """Doubt the faces that nothing confirms; returns which of the `waiting` templates (w, d) they confirm.
 
-        `own` (n, d) are the person's confirmed templates.
+        `own` (n, d) are the person's confirmed templates. `lost` means that there were some, and none is left.
         """
         if bounds is None or self.rules.on_conflict == "accept":
             for case in cases:
@@ -314,6 +278,12 @@ class Admission:
         vouched = [case.face.embedding.vector for case in cases if case.vouched and case.face is not None]
         offered = [(case, case.face) for case in cases if not case.vouched and case.face is not None]
         templates = np.array([*own, *vouched], np.float32).reshape(-1, self.model.dim)
+        if lost and not len(templates):
+            for case, _ in offered:
+                case.doubt = case.doubt or _doubt(
+                    name, "no confirmed photo of the person is left to compare with"
+                )
+            return np.zeros(len(waiting), dtype=bool)
         taken, later = confirmed(
             np.array([face.embedding.vector for _, face in offered], np.float32).reshape(-1, self.model.dim),
             [face.quality.score for _, face in offered],

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from faceid.enrolment.admission import Admission, Case, SeenFace, SeenPhoto
+from faceid.enrolment.admission import Admission
+from faceid.enrolment.cases import Case, SeenFace, SeenPhoto
 from faceid.enrolment.rules import EnrolmentRules
 from faceid.errors import UsageError
 from faceid.gallery.gallery import Gallery, clean_name
@@ -45,7 +46,7 @@ class ImportGuard:
     def judge(self, part: Part) -> list[TemplateState | None]:
         """The state of each template of the part; None for one that is refused. Raises GalleryError."""
         rules = EnrolmentRules(min_quality=0.0)
-        admission = Admission(self.gallery, self.model, self.calibration, rules)
+        admission = Admission(self.gallery, self.model, self.calibration, rules, hashed=False)
         people: defaultdict[str, list[int]] = defaultdict(list)
         for place, name in enumerate(part.names):
             people[_cleaned(name)].append(place)

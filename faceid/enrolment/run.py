@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from faceid.enrolment.admission import Admission, Case, SeenFace, SeenPhoto
+from enrollment_db.errors import UnknownIdentity
+from faceid.decision.scores import identity_similarity
+from faceid.enrolment.admission import Admission
+from faceid.enrolment.cases import Case, SeenFace, SeenPhoto
 from faceid.enrolment.checks.group import scene_similarity
 from faceid.enrolment.checks.selection import select
 from faceid.enrolment.rules import EnrolmentRules
@@ -88,27 +91,35 @@ class Enrolment:
         pick = partial(subjects, rule=self.rules.subject)
         analyses = self.pipeline.analyse(photos, wanted=is_new, closer=self.look_closer, pick=pick)
         for name, group in self._groups(analyses):
-            cases = [Case(seen, result=_again(before.get((name, seen.sha256 or "")), seen)) for seen in group]
-            open_cases = [case for case in cases if case.is_open]
-            decided = admission.decide(name, cases)
+            results: list[EnrollResult] | None = None
+            while results is None:
+                held = self._held(name)
+                cases = [
+                    Case(seen, result=_again(before.get((name, seen.sha256 or "")), seen)) for seen in group
+                ]
+                open_cases = [case for case in cases if case.is_open]
+                decided = admission.decide(name, cases)
+                with self.gallery.transaction():
+                    # Another process or thread may have stored photos of the person: then decide again.
+                    if self._held(name) != held:
+                        continue
+                    if decided.confirmed:
+                        self.gallery.confirm(decided.confirmed)
+                    leaving = self._keep_few(name, cases) | self._let_few_wait(name, cases)
+                    for case in cases:
+                        self._store(name, case)
+                    dropped = self._remove(name, leaving)
+                    results = [_result(case) for case in cases]
+                    if known.get(name) and self._may_describe(name, results):
+                        self.gallery.set_attributes(name, known[name])
+                    if outcomes := dropped + _outcomes(open_cases):
+                        self.gallery.keep_outcomes(run, name, outcomes)
+                        kept.add(name)
             if decided.duplicate is not None:
                 self.warn(_already_enrolled(name, decided.duplicate, open_cases))
             if decided.limit is not None and not noted:
                 noted = True
                 self.note(decided.limit)
-            with self.gallery.transaction():
-                if decided.confirmed:
-                    self.gallery.confirm(decided.confirmed)
-                leaving = self._keep_few(name, cases)
-                for case in cases:
-                    self._store(name, case)
-                dropped = self._remove(name, leaving)
-                results = [_result(case) for case in cases]
-                if known.get(name) and any(result.status in STORED for result in results):
-                    self.gallery.set_attributes(name, known[name])
-                if outcomes := dropped + _outcomes(open_cases):
-                    self.gallery.keep_outcomes(run, name, outcomes)
-                    kept.add(name)
             done.add(name)
             yield from results
         if ended := kept & done:
@@ -182,6 +193,48 @@ class Enrolment:
         ids: Iterable[int] = () if stored is None else stored.template_ids
         return {int(id_) for place, id_ in enumerate(ids) if place not in kept}
 
+    def _let_few_wait(self, name: str, cases: Sequence[Case]) -> set[int]:
+        """Choose as many unconfirmed templates as the rules allow, those nearest to the confirmed ones.
+
+        Returns the ids of the stored templates to remove.
+        """
+        keep = self.rules.max_templates
+        model = self.pipeline.embedder.model
+        chosen = [(case, case.face) for case in cases if case.face is not None and case.doubt is not None]
+        stored = self.gallery.unconfirmed(name, model) if chosen else None
+        before = 0 if stored is None else len(stored.template_ids)
+        if before + len(chosen) <= keep:
+            return set()
+        own = [
+            *self.gallery.vectors_of(name, model),
+            *(case.face.embedding.vector for case in cases if case.face is not None and case.doubt is None),
+        ]
+        vectors = [
+            *([] if stored is None else stored.vectors),
+            *(face.embedding.vector for _, face in chosen),
+        ]
+        similarity = [identity_similarity(one, np.stack(own)) if own else 0.0 for one in vectors]
+        # The stored ones come first where nothing tells them apart.
+        kept = set(sorted(range(len(vectors)), key=lambda place: -similarity[place])[:keep])
+        for place, (case, _) in enumerate(chosen, start=before):
+            if place not in kept:
+                case.face = None
+                case.result = _redundant(case.seen.source, name, keep, faces=case.seen.found, waiting=True)
+        ids: Iterable[int] = () if stored is None else stored.template_ids
+        return {int(id_) for place, id_ in enumerate(ids) if place not in kept}
+
+    def _held(self, name: str) -> list[tuple[int, str]]:
+        """The templates of the person and their states, as a decision depends on them."""
+        try:
+            return [(one.template_id, one.state) for one in self.gallery.templates(name)] if name else []
+        except UnknownIdentity:
+            return []
+
+    def _may_describe(self, name: str, results: Sequence[EnrollResult]) -> bool:
+        """Whether the photos may change the person's attributes: unconfirmed ones do not where others are confirmed."""
+        states = {result.status for result in results}
+        return "enrolled" in states or ("unconfirmed" in states and not self.gallery.template_count(name))
+
     def _remove(self, name: str, leaving: Collection[int]) -> list[tuple[str, str]]:
         """Remove templates. Returns the outcomes of their photos, as `Gallery.keep_outcomes` takes them."""
         if not leaving:
@@ -191,8 +244,12 @@ class Enrolment:
             self.gallery.remove_template(photo.template_id)
         keep = self.rules.max_templates
         return [
-            (photo.sha256, json.dumps(asdict(_redundant(photo.source or "", name, keep, faces=1))))
+            (
+                photo.sha256,
+                json.dumps(asdict(_redundant(photo.source or "", name, keep, faces=1, waiting=waiting))),
+            )
             for photo in photos
+            for waiting in [photo.state == "unconfirmed"]
         ]
 
     def _store(self, name: str, case: Case) -> None:
@@ -257,10 +314,12 @@ def _bad_name(photo: Photo) -> InputError | None:
     return None
 
 
-def _redundant(source: str, name: str, kept: int, *, faces: int) -> EnrollResult:
-    """The result of a photo whose template is not among those that the person keeps."""
-    why = Problem("redundant", f"the {kept} templates that are kept of {name} are nearer to their mean")
-    return EnrollResult(source, "duplicate", faces=faces, name=name, problem=why)
+def _redundant(source: str, name: str, kept: int, *, faces: int, waiting: bool = False) -> EnrollResult:
+    """The result of a photo whose template is not among those that the person keeps, or that wait."""
+    why = f"the {kept} templates that are kept of {name} are nearer to their mean"
+    if waiting:
+        why = f"the {kept} unconfirmed templates that are kept of {name} are nearer to the confirmed ones"
+    return EnrollResult(source, "duplicate", faces=faces, name=name, problem=Problem("redundant", why))
 
 
 def _outcomes(cases: Sequence[Case]) -> list[tuple[str, str]]:

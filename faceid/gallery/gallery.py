@@ -213,6 +213,10 @@ class Gallery:
         """The number of unconfirmed templates of each identity that has some, by name."""
         return self._templates.unconfirmed_counts()
 
+    def was_confirmed(self, name: str) -> bool:
+        """Whether a template of this identity is or was confirmed, under any model; False for an unknown name."""
+        return self._templates.was_confirmed(name)
+
     def confirm(self, template_ids: Sequence[int]) -> list[int]:
         """Confirm templates: from then on searches find them. Returns the ids of those that were not confirmed before.
 
@@ -284,14 +288,10 @@ class Gallery:
         templates = self._templates.vectors_of([identity.id], probe.model).get(identity.id)
         self.guard(probe.model)
         if templates is None and identity.unconfirmed:
-            raise Refused(
-                f"no template of {identity.name} is confirmed", code="no_template", remedy="unconfirmed"
-            )
+            why = f"no template of {identity.name} is confirmed"
+            raise Refused(why, code="no_template", remedy="unconfirmed")
         if templates is None:
-            raise Refused(
-                f"{identity.name} has no template of {probe.model.name}",
-                code="no_template",
-            )
+            raise Refused(f"{identity.name} has no template of {probe.model.name}", code="no_template")
         return identity_similarity(probe.vector, templates)
 
     def vectors_of(self, name: str, model: ModelKey) -> NDArray[np.float32]:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from enrollment_db.errors import Corrupt
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -27,14 +29,15 @@ def sample_of_people(
     rows is the similarity of two people as in `faceid.decision.scores.identity_similarity`.
 
     A gallery of `size` up to `most` people is read completely. In a larger one, the people are those of every 2nd, 4th,
-    8th ... template, so the cost does not grow with the gallery. Raises GalleryError.
+    8th ... template, so the cost does not grow with the gallery. People with a damaged template are left out: a sample
+    decides about others, who must not be refused for it. Raises GalleryError.
     """
     chosen = _all(templates) if size.identities <= most else _some(templates, size, most)
     if chosen.size > most:
         # Multiplied by an odd number, ids are in an order that has nothing to do with that of enrolment.
         order = np.argsort(chosen.astype(np.uint64) * _SCATTER, kind="stable")
         chosen = np.sort(chosen[order[:most]])
-    found = [own for _, own in sorted(templates.vectors_of(chosen, model).items())]
+    found = _readable(templates, chosen, model)
     if not found:
         return np.empty((0, model.dim), np.float32)
     counts = np.array([len(own) for own in found])
@@ -43,6 +46,19 @@ def sample_of_people(
     lengths = np.sqrt(np.linalg.norm(means, axis=1, keepdims=True))
     rows: NDArray[np.float32] = (means / np.where(lengths > 0.0, lengths, 1.0)).astype(np.float32)
     return rows
+
+
+def _readable(
+    templates: TemplateRepository, people: NDArray[np.int64], model: ModelKey
+) -> list[NDArray[np.float32]]:
+    """The templates (k, d) of each of the people that has some, in the order of `people`, without damaged ones."""
+    try:
+        return [own for _, own in sorted(templates.vectors_of(people, model).items())]
+    except Corrupt:
+        if len(people) == 1:
+            return []
+        half = len(people) // 2
+        return _readable(templates, people[:half], model) + _readable(templates, people[half:], model)
 
 
 def _all(templates: TemplateRepository) -> NDArray[np.int64]:

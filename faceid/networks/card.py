@@ -21,7 +21,11 @@ Layout: TypeAlias = Literal["nchw", "nhwc"]
 Terms: TypeAlias = Literal["research"]
 
 FileName: TypeAlias = Annotated[
-    str, Meta(pattern=r"^[^/\\]*[^/\\\s][^/\\]*\Z", description="a file name without directories")
+    str,
+    Meta(
+        pattern=r"^(?!\.{1,2}\Z)[^/\\\x00-\x1f]*[^/\\\s\x00-\x1f][^/\\\x00-\x1f]*\Z",
+        description="a file name without directories",
+    ),
 ]
 
 

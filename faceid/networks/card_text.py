@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from faceid.networks.card import AnyCard, Card, FileName, LivenessCard, SourceKi
 from faceid.networks.errors import BadCard, WeightsAltered
 from faceid.networks.files import sha256_of, write_whole
 from faceid.networks.kinds import Makes, NetworkKind, find_kind, known_kinds
+
+# npm takes other arguments too: options, folders, and Git repositories, whose scripts it may run.
+_NPM_PACKAGE = re.compile(r"(@[a-z0-9][\w.~-]*/)?[a-z0-9][\w.~-]*(@[0-9A-Za-z][\w.+-]*)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +173,8 @@ def _check_source(source: WeightsSource, key: str, where: str, *, files: bool) -
         raise BadDocument(f"{where}: {key}kind must be one of package, url, npm")
     if kind == "url" and not source.source.startswith("https://"):
         raise BadDocument(f"{where}: {key}source must begin with https://")
+    if kind == "npm" and not _NPM_PACKAGE.fullmatch(source.source):
+        raise BadDocument(f"{where}: {key}source must be a package of the registry, as in name@1.0.0")
     if (kind in ("package", "npm")) != (source.member is not None):
         problem = f"is not a known key of weights of kind {kind}" if source.member else "is missing"
         raise BadDocument(f"{where}: {key}member {problem}")

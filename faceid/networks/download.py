@@ -11,11 +11,11 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPException, HTTPMessage, HTTPResponse
 from pathlib import Path
-from typing import cast
+from typing import IO, cast
 from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from faceid.networks.card import AnyCard
 from faceid.networks.errors import PullFailed, WeightsAltered
@@ -125,11 +125,23 @@ def _receive(
         raise _lost(card, have, "the server closed the connection")
 
 
+class _StayEncrypted(HTTPRedirectHandler):
+    """Follows no redirection from HTTPS to anything else."""
+
+    def redirect_request(
+        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
+    ) -> Request | None:
+        if req.type == "https" and not newurl.lower().startswith("https://"):
+            raise URLError(f"it redirects to {newurl}, which is not encrypted")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
 def _request(card: AnyCard, url: str, start: int) -> HTTPResponse:
     """The response to a GET from byte `start` on."""
     headers = {"User-Agent": "faceid"} | ({"Range": f"bytes={start}-"} if start else {})
     try:
-        return cast("HTTPResponse", urlopen(Request(url, headers=headers), timeout=TIMEOUT))
+        opener = build_opener(_StayEncrypted)
+        return cast("HTTPResponse", opener.open(Request(url, headers=headers), timeout=TIMEOUT))
     except HTTPError as error:
         error.close()
         if error.code == 416 and start:
@@ -141,7 +153,8 @@ def _request(card: AnyCard, url: str, start: int) -> HTTPResponse:
             model=card.name,
             file=card.weights.file,
         ) from error
-    except (URLError, HTTPException, TimeoutError, ConnectionError) as error:
+    except (URLError, HTTPException, TimeoutError, ConnectionError, ValueError) as error:
+        # A ValueError is about the URL: a broken address, or characters that no URL has.
         reason = error.reason if isinstance(error, URLError) else error
         raise PullFailed(
             f"cannot reach {url}: {reason}",

@@ -27,7 +27,7 @@ from faceid.decision.decide import (
     stricter_policy,
 )
 from faceid.decision.population import Population
-from faceid.decision.thresholds import fmr_interval_at_distance
+from faceid.decision.thresholds import fmr_alike_interval_at_distance, fmr_interval_at_distance
 from faceid.errors import UsageError
 from faceid.gallery.gallery import Gallery
 from faceid.networks.calibration import Calibration
@@ -246,10 +246,11 @@ class Policies:
 
 
 def _alike_report(policy: Policy) -> AlikeReport | None:
-    curve = None if policy.calibration is None else policy.calibration.alike
-    if curve is None:
+    calibration = policy.calibration
+    curve = None if calibration is None else calibration.alike
+    if calibration is None or curve is None:
         return None
-    low, high = fmr_interval_at_distance(curve, policy.threshold)
+    low, high = fmr_alike_interval_at_distance(calibration, curve, policy.threshold)
     return AlikeReport(
         population=curve.population,
         chosen_by=curve.chosen_by,

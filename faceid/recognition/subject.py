@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import exp, hypot
+from math import exp, hypot, inf, isfinite, isnan
 from typing import Final, Literal, TypeAlias, get_args
 
 from faceid.errors import FaceCountError, UsageError, not_one_face
@@ -63,7 +63,7 @@ def prominence(face: Face, width: int, height: int) -> float:
     A photographer comes close to the subject, keeps it whole and puts it near the middle. So this is the size of the
     face in pixels, times the visible share of its box squared, times exp(-OFF_CENTRE d^2), where d is its distance from
     the middle in halves of the width and of the height. The detector's score to the power CONFIDENCE discounts what may
-    be no face.
+    be no face. A box or a score that is not finite has no prominence.
     """
     x1, y1, x2, y2 = face.box
     area = (x2 - x1) * (y2 - y1)
@@ -72,12 +72,14 @@ def prominence(face: Face, width: int, height: int) -> float:
     shown = max(0.0, min(x2, width) - max(x1, 0.0)) * max(0.0, min(y2, height) - max(y1, 0.0)) / area
     across, down = (x1 + x2) / width - 1.0, (y1 + y2) / height - 1.0
     near_centre = exp(-OFF_CENTRE * (across**2 + down**2))
-    return face.size * float(shown**2) * near_centre * face.score**CONFIDENCE
+    weight = face.size * float(shown**2) * near_centre * face.score**CONFIDENCE
+    return weight if isfinite(weight) else 0.0
 
 
 def _off_centre(box: Box, width: int, height: int) -> float:
     """The distance of the middle of a box from the middle of the picture, pixels."""
-    return hypot((box[0] + box[2] - width) / 2, (box[1] + box[3] - height) / 2)
+    distance = hypot((box[0] + box[2] - width) / 2, (box[1] + box[3] - height) / 2)
+    return inf if isnan(distance) else distance
 
 
 def no_subject(found: int, path: str, rule: SubjectRule) -> FaceCountError:

@@ -14,11 +14,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from faceid.app import factories
+from faceid.config import Settings
 from faceid.evaluation.data.photos import digest_of
 from faceid.evaluation.protocols.cohorts import read_attributes
 from faceid.evaluation.statistics.alike import measure_alike, of_one_kind
 from faceid.evaluation.statistics.bootstrap import resample
 from faceid.networks.calibration import AlikeCurve
+from faceid.ports.networks import Embedder
 from scripts.datasets import lfw
 
 FOLDER = "demographics"
@@ -55,10 +58,15 @@ class Cohorts:
 
 def cohorts(data: Path, model: str, cache: Path) -> Cohorts:
     """The templates of all photos with a face, and the attributes of their people. Exits if the data are not there."""
+    return cohorts_by(factories.make_embedder(model, "cpu", Settings.load()), data, cache)
+
+
+def cohorts_by(embedder: Embedder, data: Path, cache: Path) -> Cohorts:
+    """`cohorts` by an embedder that is open already."""
     folder = data / FOLDER
     if not (folder / "attributes.csv").is_file():
         sys.exit(f"no people with attributes in {folder}: give --data, or set FACEID_TEST_DATA")
-    templates = lfw.templates(lfw.folder_photos(folder / "photos", cache), model, cache)
+    templates = lfw.templates_by(embedder, lfw.folder_photos(folder / "photos", cache), cache)
     values = read_attributes(folder / "attributes.csv").values
     names = sorted({path.parent.name for path in templates.paths})
     numbers = {name: number for number, name in enumerate(names)}

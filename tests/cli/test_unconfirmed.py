@@ -10,7 +10,8 @@ import pytest
 
 from cli_runs import ALICE, BOB, CAROL, Faceid, Photo, Ran
 from enrollment_db.registry import open_sqlite
-from faceid.enrolment.admission import Admission, Case, Decided
+from faceid.enrolment.admission import Admission, Decided
+from faceid.enrolment.cases import Case
 from faceid.results import Problem
 
 Keep = Callable[..., Ran]

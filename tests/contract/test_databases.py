@@ -286,6 +286,9 @@ class TestUnconfirmedTemplates:
         kept.templates.remove_template(3)
         bob = kept.templates.identity("Bob")
         assert (bob.templates, bob.unconfirmed, kept.templates.counts()) == (0, 1, (1, 2))
+        # Cid never had one, and nobody is Dan.
+        known = [kept.templates.was_confirmed(name) for name in ("Ann", "Bob", "Cid", "Dan")]
+        assert known == [True, True, False, False]
         kept.templates.remove("Ann")
         kept.templates.remove("Bob")
         assert (kept.templates.stored(), kept.templates.model()) == (0, None)
@@ -515,6 +518,17 @@ class TestModelMigration:
         assert (changeover.unfindable(), filled.templates.counts()) == (["Bob"], (1, 2))
         assert changeover.drop_others() == 2
         assert [one.model for one in filled.templates.of("Bob")] == [MODEL]
+        assert filled.templates.was_confirmed("Bob")
+
+    def test_an_unconfirmed_template_does_not_make_a_person_findable(self, filled: Database) -> None:
+        filled.templates.add("Bob", [photo(7)], MODEL, state="unconfirmed")
+        filled.templates.add("Cid", [photo(8)], MODEL, state="unconfirmed")
+        changeover = filled.migration.changeover(OTHER)
+        start = changeover.start()
+        changeover.stage([Twin(one, vector(50 + one)) for one in (1, 2, 4, 5)])
+        assert changeover.switch(start, 5)
+        # Cid could not be found before.
+        assert changeover.unfindable() == ["Bob"]
 
     def test_a_vector_of_another_length(self, filled: Database) -> None:
         with pytest.raises(BadTemplate):

@@ -144,6 +144,19 @@ def test_a_switch_without_them_keeps_them(enrolled: FaceID, photos: dict[str, st
     assert names(enrolled, photos["green"]) == ["ben"]
 
 
+def test_a_person_who_was_left_behind_is_open_to_the_known_photos_only(
+    enrolled: FaceID, photos: dict[str, str], tmp_path: Path
+) -> None:
+    away = Path(photos["green"]).rename(tmp_path / "moved.png")
+    enrolled.transfer.reembed(OTHER, allow_missing=True, drop_old=True)
+    (stranger,) = enrolled.enroll("ben", photos["blue"])
+    assert stranger.status == "unconfirmed"
+    assert names(enrolled, photos["blue"]) == [None]
+    (again,) = enrolled.enroll("ben", str(away))
+    assert again.status == "enrolled"
+    assert names(enrolled, str(away)) == ["ben"]
+
+
 @pytest.mark.parametrize(
     ("source", "reason"),
     [("-", "source_gone"), ("photos.zip/ann.jpg", "source_gone"), ("https://example.org/a.jpg", "source_gone"),

@@ -7,10 +7,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from crowds import DIM, again, card, crowd
+from crowds import DIM, again, card, crowd, unit
+from faceid.decision.decide import Target, policy_for, stricter_policy
 from faceid.decision.population import LEAST_PEOPLE, Population, population_of, raised
-from faceid.decision.thresholds import fmr_at_distance, log10_lr_at_distance, threshold_at_fmr
-from faceid.networks.calibration import Calibration
+from faceid.decision.thresholds import (
+    fmr_alike_at_distance,
+    fmr_alike_interval_at_distance,
+    fmr_at_distance,
+    log10_lr_at_distance,
+    threshold_at_fmr,
+)
+from faceid.networks.calibration import Calibration, check_calibration
+from faceid.networks.registry import card as network_card
 
 CARD = card()
 
@@ -114,3 +122,49 @@ def test_evidence_falls_as_the_rates_rise() -> None:
         assert after is not None
         assert after < before
     assert fmr_at_distance(here, 0.6) > fmr_at_distance(CARD, 0.6)
+
+
+@pytest.mark.parametrize("net", ["computed", "mobilefacenet", "dlib-resnet"])
+def test_no_population_makes_a_threshold_laxer_or_a_rate_smaller(net: str) -> None:
+    """Whatever the people of a gallery are, its check has one direction."""
+    card = CARD if net == "computed" else network_card(net).calibration
+    assert card is not None
+    rng = np.random.default_rng(5)
+    low, high = card.points[0].distance / 2, card.points[-1].distance * 1.1
+    for _ in range(60):
+        shift, tilt = rng.uniform(-1.5, 3.0), rng.uniform(-0.6, 0.6)
+        here = raised(card, replace(population(crowd(1, 20)), shift=shift, tilt=tilt, raises=True))
+        check_calibration(here, "")
+        for target in (
+            *(Target(fmr=rate) for rate in (1e-4, 1e-3, 1e-2)),
+            *(Target(fpir=rate) for rate in (1e-3, 1e-2, 0.3)),
+            *(Target(fmr_alike=rate) for rate in (1e-2, 1e-1) if card.alike is not None),
+            Target(threshold=(low + high) / 2),
+        ):
+            for people in (None, 0, 1, 7, 3000) if target.fpir is None else (1, 7, 3000):
+                stated = policy_for(target, card, identities=people)
+                found = stricter_policy(stated, here)
+                assert found.threshold <= stated.threshold
+                assert found.held <= stated.held
+        for distance in rng.uniform(low, high, 12).tolist():
+            rate = fmr_at_distance(here, distance)
+            assert rate >= fmr_at_distance(card, distance) * (1 - 1e-9)
+            alike = fmr_alike_at_distance(here, distance)
+            if here.alike is not None and alike is not None:
+                least, most = fmr_alike_interval_at_distance(here, here.alike, distance)
+                assert max(rate, least) <= alike <= most
+
+
+def test_a_few_names_from_an_attacker_do_not_raise_the_rates() -> None:
+    """Three of twenty people, or five of fifty, near to each other or to everybody, shift no threshold."""
+    rng = np.random.default_rng(2)
+    for people, count in ((20, 3), (50, 5), (200, 10)):
+        honest = crowd(3, people)
+        everybody = honest.mean(axis=0, dtype=np.float64)
+        for centre in (everybody, rng.standard_normal(DIM)):
+            for rate in (5e-4, 5e-3, 2e-2, 5e-2):
+                similarity = 1.0 - threshold_at_fmr(CARD, rate)
+                own = rng.standard_normal((count, DIM))
+                own /= np.linalg.norm(own, axis=1, keepdims=True)
+                added = np.sqrt(similarity) * centre / np.linalg.norm(centre) + np.sqrt(1 - similarity) * own
+                assert not population(np.concatenate([honest, unit(added)])).raises

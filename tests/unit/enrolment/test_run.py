@@ -11,7 +11,8 @@ import pytest
 
 from faceid import EnrolmentRules, FaceID
 from faceid.app.model_services import ModelServices
-from faceid.enrolment.admission import Admission, Case
+from faceid.enrolment.admission import Admission
+from faceid.enrolment.cases import Case
 from faceid.enrolment.run import GROUP
 from faceid.errors import UsageError
 from faceid.imaging import from_array

@@ -6,7 +6,7 @@ exact distances.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from faceid import EnrolmentRules, FaceID
 from faceid.decision.decide import Target
 from faceid.decision.thresholds import threshold_at_fmr
-from faceid.enrolment.checks.confirmation import confirmation_distance
+from faceid.enrolment.admission import Admission, Decided
+from faceid.enrolment.cases import Case
+from faceid.enrolment.checks.confirmation import ConfirmationBounds, confirmation_distance, confirmed
 from faceid.imaging import from_array
 from faceid.networks.fake_card import DIM, fake_card
 from faceid.recognition.detect.fake import draw_face
@@ -274,3 +276,78 @@ def test_a_gallery_too_large_for_the_calibration_says_so_once(
     (limit,) = [note for note in notes if "by chance" in note]
     assert "2 people enrolled" in limit
     assert "keeps it at 1e-06" in limit
+
+
+def fill(system: FaceID, show: Show, count: int = 4) -> Vector:
+    """Enrol ann, and photos of a look-alike under her name; returns the template of the look-alike."""
+    system.enroll("ann", [show(AXES[0])])
+    look_alike = at(VERIFY + 0.02, 1)
+    for axis in range(2, 2 + count):
+        assert outcomes(system, "ann", show(at(0.1, axis, look_alike))) == ["unconfirmed"]
+    return look_alike
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_a_person_whose_confirmed_photo_was_removed_is_no_new_person(
+    system: FaceID, show: Show, own: bool
+) -> None:
+    look_alike = fill(system, show)
+    system.people.remove_template(system.people.templates("ann")[0].template_id)
+    centre = AXES[0] if own else look_alike
+    # Neither the look-alike's photos nor the person's are confirmed without the operator.
+    assert outcomes(system, "ann", *(show(at(0.1, axis, centre)) for axis in (7, 8))) == ["unconfirmed"] * 2
+    assert set(states(system, "ann")) == {"unconfirmed"}
+    own_photo = system.people.templates("ann")[-1].template_id
+    system.people.confirm("ann", own_photo)
+    assert outcomes(system, "ann", show(at(0.1, 9, centre))) == ["enrolled"]
+
+
+def test_unconfirmed_photos_do_not_confirm_each_other_beside_a_new_one(show: Show) -> None:
+    photos = np.array([AXES[0], at(0.3, 1)], np.float32)
+    waiting = np.array([at(0.3, axis, AXES[9]) for axis in (2, 3, 4)], np.float32)
+    bounds = ConfirmationBounds.of(CALIBRATION, "cosine")
+    taken, later = confirmed(photos, [0.9, 0.9], np.zeros(2, bool), photos[:0], waiting, bounds)
+    assert (taken.any(), later.any()) == (False, False)
+    taken, later = confirmed(photos, [0.9, 0.9], np.zeros(2, bool), photos[:0], waiting[:1], bounds)
+    assert (taken.tolist(), later.tolist()) == ([True, True], [False])
+
+
+def test_so_many_unconfirmed_photos_are_kept_and_the_nearest_ones_stay(system: FaceID, show: Show) -> None:
+    fill(system, show, 10)
+    (result,) = system.enroll("ann", [show(at(VERIFY + 0.1, 13))])
+    assert result.status == "duplicate"
+    assert result.problem is not None
+    assert result.problem.code == "redundant"
+    assert states(system, "ann").count("unconfirmed") == 10
+    # A photo that is nearer to the person takes the place of the farthest.
+    assert outcomes(system, "ann", show(at(SURE + 0.02, 14))) == ["unconfirmed"]
+    assert states(system, "ann").count("unconfirmed") == 10
+
+
+def test_an_unconfirmed_photo_does_not_change_what_is_known_of_the_person(system: FaceID, show: Show) -> None:
+    own, other = (
+        Photo("one.png", "ann", partial(from_array, show(vector), "one.png"))
+        for vector in (AXES[0], at(VERIFY + 0.02, 1))
+    )
+    list(system.enroll_each([own], attributes={"ann": {"door": "north"}}))
+    (result,) = system.enroll_each([other], attributes={"ann": {"door": "all"}})
+    assert result.status == "unconfirmed"
+    assert system.people.list()[0].attributes == {"door": "north"}
+
+
+def test_two_enrolments_of_a_new_person_at_once_confirm_one_of_two_people(
+    system: FaceID, show: Show, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = show(AXES[0]), show(at(VERIFY + 0.02, 1))
+    decide, waiting = Admission.decide, [first]
+
+    def decided(self: Admission, name: str, cases: Sequence[Case]) -> Decided:
+        found = decide(self, name, cases)
+        # Another process enrols the same name between the decision and its storage.
+        if waiting:
+            system.enroll("ann", [waiting.pop()])
+        return found
+
+    monkeypatch.setattr(Admission, "decide", decided)
+    assert outcomes(system, "ann", second) == ["unconfirmed"]
+    assert states(system, "ann") == ["confirmed", "unconfirmed"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -69,3 +71,14 @@ def test_a_gallery_from_which_most_were_removed_is_still_sampled(gallery: Galler
     for number in range(370):
         gallery.remove(f"p{number}")
     assert 10 <= len(gallery.sample_of_people(MODEL, 20)) <= 20
+
+
+def test_people_with_a_damaged_template_are_left_out(tmp_path: Path) -> None:
+    vectors = crowd(1, 9)
+    with closing(open_gallery(tmp_path / "gallery.db", create=True)) as gallery:
+        enrol(gallery, [f"p{number}" for number in range(9)], vectors)
+        with closing(sqlite3.connect(tmp_path / "gallery.db")) as connection:
+            connection.execute("UPDATE templates SET vector = zeroblob(length(vector)) WHERE id IN (1, 6)")
+            connection.commit()
+        rows = gallery.sample_of_people(MODEL, 20)
+    assert rows == pytest.approx(np.delete(vectors, (0, 5), axis=0))

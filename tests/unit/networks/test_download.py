@@ -13,14 +13,20 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
+from http.client import HTTPMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
 from pathlib import Path
+from urllib.error import URLError
+from urllib.request import Request
 
 import pytest
 
 from faceid.cli.messages import hint_for
 from faceid.networks import registry, weights
 from faceid.networks.card import Card, WeightsSource
+from faceid.networks.download import _StayEncrypted
 from faceid.networks.errors import PullFailed, TermsNotAccepted, WeightsAltered
 from places import ROOT
 
@@ -349,3 +355,21 @@ def test_two_processes_fetch_one_file_once(server: Server, tmp_path: Path) -> No
     assert (tmp_path / "weights.pt").read_bytes() == CONTENT
     assert server.asked == [None]
     assert files(tmp_path) == {"weights.pt"}
+
+
+@pytest.mark.parametrize("to", ["http://example.org/x", "ftp://example.org/x", "HTTP://example.org/x"])
+def test_a_redirection_stays_encrypted(to: str) -> None:
+    follow = partial(_StayEncrypted().redirect_request, fp=BytesIO(), code=302, msg="", headers=HTTPMessage())
+    with pytest.raises(URLError, match="not encrypted"):
+        follow(Request("https://example.org/x"), newurl=to)
+    followed = follow(Request("https://example.org/x"), newurl="https://example.net/y")
+    assert followed is not None
+    assert followed.full_url == "https://example.net/y"
+
+
+@pytest.mark.parametrize(
+    "url", ["https://[x/weights", "https://example.org/caf\u00e9", "https://example.org:x/"]
+)
+def test_an_address_that_is_none_is_told(tmp_path: Path, url: str) -> None:
+    with pytest.raises(PullFailed, match="cannot reach"):
+        weights.pull(card_for(url), tmp_path)

@@ -83,6 +83,20 @@ def test_a_face_that_is_not_in_the_picture_counts_for_nothing() -> None:
     assert prominence(MIDDLE, WIDTH, HEIGHT) == pytest.approx(100.0)
 
 
+@pytest.mark.parametrize(
+    "broken", [face(np.nan, 150, 100), face(200, 150, 100, score=np.nan), face(200, 150, np.inf)]
+)
+def test_a_broken_detection_neither_is_the_subject_nor_hides_a_rival(broken: Face) -> None:
+    for place in range(4):
+        faces = [face(110, 150, 100), face(200, 290, 20), face(290, 150, 100)]
+        faces.insert(place, broken)
+        assert chosen("largest", *faces) == []
+        assert broken not in subjects([*faces, MIDDLE], PICTURE, "largest")
+    assert chosen("largest", broken, MIDDLE) == [1]
+    if not np.isfinite(broken.box).all():
+        assert chosen("centre", broken, MIDDLE) == [1]
+
+
 def test_prominence_does_not_depend_on_the_resolution() -> None:
     small, large = face(120, 90, 60), face(240, 180, 120)
     assert prominence(large, 2 * WIDTH, 2 * HEIGHT) == pytest.approx(2 * prominence(small, WIDTH, HEIGHT))
