@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from faceid.cli._render import Output, counted, shown
+from faceid.cli._render import Output, counted
 from faceid.results import GalleryRates, PolicyReport, PolicyState
 
 TARGETS: Final = {"fmr": "FMR", "fmr_alike": "FMR among alike", "fpir": "FPIR"}
@@ -39,16 +39,16 @@ def threshold_lines(policy: PolicyState) -> tuple[str, str]:
     if policy.fmr is None:
         return threshold + searched, "no error rates: the network has no calibration"
     costs = [] if policy.miss_rate is None else [f"misses {policy.miss_rate:.1%} of photos"]
-    reached = {"fmr": policy.fmr, "fmr_alike": policy.fmr_alike, "fpir": policy.fpir}
-    if not policy.held and policy.kind != "threshold":
-        costs.insert(0, f"reaches only {shown(reached[policy.kind], 'fmr')}")
+    reached = {"fmr": policy.fmr, "fmr_alike": policy.fmr_alike, "fpir": policy.fpir}.get(policy.kind)
+    if not policy.held and reached is not None:
+        costs.insert(0, f"reaches only {reached:.2g}")
     if policy.kind == "fpir" or policy.fpir is None:
         threshold += searched
     else:
-        costs.insert(0, f"FPIR {shown(policy.fpir, 'fmr')}{searched}")
-    rates = f"FMR {shown(policy.fmr, 'fmr')}"
+        costs.insert(0, f"FPIR {policy.fpir:.2g}{searched}")
+    rates = f"FMR {policy.fmr:.2g}"
     if policy.fmr_alike is not None:
-        rates += f", among alike {shown(policy.fmr_alike, 'fmr')}"
+        rates += f", among alike {policy.fmr_alike:.2g}"
     if policy.population is not None:
         # What follows the first clause is provenance.
         rates += f", for {policy.population.partition(', ')[0]}"
