@@ -63,10 +63,13 @@ def test_the_threshold_that_the_gallery_raised_stands_beside_the_cards() -> None
     raised = replace(
         SEARCH, card_threshold=0.65, raised_by=3.0, population="the people of this gallery, from 9"
     )
-    assert threshold_lines(raised)[0].startswith("threshold 0.618 (the card's: 0.650) for FPIR 0.01")
-    assert threshold_lines(raised)[1].endswith("for the people of this gallery")
+    assert threshold_lines(raised) == (
+        "threshold 0.618, not the card's 0.650, for FPIR 0.01 with 500 identities",
+        "misses 6.1% of photos; FMR 2e-05, among alike 0.0044, in this gallery",
+    )
     as_strict = replace(raised, card_threshold=0.6184)
-    assert "card" not in threshold_lines(as_strict)[0]
+    assert threshold_lines(as_strict)[0] == threshold_lines(SEARCH)[0]
+    assert threshold_lines(as_strict)[1].endswith("for the people of this gallery")
 
 
 def test_without_a_calibration_no_rate_is_shown() -> None:
