@@ -69,7 +69,7 @@ def test_switched_all_the_same(faceid: Faceid, photos: dict[str, str], tmp_path:
     assert ran.code == 0
     assert "2 templates computed, 0 there already, 1 could not be, 2 old templates removed\n" in ran.out
     assert "the gallery is now of other (00000000, arcface-112-v1)\n" in ran.out
-    assert "nobody finds any more: bob\n" in ran.out
+    assert "no search finds any more: bob\n" in ran.out
     (left,) = faceid("--json", "show", "bob", model=None).objects
     assert left["model"].startswith("fake (")
     people = faceid("--json", "list", model=None).objects
