@@ -254,7 +254,10 @@ def exit_codes() -> list[tuple[int, str]]:
     """Every exit code with its meaning."""
     return [
         (0, "Accepted, or done."),
-        (1, "Valid, but not accepted: no match, unknown, ambiguous, or nothing is enrolled."),
+        (
+            1,
+            "Valid, but not accepted: no match, unknown, ambiguous, a photo kept unconfirmed, or nothing is enrolled.",
+        ),
         (2, "Usage: the request is invalid for any data."),
         (
             3,

@@ -308,7 +308,7 @@ class Templates:
         for person in state.people.values():
             if person.name == cleaned:
                 return person
-        raise UnknownIdentity(f"nobody is enrolled as {cleaned}", path=self._cell.location)
+        raise UnknownIdentity(f"no person is enrolled as {cleaned}", path=self._cell.location)
 
 
 def _made(state: State, name: str) -> int:

@@ -31,7 +31,7 @@ def problems_of(connections: Connections) -> list[str]:
     ]
     problems += _wrong_vectors(connections)
     problems += [
-        f"the gallery has templates and no model: nobody finds {count} of them"
+        f"the gallery has templates and no model: no search finds {count} of them"
         for (count,) in connections.query(
             "SELECT count(*) FROM templates, settings s WHERE s.pinned_model_id IS NULL"
         )

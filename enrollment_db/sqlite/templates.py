@@ -107,7 +107,7 @@ class Templates:
         cleaned = clean_name(name)
         rows = self._connections.query(f"{_IDENTITIES} WHERE i.name = ?", (cleaned,))
         if not rows:
-            raise UnknownIdentity(f"nobody is enrolled as {cleaned}", path=self._connections.path)
+            raise UnknownIdentity(f"no person is enrolled as {cleaned}", path=self._connections.path)
         return to_identity(rows[0])
 
     def of(self, name: str) -> list[Template]:

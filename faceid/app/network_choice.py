@@ -85,7 +85,7 @@ def in_use(model: str | None, identities: int, settings: Settings) -> str:
 
 def _with(identities: int) -> str:
     many = "identity" if identities == 1 else "identities"
-    return f"with {identities:,} {many} of one template each,"
+    return f"by the card, with {identities:,} {many} of one template each,"
 
 
 def _compared(name: str, settings: Settings, target: Target, identities: int | None = None) -> str:

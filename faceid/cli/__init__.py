@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 from typing import TYPE_CHECKING, Annotated
@@ -76,6 +77,19 @@ app.add_typer(models_.app, name=models_.NAME)
 app.add_typer(index_.app, name=index_.NAME)
 app.add_typer(policy.app, name=policy.NAME)
 app.add_typer(people.app, name=people.NAME)
+
+
+def _help_in_paragraphs(commands: typer.Typer) -> None:
+    """Let each paragraph of help fill the terminal: the source's line breaks do not fit its width."""
+    for command in commands.registered_commands:
+        text = inspect.getdoc(command.callback) if command.callback else None
+        command.help = "\n\n".join(" ".join(part.split()) for part in (text or "").split("\n\n"))
+    for group in commands.registered_groups:
+        if group.typer_instance is not None:
+            _help_in_paragraphs(group.typer_instance)
+
+
+_help_in_paragraphs(app)
 
 
 def _print_version(value: bool) -> None:

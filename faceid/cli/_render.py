@@ -77,7 +77,7 @@ class Output:
         from rich.text import Text
 
         table = Table(box=SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
-        whole = {"network"}
+        whole = {"network", "non-mated"}
         numeric = {"distance", "similarity", "threshold", "fmr", "quality", "templates", "dim", "id"}
         for column in columns:
             table.add_column(
@@ -218,9 +218,12 @@ def _two_decimals(value: Any) -> Any:
 
 
 def shown(cell: object, column: str) -> str:
-    """A cell of a table: rates in powers of ten, other numbers with decimals."""
+    """A cell of a table: small rates in powers of ten, other numbers with decimals, times (`... at`) in minutes."""
     if cell is None:
         return "-"
+    if column.endswith(" at"):
+        # To the minute; JSON has the milliseconds.
+        return f"{str(cell)[:16].replace('T', ' ')}Z"
     if isinstance(cell, float):
         return f"{cell:.1e}" if column == "fmr" and 0.0 < cell < 1e-3 else f"{cell:.3f}"
     return str(cell)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from faceid.cli._render import Output, counted, shown
+from faceid.cli._render import Output, counted
 from faceid.results import GalleryRates, PolicyReport, PolicyState
 
 TARGETS: Final = {"fmr": "FMR", "fmr_alike": "FMR among alike", "fpir": "FPIR"}
@@ -27,9 +27,10 @@ def tell_threshold(output: Output, policy: PolicyState, *, indent: int = 0) -> N
 
 def threshold_lines(policy: PolicyState) -> tuple[str, str]:
     """The two lines of `tell_threshold`. `faceid policy show` gives the origin of the rates."""
+    raised = policy.card_threshold is not None and policy.threshold < policy.card_threshold
     threshold = f"threshold {policy.threshold:.3f}"
-    if policy.card_threshold is not None and policy.threshold < policy.card_threshold:
-        threshold += f" (the card's: {policy.card_threshold:.3f})"
+    if raised:
+        threshold += f", not the card's {policy.card_threshold:.3f},"
     threshold += (
         " by hand" if policy.kind == "threshold" else f" for {TARGETS[policy.kind]} {policy.target:g}"
     )
@@ -38,21 +39,30 @@ def threshold_lines(policy: PolicyState) -> tuple[str, str]:
         searched = f" with {counted(policy.identities, 'identity', 'identities')}"
     if policy.fmr is None:
         return threshold + searched, "no error rates: the network has no calibration"
-    costs = [] if policy.miss_rate is None else [f"misses {policy.miss_rate:.1%} of photos"]
-    reached = {"fmr": policy.fmr, "fmr_alike": policy.fmr_alike, "fpir": policy.fpir}
-    if not policy.held and policy.kind != "threshold":
-        costs.insert(0, f"reaches only {shown(reached[policy.kind], 'fmr')}")
+    price = []
+    reached = {"fmr": policy.fmr, "fmr_alike": policy.fmr_alike, "fpir": policy.fpir}.get(policy.kind)
+    if not policy.held and reached is not None:
+        price.append(f"reaches only {reached:.2g}")
     if policy.kind == "fpir" or policy.fpir is None:
         threshold += searched
     else:
-        costs.insert(0, f"FPIR {shown(policy.fpir, 'fmr')}{searched}")
-    rates = f"FMR {shown(policy.fmr, 'fmr')}"
+        price.append(f"FPIR {policy.fpir:.2g}{searched}")
+    rates = f"FMR {policy.fmr:.2g}"
     if policy.fmr_alike is not None:
-        rates += f", among alike {shown(policy.fmr_alike, 'fmr')}"
-    if policy.population is not None:
+        rates += f", among alike {policy.fmr_alike:.2g}"
+    if raised:
+        rates += ", in this gallery"
+    elif policy.population is not None:
         # What follows the first clause is provenance.
         rates += f", for {policy.population.partition(', ')[0]}"
-    return f"{threshold}: {', '.join(costs)}" if costs else threshold, rates
+    if policy.miss_rate is not None:
+        missed = f"misses {policy.miss_rate:.1%} of photos"
+        # The first line of a raised threshold has no room for it.
+        if raised:
+            rates = f"{missed}; {rates}"
+        else:
+            price.append(missed)
+    return f"{threshold}: {', '.join(price)}" if price else threshold, rates
 
 
 def tell_policies(output: Output, reports: Iterable[PolicyReport]) -> None:
@@ -72,8 +82,9 @@ def tell_policies(output: Output, reports: Iterable[PolicyReport]) -> None:
         for interval, origin in _measured(report):
             output.paragraph(f"{interval}: as above" if origin in told else f"{interval}: {origin}", indent=2)
             told.add(origin)
-        if report.gallery is not None:
-            output.paragraph(_of_gallery(report.gallery, report.policy), indent=2)
+        if report.gallery is not None and (said := _of_gallery(report.gallery)) not in told:
+            output.paragraph(said, indent=2)
+            told.add(said)
         output.line(f"  {report.model}")
 
 
@@ -102,14 +113,14 @@ def similar_people(rates: GalleryRates) -> str:
     )
 
 
-def _of_gallery(rates: GalleryRates, policy: PolicyState) -> str:
-    """What the people of the gallery say about the card's rates, in one line."""
+def _of_gallery(rates: GalleryRates) -> str:
+    """What the people of the gallery say about the card's rates."""
     if not rates.raises:
         return (
             f"this gallery: {rates.comparisons:,} comparisons between {rates.people:,} people show no more false"
             " matches than the card says"
         )
-    said = f"this gallery: {similar_people(rates)}"
-    if policy.card_threshold is not None and policy.threshold < policy.card_threshold:
-        said += f", so the threshold is {policy.threshold:.3f} and not the card's {policy.card_threshold:.3f}"
-    return f"{said}; `faceid calibrate` on photos of your own people replaces the card's rates"
+    return (
+        f"this gallery: {similar_people(rates)}, so its thresholds are stricter than the card's; `faceid calibrate` on"
+        " photos of your own people replaces the card's rates"
+    )

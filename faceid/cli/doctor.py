@@ -18,14 +18,19 @@ def run(context: typer.Context) -> None:
 
     session = session_of(context)
     output = session.output
-    checks = []
+    rows: list[tuple[str, str, str]] = []
+    not_pulled: list[str] = []
     for area, result in examine(session.settings):
         check = in_words(result)
         output.emit({"check": check.check, "ok": check.ok, "detail": check.detail})
-        checks.append(check)
+        if result.problem is not None and result.problem.code == "not_pulled":
+            not_pulled.append(str(result.problem.facts["model"]))
+        else:
+            rows.append((check.check, "yes" if check.ok else "NO", check.detail))
         if not check.ok:
             output.count(_EXIT_CODES[area])
-    output.table(
-        ["check", "ok", "detail"], [(item.check, "yes" if item.ok else "NO", item.detail) for item in checks]
-    )
+    if not_pulled:
+        # One row for all: most users need none of them.
+        rows.append(("not pulled", "yes", f"{', '.join(not_pulled)} (`faceid models pull NAME`)"))
+    output.table(["check", "ok", "detail"], rows)
     raise typer.Exit(output.exit_code)

@@ -227,15 +227,18 @@ def cohorts(
         subject=subject,
         min_face=min_face,
     )
+    against = any(row.against is not None for row in findings.cohorts)
     output.table(
-        ["attribute", "group", "against", "people", "mated", "non-mated", "FMR", "95 %", "FNMR", "95 % "],
+        [
+            *("attribute", "group", *(["against"] if against else [])),
+            *("people", "non-mated", "FMR", "95 %", "FNMR", "95 % "),
+        ],
         [
             (
                 row.attribute,
                 row.group,
-                row.against,
+                *([row.against] if against else []),
                 f"{row.identities:,}",
-                f"{row.mated:,}" if row.against is None else None,
                 f"{row.non_mated:,}",
                 *shared.cells(row.fmr),
                 *((None, None) if row.fnmr is None else shared.cells(row.fnmr)),

@@ -254,3 +254,15 @@ def test_other_weights_of_the_same_name_are_never_mixed(faceid: Faceid, photo: P
     assert (ran.code, ran.object["error"]["code"]) == (4, "model_mismatch"), ran.err
     assert "faceid re-embed --to fake" in ran.err
     assert "use --model" not in ran.err
+
+
+def test_doctor_names_networks_that_are_not_pulled_in_one_row(faceid: Faceid) -> None:
+    waiting = [
+        check["check"].removeprefix("model ")
+        for check in faceid("--json", "doctor").objects
+        if check["detail"].startswith("not pulled")
+    ]
+    assert len(waiting) > 3
+    told = " ".join(faceid("doctor").out.split())
+    assert told.count("`faceid models pull NAME`") == 1
+    assert f"not pulled yes {', '.join(waiting)}" in told

@@ -68,7 +68,7 @@ def claim_words(view: View) -> str | None:
     if "accepted" in states:
         standing = "accepted"
     elif not states:
-        standing = "nobody in sight"
+        standing = "no face in sight"
     elif all(
         shown.outcome.state == "rejected" or (shown.liveness is not None and shown.liveness.state == "spoof")
         for shown in view.people

@@ -28,7 +28,7 @@ SEARCH = PolicyState(
 def test_a_search_says_what_the_threshold_is_for_and_for_whom_its_rates_hold() -> None:
     assert threshold_lines(SEARCH) == (
         "threshold 0.618 for FPIR 0.01 with 500 identities: misses 6.1% of photos",
-        "FMR 2.0e-05, among alike 0.004, for public figures in press photos (LFW)",
+        "FMR 2e-05, among alike 0.0044, for public figures in press photos (LFW)",
     )
 
 
@@ -44,7 +44,7 @@ def test_provenance_is_left_to_policy_show() -> None:
 def test_a_threshold_for_an_fmr_shows_the_fpir_of_a_search() -> None:
     by_fmr = replace(SEARCH, kind="fmr", target=1e-4)
     assert threshold_lines(by_fmr)[0] == (
-        "threshold 0.618 for FMR 0.0001: FPIR 0.010 with 500 identities, misses 6.1% of photos"
+        "threshold 0.618 for FMR 0.0001: FPIR 0.01 with 500 identities, misses 6.1% of photos"
     )
     claim = replace(by_fmr, identities=None, fpir=None)
     assert threshold_lines(claim)[0] == "threshold 0.618 for FMR 0.0001: misses 6.1% of photos"
@@ -52,21 +52,24 @@ def test_a_threshold_for_an_fmr_shows_the_fpir_of_a_search() -> None:
 
 def test_a_rate_that_is_not_reached_is_shown_with_what_is() -> None:
     assert (
-        "for FPIR 0.01 with 500 identities: reaches only 0.050,"
+        "for FPIR 0.01 with 500 identities: reaches only 0.05,"
         in (threshold_lines(replace(SEARCH, held=False, fpir=0.05))[0])
     )
     alike = replace(SEARCH, kind="fmr_alike", target=1e-5, held=False, fpir=None, identities=None)
-    assert "for FMR among alike 1e-05: reaches only 0.004," in threshold_lines(alike)[0]
+    assert "for FMR among alike 1e-05: reaches only 0.0044," in threshold_lines(alike)[0]
 
 
 def test_the_threshold_that_the_gallery_raised_stands_beside_the_cards() -> None:
     raised = replace(
         SEARCH, card_threshold=0.65, raised_by=3.0, population="the people of this gallery, from 9"
     )
-    assert threshold_lines(raised)[0].startswith("threshold 0.618 (the card's: 0.650) for FPIR 0.01")
-    assert threshold_lines(raised)[1].endswith("for the people of this gallery")
+    assert threshold_lines(raised) == (
+        "threshold 0.618, not the card's 0.650, for FPIR 0.01 with 500 identities",
+        "misses 6.1% of photos; FMR 2e-05, among alike 0.0044, in this gallery",
+    )
     as_strict = replace(raised, card_threshold=0.6184)
-    assert "card" not in threshold_lines(as_strict)[0]
+    assert threshold_lines(as_strict)[0] == threshold_lines(SEARCH)[0]
+    assert threshold_lines(as_strict)[1].endswith("for the people of this gallery")
 
 
 def test_without_a_calibration_no_rate_is_shown() -> None:

@@ -357,6 +357,6 @@ def test_check_names_what_is_wrong(tmp_path):
     assert len(problems) == 5, problems
     assert any("template 1 has 1 bytes, not 64" in problem for problem in problems)
     assert any("of identities that is not there" in problem for problem in problems)
-    assert any("no model: nobody finds 2 of them" in problem for problem in problems)
+    assert any("no model: no search finds 2 of them" in problem for problem in problems)
     assert any("crop 3 is of a photo that has no template" in problem for problem in problems)
     assert any("Bob has no template" in problem for problem in problems)

@@ -45,7 +45,7 @@ def test_whose_face(person: Shown, claim: str | None, words: str) -> None:
 @pytest.mark.parametrize(
     ("people", "words"),
     [
-        ([], "nobody in sight"),
+        ([], "no face in sight"),
         (["undecided"], "checking"),
         (["rejected"], "rejected"),
         (["rejected", "undecided"], "checking"),
