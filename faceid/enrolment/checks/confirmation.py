@@ -110,7 +110,7 @@ def confirmed(
     if not len(firm):
         return taken, np.zeros(len(waiting), dtype=bool)
     if not len(templates) and len(waiting):
-        # Nobody is confirmed yet: only photos that verify each other show who it is, and a new one is among them.
+        # No template is confirmed yet: only photos that verify each other show who it is, and a new one is among them.
         found = _verifying(np.concatenate([photos[firm], waiting]), bounds)
         found &= found[: len(firm)].any()
         taken[firm] = found[: len(firm)]
