@@ -60,9 +60,13 @@ def test_a_person_is_recognised_and_a_stranger_is_not(tmp_path: Path, photos: di
     assert faceid(tmp_path, "verify", "biden", photos["astronaut.png"])[0] == 1
 
 
-def test_python_and_command_line_are_one_system(tmp_path: Path, photos: dict[str, Path]) -> None:
+def test_python_and_command_line_are_one_system(
+    tmp_path: Path, photos: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     from faceid import FaceID
 
+    # Both look for networks in the same place, whatever the developer has installed.
+    monkeypatch.setenv("FACEID_HOME", str(tmp_path))
     with FaceID(db=tmp_path / "gallery.db", device="cpu") as system:
         assert [item.status for item in system.enroll("obama", str(photos["obama.jpg"]))] == ["enrolled"]
         by_path = system.identify(photos["obama2.jpg"])
