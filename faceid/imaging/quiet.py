@@ -7,7 +7,7 @@ import logging
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 
 from PIL import _imaging
@@ -23,9 +23,10 @@ _nowhere = logging.NullHandler()
 def quiet_pillow() -> Iterator[None]:
     """Ignore warnings raised inside Pillow, and what it and libtiff print, for the duration.
 
-    Warnings of other modules stay as they are. `warnings.catch_warnings` alone is not safe with threads: two that
-    overlap may restore in the wrong order and leave the process silenced. Here the first thread to enter silences and
-    the last one to leave restores, so that pictures can be decoded in parallel.
+    Warnings of other modules stay as they are. `warnings.catch_warnings` is not safe with threads: two that overlap may
+    restore in the wrong order and leave the process silenced, and one undoes the filters that others add meanwhile.
+    Here the first thread to enter adds one filter and the last one to leave removes it, so that pictures can be decoded
+    in parallel.
     """
     global _inside
     with _lock:
@@ -34,8 +35,7 @@ def quiet_pillow() -> Iterator[None]:
             # Not muted: a host application that has set up logging still gets these. Without that, Python would print
             # them.
             _pillow_log.addHandler(_nowhere)
-            _silence.enter_context(warnings.catch_warnings())
-            warnings.filterwarnings("ignore", module=r"PIL\.")
+            _ignore_warnings()
             _silence.callback(_set_tiff_handler(), _set_tiff_handler()(None))
         _inside += 1
     try:
@@ -45,6 +45,21 @@ def quiet_pillow() -> Iterator[None]:
             _inside -= 1
             if _inside == 0:
                 _silence.close()
+
+
+def _ignore_warnings() -> None:
+    """Add the filter until the silence ends, unless the host application has it."""
+    before = set(warnings.filters)
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+    added = warnings.filters[0]
+    if added not in before:
+        _silence.callback(_remove_filter, added)
+
+
+def _remove_filter(added: object) -> None:
+    # Another thread may have replaced the list, by `catch_warnings`, with one that does not hold the filter.
+    with suppress(ValueError):
+        warnings.filters.remove(added)  # type: ignore[attr-defined]
 
 
 @cache
