@@ -64,7 +64,8 @@ def annotate(view: View, *, mirrored: bool = False) -> Pixels:
     While the source is lost, its last picture is dimmed, without faces, and shows the reason.
     """
     pixels = view.frame.image.pixels
-    canvas: Pixels = np.ascontiguousarray(pixels[:, ::-1]) if mirrored else np.array(pixels, order="C")
+    # Always a copy: `ascontiguousarray` returns a picture of one column itself.
+    canvas: Pixels = np.array(pixels[:, ::-1] if mirrored else pixels, order="C")
     if not canvas.size:
         return canvas
     height, width = canvas.shape[:2]
