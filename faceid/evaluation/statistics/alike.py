@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from faceid.distribution import VERSION
 from faceid.evaluation.statistics.bootstrap import Resample, Share, share_interval
 from faceid.evaluation.statistics.intervals import rule_of_3, wilson
-from faceid.evaluation.statistics.measured import RATES
+from faceid.evaluation.statistics.measured import RATES, significant, to_strict_side
 from faceid.evaluation.statistics.scores import AllPairs, Extremes, distances, tiles
 from faceid.networks.calibration import AlikeBy, AlikeCurve, CalibrationPoint
 from faceid.types import Metric
@@ -118,8 +118,7 @@ def measure_alike(
             # The first of the edges with the greatest count that is allowed.
             most = below[int(np.searchsorted(below, allowed, side="right")) - 1]
             threshold = float(edges[int(np.searchsorted(below, most))])
-        # Rounded to the strict side.
-        threshold = math.floor(threshold * 1e6) / 1e6
+        threshold = to_strict_side(threshold)
         if threshold < 0.0 or (points and threshold <= points[-1].distance):
             continue
         if threshold <= reach:
@@ -134,8 +133,8 @@ def measure_alike(
             CalibrationPoint(
                 fmr=rate,
                 distance=threshold,
-                low=float(f"{min(interval.low, rate):.4g}"),
-                high=float(f"{min(1.0, max(interval.high, rate)):.4g}"),
+                low=significant(min(interval.low, rate)),
+                high=significant(min(1.0, max(interval.high, rate))),
                 count=count,
             )
         )

@@ -47,8 +47,7 @@ def measure(
     same, other = np.sort(checked(mated)), checked(non_mated)
     points: list[CalibrationPoint] = []
     for rate in rates:
-        # Rounded to the strict side.
-        threshold = math.floor(threshold_at_fmr(other, rate) * 1e6) / 1e6
+        threshold = to_strict_side(threshold_at_fmr(other, rate))
         rises = threshold > points[-1].distance if points else threshold >= 0.0
         if rate < rule_of_3(other.size) or not rises:
             continue
@@ -59,10 +58,10 @@ def measure(
             CalibrationPoint(
                 fmr=rate,
                 distance=threshold,
-                low=_significant(min(interval.low, rate)),
-                high=_significant(max(interval.high, rate)),
+                low=significant(min(interval.low, rate)),
+                high=significant(max(interval.high, rate)),
                 count=count,
-                fnmr=_significant(missed / same.size),
+                fnmr=significant(missed / same.size),
             )
         )
     if not points:
@@ -100,6 +99,11 @@ def thinned(evidence: Evidence, points: int = EVIDENCE_POINTS) -> tuple[Evidence
     return tuple(EvidencePoint(*point) for point in curve.items())
 
 
-def _significant(value: float) -> float:
+def to_strict_side(threshold: float) -> float:
+    """`threshold` with 6 decimals, rounded down: it never matches more than it did."""
+    return math.floor(threshold * 1e6) / 1e6
+
+
+def significant(value: float) -> float:
     """`value` with 4 significant digits."""
     return float(f"{value:.4g}")

@@ -146,7 +146,7 @@ def test_the_file_that_ships_is_calibrated_on_people_who_took_no_part(
     made = registry.card(NAME, written.parent)
     assert made.calibration is not None
     assert made.calibration.weights_sha256 == made.weights.sha256 == sha256_of(Path(made.weights.source))
-    # A photo of somebody who is held out was there, and was not learnt from.
+    # The collection has a photo of a person who is held out; the network did not learn from it.
     assert photos_seen_by(Path(made.weights.source)) == marks(map(sha256_of, taught.paths[:4]))
     embedder = open_embedder(made, device="cpu", weights_dir=tmp_path)
     identity = np.unique(held.names, return_inverse=True)[1]
