@@ -12,6 +12,7 @@ from faceid.networks import registry
 from faceid.networks.calibration import Calibration, CalibrationPoint
 from faceid.networks.errors import BadCard
 from faceid.networks.own_calibrations import PROGRAM, origin_of, place_of, read_own, write_own
+from own_cards import OWN_CARD
 
 MEASURED = Calibration(
     data="my photos",
@@ -25,22 +26,7 @@ MEASURED = Calibration(
 NETWORK = "sface"
 """A network without a calibration in its card."""
 
-OWN_CARD = """
-name = "mine"
-backbone = "light"
-dim = 16
-metric = "cosine"
-input_size = 112
-aligner = "arcface-112-v1"
-description = "a test"
-licence = "none"
-source_url = "trained here"
-[weights]
-kind = "file"
-file = "mine.safetensors"
-sha256 = "{sha256}"
-size = 3
-""".format(sha256="1" * 64)
+MY_CARD = OWN_CARD.format(sha256="1" * 64, size=3)
 
 
 @pytest.mark.parametrize("name", [NETWORK, "mobilefacenet", "fake"])
@@ -108,7 +94,7 @@ def test_a_failed_write_leaves_what_was_there(tmp_path: Path) -> None:
 
 
 def test_a_network_of_the_user_has_it_in_its_card(tmp_path: Path) -> None:
-    (tmp_path / "mine.toml").write_text(OWN_CARD)
+    (tmp_path / "mine.toml").write_text(MY_CARD)
     card = registry.card("mine", tmp_path)
     assert registry.store_calibration(card, MEASURED, tmp_path) == tmp_path / "mine.toml"
     assert registry.card("mine", tmp_path) == replace(card, calibration=MEASURED)
@@ -117,7 +103,7 @@ def test_a_network_of_the_user_has_it_in_its_card(tmp_path: Path) -> None:
 
 def test_an_onnx_file_has_it_in_the_card_beside_it(tmp_path: Path) -> None:
     (tmp_path / "net.onnx").write_bytes(b"x")
-    text = OWN_CARD[: OWN_CARD.index("[weights]")].replace("light", "onnx")
+    text = MY_CARD[: MY_CARD.index("[weights]")].replace("light", "onnx")
     tensor = '[tensor]\nmean = [0, 0, 0]\nstd = [1, 1, 1]\ncolour = "rgb"\nlayout = "nchw"\n'
     (tmp_path / "net.toml").write_text(text + tensor)
     card = registry.card(f"onnx:{tmp_path / 'net.onnx'}")

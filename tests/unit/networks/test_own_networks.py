@@ -15,23 +15,7 @@ from faceid.networks.card_text import write_card
 from faceid.networks.errors import BadCard, UnknownModel, WeightsAltered, WeightsFormat, WeightsMissing
 from faceid.networks.files import sha256_of
 from faceid.networks.state import read_tensors, write_tensors
-
-CARD = """
-name = "mine"
-backbone = "light"
-dim = 16
-metric = "cosine"
-input_size = 112
-aligner = "arcface-112-v1"
-description = "a test"
-licence = "none"
-source_url = "trained here"
-[weights]
-kind = "file"
-file = "mine.safetensors"
-sha256 = "{sha256}"
-size = {size}
-"""
+from own_cards import OWN_CARD
 
 
 @pytest.fixture
@@ -40,7 +24,7 @@ def own(tmp_path: Path) -> Path:
     torch.manual_seed(1)
     weights = tmp_path / "mine.safetensors"
     write_tensors(weights, light.LightNet(16, 64).state_dict())
-    text = CARD.format(sha256=sha256_of(weights), size=weights.stat().st_size)
+    text = OWN_CARD.format(sha256=sha256_of(weights), size=weights.stat().st_size)
     (tmp_path / "mine.toml").write_text(text)
     return tmp_path
 
@@ -69,7 +53,7 @@ def test_a_network_comes_back_as_it_was_written(own: Path, tmp_path: Path) -> No
 
 def test_a_shipped_name_stays_the_shipped_network(own: Path) -> None:
     (own / "mine.toml").rename(own / "dlib-resnet.toml")
-    (own / "minifasnet-v2.toml").write_text(CARD)
+    (own / "minifasnet-v2.toml").write_text(OWN_CARD)
     assert registry.names(own) == registry.names()
     assert registry.card("dlib-resnet", own) == registry.card("dlib-resnet")
 
@@ -93,7 +77,7 @@ def test_weights_of_another_hash_or_network_are_refused(own: Path, tmp_path: Pat
         loading.load(registry.card("mine", own), tmp_path)
     for other in ({"head.weight": torch.zeros(16, 3)}, {"x": torch.zeros(1)}):
         write_tensors(weights, other)
-        text = CARD.format(sha256=sha256_of(weights), size=weights.stat().st_size)
+        text = OWN_CARD.format(sha256=sha256_of(weights), size=weights.stat().st_size)
         (own / "mine.toml").write_text(text)
         with pytest.raises(WeightsFormat, match="holds another network"):
             loading.load(registry.card("mine", own), tmp_path)
