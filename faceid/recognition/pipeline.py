@@ -91,11 +91,22 @@ class _Fetched:
 
 
 class Pipeline:
-    """Detector, aligner and network in a chain; `crew` are the threads that process many pictures."""
+    """Detector, aligner and network in a chain; `crew` are the threads that process many pictures.
 
-    def __init__(self, detector: Detector, embedder: Embedder, crew: Crew | None = None) -> None:
+    `detector_name` is the name of the detector in its registry, which templates record; None if it has none.
+    """
+
+    def __init__(
+        self,
+        detector: Detector,
+        embedder: Embedder,
+        crew: Crew | None = None,
+        *,
+        detector_name: str | None = None,
+    ) -> None:
         self.detector = detector
         self.embedder = embedder
+        self.detector_name = detector_name
         self._crew = Crew() if crew is None else crew
 
     def analyse(

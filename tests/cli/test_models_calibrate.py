@@ -236,7 +236,9 @@ def test_an_onnx_file_is_measured_into_the_card_beside_it(
     )
     make = factories.make_detector
     monkeypatch.setattr(
-        factories, "make_detector", lambda model, *rest, **options: make("fake", *rest, **options)
+        factories,
+        "make_detector",
+        lambda model, *rest, **options: make("fake", *rest, **{**options, "detector": None}),
     )
     name = f"onnx:{path}"
     ran = faceid("--json", "models", "calibrate", name, people, model=None)

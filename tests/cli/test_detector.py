@@ -1,0 +1,107 @@
+"""`--detector` and what it decides, with a stand-in for the network of YuNet."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from cli_runs import ALICE, BOB, Faceid, Photo
+from faceid.config import Settings
+from faceid.networks import registry
+from faceid.recognition.detect.fake import FakeDetector
+
+
+@pytest.fixture
+def pulled(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Both files are installed. Instead of YuNet, the fake is opened: the list has the files it was opened with."""
+    opened: list[Path] = []
+
+    def open_detector(*, device: str, min_face: float | None, runtime: str, weights: Path) -> FakeDetector:
+        opened.append(weights)
+        return FakeDetector(min_face or 40)
+
+    module = ModuleType("faceid.recognition.detect.yunet")
+    module.open_detector = open_detector  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    cards = {}
+    directory = Settings.load().weights_dir
+    directory.mkdir(parents=True)
+    for name in registry.detection_names():
+        card, content = registry.detection_card(name), name.encode()
+        pinned = replace(card.weights, sha256=hashlib.sha256(content).hexdigest(), size=len(content))
+        cards[name] = replace(card, weights=pinned)
+        (directory / pinned.file).write_bytes(content)
+    monkeypatch.setattr(registry, "detection_card", cards.__getitem__)
+    return opened
+
+
+@pytest.fixture
+def folders(photo: Photo, tmp_path: Path) -> Path:
+    for name, colour in (("alice", ALICE), ("bob", BOB)):
+        for number in range(2):
+            photo(colour, name=f"people/{name}/{number}.png")
+    return tmp_path / "people"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "enroll --name alice {people}/alice/1.png",
+        "identify {people}/alice/1.png",
+        "verify alice {people}/alice/1.png",
+        "compare {people}/alice/0.png {people}/alice/1.png",
+        "live {people}/alice --no-display",
+        "embed {people} --output {people}/faces.npz",
+        "evaluate verification {people}",
+        "explore cluster {people} --output {people}/groups",
+        "train {people} --output {people}/run --network light",
+        "models calibrate fake {people} --replace",
+        "calibrate {people} --fmr 0.1",
+    ],
+)
+def test_every_command_that_looks_for_faces_takes_it(faceid: Faceid, folders: Path, words: str) -> None:
+    assert faceid("enroll", "--name", "alice", folders / "alice" / "0.png").code == 0
+    ran = faceid("--json", "--detector", "yunet", *words.format(people=folders).split())
+    assert (ran.code, ran.objects[-1]["error"]["code"]) == (5, "weights_missing"), ran.err
+    assert ran.objects[-1]["error"]["hint"] == "faceid models pull yunet"
+
+
+def test_the_environment_names_it_too(faceid: Faceid, photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = photo(ALICE)
+    monkeypatch.setenv("FACEID_DETECTOR", "yunet-n")
+    ran = faceid("--json", "compare", one, one)
+    assert (ran.code, ran.object["error"]["hint"]) == (5, "faceid models pull yunet-n")
+    assert faceid("--detector", "auto", "compare", one, one).code == 0
+
+
+def test_an_unknown_one_is_refused_with_the_known_ones(faceid: Faceid, photo: Photo) -> None:
+    ran = faceid("--json", "--detector", "retina", "compare", photo(ALICE), photo(ALICE))
+    assert (ran.code, ran.object["error"]["code"]) == (5, "unknown_detector")
+    assert all(name in ran.object["error"]["hint"] for name in ("mtcnn", "yunet", "yunet-n"))
+
+
+def test_one_that_was_pulled_is_opened_with_its_file(
+    faceid: Faceid, photo: Photo, pulled: list[Path]
+) -> None:
+    ran = faceid("--detector", "yunet", "compare", photo(ALICE), photo(ALICE))
+    assert ran.code == 0, ran.err
+    assert {path.name for path in pulled} == {registry.detection_card("yunet").weights.file}
+    assert "chosen automatically" not in ran.err
+
+
+def test_an_altered_file_is_never_replaced_by_another_detector(
+    faceid: Faceid, photo: Photo, pulled: list[Path]
+) -> None:
+    file = Settings.load().weights_dir / registry.detection_card("yunet-n").weights.file
+    file.write_bytes(b"yunet-N")
+    for detector in ("auto", "yunet-n"):
+        ran = faceid(
+            "--json", "--detector", detector, "compare", photo(ALICE), photo(ALICE), model="dlib-resnet"
+        )
+        assert (ran.code, ran.object["error"]["code"]) == (5, "weights_altered")
+    assert pulled == []
