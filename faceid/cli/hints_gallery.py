@@ -49,6 +49,7 @@ HINTS: Final[Mapping[str, str]] = {
     "normalise": "normalise it",
     "normalise_all": "normalise the templates",
     "one_model": "use one model throughout",
+    "name_of_detector": "give the name of a detector, as `faceid show` lists it, or an empty one",
     "one_of_each": "give one of each a template",
     "one_row_each": "give one row a template",
     "other_model": "use --model {model}, another gallery with --db, or `faceid re-embed --to {asked}`",

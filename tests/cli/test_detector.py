@@ -10,6 +10,7 @@ from types import ModuleType
 
 import pytest
 
+import second_fake
 from cli_runs import ALICE, BOB, Faceid, Photo
 from faceid.config import Settings
 from faceid.networks import registry
@@ -92,6 +93,20 @@ def test_one_that_was_pulled_is_opened_with_its_file(
     assert ran.code == 0, ran.err
     assert {path.name for path in pulled} == {registry.detection_card("yunet").weights.file}
     assert "chosen automatically" not in ran.err
+
+
+def test_auto_takes_one_that_was_pulled_says_so_once_and_templates_record_it(
+    faceid: Faceid, photo: Photo, pulled: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second_fake.install(monkeypatch.setattr)
+    ran = faceid("enroll", "--name", "alice", photo(ALICE), photo(ALICE), model=second_fake.OTHER)
+    assert ran.code == 0, ran.err
+    assert ran.err.count("detector: yunet-n (chosen automatically)") == 1
+    ran = faceid("--detector", "mtcnn", "enroll", "--name", "bob", photo(BOB), model=second_fake.OTHER)
+    assert "chosen automatically" not in ran.err
+    found = {name: faceid("--json", "show", name).objects for name in ("alice", "bob")}
+    assert [one["detector"] for one in found["alice"]] == ["yunet-n"] * 2
+    assert [one["detector"] for one in found["bob"]] == ["mtcnn"]
 
 
 def test_an_altered_file_is_never_replaced_by_another_detector(
