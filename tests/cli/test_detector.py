@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import sqlite3
 import sys
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -120,3 +123,60 @@ def test_an_altered_file_is_never_replaced_by_another_detector(
         )
         assert (ran.code, ran.object["error"]["code"]) == (5, "weights_altered")
     assert pulled == []
+
+
+def checks(faceid: Faceid, *options: str, model: str | None = None) -> dict[str, dict[str, Any]]:
+    return {item["check"]: item for item in faceid("--json", *options, "doctor", model=model).objects}
+
+
+def test_doctor_says_which_is_in_use_and_recommends_a_faster_one(faceid: Faceid) -> None:
+    found = checks(faceid)
+    assert found["detector"]["ok"]
+    assert "mtcnn, chosen automatically" in found["detector"]["detail"]
+    assert "faceid models pull yunet-n" in found["detector"]["detail"]
+    assert all(found[f"model {name}"]["detail"].startswith("not pulled") for name in ("yunet", "yunet-n"))
+    # Who asked for it needs no advice.
+    assert "faceid models pull" not in checks(faceid, "--detector", "mtcnn")["detector"]["detail"]
+
+
+def test_doctor_says_that_one_was_pulled(faceid: Faceid, pulled: list[Path]) -> None:
+    found = checks(faceid)
+    assert "yunet-n, chosen automatically" in found["detector"]["detail"]
+    assert "faceid models pull" not in found["detector"]["detail"]
+    assert "for detection" in found["model yunet"]["detail"]
+    assert "yunet, as asked for" in checks(faceid, "--detector", "yunet")["detector"]["detail"]
+
+
+@pytest.mark.parametrize("content", [b"yunet-N", b"half"])
+def test_doctor_finds_an_altered_file(faceid: Faceid, pulled: list[Path], content: bytes) -> None:
+    (Settings.load().weights_dir / registry.detection_card("yunet-n").weights.file).write_bytes(content)
+    ran = faceid("--json", "doctor")
+    assert ran.code == 5
+    (failed,) = (item for item in ran.objects if item["check"] == "model yunet-n")
+    assert not failed["ok"]
+    assert "faceid models pull yunet-n" in failed["detail"]
+
+
+def test_doctor_notes_landmarks_of_different_networks(
+    faceid: Faceid, photo: Photo, db: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second_fake.install(monkeypatch.setattr)
+    one, two = photo(ALICE), photo(ALICE)
+    assert faceid("enroll", "--name", "alice", one, two, model=second_fake.OTHER).code == 0
+    for detector, noted in (
+        ("mtcnn", False),
+        ("yunet", False),
+        (None, False),
+        ("theirs", True),
+        ("fake", True),
+    ):
+        with closing(sqlite3.connect(db)) as connection, connection:
+            connection.execute("UPDATE templates SET detector = ? WHERE id = 1", (detector,))
+        found = checks(faceid)["detectors of templates"]
+        assert found["ok"]
+        assert ("different networks" in found["detail"]) == noted, (detector, found)
+        assert f" by {detector or 'an unknown one'}" in found["detail"]
+    with closing(sqlite3.connect(db)) as connection, connection:
+        connection.execute("UPDATE templates SET detector = 'mtcnn'")
+    searched = checks(faceid, "--detector", "fake")["detectors of templates"]
+    assert "and fake for searches" in searched["detail"]

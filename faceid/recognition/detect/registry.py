@@ -125,12 +125,11 @@ def _offered(name: str) -> EntryPoint:
     for offered in entry_points(group=GROUP):
         if offered.name == name:
             return offered
-    known = ", ".join(names())
     raise ModelError(
-        f"unknown detector {name!r}; the known ones are {known}",
+        f"there is no detector called {name!r}",
         code="unknown_detector",
         detector=name,
-        known=known,
+        known=", ".join(names()),
     )
 
 
