@@ -248,6 +248,7 @@ def _published(order: Order, people: People, outcome: Outcome, result: TrainResu
             order.models_dir,
             people,
             order.device,
+            order.detector,
         )
     except OSError as error:
         raise unwritable(order.models_dir, error) from error
