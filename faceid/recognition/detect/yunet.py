@@ -54,7 +54,7 @@ class YunetDetector:
     ) -> None:
         """Load YuNet from the ONNX file `weights`, and the O-Net onto `device`.
 
-        The other arguments are those of MtcnnDetector; `runtime` runs the O-Net.
+        The other arguments are those of MtcnnDetector. With the runtime `torch`, OpenCV runs YuNet.
 
         Raises ValueError for a `min_face` under 12 or no thread, DeviceError for a device that is not there, ModelError
         for weights that are missing, altered or not YuNet's.
@@ -66,7 +66,7 @@ class YunetDetector:
         self._device = torch.device(device)
         self._onet = open_onet(self._device, runtime)
         self._onet_crops = batching_for(self._device).onet_crops
-        self._yunet = YunetNetwork(weights)
+        self._yunet = YunetNetwork(weights, runtime)
         self._min_face = min_face
         self._threads = threads
 

@@ -4,20 +4,22 @@ Wu, Peng, Yu: YuNet: a tiny millisecond-level face detector, Machine Intelligenc
 files (`face_detection_yunet_2023mar.onnx` of opencv_zoo, `yunet_n_dynamic.onnx` of libfacedetection.train) take
 pictures of any size whose sides are multiples of 32, BGR 0..255, and see faces of about 10 to 300 pixels.
 
-The graph is run by `cv2.dnn` and not by `cv2.FaceDetectorYN`, which runs it the same way: OpenCV 5 prints a warning
-about targets to the standard error stream for each FaceDetectorYN, and it takes one picture at a time.
+`cv2.dnn` runs the graph, or OpenVINO does. `cv2.FaceDetectorYN` is `cv2.dnn` too, but it takes one picture at a time,
+and OpenCV 5 prints a warning about targets to the standard error stream whenever one is made.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import cv2
 import numpy as np
 
+from faceid.config import Runtime
 from faceid.errors import ModelError
 from faceid.recognition.detect.boxes import Floats, Indices
 
@@ -33,15 +35,28 @@ MULTIPLE = max(STRIDES)
 # OpenCV wants all outputs named; `kps`, YuNet's own landmarks, are not used.
 _OUTPUTS = tuple(f"{kind}_{stride}" for kind in ("cls", "obj", "bbox", "kps") for stride in STRIDES)
 
+_LONG_RUN = 50
+"""With the runtime `auto`, OpenVINO takes over after so many batches. By then it has cost about what it then saves."""
+
 
 class YunetNetwork:
-    """(n, H, W, 3) pictures to boxes. Threads may share it: each uses a copy of the graph, which keeps its state."""
+    """(n, H, W, 3) pictures to boxes. Threads may share it."""
 
-    def __init__(self, weights: Path) -> None:
-        """Read the ONNX file `weights`. Raises ModelError (`onnx`) if OpenCV cannot run it as YuNet."""
+    def __init__(self, weights: Path, runtime: Runtime = "torch") -> None:
+        """Read the ONNX file `weights`. `runtime` is `openvino`, `torch` for OpenCV, or `auto` for OpenCV first.
+
+        Raises ModelError: `onnx` for a file that cannot be run as YuNet, `no_openvino`.
+        """
+        content = weights.read_bytes()
         self._weights = weights
-        self._content = np.frombuffer(weights.read_bytes(), np.uint8)
-        self._of_thread = threading.local()
+        self._run: Callable[[Floats], Sequence[Floats]]
+        if runtime == "torch":
+            self._run = _ByOpenCv(content)
+        else:
+            from faceid.runtime.openvino import CompiledGraph, Late
+
+            compiled = partial(CompiledGraph, content, _OUTPUTS)
+            self._run = compiled() if runtime == "openvino" else Late(_ByOpenCv(content), compiled, _LONG_RUN)
         self.find([np.zeros((MULTIPLE, MULTIPLE, 3), np.uint8)], 1.0)
 
     def find(self, pictures: Sequence[Pixels], least_score: float) -> tuple[Indices, Floats, Floats]:
@@ -51,19 +66,15 @@ class YunetNetwork:
         of each place, rising, (m, 4) its left, top, right and bottom edge in pixels, and (m,) its score, 0..1.
         """
         height, width = pictures[0].shape[:2]
-        outputs = self._run(cv2.dnn.blobFromImages(pictures, swapRB=True))
+        outputs = self._outputs(cv2.dnn.blobFromImages(pictures, swapRB=True))
         parts = [self._decoded(outputs, stride, height, width, least_score) for stride in STRIDES]
         owners, boxes, scores = (np.concatenate(part) for part in zip(*parts, strict=True))
         order = np.argsort(owners, kind="stable")
         return owners[order], boxes[order], scores[order]
 
-    def _run(self, pixels: Any) -> dict[str, Any]:
+    def _outputs(self, pixels: Any) -> dict[str, Floats]:
         try:
-            if not hasattr(self._of_thread, "net"):
-                self._of_thread.net = cv2.dnn.readNetFromONNX(self._content)
-            net = self._of_thread.net
-            net.setInput(pixels)
-            return dict(zip(_OUTPUTS, net.forward(_OUTPUTS), strict=True))
+            return dict(zip(_OUTPUTS, self._run(pixels), strict=True))
         except cv2.error as error:
             raise ModelError(
                 f"OpenCV cannot run {self._weights.name}: {error}", code="onnx", path=str(self._weights)
@@ -86,3 +97,18 @@ class YunetNetwork:
         half = np.exp(np.stack([log_width, log_height], axis=1)) * np.float32(stride / 2)
         boxes = np.concatenate([centre - half, centre + half], axis=1).astype(np.float32)
         return owner, boxes, scores[hits].astype(np.float32)
+
+
+class _ByOpenCv:
+    """The graph in `cv2.dnn`: a copy for each thread, because the graph holds what it computes."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = np.frombuffer(content, np.uint8)
+        self._of_thread = threading.local()
+
+    def __call__(self, pixels: Floats) -> Sequence[Floats]:
+        """The outputs for (n, 3, H, W) pixels; the thread's next call overwrites them. Raises cv2.error."""
+        if not hasattr(self._of_thread, "net"):
+            self._of_thread.net = cv2.dnn.readNetFromONNX(self._content)
+        self._of_thread.net.setInput(pixels)
+        return cast("Sequence[Floats]", self._of_thread.net.forward(_OUTPUTS))
