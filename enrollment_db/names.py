@@ -49,5 +49,7 @@ def check_detector(name: str | None) -> str | None:
         if name is None or clean_name(name) == name:
             return name
     except BadName as error:
-        raise BadTemplate(f"of a detector, {error}", remedy="name_of_detector") from error
+        raise BadTemplate(
+            f"the name of a detector is not valid: {error}", remedy="name_of_detector"
+        ) from error
     raise BadTemplate(f"{name[:40]!a} is no name of a detector", remedy="name_of_detector")

@@ -163,11 +163,9 @@ def _detector(settings: Settings) -> CheckResult:
 
 
 def _opened_detector(name: str, settings: Settings) -> str:
-    factories.make_detector(
-        settings.model or FALLBACK_MODEL, "cpu", detector=name, weights_dir=settings.weights_dir
-    )
+    factories.make_detector(FALLBACK_MODEL, "cpu", detector=name, weights_dir=settings.weights_dir)
     why = "chosen automatically" if settings.detector == AUTO_DETECTOR else "as asked for"
-    if detectors.landmarks_of(name) != detectors.O_NET:
+    if name not in (detectors.MTCNN, *PREFERRED):
         return f"{name}, {why}"
     return f"{name}, {why}; landmarks by MTCNN's O-Net, weights of facenet-pytorch, hashes as expected"
 

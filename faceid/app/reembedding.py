@@ -47,15 +47,15 @@ class _Tally:
 class Reembedding:
     """One move of a gallery to the model of `embedder`.
 
-    `detect` finds the faces of one picture, and `detector` is its name. With `allow_missing`, templates that cannot be
-    computed do not prevent the switch: they stay under the old model, and no search finds them. With `drop_old`,
+    `detect` finds the faces of one picture, and `detector` gives its name. With `allow_missing`, templates that cannot
+    be computed do not prevent the switch: they stay under the old model, and no search finds them. With `drop_old`,
     templates of other models that have a counterpart under the new one are removed after the switch.
     """
 
     gallery: Gallery
     embedder: Embedder
     detect: Callable[[Image], list[Face]]
-    detector: str | None = None
+    detector: Callable[[], str | None] = lambda: None
     allow_missing: bool = False
     drop_old: bool = False
 
@@ -127,21 +127,24 @@ class Reembedding:
     def _stage(self, changeover: Changeover, group: Sequence[Pending], tally: _Tally) -> list[ReembedFailure]:
         """Compute and commit a group; returns those that could not be computed."""
         crops: list[Crop] = []
-        faces: list[tuple[int, Face]] = []
+        faces: list[tuple[Pending, Face]] = []
         failures: list[ReembedFailure] = []
         for pending in group:
             try:
                 image, face = self._face(pending)
                 crops.append(align(image, face, self.embedder.model.aligner))
-                faces.append((pending.template_id, face))
+                faces.append((pending, face))
             except InputError as error:
                 failures.append(_failure(pending, error))
                 tally.blocking += pending.active
         if crops:
             tally.computed += changeover.stage(
                 [
-                    Twin(template_id, vector, face.box, face.landmarks, self.detector)
-                    for (template_id, face), vector in zip(faces, self.embedder.embed(crops), strict=True)
+                    Twin(
+                        *(pending.template_id, vector, face.box, face.landmarks),
+                        detector=self.detector() if _is_detected(pending) else None,
+                    )
+                    for (pending, face), vector in zip(faces, self.embedder.embed(crops), strict=True)
                 ]
             )
         tally.failures.update((failure.template_id, failure) for failure in failures)
@@ -152,12 +155,19 @@ class Reembedding:
         if pending.crop is not None:
             return open_stored_crop(pending.crop)
         image = _photo(pending)
-        if pending.box is not None and pending.landmarks is not None:
+        if not _is_detected(pending):
+            assert pending.box is not None
+            assert pending.landmarks is not None
             return image, Face(pending.box, pending.landmarks, 1.0)
         found = self.detect(image)
         if len(found) != 1:
             raise not_one_face(len(found), image.source)
         return image, found[0]
+
+
+def _is_detected(pending: Pending) -> bool:
+    """Whether the face has to be found again: nobody knows its place."""
+    return pending.crop is None and (pending.box is None or pending.landmarks is None)
 
 
 def _photo(pending: Pending) -> Image:
