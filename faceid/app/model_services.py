@@ -101,7 +101,15 @@ class ModelServices:
     def pipeline(self) -> Pipeline:
         """Detector, aligner and network. Raises ModelError, DeviceError."""
         return self._pipeline.get(
-            lambda: Pipeline(self.detector, self.embedder, factories.make_crew(self.name, self._device()))
+            lambda: Pipeline(
+                self.detector,
+                self.embedder,
+                factories.make_crew(self.name, self._device()),
+                # A picture is tried in other turns with the usual smallest face, whatever the user set.
+                finder=None
+                if self.min_face is None
+                else partial(Once[Detector](self._lock).get, partial(self._make_detector, None)),
+            )
         )
 
     @property
