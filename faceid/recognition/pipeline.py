@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
 
-from faceid.errors import InputError
+from faceid.errors import InputError, UnreadableImage
 from faceid.imaging import decode, pixel_count
 from faceid.recognition.align import align
 from faceid.recognition.plausible import is_plausible
@@ -156,6 +156,19 @@ class Pipeline:
         )
 
     def _analysed(
+        self, batch: Sequence[tuple[O, _Fetched]], closer: LookCloser | None, pick: ChooseFaces | None
+    ) -> list[Analysis[O]]:
+        try:
+            return self._analysed_together(batch, closer, pick)
+        except UnreadableImage as problem:
+            # There was memory for a large photo at a reduced size, but not for the whole of it.
+            if len(batch) > 1:
+                return [analysis for one in batch for analysis in self._analysed([one], closer, pick)]
+            ((origin, fetched),) = batch
+            sha256 = None if fetched.picture is None else fetched.picture.sha256
+            return [Analysis(origin, sha256, error=problem, timing_ms=_timing(read=fetched.read_ms))]
+
+    def _analysed_together(
         self, batch: Sequence[tuple[O, _Fetched]], closer: LookCloser | None, pick: ChooseFaces | None
     ) -> list[Analysis[O]]:
         analyses = [_decoded(origin, fetched) for origin, fetched in batch]

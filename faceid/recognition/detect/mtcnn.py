@@ -104,9 +104,7 @@ class MtcnnDetector:
             shrink = shrinking(image.width, image.height, min_face)
             pyramid = tuple(levels(image.height // shrink, image.width // shrink, min_face / shrink))
             if pyramid:
-                pictures.append(
-                    Picture(SummedImage.of(_shrunken(image.pixels, shrink), self._device), pyramid)
-                )
+                pictures.append(Picture(SummedImage.of(_shrunken(image, shrink), self._device), pyramid))
                 owners.append(owner)
                 shrinks.append(shrink)
         if not pictures:
@@ -172,12 +170,18 @@ def shrinking(width: int, height: int, min_face: float) -> int:
     return most
 
 
-def _shrunken(pixels: Pixels, factor: int) -> Pixels:
-    """The means of factor x factor blocks; rows and columns that do not fill a block are left out."""
-    if factor == 1:
-        return np.ascontiguousarray(pixels)
-    height, width = pixels.shape[0] // factor, pixels.shape[1] // factor
-    blocks = pixels[: height * factor, : width * factor]
+def _shrunken(image: Image, factor: int) -> Pixels:
+    """The means of factor x factor blocks; rows and columns that do not fill a block are left out.
+
+    Where the file can be decoded at a reduced size, that does a part of it.
+    """
+    # A power of two that divides the factor.
+    pixels, reduced = image.reduced(factor & -factor)
+    rest = factor // reduced
+    height, width = image.height // factor, image.width // factor
+    blocks = pixels[: height * rest, : width * rest]
+    if rest == 1:
+        return np.ascontiguousarray(blocks)
     return np.asarray(cv2.resize(blocks, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
