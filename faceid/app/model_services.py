@@ -117,6 +117,10 @@ class ModelServices:
                 self.detector,
                 self.embedder,
                 factories.make_crew(self.name, self._device()),
+                # A picture is tried in other turns with the usual smallest face, whatever the user set.
+                finder=None
+                if self.min_face is None
+                else partial(Once[Detector](self._lock).get, partial(self._make_detector, None)),
                 detector_name=self.detector_name,
             )
         )
