@@ -57,7 +57,7 @@ class FaceCountError(InputError):
 
 
 class PhotoRefused(InputError):
-    """A face that must not be enrolled: `face_too_small`, `low_quality` or `identity_conflict`."""
+    """A face that must not be enrolled: `face_too_small`, `low_quality`, `too_dark` or `identity_conflict`."""
 
     default_code = "low_quality"
 
@@ -74,12 +74,16 @@ class DeviceError(ModelError):
     default_code = "device"
 
 
-def not_one_face(count: int, path: str) -> FaceCountError:
-    """The error for `count` faces where one is needed."""
+def not_one_face(count: int, path: str, *, dark: bool = False) -> FaceCountError:
+    """The error for `count` faces where one is needed; `dark` tells why there may be none."""
     if count:
         return FaceCountError(
             f"{count} faces where one is needed",
             code="multiple_faces",
             path=path,
+        )
+    if dark:
+        return FaceCountError(
+            "no face found, and the picture is nearly black", code="no_face", remedy="too_dark", path=path
         )
     return FaceCountError("no face found", code="no_face", path=path)

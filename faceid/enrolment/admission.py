@@ -165,16 +165,22 @@ class Admission:
                 code="face_too_small",
                 path=seen.source,
             )
+        if seen.too_dark:
+            raise PhotoRefused(
+                "no face found, and the picture is nearly black", code="too_dark", path=seen.source
+            )
         if not seen.found:
             raise not_one_face(0, seen.source)
         if not seen.faces:
             raise no_subject(seen.found, seen.source, self.rules.subject)
         case.candidates = [face for face in seen.faces if face.quality.score >= self.rules.min_quality]
         if not case.candidates:
-            quality = max((face.quality for face in seen.faces), key=lambda quality: quality.score)
+            best = max(seen.faces, key=lambda face: face.quality.score)
+            quality = best.quality
             raise PhotoRefused(
                 f"quality {quality.score:.2f} is below {self.rules.min_quality:.2f}, mostly for {quality.worst}"
                 f" ({quality.factors[quality.worst]:.2f})",
+                code="too_dark" if best.dark and quality.worst == "exposure" else "low_quality",
                 path=seen.source,
             )
 

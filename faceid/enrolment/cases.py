@@ -15,12 +15,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SeenFace:
-    """A face of a photo, without the photo."""
+    """A face of a photo, without the photo. `dark` as `recognition.quality.is_dark` says."""
 
     face: Face
     quality: Quality
     embedding: Embedding
     crop: FaceCrop | None
+    dark: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,8 +29,9 @@ class SeenPhoto:
     """What was found on a photo, without its pixels: memory holds a whole group of these.
 
     `found` counts the detected faces; `faces` are those that the rules do not exclude at once. `sha256` is None where
-    the photo could not be read. `too_small` means that a face is there and is smaller than the rules allow. `looked` is
-    False for a photo that was not decoded because its bytes are known.
+    the photo could not be read. `too_small` means that a face is there and is smaller than the rules allow, `too_dark`
+    that no face was found and the picture is nearly black. `looked` is False for a photo that was not decoded because
+    its bytes are known.
     """
 
     source: str
@@ -39,6 +41,7 @@ class SeenPhoto:
     faces: tuple[SeenFace, ...]
     too_small: bool
     looked: bool
+    too_dark: bool = False
 
 
 @dataclass(slots=True, eq=False)

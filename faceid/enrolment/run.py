@@ -22,6 +22,7 @@ from faceid.enrolment.rules import EnrolmentRules
 from faceid.errors import InputError, UnreadableImage, UsageError
 from faceid.gallery.gallery import Gallery, clean_name
 from faceid.recognition.pipeline import Analysis, LookCloser, Pipeline
+from faceid.recognition.quality import is_dark
 from faceid.recognition.stored_crop import make_stored_crop
 from faceid.recognition.subject import subjects
 from faceid.results import AlreadyEnrolled, EnrollResult, Problem
@@ -152,13 +153,21 @@ class Enrolment:
                 make_stored_crop(analysis.image, observation.face)
                 if self.store_crops and analysis.image is not None
                 else None,
+                is_dark(observation.crop),
             )
             for observation, embedding in zip(analysis.observations, analysis.embeddings, strict=True)
         )
         error = analysis.error or _bad_name(analysis.origin)
         looked = analysis.image is not None or error is not None
         return SeenPhoto(
-            analysis.source, analysis.sha256, error, analysis.found, faces, analysis.too_small, looked
+            analysis.source,
+            analysis.sha256,
+            error,
+            analysis.found,
+            faces,
+            analysis.too_small,
+            looked,
+            analysis.too_dark,
         )
 
     def _keep_few(self, name: str, cases: Sequence[Case]) -> set[int]:

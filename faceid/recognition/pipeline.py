@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
 from faceid.errors import InputError, UnreadableImage
 from faceid.imaging import decode, pixel_count
 from faceid.recognition.align import align
-from faceid.recognition.quality import assess
+from faceid.recognition.quality import assess, nearly_black
 from faceid.runtime.ordered_map import Crew, Stages, in_groups, in_order
 from faceid.types import Crop, Embedding, Encoded, Face, Image, Quality
 
@@ -63,8 +63,9 @@ class Analysis(Generic[O]):
 
     Where `image` is None there is an `error`, or `wanted` declined the picture. `sha256` is None where the picture
     could not be read. The detector found `found` faces; `observations` holds the chosen ones, `embeddings` their
-    vectors, one for one. `too_small` means that a second detection, where one was asked for, found a smaller face.
-    `timing_ms` has `read`, `detect` and `embed`; the images of one batch share its time evenly.
+    vectors, one for one. `too_small` means that a second detection, where one was asked for, found a smaller face,
+    `too_dark` that no face was found and the picture is nearly black. `timing_ms` has `read`, `detect` and `embed`; the
+    images of one batch share its time evenly.
     """
 
     origin: O
@@ -75,6 +76,7 @@ class Analysis(Generic[O]):
     observations: tuple[Observation, ...] = ()
     embeddings: tuple[Embedding, ...] = ()
     too_small: bool = False
+    too_dark: bool = False
     timing_ms: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -179,6 +181,7 @@ class Pipeline:
                     found=len(faces),
                     observations=observations,
                     embeddings=tuple(Embedding(next(vectors), self.embedder.model) for _ in observations),
+                    too_dark=not faces and nearly_black(analysis.image),
                     too_small=not faces and closer is not None and closer(analysis.image),
                     timing_ms=_timing(analysis.timing_ms["read"], detect_ms, embed_ms),
                 )
