@@ -15,12 +15,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SeenFace:
-    """A face of a photo, without the photo. `dark` as `recognition.quality.is_dark` says."""
+    """A face of a photo, without the photo.
+
+    `in_file` is `face` in pixels of the picture as its file gives it, where `face` is in pixels of the turned one. A
+    face of an implausible pose is not `comparable`. `dark` is as `recognition.quality.is_dark` says.
+    """
 
     face: Face
+    in_file: Face
     quality: Quality
     embedding: Embedding
     crop: FaceCrop | None
+    comparable: bool = True
     dark: bool = False
 
 
@@ -29,9 +35,9 @@ class SeenPhoto:
     """What was found on a photo, without its pixels: memory holds a whole group of these.
 
     `found` counts the detected faces; `faces` are those that the rules do not exclude at once. `sha256` is None where
-    the photo could not be read. `too_small` means that a face is there and is smaller than the rules allow, `too_dark`
-    that no face was found and the picture is nearly black. `looked` is False for a photo that was not decoded because
-    its bytes are known.
+    the photo could not be read. It was turned by `turned` degrees clockwise to be upright. `too_small` means that a
+    face is there and is smaller than the rules allow, `too_dark` that no face was found and the picture is nearly
+    black. `looked` is False for a photo that was not decoded because its bytes are known.
     """
 
     source: str
@@ -41,6 +47,7 @@ class SeenPhoto:
     faces: tuple[SeenFace, ...]
     too_small: bool
     looked: bool
+    turned: int = 0
     too_dark: bool = False
 
 

@@ -206,6 +206,9 @@ def _upright(picture: Pillow.Image, orientation: int, significant: int | None) -
     else:
 
         def strips(top: int, bottom: int) -> Pillow.Image:
+            if (top, bottom) == (0, picture.height):
+                # Not a copy of it.
+                return picture
             return picture.crop((0, top, picture.width, bottom))
 
     return upright_pixels(picture.size, strips, orientation)

@@ -15,6 +15,7 @@ Reason: TypeAlias = Literal[
     "face_too_small",
     "low_quality",
     "too_dark",
+    "implausible_pose",
     "identity_conflict",
     "morph_suspected",
     "atypical",
