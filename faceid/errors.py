@@ -58,7 +58,7 @@ class FaceCountError(InputError):
 
 
 class PhotoRefused(InputError):
-    """A face that must not be enrolled: `face_too_small`, `low_quality`, `implausible_pose` or another person's.
+    """A face that must not be enrolled: `face_too_small`, `low_quality`, `too_dark`, `implausible_pose` or another's.
 
     A face of an implausible pose cannot be compared either.
     """
@@ -81,16 +81,22 @@ class DeviceError(ModelError):
 def implausible_pose(path: str) -> PhotoRefused:
     """The error for a face that no aligner can bring upright."""
     return PhotoRefused(
-        "the landmarks are not those of a face that can be brought upright", code="implausible_pose", path=path
+        "the landmarks are not those of a face that can be brought upright",
+        code="implausible_pose",
+        path=path,
     )
 
 
-def not_one_face(count: int, path: str) -> FaceCountError:
-    """The error for `count` faces where one is needed."""
+def not_one_face(count: int, path: str, *, dark: bool = False) -> FaceCountError:
+    """The error for `count` faces where one is needed; `dark` tells why there may be none."""
     if count:
         return FaceCountError(
             f"{count} faces where one is needed",
             code="multiple_faces",
             path=path,
+        )
+    if dark:
+        return FaceCountError(
+            "no face found, and the picture is nearly black", code="no_face", remedy="too_dark", path=path
         )
     return FaceCountError("no face found", code="no_face", path=path)

@@ -117,7 +117,7 @@ def _subject_of(model: ModelServices, image: ImageLike, subject: SubjectRule) ->
     if analysis.error is not None:
         raise analysis.error
     if len(analysis.observations) != 1:
-        raise no_subject(analysis.found, analysis.source, subject)
+        raise no_subject(analysis.found, analysis.source, subject, dark=analysis.too_dark)
     if not analysis.observations[0].comparable:
         raise implausible_pose(analysis.source)
     return analysis
@@ -178,7 +178,7 @@ def _identified(
         problem = Problem.of(analysis.error)
         return IdentifyResult(analysis.source, "unreadable", (), timing, problem, state)
     if not analysis.observations:
-        error = not_one_face(0, analysis.source)
+        error = not_one_face(0, analysis.source, dark=analysis.too_dark)
         problem = Problem.of(error)
         return IdentifyResult(analysis.source, "no_face", (), timing, problem, state, analysis.turned)
     faces = tuple(

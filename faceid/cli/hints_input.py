@@ -43,6 +43,7 @@ HINTS: Final[Mapping[str, str]] = {
     "multiple_faces": "crop the photo to one person",
     "no_calibration": "use --subject largest, or a calibrated network",
     "no_face": "use a photo that shows a face",
+    "too_dark": "take the photo in better light, or with a longer exposure",
     "quality_levels": "choose {levels} or a number from 0 to 1",
     # Streams
     "cannot_write": "choose another place",

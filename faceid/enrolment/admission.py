@@ -173,6 +173,10 @@ class Admission:
                 code="face_too_small",
                 path=seen.source,
             )
+        if seen.too_dark:
+            raise PhotoRefused(
+                "no face found, and the picture is nearly black", code="too_dark", path=seen.source
+            )
         if not seen.found:
             raise not_one_face(0, seen.source)
         if not seen.faces:
@@ -182,10 +186,12 @@ class Admission:
             raise implausible_pose(seen.source)
         case.candidates = [face for face in comparable if face.quality.score >= self.rules.min_quality]
         if not case.candidates:
-            quality = max((face.quality for face in comparable), key=lambda quality: quality.score)
+            best = max(comparable, key=lambda face: face.quality.score)
+            quality = best.quality
             raise PhotoRefused(
                 f"quality {quality.score:.2f} is below {self.rules.min_quality:.2f}, mostly for {quality.worst}"
                 f" ({quality.factors[quality.worst]:.2f})",
+                code="too_dark" if best.dark and quality.worst == "exposure" else "low_quality",
                 path=seen.source,
             )
 

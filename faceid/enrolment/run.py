@@ -23,6 +23,7 @@ from faceid.errors import InputError, UnreadableImage, UsageError
 from faceid.gallery.gallery import Gallery, clean_name
 from faceid.imaging.turned import turned_face
 from faceid.recognition.pipeline import Analysis, LookCloser, Pipeline
+from faceid.recognition.quality import is_dark
 from faceid.recognition.stored_crop import make_stored_crop
 from faceid.recognition.subject import subjects
 from faceid.results import AlreadyEnrolled, EnrollResult, Problem
@@ -157,6 +158,7 @@ class Enrolment:
                 if self.store_crops and analysis.image is not None
                 else None,
                 observation.comparable,
+                is_dark(observation.crop),
             )
             for observation, embedding in zip(analysis.observations, analysis.embeddings, strict=True)
         )
@@ -171,6 +173,7 @@ class Enrolment:
             analysis.too_small,
             looked,
             analysis.turned,
+            analysis.too_dark,
         )
 
     def _keep_few(self, name: str, cases: Sequence[Case]) -> set[int]:

@@ -79,7 +79,8 @@ def embedded(
         if analysis.error is not None:
             yield _lost(analysis, "unreadable", analysis.error, tally)
         elif not analysis.observations:
-            yield _lost(analysis, "no_face", not_one_face(0, analysis.source), tally)
+            error = not_one_face(0, analysis.source, dark=analysis.too_dark)
+            yield _lost(analysis, "no_face", error, tally)
         else:
             yield _taken_up(analysis, keep, tally, pictured)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -16,6 +16,7 @@ from PIL import Image as Pillow
 from PIL import UnidentifiedImageError
 
 from faceid.errors import InputError
+from faceid.imaging.deep import deep_gray_strips, low_bytes_mode, significant_bits, stretch
 from faceid.imaging.formats import SUPPORTED, Format, describe_foreign, sniff
 from faceid.imaging.heif import decode_heif, heif_size
 from faceid.imaging.jpeg import decode_without_end, has_more_scans
@@ -23,11 +24,12 @@ from faceid.imaging.large_jpeg import MOST_REDUCED, LargeJpeg, reducing
 from faceid.imaging.limits import DEFAULT_LIMITS, Limits
 from faceid.imaging.quiet import quiet_pillow
 from faceid.imaging.refusal import detail, refuse
-from faceid.imaging.upright import deep_gray_strips, lies_on_its_side, upright_pixels
+from faceid.imaging.upright import lies_on_its_side, upright_pixels
 from faceid.types import Encoded, Image, Undecoded
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from PIL.ImageFile import ImageFile
 
     from faceid.types import Pixels
 
@@ -48,14 +50,17 @@ _DECODER_ERRORS = (
 """What Pillow and pillow-heif raise for malformed files, found by decoding some hundred thousand of them."""
 
 _ORIENTATION_TAG = 0x0112
+_DEEP_FORMATS = frozenset({Format.PNG, Format.TIFF})
+"""In which a colour may have 16 bits, and the camera's bits may be the low ones. In PPM the file says what white is."""
+
 _DEEP_GRAY_MODES = frozenset({"I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
 
 
 def decode(encoded: Encoded, source: str, limits: Limits = DEFAULT_LIMITS) -> Image:
     """The first picture in an encoded file, upright (EXIF), RGB.
 
-    Transparency is composited onto white, 16-bit gray is scaled to 8, colour profiles are ignored. A file that ends
-    before its last pixel is refused. A file that lacks only what follows the last pixel is accepted.
+    Transparency is composited onto white, 16 bits are scaled to 8 (`imaging.deep`), colour profiles are ignored. A file
+    that ends before its last pixel is refused. A file that lacks only what follows the last pixel is accepted.
 
     Raises UnreadableImage with the cause for any other input than a whole picture within `limits`.
     """
@@ -172,23 +177,41 @@ def _decode_pillow(data: bytes, fmt: Format, source: str, limits: Limits, most: 
             factor = min(most, reducing(width, height, orientation))
             if factor > 1:
                 picture.draft(None, (width // factor, height // factor))
+        swap = low_bytes_mode(picture) if fmt in _DEEP_FORMATS else None
         picture.load()
-        if picture.mode in _DEEP_GRAY_MODES:
-            strips = deep_gray_strips(picture)
-        else:
-
-            def strips(top: int, bottom: int) -> Pillow.Image:
-                return picture.crop((0, top, picture.width, bottom))
-
+        significant = significant_bits(data) if fmt is Format.PNG else None
         if orientation is None:
             # After load(): PNG may store its EXIF behind the pixels, and Pillow has already turned a TIFF.
             orientation = _orientation(picture)
-        pixels = upright_pixels(picture.size, strips, orientation)
-        if factor == 1:
-            height, width = pixels.shape[:2]
-        elif lies_on_its_side(orientation):
-            width, height = height, width
-        return _Decoded(pixels, factor, (width, height))
+        pixels = _upright(picture, orientation, significant)
+    if swap is not None:
+        stretch(pixels, lambda: _low_bytes(data, fmt, swap, orientation), significant)
+    if factor == 1:
+        height, width = pixels.shape[:2]
+    elif lies_on_its_side(orientation):
+        width, height = height, width
+    return _Decoded(pixels, factor, (width, height))
+
+
+def _low_bytes(data: bytes, fmt: Format, swap: Callable[[ImageFile], None], orientation: int) -> Pixels:
+    with Pillow.open(BytesIO(data), formats=(fmt.name,)) as picture:
+        swap(picture)
+        picture.load()
+        return _upright(picture, orientation, None)
+
+
+def _upright(picture: Pillow.Image, orientation: int, significant: int | None) -> Pixels:
+    if picture.mode in _DEEP_GRAY_MODES:
+        strips = deep_gray_strips(picture, significant)
+    else:
+
+        def strips(top: int, bottom: int) -> Pillow.Image:
+            if (top, bottom) == (0, picture.height):
+                # Not a copy of it.
+                return picture
+            return picture.crop((0, top, picture.width, bottom))
+
+    return upright_pixels(picture.size, strips, orientation)
 
 
 def _orientation(picture: Pillow.Image) -> int:

@@ -13,8 +13,6 @@ import numpy as np
 from PIL import Image as Pillow
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from faceid.types import Pixels
 
 StripReader: TypeAlias = Callable[[int, int], Pillow.Image]
@@ -41,7 +39,7 @@ def upright_pixels(size: tuple[int, int], strips: StripReader, orientation: int)
     width, height = size
     sideways = lies_on_its_side(orientation)
     pixels = np.empty((width, height, 3) if sideways else (height, width, 3), dtype=np.uint8)
-    for top, bottom in _strips(size):
+    for top, bottom in strips_of(size):
         strip = as_rgb(strips(top, bottom))
         if orientation in _TURN:
             strip = strip.transpose(_TURN[orientation])
@@ -74,35 +72,7 @@ def as_rgb(strip: Pillow.Image) -> Pillow.Image:
     return strip if strip.mode == "RGB" else strip.convert("RGB")
 
 
-def deep_gray_strips(picture: Pillow.Image) -> StripReader:
-    """Strips of a gray picture of more than 8 bits (modes I;16*, I and F), scaled to 8 bits, never clipped.
-
-    I;16 spans 0..65535. The wider modes do not define white, so white is the least of 1.0 (F only), 255 and 65535 that
-    is not below the brightest pixel. Values that are not finite become black.
-
-    Raises ValueError where the brightest pixel is above 65535.
-    """
-
-    def deep(top: int, bottom: int) -> NDArray[np.float32]:
-        strip = np.asarray(picture.crop((0, top, picture.width, bottom)), dtype=np.float32)
-        return np.where(np.isfinite(strip), strip, np.float32(0))
-
-    if picture.mode.startswith("I;16"):
-        white = 65535.0
-    else:
-        brightest = max(float(deep(*bounds).max()) for bounds in _strips(picture.size))
-        whites = (1.0, 255.0, 65535.0) if picture.mode == "F" else (255.0, 65535.0)
-        white = next((white for white in whites if brightest <= white), 0.0)
-        if not white:
-            raise ValueError("gray values above 65535")
-
-    def read(top: int, bottom: int) -> Pillow.Image:
-        return Pillow.fromarray((deep(top, bottom) * (255 / white)).clip(0, 255).astype(np.uint8))
-
-    return read
-
-
-def _strips(size: tuple[int, int]) -> Iterator[tuple[int, int]]:
+def strips_of(size: tuple[int, int]) -> Iterator[tuple[int, int]]:
     """(top, bottom) of the strips of a picture of `size`, from the top down."""
     width, height = size
     rows = max(1, _STRIP_PIXELS // width)

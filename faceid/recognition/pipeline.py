@@ -11,7 +11,7 @@ from faceid.errors import InputError, UnreadableImage
 from faceid.imaging import decode, pixel_count
 from faceid.recognition.align import align
 from faceid.recognition.plausible import is_plausible
-from faceid.recognition.quality import assess
+from faceid.recognition.quality import assess, nearly_black
 from faceid.recognition.turning import detect_upright
 from faceid.runtime.ordered_map import Crew, Stages, in_groups, in_order
 from faceid.types import Crop, Embedding, Encoded, Face, Image, Quality
@@ -69,10 +69,11 @@ class Analysis(Generic[O]):
     """What one origin shows: an image with its faces from left to right, or the reason why there is none.
 
     Where `image` is None there is an `error`, or `wanted` declined the picture. `sha256` is None where the picture
-    could not be read. The picture was turned by `turned` degrees clockwise to be upright, beyond what its file says: all
-    places are in pixels of the turned `image`. The detector found `found` faces; `observations` holds the chosen ones,
-    `embeddings` their vectors, one for one. `too_small` means that a second detection, where one was asked for, found a smaller face.
-    `timing_ms` has `read`, `detect` and `embed`; the images of one batch share its time evenly.
+    could not be read. The picture was turned by `turned` degrees clockwise to be upright, beyond what its file says:
+    all places are in pixels of the turned `image`. The detector found `found` faces; `observations` holds the chosen
+    ones, `embeddings` their vectors, one for one. `too_small` means that a second detection, where one was asked for,
+    found a smaller face, `too_dark` that no face was found and the picture is nearly black. `timing_ms` has `read`,
+    `detect` and `embed`; the images of one batch share its time evenly.
     """
 
     origin: O
@@ -84,6 +85,7 @@ class Analysis(Generic[O]):
     observations: tuple[Observation, ...] = ()
     embeddings: tuple[Embedding, ...] = ()
     too_small: bool = False
+    too_dark: bool = False
     timing_ms: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -208,6 +210,7 @@ class Pipeline:
                     found=len(seen.faces),
                     observations=observations,
                     embeddings=tuple(Embedding(next(vectors), self.embedder.model) for _ in observations),
+                    too_dark=not seen.faces and nearly_black(seen.image),
                     too_small=not seen.faces and closer is not None and closer(seen.image),
                     timing_ms=_timing(analysis.timing_ms["read"], detect_ms, embed_ms),
                 )

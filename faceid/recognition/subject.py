@@ -82,10 +82,10 @@ def _off_centre(box: Box, width: int, height: int) -> float:
     return inf if isnan(distance) else distance
 
 
-def no_subject(found: int, path: str, rule: SubjectRule) -> FaceCountError:
-    """The error for a photo with `found` faces of which `rule` chooses none."""
+def no_subject(found: int, path: str, rule: SubjectRule, *, dark: bool = False) -> FaceCountError:
+    """The error for a photo with `found` faces of which `rule` chooses none; `dark` as in `not_one_face`."""
     if found < 2 or rule in ("only", "all"):
-        return not_one_face(found, path)
+        return not_one_face(found, path, dark=dark)
     return FaceCountError(
         f"{found} faces, and none is clearly the subject",
         code="multiple_faces",

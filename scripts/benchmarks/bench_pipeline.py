@@ -1,17 +1,20 @@
 """The whole pipeline, from photo file to the templates of all faces, beside other systems in the same run.
 
-    python -m scripts.benchmarks.bench_pipeline [--rivals] [--photos N] [--sets lfw,one,many] [--models NAME,...]
+    python -m scripts.benchmarks.bench_pipeline [--rivals] [--photos N] [--sets NAME,...] [--models NAME,...]
 
-There are three sets: photos of LFW View 1 (250 pixels), and 720p pictures with one face and with many, made of LFW
-faces and photos without people (pipeline/data.py). Each system runs in its own process with its own default threads.
-The systems take turns on parts of each set, and wait while another one works, so that noise hits all alike. Rivals are
-in pipeline/contenders/. If a rival needs libraries, they are installed in bench/env-NAME and stay there. If a rival is
-missing or fails, its row says so.
+The sets are photos of LFW View 1 (`lfw`, 250 pixels), 720p pictures with one face and with many (`one`, `many`), and
+12-megapixel photos of a phone with one large face and with several small ones (`phone-large`, `phone-small`). All but
+the first are made of LFW faces and photos without people (pipeline/data.py). A system that passes over the EXIF
+orientation gets the pixels turned by Pillow, inside the time: its users have to do that.
+
+Each system runs in its own process with its own default threads. The systems take turns on parts of each set, and wait
+while another one works, so that noise hits all alike. Rivals are in pipeline/contenders/. If a rival needs libraries,
+they are installed in bench/env-NAME and stay there. If a rival is missing or fails, its row says so.
 
 The times include decoding, but neither imports nor the loading of weights. "Cores busy" is CPU time (user and system,
 all threads) divided by wall-clock time and cores. On LFW, accuracy is that of each system's best threshold on the mated
 and non-mated pairs among the photos, by the face nearest to the middle. A pair with a photo in which no face is found
-is an error. In the 720p pictures, "found" is the share of the inserted faces, and "others" are boxes elsewhere.
+is an error. In the other pictures, "found" is the share of the inserted faces, and "others" are boxes elsewhere.
 """
 
 from __future__ import annotations
@@ -34,12 +37,11 @@ from faceid.config import Settings
 from faceid.networks import registry
 from scripts import command, machine
 from scripts.benchmarks.pipeline.contenders import RIVALS, faceid
-from scripts.benchmarks.pipeline.data import lfw_pictures, scenes
+from scripts.benchmarks.pipeline.data import LAYOUTS, lfw_pictures, scenes
 from scripts.benchmarks.pipeline.runs import race, start
 from scripts.datasets import lfw
 
-PHOTOS = {"lfw": 1000, "one": 96, "many": 96}
-FACES = {"one": (1, 1), "many": (12, 32)}
+PHOTOS = {"lfw": 1000, "one": 96, "many": 96, "phone-large": 24, "phone-small": 24}
 
 
 def main() -> None:
@@ -65,7 +67,9 @@ def main() -> None:
         for name in arguments.sets:
             most = min(PHOTOS[name], arguments.photos or PHOTOS[name])
             pictures = (
-                lfw_pictures(data, most) if name == "lfw" else scenes(data, most, FACES[name], scratch / name)
+                lfw_pictures(data, most)
+                if name == "lfw"
+                else scenes(data, most, LAYOUTS[name], scratch / name)
             )
             print(f"{pictures.name}: {len(pictures.paths)} pictures", file=sys.stderr)
             rows = race(systems, pictures, arguments.rounds)

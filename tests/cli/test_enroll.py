@@ -4,7 +4,9 @@ import csv
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image as PilImage
 
 from cli_runs import ALICE, BOB, CAROL, Faceid, Photo
 
@@ -99,6 +101,24 @@ def test_low_quality_says_which_factor(faceid: Faceid, photo: Photo) -> None:
     assert ran.objects[0]["reason"] == "low_quality"
     assert ran.objects[0]["quality"] < 1
     assert "mostly for" in ran.err
+
+
+def test_a_photo_without_light_is_too_dark(faceid: Faceid, photo: Photo) -> None:
+    faceid("enroll", "--name", "alice", photo(ALICE))
+    dark = photo(ALICE)
+    with PilImage.open(dark) as lit:
+        night = np.asarray(lit) // np.uint8(16)
+    PilImage.fromarray(night).save(dark)
+    ran = faceid("--json", "enroll", "--name", "alice", dark)
+    assert (ran.code, ran.objects[0]["reason"]) == (3, "too_dark")
+    assert "better light" in ran.err
+    found = faceid("--json", "identify", dark)
+    assert (found.code, found.objects[0]["status"]) == (3, "no_face")
+    assert "better light" in found.objects[0]["problem"]["hint"]
+    claimed = faceid("verify", "alice", dark)
+    assert claimed.code == 3
+    assert "nearly black" in claimed.err
+    assert "better light" in claimed.err
 
 
 def test_somebody_elses_face_is_refused_unless_accepted(faceid: Faceid, photo: Photo) -> None:

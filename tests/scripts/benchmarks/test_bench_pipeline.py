@@ -10,18 +10,20 @@ import numpy as np
 import pytest
 from PIL import Image as PilImage
 
+from faceid.imaging import read
 from faceid.recognition.detect.fake import draw_face
 from scripts.benchmarks import bench_pipeline
 from scripts.benchmarks.pipeline.contenders import RIVALS, Spec, faceid
 from scripts.benchmarks.pipeline.data import (
     COLUMNS,
-    HEIGHT,
+    LAYOUTS,
     ROWS,
-    WIDTH,
+    TURNED,
     Pictures,
     Spot,
     hits,
     lfw_pictures,
+    save_as_a_phone_does,
     scene,
 )
 from scripts.benchmarks.pipeline.runs import race, start, verified
@@ -114,15 +116,36 @@ def test_each_box_is_a_hit_for_one_face_only() -> None:
 def test_scenes_hold_the_faces_where_they_say() -> None:
     place = np.full((300, 640, 3), 9, np.uint8)
     photos = [np.full((250, 250, 3), 40 + 6 * number, np.uint8) for number in range(COLUMNS * ROWS)]
-    for some in (photos, photos[:1], photos[:5]):
-        picture, spots = scene(place, some, np.random.default_rng(1))
-        assert picture.shape == (HEIGHT, WIDTH, 3)
+    for some, layout in (
+        (photos, "many"),
+        (photos[:1], "one"),
+        (photos[:5], "many"),
+        (photos[:9], "phone-small"),
+    ):
+        shape = LAYOUTS[layout]
+        picture, spots = scene(place, some, np.random.default_rng(1), shape)
+        assert picture.shape == (shape.height, shape.width, 3)
         assert [int(picture[int(spot.y), int(spot.x), 0]) for spot in spots] == [
             int(photo[0, 0, 0]) for photo in some
         ]
         assert (picture[0, 0] == 9).all()
-        again, _ = scene(place, some, np.random.default_rng(1))
+        again, _ = scene(place, some, np.random.default_rng(1), shape)
         assert (again == picture).all()
+
+
+@pytest.mark.parametrize("orientation", TURNED)
+def test_a_photo_of_a_phone_is_stored_turned_and_upright_again(orientation: int, tmp_path: Path) -> None:
+    upright = np.zeros((96, 160, 3), np.uint8)
+    upright[:48, :80] = 200, 120, 40
+    path = str(tmp_path / "photo.jpg")
+    save_as_a_phone_does(upright, path, orientation, np.random.default_rng(1))
+    with PilImage.open(path) as stored:
+        assert stored.getexif()[0x0112] == orientation
+        assert (stored.size == (160, 96)) == (orientation in (1, 3))
+    seen = read(path).pixels.astype(int)
+    assert np.abs(seen[:40, :72].mean(axis=(0, 1)) - (40, 120, 200)).max() < 3
+    assert seen[56:, 88:].mean() < 4
+    assert 2 < seen[:40, :72, 1].std() < 4
 
 
 def test_photos_of_lfw_are_those_of_whole_pairs(tmp_path: Path) -> None:

@@ -182,6 +182,25 @@ def test_the_same_bytes_twice_in_a_group_are_stored_once_or_refused_twice(
     assert [result.path for result in results[2:]] == [copy.source for copy in copies]
 
 
+@pytest.mark.parametrize(("light", "reason"), [(0.2, "too_dark"), (1.0, "low_quality")])
+def test_a_face_that_lacks_light_is_too_dark(
+    opened: Callable[[str], FaceID], light: float, reason: str
+) -> None:
+    class Found(FakeDetector):
+        """Finds the face that is there, with any light."""
+
+        def detect(self, images: Sequence[Image]) -> list[list[Face]]:
+            return super().detect([from_array(picture("ann"))]) * len(images)
+
+    system = opened("dark")
+    system.services.current().pipeline.detector = Found()
+    pixels = (picture("ann") * light).astype(np.uint8)
+    (result,) = system.enroll("ann", [pixels], EnrolmentRules(min_quality=0.99))
+    assert (result.status, result.reason) == ("rejected", reason)
+    assert result.quality is not None
+    assert result.box is not None
+
+
 def test_a_name_that_cannot_be_refuses_its_photos_only(opened: Callable[[str], FaceID]) -> None:
     system = opened("names")
     bad = Photo("x.png", "nul\0", photo("ann", "ann").load)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from faceid.recognition.align import ALIGNERS, align
 from faceid.recognition.detect.mtcnn import MtcnnDetector
-from faceid.recognition.quality import assess, combine
+from faceid.recognition.quality import assess, combine, is_dark, nearly_black
 from faceid.types import Crop, Face, Image, Quality
 from places import OWN_DATA
 
@@ -105,3 +105,29 @@ def test_one_fatal_flaw_is_not_forgiven() -> None:
     assert combine(dict.fromkeys(FACTORS, 1.0)) == 1
     assert combine({**dict.fromkeys(FACTORS, 1.0), "sharpness": 0.05}) < 0.2
     assert combine({**dict.fromkeys(FACTORS, 1.0), "sharpness": 0.0}) == 0
+
+
+@pytest.mark.parametrize(
+    ("divisor", "is_nearly_black"), [(1, False), (4, False), (6, False), (10, True), (16, True), (64, True)]
+)
+def test_a_dark_picture_is_told_from_one_that_is_nearly_black(
+    photo: np.ndarray, divisor: int, is_nearly_black: bool
+) -> None:
+    assert nearly_black(Image(photo // np.uint8(divisor), "array", "")) is is_nearly_black
+
+
+def test_a_few_lights_in_the_night_do_not_hide_it_and_a_blank_picture_is_not_dark(photo: np.ndarray) -> None:
+    night = photo // np.uint8(16)
+    night[::40, ::40] = 255
+    assert nearly_black(Image(night, "array", ""))
+    blank = np.zeros((90, 2000, 3), np.uint8)
+    assert not nearly_black(Image(blank, "array", ""))
+    blank[:, 1000:] = 255
+    assert not nearly_black(Image(blank, "array", ""))
+
+
+def test_a_dark_face_is_told(photo: np.ndarray, face: Face) -> None:
+    dark = {
+        by: is_dark(align(Image(photo // np.uint8(by), "array", ""), face, "arcface-112-v1")) for by in (1, 8)
+    }
+    assert dark == {1: False, 8: True}

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image as PilImage
+from PIL import ImageOps
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -21,6 +22,9 @@ from faceid.config import Settings
 from faceid.recognition.align import align
 from faceid.types import Face, Image
 from scripts.benchmarks.pipeline.contenders import Contender, Found
+
+MOST_PIXELS = 16_000_000
+"""Of a batch: eight photos of a phone at once would need more memory than most machines have."""
 
 
 def make(batch: int, min_face: int = 20, model: str = "dlib-resnet") -> Contender:
@@ -34,14 +38,16 @@ class FacenetPytorch:
         self.embedder = factories.make_embedder(model, "cpu", Settings.load())
 
     def look(self, paths: Sequence[str]) -> list[list[Found]]:
+        with PilImage.open(paths[0]) as first:
+            batch = max(1, min(self.batch, MOST_PIXELS // (first.width * first.height)))
         return [
             found
-            for start in range(0, len(paths), self.batch)
-            for found in self._look_at(paths[start : start + self.batch])
+            for start in range(0, len(paths), batch)
+            for found in self._look_at(paths[start : start + batch])
         ]
 
     def _look_at(self, paths: Sequence[str]) -> list[list[Found]]:
-        pictures = [PilImage.open(path).convert("RGB") for path in paths]
+        pictures = [ImageOps.exif_transpose(PilImage.open(path)).convert("RGB") for path in paths]
         boxes, scores, landmarks = self.detector.detect(pictures, landmarks=True)
         faces = [
             []
