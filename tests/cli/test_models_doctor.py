@@ -19,7 +19,7 @@ from faceid.networks.files import sha256_of
 def test_models(faceid: Faceid) -> None:
     found = {item["name"]: item for item in faceid("--json", "models").objects}
     recognition = set(registry.names())
-    liveness = {"minifasnet-v1se", "minifasnet-v2"}
+    liveness = {"antispoof-98", "minifasnet-v1se", "minifasnet-v2"}
     assert {name: item["kind"] for name, item in found.items()} == {
         **dict.fromkeys(recognition, "recognition"),
         **dict.fromkeys(liveness, "liveness"),
