@@ -144,17 +144,18 @@ def count(errors: dict[str, Errors], one: Shown, rule: Rule, offset: float) -> N
 def halfway(rule: Rule, shown: Sequence[Shown]) -> float:
     """The middle between the lowest live face and the highest attack.
 
-    A clip counts with the highest threshold that its track would ever meet, if it were decided by log-odds.
+    A clip of an attack counts with the odds that a tenth of all looks at such clips exceed: the live loop fuses five
+    looks, which outvote single high ones, but an attacker may begin a recording anywhere.
     """
-    live = [level(one, rule) for one in shown if one.kind is None]
-    attacks = [level(one, rule) for one in shown if one.kind is not None]
-    return (min(live) + max(attacks)) / 2
+    live = [level for one in shown if one.kind is None for level in _levels(one, rule)]
+    attacks = [one for one in shown if one.kind is not None]
+    photos = [level for one in attacks if not one.clip for level in _levels(one, rule)]
+    replays = [level for one in attacks if one.clip for level in _levels(one, rule)]
+    return (min(live) + max(max(photos), float(np.quantile(replays, 0.9)))) / 2
 
 
-def level(one: Shown, rule: Rule) -> float:
-    values = [rule(odds) for odds in one.looks]
-    found = clip_score(values) if one.clip else values[0]
-    return -np.inf if found is None else found
+def _levels(one: Shown, rule: Rule) -> list[float]:
+    return [rule(odds) for odds in one.looks]
 
 
 def is_live(one: Shown, rule: Rule, offset: float) -> bool:
