@@ -69,7 +69,7 @@ def run(
     output.line(f"judged by {listed(networks)}")
     if rule is not None:
         output.line(
-            f"their operating point, {LIVE_THRESHOLD:g}, was measured on other people: {measured(rule)}"
+            f"their operating point, {LIVE_THRESHOLD:g}, was measured with people apart: {measured(rule)}"
         )
     output.line("A smoke test and not a certification.")
 
