@@ -17,6 +17,7 @@ from faceid.runtime.ordered_map import Crew
 
 if TYPE_CHECKING:
     from faceid.live.liveness.checks import Kind
+    from faceid.networks.liveness_rule import LivenessRule
     from faceid.ports.networks import Detector, Embedder, LivenessDetector
 
 CPU_WORKERS = 16
@@ -72,7 +73,7 @@ def make_embedder(model: str, device: str, settings: Settings) -> Embedder:
 
 
 def make_liveness_detector(model: str, device: str, settings: Settings) -> LivenessDetector:
-    """The passive liveness detector of `model`: MiniFASNet, or the fake for the fake.
+    """The passive liveness detector of `model`: the networks that are installed, or the fake for the fake.
 
     Raises ModelError if its weights are missing or altered.
     """
@@ -100,6 +101,23 @@ def open_liveness_detector(
         if kind == "challenge" and error.code == "weights_missing":
             return None
         raise
+
+
+def liveness_networks(model: str, settings: Settings) -> tuple[str, ...]:
+    """The names of the networks of `make_liveness_detector`; none if too few are installed.
+
+    Raises ModelError for a card that cannot be used.
+    """
+    rule = liveness_rule(model, settings)
+    return (FAKE,) if model == FAKE else () if rule is None else rule.networks
+
+
+def liveness_rule(model: str, settings: Settings) -> LivenessRule | None:
+    """The rule of `make_liveness_detector`; None for the fake, or if too few networks are installed.
+
+    Raises ModelError for a card that cannot be used.
+    """
+    return None if model == FAKE else registry.installed_rule(settings.weights_dir)
 
 
 def make_crew(model: str, device: str) -> Crew:

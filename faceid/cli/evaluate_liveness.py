@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from faceid.cli import _evaluation as shared
+from faceid.cli._liveness import listed, measured
 from faceid.cli._options import MinFace, session_of
 from faceid.cli._render import counted
 
@@ -36,7 +37,7 @@ def run(
             metavar="S",
             min=0.0,
             max=1.0,
-            help="The lowest score of a live face. Default: that of the liveness networks.",
+            help="The lowest score of a live face. Default: the operating point of the installed networks.",
             show_default=False,
         ),
     ] = None,
@@ -49,7 +50,7 @@ def run(
     from faceid.app import factories
     from faceid.evaluation.data.presentation_files import read_presentations
     from faceid.evaluation.protocols.liveness import Looker, findings
-    from faceid.recognition.liveness.passive import LIVE_THRESHOLD
+    from faceid.networks.liveness_rule import LIVE_THRESHOLD
 
     session = session_of(context)
     output = session.output
@@ -57,12 +58,20 @@ def run(
     with session.open(min_face=min_face) as system:
         model = system.services.current().embedder.model
         detector = factories.make_liveness_detector(model.name, system.services.device, session.settings)
+        networks = factories.liveness_networks(model.name, session.settings)
+        rule = factories.liveness_rule(model.name, session.settings)
         looker = Looker(system.services.current().pipeline.detector, detector, model.aligner)
         with output.progress("looking") as advance:
             scored = list(looker.scored(presentations, advance))
-    found = findings(str(data), scored, LIVE_THRESHOLD if threshold is None else threshold)
+    found = findings(str(data), scored, LIVE_THRESHOLD if threshold is None else threshold, networks)
     output.emit(found)
     _tell(output, found)
+    output.line(f"judged by {listed(networks)}")
+    if rule is not None:
+        output.line(
+            f"their operating point, {LIVE_THRESHOLD:g}, was measured with people apart: {measured(rule)}"
+        )
+    output.line("A smoke test and not a certification.")
 
 
 def _tell(output: Output, found: LivenessFindings) -> None:
@@ -94,4 +103,3 @@ def _tell(output: Output, found: LivenessFindings) -> None:
         output.line("no threshold suggested: APCER 10% takes 30 attacks of each kind, 5% takes 60")
     if found.unreadable:
         output.line(f"! {counted(found.unreadable, 'file')} cannot be read, counted nowhere")
-    output.line("A smoke test and not a certification.")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from faceid.cli._liveness import listed
 from faceid.cli._options import Fmr, FmrAlike, Fpir, MinFace, Threshold, session_of
 from faceid.cli._render import Output, counted, shown
 from faceid.decision.decide import Target
@@ -132,6 +133,7 @@ def run(
 
     The gallery's policy decides, as in `identify` and `verify`. The command ends with q or Ctrl-C, or with the source.
     """
+    from faceid.app import factories
     from faceid.live.loop import ACCEPTING, Until
     from faceid.live.screen.screens import Screens
 
@@ -157,6 +159,9 @@ def run(
                 least_looks=min_frames,
             ) as live,
         ):
+            if kind != "off":
+                model = system.services.current().embedder.model.name
+                _tell_judges(factories.liveness_networks(model, session.settings), output)
             for moment in live:
                 for event in moment.events:
                     accepted = accepted or event.event in ACCEPTING
@@ -203,6 +208,13 @@ def _open(
 
         screens.add(MjpegServer(port, draw))
         output.note(f"http://127.0.0.1:{port}/ shows the stream")
+
+
+def _tell_judges(networks: tuple[str, ...], output: Output) -> None:
+    if networks:
+        output.note(f"liveness is judged by {listed(networks)}")
+    else:
+        output.note("liveness is judged by movements alone: no network for it is installed")
 
 
 def _liveness(asked: str) -> LivenessKind:

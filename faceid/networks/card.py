@@ -19,6 +19,7 @@ SourceKind: TypeAlias = Literal["package", "url", "npm", "file"]
 Colour: TypeAlias = Literal["rgb", "bgr"]
 Layout: TypeAlias = Literal["nchw", "nhwc"]
 Terms: TypeAlias = Literal["research"]
+Region: TypeAlias = Literal["inside", "mirrored"]
 
 FileName: TypeAlias = Annotated[
     str,
@@ -120,13 +121,16 @@ class Card:
 class LivenessCard:
     """A network that distinguishes live faces from presentation attacks.
 
-    Its input is a square of `scale` times the side of the face's box, at `input_size` pixels. `terms` as of `Card`.
+    Its input is a square of `scale` times the side of the face's box, at `input_size` pixels. Where the square would
+    reach outside the picture it is moved and made smaller (`inside`), or filled with the mirrored picture (`mirrored`);
+    see `faceid.recognition.liveness.regions`. `terms` as of `Card`.
     """
 
     name: Text
     backbone: Text
     input_size: Positive
     scale: Annotated[float, Meta(ge=1.0, le=1e6, description="a number, 1 or more")]
+    region: Region
     description: Text
     licence: Text
     licence_note: Text | None = None

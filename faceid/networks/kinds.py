@@ -37,7 +37,8 @@ Opener: TypeAlias = "Callable[[AnyCard, Path, Path], Callable[[Tensor], Tensor]]
 may cache converted weights.
 
 It returns the network on the CPU: a function, such as an `nn.Module`, from (n, 3, S, S) float32 RGB, 0..255, to (n, d)
-raw embeddings, or to (n, classes) logits for liveness. It raises WeightsFormat for a file that it cannot read.
+raw embeddings, or to (n, classes) logits for liveness, of which the second class is the live one. It raises
+WeightsFormat for a file that it cannot read.
 """
 
 
@@ -141,5 +142,6 @@ _BUILT_IN: dict[str, NetworkKind] = {
     "onnx": NetworkKind(open=None, needs_tensor=True, runner="onnx"),
     "fake": NetworkKind(open=None, runner="fake"),
     "minifasnet": _torch("minifasnet", makes="liveness"),
+    "minifasnet-v2se": _torch("minifasnet_onnx", makes="liveness"),
     "yunet": NetworkKind(open=None, makes="detection"),
 }

@@ -1,20 +1,18 @@
 """Refuses ONNX files that keep tensors in other files.
 
 The hash of a card covers one file. An ONNX file may name others, whose bytes nothing checks and whose path is free
-text, and ONNX Runtime reads them without an option to forbid it. So faceid looks before it makes a session. The `onnx`
-package, which could do this, is large and is not needed to run a network. This module reads the wire format of Protocol
-Buffers, and of that only the fields that lead to a tensor: https://protobuf.dev/programming-guides/encoding/ and
-https://github.com/onnx/onnx/blob/main/onnx/onnx.proto.
+text, and ONNX Runtime reads them without an option to forbid it. So faceid looks before it makes a session, and reads
+only the fields that lead to a tensor: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto.
 """
 
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 from faceid.networks.errors import WeightsFormat
+from faceid.networks.protobuf import BYTES, VARINT, Malformed, fields, varint
 
 MESSAGES: dict[str, dict[int, str]] = {
     "ModelProto": {7: "GraphProto", 20: "TrainingInfoProto", 25: "FunctionProto"},
@@ -44,12 +42,6 @@ MOST_FIELDS = 2_000_000
 DEEPEST = 100
 """The deepest nesting of messages, as in Google's own readers."""
 
-_VARINT, _EIGHT_BYTES, _BYTES, _FOUR_BYTES = 0, 1, 2, 5
-
-
-class _Malformed(ValueError):
-    """The bytes are not the messages of an ONNX file."""
-
 
 def refuse_external_data(path: Path) -> None:
     """Raise WeightsFormat if the ONNX file at `path` keeps a tensor outside itself, or is no ONNX file.
@@ -62,7 +54,7 @@ def refuse_external_data(path: Path) -> None:
         with closing(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)) as content:
             try:
                 external = _has_external_data(content)
-            except _Malformed as error:
+            except Malformed as error:
                 raise _no_graph(path, str(error)) from error
     if external:
         raise WeightsFormat(
@@ -78,54 +70,23 @@ def _has_external_data(content: mmap.mmap) -> bool:
     while waiting:
         message, start, end, depth = waiting.pop()
         if depth > DEEPEST:
-            raise _Malformed(f"its messages are nested deeper than {DEEPEST}")
+            raise Malformed(f"its messages are nested deeper than {DEEPEST}")
         inner = MESSAGES[message]
-        for number, kind, first, last in _fields(content, start, end):
+        for number, kind, first, last in fields(content, start, end):
             left -= 1
             if left < 0:
-                raise _Malformed(f"it has more than {MOST_FIELDS:,} fields")
+                raise Malformed(f"it has more than {MOST_FIELDS:,} fields")
             if message == "TensorProto" and _is_external(content, number, kind, first, last):
                 return True
-            if kind == _BYTES and number in inner:
+            if kind == BYTES and number in inner:
                 waiting.append((inner[number], first, last, depth + 1))
     return False
 
 
 def _is_external(content: mmap.mmap, number: int, kind: int, first: int, last: int) -> bool:
-    if number == DATA_LOCATION and kind == _VARINT:
-        return _varint(content, first, last)[0] != 0
-    return number == EXTERNAL_DATA and kind == _BYTES
-
-
-def _fields(content: mmap.mmap, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:
-    """The fields of the message in the bytes `start`..`end`: number, wire type, and the bytes of the value."""
-    place = start
-    while place < end:
-        tag, place = _varint(content, place, end)
-        number, kind = tag >> 3, tag & 7
-        first = place
-        if kind == _VARINT:
-            _, place = _varint(content, place, end)
-        elif kind == _BYTES:
-            length, first = _varint(content, place, end)
-            place = first + length
-        elif kind in (_EIGHT_BYTES, _FOUR_BYTES):
-            place += 8 if kind == _EIGHT_BYTES else 4
-        else:
-            raise _Malformed(f"wire type {kind} at byte {first}")
-        if place > end or number == 0:
-            raise _Malformed(f"a broken field at byte {first}")
-        yield number, kind, first, place
-
-
-def _varint(content: mmap.mmap, place: int, end: int) -> tuple[int, int]:
-    """The number at `place`, and the place after it."""
-    value = 0
-    for count, byte in enumerate(content[place : min(place + 10, end)]):
-        value |= (byte & 0x7F) << (7 * count)
-        if byte < 0x80:
-            return value, place + count + 1
-    raise _Malformed(f"a broken number at byte {place}")
+    if number == DATA_LOCATION and kind == VARINT:
+        return varint(content, first, last)[0] != 0
+    return number == EXTERNAL_DATA and kind == BYTES
 
 
 def _no_graph(path: Path, reason: str) -> WeightsFormat:

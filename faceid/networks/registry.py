@@ -33,8 +33,9 @@ from faceid.networks.card import (
 from faceid.networks.card_text import read_card, read_detection_card, read_liveness_card
 from faceid.networks.errors import BadCard, UnknownModel, WeightsMissing
 from faceid.networks.fake_card import FAKE, fake_card
+from faceid.networks.liveness_rule import LivenessRule, read_rule
 from faceid.networks.own_calibrations import with_own, write_own
-from faceid.networks.weights import Status, status
+from faceid.networks.weights import Status, locate, status
 
 __all__ = [
     "FAKE",
@@ -47,6 +48,7 @@ __all__ = [
     "DetectionCard",
     "EvidencePoint",
     "LivenessCard",
+    "LivenessRule",
     "Status",
     "TensorFormat",
     "Weights",
@@ -59,9 +61,11 @@ __all__ = [
     "detection_card",
     "detection_cards",
     "detection_names",
+    "installed_rule",
     "liveness_card",
     "liveness_cards",
     "liveness_names",
+    "liveness_rules",
     "names",
     "status",
     "store_calibration",
@@ -178,6 +182,25 @@ def liveness_card(name: str) -> LivenessCard:
     found = read_liveness_card(_text_of(path), path.name)
     _expect_name(path, found.name)
     return found
+
+
+def liveness_rules() -> tuple[LivenessRule, ...]:
+    """The rules of models/liveness_rules, those with the most networks first. Raises BadCard."""
+    directory = "liveness_rules"
+    paths = [_data_dir() / directory / f"{name}.toml" for name in _names_in(directory)]
+    rules = (read_rule(_text_of(path), path.name) for path in paths)
+    return tuple(sorted(rules, key=lambda rule: -len(rule.networks)))
+
+
+def installed_rule(weights_dir: Path) -> LivenessRule | None:
+    """The first of `liveness_rules` whose networks are all on this machine; None if there is none.
+
+    Only looks for the files: with an altered file the rule stays the same, and opening its networks is an error.
+    """
+    for rule in liveness_rules():
+        if all(locate(liveness_card(name), weights_dir) is not None for name in rule.networks):
+            return rule
+    return None
 
 
 def detection_cards() -> tuple[DetectionCard, ...]:

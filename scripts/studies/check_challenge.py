@@ -44,10 +44,11 @@ from faceid.live.liveness.checks import STEPS
 from faceid.live.liveness.passive import PassiveCheck
 from faceid.live.liveness.state import Liveness
 from faceid.networks import registry
+from faceid.networks.liveness_rule import LIVE_THRESHOLD
 from faceid.ports.networks import Detector, Embedder, LivenessDetector
 from faceid.recognition.align import align
 from faceid.recognition.liveness.challenge import ACTIONS, Action, Challenge, draw_actions
-from faceid.recognition.liveness.passive import LIVE_THRESHOLD, MiniFasNetDetector, open_detector
+from faceid.recognition.liveness.passive import PassiveDetector, open_detector
 from faceid.types import Face, Image
 from scripts import command
 from scripts.datasets import lfw
@@ -84,7 +85,7 @@ Mind = Callable[[int, Action], tuple["Person", Action]]
 class Scores:
     """What the detector says of each picture, computed once; satisfies the port."""
 
-    def __init__(self, detector: MiniFasNetDetector) -> None:
+    def __init__(self, detector: PassiveDetector) -> None:
         self._detector = detector
         self._known: dict[int, NDArray[np.float32]] = {}
 

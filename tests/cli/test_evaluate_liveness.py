@@ -60,21 +60,22 @@ def test_a_folder_is_evaluated(faceid: Faceid, data: Path) -> None:
     found = ran.object
     attacks = {one["kind"]: (one["count"], one["accepted"]) for one in found["errors"]["attacks"]}
     assert attacks == {"mask": (1, 1), "print": (2, 0), "spoof": (1, 0)}
-    assert (found["errors"]["count"], found["errors"]["refused"], found["errors"]["threshold"]) == (3, 0, 0.6)
+    assert (found["errors"]["count"], found["errors"]["refused"], found["errors"]["threshold"]) == (3, 0, 0.5)
     assert (found["worst"], found["acer"]) == ("mask", 0.5)
     silent = {one["kind"]: (one["count"], one["silent"]) for one in found["unanswered"]}
     assert silent == {None: (3, 0), "mask": (1, 0), "print": (3, 1), "spoof": (1, 0)}
-    assert (found["unreadable"], found["suggestions"]) == (0, [])
+    assert (found["unreadable"], found["suggestions"], found["networks"]) == (0, [], ["fake"])
 
 
 def test_it_is_told_to_people(faceid: Faceid, data: Path) -> None:
     (data / "live" / "damaged.jpg").write_bytes(b"nothing")
     ran = faceid("evaluate", "liveness", data)
     assert ran.code == 0
-    assert "ACER 50.00%, with the worst kind, mask; threshold 0.6" in ran.out
+    assert "ACER 50.00%, with the worst kind, mask; threshold 0.5" in ran.out
     assert "APNRR of print 33.33%" in ran.out
     assert "no threshold suggested" in ran.out
     assert "1 file cannot be read" in ran.out
+    assert "judged by fake" in ran.out
     assert "not a certification" in ran.out
 
 

@@ -211,6 +211,7 @@ def test_a_copy_is_not_named_where_liveness_is_looked_at(enrolled: Faceid, tmp_p
     assert ran.code == 0, ran.err
     identified = next(each for each in ran.objects if each["event"] == "identified")
     assert identified["liveness"] > 0.9
+    assert "liveness is judged by fake" in ran.err
     copy = film(tmp_path / "copy.avi", (60, (FACE,)), copied=True)
     ran = enrolled("--json", "live", copy, "--liveness", "passive", "--no-display", "--claim", "alice")
     assert ran.code == 1

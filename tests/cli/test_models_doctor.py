@@ -22,7 +22,7 @@ from weights_server import serving
 def test_models(faceid: Faceid) -> None:
     found = {item["name"]: item for item in faceid("--json", "models").objects}
     recognition = set(registry.names())
-    liveness = {"minifasnet-v1se", "minifasnet-v2"}
+    liveness = {"antispoof-98", "minifasnet-v1se", "minifasnet-v2"}
     detection = {"yunet", "yunet-n"}
     assert {name: item["kind"] for name, item in found.items()} == {
         **dict.fromkeys(recognition, "recognition"),

@@ -12,16 +12,18 @@ from numpy.typing import NDArray
 from faceid.app import factories
 from faceid.config import Settings
 from faceid.decision.decide import Target, policy_for
-from faceid.evaluation.data.presentation_files import Presentation
+from faceid.evaluation.data.presentation_files import Presentation, read_presentations
 from faceid.evaluation.protocols.liveness import Looker
 from faceid.imaging import from_array, read
 from faceid.live.liveness.challenge import least_similarities
-from faceid.networks import registry, weights
+from faceid.networks import loading, registry, weights
+from faceid.networks.liveness_rule import LIVE_THRESHOLD, LivenessRule
 from faceid.ports.networks import Detector
 from faceid.recognition.align import align
 from faceid.recognition.liveness.challenge import Action, Challenge, Limits, Progress
-from faceid.recognition.liveness.passive import LIVE_THRESHOLD, NETWORKS, MiniFasNetDetector, open_detector
+from faceid.recognition.liveness.passive import PassiveDetector, fused, log_odds_of, open_detector
 from faceid.recognition.liveness.pose import head_pose
+from faceid.recognition.liveness.regions import region_of
 from faceid.types import Face, Image
 from places import SHARED_DATA
 
@@ -43,12 +45,19 @@ def detector() -> Detector:
 
 
 @pytest.fixture(scope="module")
-def liveness(tmp_path_factory: pytest.TempPathFactory) -> MiniFasNetDetector:
+def weights_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All networks for liveness, pulled."""
     directory = tmp_path_factory.mktemp("weights")
-    for name in NETWORKS:
-        card = registry.liveness_card(name)
-        weights.pull(card, directory, from_file=folder("spoof_quality/weights") / card.weights.file)
-    return open_detector(device="cpu", weights_dir=directory)
+    for card in registry.liveness_cards():
+        places = (folder("spoof_quality/weights"), folder("models"))
+        file = next(path for place in places if (path := place / card.weights.file).is_file())
+        weights.pull(card, directory, from_file=file)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def liveness(weights_dir: Path) -> PassiveDetector:
+    return open_detector(device="cpu", weights_dir=weights_dir)
 
 
 def largest(detector: Detector, image: Image) -> Face:
@@ -62,12 +71,11 @@ def largest(detector: Detector, image: Image) -> Face:
         ("spoof/image_F1.jpg", False),
         ("spoof/image_F2.jpg", False),
         ("live/doubango_genuine.jpg", True),
-        ("spoof/doubango_spoof.jpg", False),
         ("spoof/screen_rgb_fake.jpg", False),
     ],
 )
 def test_copies_and_live_faces_are_told_apart(
-    name: str, live: bool, detector: Detector, liveness: MiniFasNetDetector
+    name: str, live: bool, detector: Detector, liveness: PassiveDetector
 ) -> None:
     image = read(str(folder("spoof_quality") / name))
     (score,) = liveness.scores(image, [largest(detector, image)]).tolist()
@@ -86,7 +94,7 @@ def test_copies_and_live_faces_are_told_apart(
     ],
 )
 def test_clips_of_live_people_are_taken_for_live(
-    name: str, detector: Detector, liveness: MiniFasNetDetector
+    name: str, detector: Detector, liveness: PassiveDetector
 ) -> None:
     clip = Presentation(str(folder("videos") / name), None)
     (found,) = Looker(detector, liveness, "dlib-150-v1").scored([clip])
@@ -94,11 +102,48 @@ def test_clips_of_live_people_are_taken_for_live(
     assert found.score >= LIVE_THRESHOLD
 
 
-@pytest.mark.parametrize(
-    "name", ["image_F1.jpg", "image_F2.jpg", "doubango_spoof.jpg", "screen_rgb_fake.jpg"]
-)
+@pytest.fixture(scope="module")
+def pad_scores(detector: Detector, liveness: PassiveDetector) -> list[tuple[str | None, dict[str, float]]]:
+    """Kind, and the log-odds of each network, of every photo of pad with a face."""
+    found = []
+    for one in read_presentations(folder("pad") / "presentations.csv"):
+        if not one.is_clip:
+            image = read(one.path)
+            odds = liveness.log_odds(image, [largest(detector, image)])
+            found.append((one.kind, {name: float(values[0]) for name, values in odds.items()}))
+    return found
+
+
+@pytest.mark.parametrize("rule", registry.liveness_rules(), ids=lambda rule: f"{len(rule.networks)} networks")
+def test_no_print_is_live_and_few_people_are_refused(
+    rule: LivenessRule, pad_scores: list[tuple[str | None, dict[str, float]]]
+) -> None:
+    """Live people and prints before a webcam, and selfies: each rule at its operating point."""
+    kinds = np.array([kind is None for kind, _ in pad_scores])
+    odds = {name: np.array([each[name] for _, each in pad_scores]) for name in rule.networks}
+    live = fused(rule, odds) >= LIVE_THRESHOLD
+    assert (kinds.sum(), (~kinds).sum()) == (92, 81)
+    assert not live[~kinds].any()
+    assert (~live[kinds]).mean() <= 0.03
+
+
+def test_the_network_from_onnx_is_the_one_that_opencv_runs(weights_dir: Path) -> None:
+    card = registry.liveness_card("antispoof-98")
+    runner = cv2.dnn.readNetFromONNX(str(weights_dir / card.weights.file))
+    image = read(str(folder("spoof_quality") / "live" / "image_T1.jpg"))
+    crops = [region_of(image, (x, 200.0, x + 180.0, 420.0), card) for x in (-40.0, 60.0, 250.0)]
+    expected = []
+    for crop in crops:
+        runner.setInput(crop.transpose(2, 0, 1)[None].astype(np.float32) / 255)
+        live, spoof = runner.forward()[0]
+        expected.append(live - spoof)
+    found = log_odds_of(loading.load(card, weights_dir), np.stack(crops))
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["image_F1.jpg", "image_F2.jpg", "screen_rgb_fake.jpg"])
 def test_copies_moved_before_the_camera_are_not(
-    name: str, detector: Detector, liveness: MiniFasNetDetector, tmp_path: Path
+    name: str, detector: Detector, liveness: PassiveDetector, tmp_path: Path
 ) -> None:
     pixels = read(str(folder("spoof_quality/spoof") / name)).pixels
     scale = min(1.0, 640 / max(pixels.shape))

@@ -9,7 +9,9 @@ from pathlib import Path
 from faceid.errors import InputError
 from faceid.imaging import walk
 
-VIDEO_SUFFIXES = frozenset({".avi", ".gif", ".m4v", ".mkv", ".mov", ".mp4", ".mpg", ".mpeg", ".webm", ".wmv"})
+VIDEO_SUFFIXES = frozenset(
+    {".3gp", ".avi", ".gif", ".m4v", ".mkv", ".mov", ".mp4", ".mpg", ".mpeg", ".webm", ".wmv"}
+)
 """Suffixes of clips; every other file is a photo."""
 
 PLAIN = "spoof"

@@ -70,7 +70,7 @@ class Suggestion:
 
 @dataclass(frozen=True, slots=True)
 class LivenessFindings:
-    """The findings of an evaluation of liveness.
+    """The findings of an evaluation of liveness by `networks`.
 
     `errors` are of the presentations that got an answer, `unanswered` has live faces first, then the kinds of attack.
     `unreadable` files count nowhere else. `suggestions` are those of ASKED that the number of attacks of each kind
@@ -84,6 +84,7 @@ class LivenessFindings:
     unanswered: tuple[Unanswered, ...]
     unreadable: int
     suggestions: tuple[Suggestion, ...]
+    networks: tuple[str, ...]
 
 
 class Looker:
@@ -114,12 +115,12 @@ class Looker:
         return None if face is None else float(self._liveness.scores(image, [face])[0])
 
     def _clip(self, one: Presentation) -> Scored:
-        looks = max(self._looks(one.path).values(), key=len, default=[])
+        looks = max(self.tracks(one.path).values(), key=len, default=[])
         score = clip_score(looks)
         return Scored(one, score, None if score is not None else "too_few_looks" if looks else "no_face")
 
-    def _looks(self, path: str) -> dict[int, list[float]]:
-        """Track -> the scores of the looks that the live loop would embed."""
+    def tracks(self, path: str) -> dict[int, list[float]]:
+        """Track of a clip -> the scores of the looks that the live loop would embed. Raises InputError."""
         tracker, budget = Tracker(), LookBudget()
         looks: dict[int, list[float]] = {}
         for image, time_s in _frames(path):
@@ -138,8 +139,13 @@ class Looker:
         return looks
 
 
-def findings(source: str, scored: Iterable[Scored], threshold: float) -> LivenessFindings:
-    """The error rates at `threshold`. Raises InputError (`no_face`) if no live face or no attack got a score."""
+def findings(
+    source: str, scored: Iterable[Scored], threshold: float, networks: Sequence[str] = ()
+) -> LivenessFindings:
+    """The error rates at `threshold` of scores by `networks`.
+
+    Raises InputError (`no_face`) if no live face or no attack got a score.
+    """
     everything = list(scored)
     readable = [one for one in everything if one.reason != "unreadable"]
     live = _scores(readable, None)
@@ -161,6 +167,7 @@ def findings(source: str, scored: Iterable[Scored], threshold: float) -> Livenes
         tuple(_unanswered(readable, kind) for kind in (None, *kinds)),
         len(everything) - len(readable),
         tuple(_suggestions(live, attacks)),
+        tuple(networks),
     )
 
 

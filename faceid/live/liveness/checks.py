@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from faceid.live.liveness.challenge import ChallengeCheck, least_similarities
 from faceid.live.liveness.passive import PassiveCheck
 from faceid.live.liveness.state import LivenessCheck
+from faceid.networks.liveness_rule import LIVE_THRESHOLD
 from faceid.recognition.liveness.challenge import Challenge, draw_actions
 
 if TYPE_CHECKING:
@@ -31,17 +32,17 @@ def check_maker(
     policy: Policy,
     metric: Metric,
     *,
-    threshold: float | None = None,
+    threshold: float = LIVE_THRESHOLD,
 ) -> Callable[[], LivenessCheck] | None:
     """A function that makes the check of a new track; None for `off`.
 
-    `threshold` is the score, 0..1, at and above which a face counts as live; None uses the measured threshold.
+    `threshold` is the score, 0..1, at and above which a face counts as live.
     Raises UsageError (`not_calibrated`) for a challenge without a calibration, ValueError for `passive` without a
     detector.
     """
     if kind == "off":
         return None
-    passive = None if detector is None else partial(PassiveCheck, detector, _or_measured(threshold))
+    passive = None if detector is None else partial(PassiveCheck, detector, threshold)
     if kind == "passive":
         if passive is None:
             raise ValueError("nothing to look at faces with")
@@ -53,12 +54,3 @@ def check_maker(
         return ChallengeCheck(asked, None if passive is None else passive())
 
     return challenge
-
-
-def _or_measured(threshold: float | None) -> float:
-    if threshold is not None:
-        return threshold
-    # Not at the top: it loads the networks' library.
-    from faceid.recognition.liveness.passive import LIVE_THRESHOLD
-
-    return LIVE_THRESHOLD

@@ -1,13 +1,14 @@
-"""MiniFASNet, V2 and V1SE, from minivision's Silent-Face-Anti-Spoofing (2020): liveness detection of faces.
+"""MiniFASNet from minivision's Silent-Face-Anti-Spoofing (2020): liveness detection of faces.
 
-A MobileFaceNet with most channels pruned, so that each block has its own width. In V1SE the last of each run of
-residual blocks has squeeze and excitation (Hu et al., 2018, arXiv:1709.01507). Here batch normalisation is folded into
-the layer before it, and the three linear layers at the end into one.
+A MobileFaceNet with most channels pruned, so that each block has its own width. In the variants with SE the last of
+each run of residual blocks has squeeze and excitation (Hu et al., 2018, arXiv:1709.01507). Here batch normalisation is
+folded into the layer before it, and the linear layers at the end into one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -19,12 +20,10 @@ from faceid.networks.errors import WeightsFormat
 VERSION = 1
 
 LIVE = 1
-"""The class of live faces; 0 and 2 are two kinds of presentation attacks."""
-
-_CLASSES = 3
+"""The class of live faces; the others are kinds of presentation attacks."""
 
 # Of the published blocks in their order: name, channels in and out, stride. Stride 2 has no residual connection.
-_BLOCKS = (
+BLOCKS = (
     ("conv_23", 32, 64, 2),
     *((f"conv_3.model.{number}", 64, 64, 1) for number in range(4)),
     ("conv_34", 64, 128, 2),
@@ -37,8 +36,25 @@ _BLOCKS = (
 _V2 = (103, 13, 13, 13, 13, 231, 231, 52, 26, 77, 26, 26, 308, 26, 26)
 _V1 = (103, 13, 26, 13, 52, 231, 154, 52, 26, 52, 26, 26, 308, 26, 26)
 
-_ATTENTIVE = frozenset({"conv_3.model.3", "conv_4.model.5", "conv_5.model.1"})
+ATTENTIVE = frozenset({"conv_3.model.3", "conv_4.model.5", "conv_5.model.1"})
 _REDUCTION = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """`hidden` are the widths of the blocks, `attentive` says whether some have squeeze and excitation.
+
+    A picture of 16 times `kernel` pixels a side shrinks to `kernel`, which the last convolution covers.
+    """
+
+    hidden: tuple[int, ...]
+    attentive: bool
+    kernel: int = 5
+    classes: int = 3
+
+
+V2, V1SE = Variant(_V2, attentive=False), Variant(_V1, attentive=True)
+V2SE = Variant(_V2, attentive=True, kernel=8, classes=2)
 
 _EPSILON = 1e-5
 """The epsilon of torch's batch normalisation."""
@@ -110,22 +126,24 @@ class Block(nn.Module):
 
 
 class MiniFASNet(nn.Module):
-    """(n, 3, 80, 80) RGB 0..255 -> (n, 3) logits, of which LIVE is a live face's. V1SE where `attentive`, else V2."""
+    """(n, 3, 16 kernel, 16 kernel) RGB 0..255 -> (n, classes) logits, of which LIVE is a live face's."""
 
-    def __init__(self, *, attentive: bool) -> None:
+    def __init__(self, variant: Variant) -> None:
         super().__init__()
         self.stem = nn.Sequential(Unit(3, 32, 3, stride=2), Unit(32, 32, 3, depthwise=True))
         self.blocks = nn.Sequential(
             *(
-                Block(inputs, hidden, outputs, stride=stride, attentive=attentive and name in _ATTENTIVE)
-                for (name, inputs, outputs, stride), hidden in zip(
-                    _BLOCKS, _V1 if attentive else _V2, strict=True
+                Block(
+                    inputs, hidden, outputs, stride=stride, attentive=variant.attentive and name in ATTENTIVE
                 )
+                for (name, inputs, outputs, stride), hidden in zip(BLOCKS, variant.hidden, strict=True)
             )
         )
-        # Covers the whole 5x5 picture, with separate weights for each channel.
-        self.top = nn.Sequential(Unit(128, 512), Unit(512, 512, 5, depthwise=True, prelu=False, same=False))
-        self.head = nn.Linear(512, _CLASSES)
+        # Covers the whole picture, with separate weights for each channel.
+        self.top = nn.Sequential(
+            Unit(128, 512), Unit(512, 512, variant.kernel, depthwise=True, prelu=False, same=False)
+        )
+        self.head = nn.Linear(512, variant.classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """The logits of a batch of crops."""
@@ -134,7 +152,7 @@ class MiniFASNet(nn.Module):
 
 
 def convert(path: Path) -> dict[str, Tensor]:
-    """The state of a MiniFASNet from a published `.pth`. Raises WeightsFormat, and OSError."""
+    """The state of V2 or V1SE from a published `.pth`. Raises WeightsFormat, and OSError."""
     published = {key.removeprefix("module."): value.double() for key, value in read_state(path).items()}
     try:
         return _folded(published)
@@ -144,8 +162,10 @@ def convert(path: Path) -> dict[str, Tensor]:
 
 def build(state: Mapping[str, Tensor]) -> nn.Module:
     """The network with the weights of `state`, in evaluation mode. Raises RuntimeError for another state."""
+    attentive = any(".attention." in key for key in state)
+    two_classes = len(state.get("head.bias", ())) == V2SE.classes
     with torch.device("meta"):
-        network = MiniFASNet(attentive=any(".attention." in key for key in state))
+        network = MiniFASNet(V2SE if two_classes else V1SE if attentive else V2)
     network.load_state_dict(state, assign=True)
     return network.eval()
 
@@ -156,10 +176,10 @@ def _folded(published: dict[str, Tensor]) -> dict[str, Tensor]:
     state = _unit(published, "conv1", "stem.0") | _unit(published, "conv2_dw", "stem.1")
     # The published weights are for BGR.
     state["stem.0.convolution.weight"] = state["stem.0.convolution.weight"].flip(1)
-    for number, (name, *_) in enumerate(_BLOCKS):
+    for number, (name, *_) in enumerate(BLOCKS):
         for place, part in enumerate(("conv", "conv_dw", "project")):
             state |= _unit(published, f"{name}.{part}", f"blocks.{number}.units.{place}")
-        if attentive and name in _ATTENTIVE:
+        if attentive and name in ATTENTIVE:
             for layer, ours in (("1", "squeeze"), ("2", "excite")):
                 weight = _take(published, f"{name}.se_module.fc{layer}.weight")
                 slope, shift = _normalisation(published, f"{name}.se_module.bn{layer}")
@@ -171,12 +191,13 @@ def _folded(published: dict[str, Tensor]) -> dict[str, Tensor]:
     state |= {"head.weight": (last * slope) @ _take(published, "linear.weight"), "head.bias": last @ shift}
     if published:
         raise WeightsFormat(f"{min(published)} is not a part of MiniFASNet")
-    return _checked({key: value.float() for key, value in state.items()}, attentive=attentive)
+    return checked({key: value.float() for key, value in state.items()}, V1SE if attentive else V2)
 
 
-def _checked(state: dict[str, Tensor], *, attentive: bool) -> dict[str, Tensor]:
+def checked(state: dict[str, Tensor], variant: Variant) -> dict[str, Tensor]:
+    """`state`, complete, finite, and of the shapes of `variant`. Raises WeightsFormat."""
     with torch.device("meta"):
-        expected = MiniFASNet(attentive=attentive).state_dict()
+        expected = MiniFASNet(variant).state_dict()
     for key, value in state.items():
         if key not in expected or value.shape != expected[key].shape:
             raise WeightsFormat(f"{key} has the shape {tuple(value.shape)}")

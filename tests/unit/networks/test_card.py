@@ -28,6 +28,7 @@ from faceid.networks.card import (
 from faceid.networks.card_text import read_card
 from faceid.networks.errors import BadCard, UnknownModel, WeightsAltered, WeightsMissing
 from faceid.networks.files import sha256_of
+from faceid.networks.liveness_rule import LivenessRule, OperatingPoint, Tried
 from faceid.networks.loading import load
 from faceid.networks.registry import (
     AlikeCurve,
@@ -529,6 +530,8 @@ def test_the_readme_describes_every_key_of_a_card() -> None:
     for kind in kinds:
         for field in fields(kind):
             assert f"`{field.name}`" in text or f"[{field.name}]" in text, field.name
+    for field in (*fields(LivenessRule), *fields(OperatingPoint), *fields(Tried)):
+        assert f"`{field.name}`" in text or f"`measured.{field.name}`" in text or field.name == "measured"
     for name in CalibrationPoint.__slots__:
         assert f"`points[].{name}`" in text
     for name in (*registry.names(), *registry.liveness_names(), *registry.detection_names()):
