@@ -10,8 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from faceid.app import factories, network_choice
-from faceid.app.detector_choice import PREFERRED, chosen_detector
+from faceid.app import detector_choice, factories, network_choice
 from faceid.config import AUTO_DETECTOR, FALLBACK_MODEL, Settings
 from faceid.decision.population import LEAST_PEOPLE
 from faceid.distribution import VERSION
@@ -154,18 +153,16 @@ def _detection_weights(card: DetectionCard, settings: Settings) -> str:
 
 def _detector(settings: Settings) -> CheckResult:
     """The detector in use, and why."""
-    name = chosen_detector(settings.model or FALLBACK_MODEL, settings)
+    name = detector_choice.chosen_detector(settings.model or FALLBACK_MODEL, settings)
     check = _check("detector", partial(_opened_detector, name, settings))
-    if check.ok and settings.detector == AUTO_DETECTOR and name == detectors.MTCNN:
-        message = f"{check.detail}; {PREFERRED[0]} finds faces in less time"
-        return _to_do("detector", Problem("faster_detector", message, facts={"model": PREFERRED[0]}))
-    return check
+    faster = detector_choice.faster_detector(name, check.detail, settings) if check.ok else None
+    return check if faster is None else _to_do("detector", faster)
 
 
 def _opened_detector(name: str, settings: Settings) -> str:
     factories.make_detector(FALLBACK_MODEL, "cpu", detector=name, weights_dir=settings.weights_dir)
     why = "chosen automatically" if settings.detector == AUTO_DETECTOR else "as asked for"
-    if name not in (detectors.MTCNN, *PREFERRED):
+    if name not in (detectors.MTCNN, *detector_choice.PREFERRED):
         return f"{name}, {why}"
     return f"{name}, {why}; landmarks by MTCNN's O-Net, weights of facenet-pytorch, hashes as expected"
 
@@ -300,10 +297,6 @@ def _rates(gallery: Gallery, settings: Settings) -> CheckResult:
 
 
 def _detectors_of_templates(gallery: Gallery, settings: Settings) -> CheckResult:
-    """Whether all faces, of templates and of searches, have their landmarks from one network.
-
-    The rates of a threshold hold for landmarks of the network that it was measured with.
-    """
     name = "detectors of templates"
     pinned = gallery.model
     assert pinned is not None
@@ -311,28 +304,10 @@ def _detectors_of_templates(gallery: Gallery, settings: Settings) -> CheckResult
         counts = gallery.detectors()
     except FaceIDError as error:
         return CheckResult(name, False, str(error), Problem.of(error))
-    found = ", ".join(
-        f"{count:,} by {detector or 'an unknown one'}"
-        for detector, count in sorted(counts.items(), key=lambda item: (-item[1], item[0] or ""))
-    )
-    chosen = chosen_detector(pinned.name, settings)
-    # A name that no detector has is a failure of another check.
-    used = {*counts, *({chosen} & {*detectors.names()})}
-    # What faceid did not record is of MTCNN, unless a program or an archive brought it in.
-    sources = {
-        detectors.O_NET if detector is None else detectors.landmarks_of(detector) or detector
-        for detector in used
-    }
-    if len(sources) == 1:
-        return CheckResult(name, True, found)
-    return _to_do(
-        name,
-        Problem(
-            "mixed_landmarks",
-            f"{found}, and {chosen} for searches: they place landmarks by"
-            " different networks, and thresholds were measured with one of them",
-        ),
-    )
+    mixed = detector_choice.mixed_landmarks(counts, pinned.name, settings)
+    if mixed is not None:
+        return _to_do(name, mixed)
+    return CheckResult(name, True, detector_choice.counted_by_detector(counts) or "no template is confirmed")
 
 
 def _disk(path: Path) -> str:

@@ -104,9 +104,8 @@ class _Fetched:
 class Pipeline:
     """Detector, aligner and network in a chain; `crew` are the threads that process many pictures.
 
-
-    `detector_name` is the name of the detector in its registry, which templates record; None if it has none. `finder` is
-    as for `turning.detect_upright`.
+    `detector_name` is the name of the detector in its registry, which templates record; None if it has none. `finder`
+    is as for `turning.detect_upright`.
     """
 
     def __init__(
