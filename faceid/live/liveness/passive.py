@@ -1,8 +1,8 @@
 """Liveness of a track by presentation attack detection on single pictures, fused over its looks.
 
-A single picture is wrong too often to act on: of 52 single looks at two recordings on a screen three networks take 5 for
-live, and the rule below takes neither recording. Of 48 tracks in clips of live people it calls 3 a spoof with the two
-networks of one publisher, and one with three: a face printed on a shirt (docs/results/liveness.md).
+A single picture is wrong too often to act on: of 52 single looks at two recordings on a screen, three networks take 5
+for live, and the rule below takes neither recording. Of 48 tracks in clips of live people it calls 3 a spoof with the
+two networks of one publisher, and one with three: a face printed on a shirt (docs/results/liveness.md).
 """
 
 from __future__ import annotations
