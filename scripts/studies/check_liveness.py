@@ -4,9 +4,9 @@
 
 1. The rules of `liveness_rules` on `pad`, with people apart: each person is judged with the offset that the others
    give, half-way between the lowest live face and the highest attack. Photos and whole clips are counted.
-2. The installed rule at its operating point, by kind of attack: `pad`, `spoof_quality`, CCtwelve.
-3. Live faces elsewhere that are refused, before (faceid 0.1.0: mean probability of the two MiniFASNets, faces squeezed,
-   threshold 0.6) and now: single frames of clips and photos, and tracks of clips by the rule of the live loop.
+2. The rules of faceid at their operating points, and that of 0.1.0 (mean probability of the two MiniFASNets, faces
+   squeezed, threshold 0.6), by kind of attack: `pad`, `spoof_quality`, CCtwelve.
+3. Live faces elsewhere that the same rules refuse: single looks, and tracks of clips by the rule of the live loop.
 4. CPU milliseconds a face of each network, one thread, interleaved.
 
 `--tflite` is FaceAntiSpoofing.tflite of syaringan357/Android-MobileFaceNet-MTCNN-FaceAntiSpoofing. It needs the package
@@ -21,6 +21,7 @@ import re
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,7 @@ from faceid.imaging import walk
 from faceid.live.liveness.passive import FIRST, PassiveCheck
 from faceid.networks import loading, registry
 from faceid.networks.card import LivenessCard
+from faceid.networks.liveness_rule import LIVE_THRESHOLD
 from faceid.recognition.liveness.passive import PassiveDetector, log_odds_of
 from faceid.recognition.liveness.regions import region
 from faceid.types import Face, Image
@@ -60,9 +62,19 @@ KINDS = {
     "doubango_disguise": "disguise",
 }
 FOUND = ("pose", "rotated", "blur_eyes", "masked")
-BEFORE, BEFORE_THRESHOLD = "MiniFASNet x 2, squeezed, mean probability (0.1.0)", 0.6
+BEFORE = "MiniFASNet x 2, squeezed, mean probability (0.1.0)"
 SHARP, EDGE = 1000, 50
 """The publisher's gate of FaceAntiSpoofing: pixels of a Laplacian above EDGE."""
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A rule at an operating point: scores with `offset` of `threshold` and more are live."""
+
+    name: str
+    rule: Rule
+    offset: float
+    threshold: float
 
 
 def main() -> None:
@@ -79,9 +91,11 @@ def main() -> None:
 
     pad = list(shown_in(data / "pad", looker))
     report["rules"] = compare_rules(pad, with_tree=arguments.tflite is not None)
-    rule = registry.liveness_rules()[0]
-    fuse = rules.votes(*rule.votes)(())
-    print(f"the rule of {', '.join(rule.networks)}, offset {rule.offset:g}")
+    judges = [Judge("0.1.0", CANDIDATES[BEFORE](()), 0.0, 0.6)]
+    judges += [
+        Judge(f"{len(one.networks)} networks", rules.votes(*one.votes)(()), one.offset, LIVE_THRESHOLD)
+        for one in reversed(registry.liveness_rules())
+    ]
     others = [
         *(
             Presentation(path, None)
@@ -89,20 +103,17 @@ def main() -> None:
         ),
         *(Presentation(path, KINDS[Path(path).stem]) for path in walk([str(data / "spoof_quality/spoof")])),
     ]
+    found = (looker.shown(listed, person_of(Path(listed.path))) for listed in others)
     report["kinds"] = {
-        "pad": by_kind(pad, fuse, rule.offset),
-        "spoof_quality, cctwelve": by_kind(
-            [one for listed in others if (one := looker.shown(listed, Path(listed.path).parent.name))],
-            fuse,
-            rule.offset,
-        ),
+        "pad": by_kind(pad, judges),
+        "spoof_quality, cctwelve": by_kind([one for one in found if one is not None], judges),
     }
     if arguments.tflite is not None:
         blurred = [one for one in looker.sharpness if one < SHARP]
         print(
             f"FaceAntiSpoofing: {len(blurred)} of {len(looker.sharpness)} looks too blurred for its publisher"
         )
-    report["elsewhere"] = elsewhere(data, looker, fuse, rule.offset)
+    report["elsewhere"] = elsewhere(data, looker, judges)
     report["milliseconds"] = looker.milliseconds()
     command.write_report(arguments.json, report)
     print(f"written to {arguments.json}")
@@ -242,51 +253,62 @@ def compare_rules(pad: Sequence[Shown], *, with_tree: bool) -> dict[str, Any]:
     return report
 
 
-def by_kind(shown: Sequence[Shown], rule: Rule, offset: float) -> dict[str, str]:
-    errors: dict[str, Errors] = {}
-    for one in shown:
-        rules.count(errors, one, rule, offset)
-    table = Table("kind", "people", "wrong", "95 % (Wilson)")
-    for kind, entry in errors.items():
-        interval = wilson(entry.wrong, entry.count)
+def person_of(path: Path) -> str:
+    """CCtwelve has a folder for each person, spoof_quality a picture."""
+    return path.stem if "spoof_quality" in path.parts else path.parent.name
+
+
+def by_kind(shown: Sequence[Shown], judges: Sequence[Judge]) -> dict[str, list[str]]:
+    found: list[dict[str, Errors]] = []
+    for judge in judges:
+        found.append(errors := {})
+        for one in shown:
+            rules.count(errors, one, judge.rule, judge.offset, judge.threshold)
+    table = Table("wrong", "people", *(judge.name for judge in judges), "95 % of the last (Wilson)")
+    report = {}
+    for kind, last in found[-1].items():
+        report[kind] = [share(errors[kind]) for errors in found]
+        interval = wilson(last.wrong, last.count)
         table.add_row(
-            kind, str(len(entry.people)), share(entry), f"{interval.low:.1%} .. {interval.high:.1%}"
+            kind, str(len(last.people)), *report[kind], f"{interval.low:.1%} .. {interval.high:.1%}"
         )
-    Console(width=120).print(table)
-    return {kind: share(entry) for kind, entry in errors.items()}
+    Console(width=130).print(table)
+    return report
 
 
-def elsewhere(data: Path, looker: Recorder, rule: Rule, offset: float) -> dict[str, Any]:
-    """Live faces of other data: frames refused, and tracks that are ever called a spoof."""
-    before = CANDIDATES[BEFORE](())
-    limit = float(np.log(BEFORE_THRESHOLD / (1 - BEFORE_THRESHOLD)))
+def elsewhere(data: Path, looker: Recorder, judges: Sequence[Judge]) -> dict[str, Any]:
+    """Live faces of other data: frames refused, and tracks that are ever called a spoof, by each judge."""
     groups = {f"photos: {name}": data / "spoof_quality" / name for name in FOUND}
     groups |= {f"clips: {path.name}": path for path in sorted((data / "videos").iterdir()) if path.is_dir()}
     groups["clips: video_turns"] = data / "video_turns"
+    names = [judge.name for judge in judges]
     table = Table(
-        "live faces elsewhere", "looks", "refused before", "now", "tracks", "ever a spoof before", "now"
+        "live faces",
+        "looks",
+        *(f"refused, {name}" for name in names),
+        "tracks",
+        *(f"spoof, {name}" for name in names),
     )
     report = {}
     for name, folder in groups.items():
         tracks = [track for path in sorted(folder.iterdir()) for track in tracks_of(path, looker)]
         looks = [odds for track in tracks for odds in track]
         long = [track for track in tracks if len(track) >= FIRST]
-        found = [
-            len(looks),
-            sum(before(odds) < limit for odds in looks),
-            sum(rule(odds) < offset for odds in looks),
-            len(long),
-            sum(ever_a_spoof(track, before, 0.0, BEFORE_THRESHOLD) for track in long),
-            sum(ever_a_spoof(track, rule, offset, 0.5) for track in long),
+        refused = [
+            sum(rules.score(judge.rule(odds), judge.offset) < judge.threshold for odds in looks)
+            for judge in judges
         ]
-        report[name] = found
-        table.add_row(name, *map(str, found))
-    Console(width=130).print(table)
+        spoof = [sum(ever_a_spoof(track, judge) for track in long) for judge in judges]
+        report[name] = [len(looks), *refused, len(long), *spoof]
+        table.add_row(name, *map(str, report[name]))
+    Console(width=150).print(table)
     return report
 
 
 def tracks_of(path: Path, looker: Recorder) -> list[list[Odds]]:
     """The looks at each track of a clip, or at the largest face of a photo."""
+    if path.suffix == ".md":
+        return []
     try:
         if path.suffix.lower() in VIDEO_SUFFIXES:
             return looker.tracks(str(path))
@@ -296,10 +318,10 @@ def tracks_of(path: Path, looker: Recorder) -> list[list[Odds]]:
     return [] if found is None else [list(found.looks)]
 
 
-def ever_a_spoof(track: Sequence[Odds], rule: Rule, offset: float, threshold: float) -> bool:
+def ever_a_spoof(track: Sequence[Odds], judge: Judge) -> bool:
     """Whether the live loop would call the track a spoof after any of its looks."""
-    replayed = Replay([1 / (1 + float(np.exp(np.clip(offset - rule(odds), -60, 60)))) for odds in track])
-    check = PassiveCheck(replayed, threshold)
+    replayed = Replay([rules.score(judge.rule(odds), judge.offset) for odds in track])
+    check = PassiveCheck(replayed, judge.threshold)
     face = Face((0.0, 0.0, 1.0, 1.0), np.zeros((5, 2), np.float32), 1.0)
     states = [check.update(replayed.picture, face, None, 0.0).state for _ in track]
     return "spoof" in states

@@ -133,12 +133,14 @@ def apart(fit: Fit, shown: Sequence[Shown]) -> tuple[dict[str, Errors], NDArray[
     return errors, np.array(offsets)
 
 
-def count(errors: dict[str, Errors], one: Shown, rule: Rule, offset: float) -> None:
+def count(
+    errors: dict[str, Errors], one: Shown, rule: Rule, offset: float, threshold: float = LIVE_THRESHOLD
+) -> None:
     """Add the decision of one presentation; a clip too short for one counts as refused."""
     entry = errors.setdefault(one.kind or "live", Errors())
     entry.people.add(one.person)
     entry.count += 1
-    entry.wrong += is_live(one, rule, offset) is not (one.kind is None)
+    entry.wrong += is_live(one, rule, offset, threshold) is not (one.kind is None)
 
 
 def halfway(rule: Rule, shown: Sequence[Shown]) -> float:
@@ -158,8 +160,12 @@ def _levels(one: Shown, rule: Rule) -> list[float]:
     return [rule(odds) for odds in one.looks]
 
 
-def is_live(one: Shown, rule: Rule, offset: float) -> bool:
+def is_live(one: Shown, rule: Rule, offset: float, threshold: float) -> bool:
     """As the live loop decides: the scores of a clip's looks are fused, not their log-odds."""
-    scores = [1 / (1 + float(np.exp(np.clip(offset - rule(odds), -60, 60)))) for odds in one.looks]
+    scores = [score(rule(odds), offset) for odds in one.looks]
     found = clip_score(scores) if one.clip else scores[0]
-    return found is not None and found >= LIVE_THRESHOLD
+    return found is not None and found >= threshold
+
+
+def score(odds: float, offset: float) -> float:
+    return 1 / (1 + float(np.exp(np.clip(offset - odds, -60, 60))))

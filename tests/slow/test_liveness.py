@@ -89,7 +89,7 @@ def test_copies_and_live_faces_are_told_apart(
         "intel_ccby/head-pose-face-detection-male.gif",
         "intel_ccby/head-pose-face-detection-female.gif",
         "pyfeat/single_face.mp4",
-        # Scores 0.00 in a look in three, which is a hand taken for a face.
+        # The person wears a shirt with a printed face, which is another track.
         "asl_ccby/again.mkv",
     ],
 )
