@@ -37,8 +37,11 @@ TILE, OVERLAP = 1024, 192
 BATCH_PIXELS = 1 << 18
 """The most pixels that YuNet is given at once, unless one tile has more."""
 
-LEAST_SCORE = 0.5
+LEAST_SCORE = 0.3
 """YuNet's least score. It may be low, because the O-Net decides."""
+
+LEAST_SIDE = 0.5
+"""The longer side of the smallest boxes, in smallest faces sought. MTCNN finds such faces too."""
 
 OVERLAPPING = 0.3
 """A box goes when its intersection with a better one is more than this share of their union; FaceDetectorYN's value."""
@@ -93,6 +96,9 @@ def find(network: YunetNetwork, images: Sequence[Image], min_faces: Sequence[flo
         )
         found.extend(batch[owners[one.start]].candidates(boxes[one], scores[one]) for one in runs(owners))
     joined = Candidates.joined(found)
+    least = LEAST_SIDE * np.array(min_faces)
+    longer = (joined.boxes[:, 2:] - joined.boxes[:, :2] + 1).max(axis=1, initial=0)
+    joined = joined[np.flatnonzero(longer >= least[joined.picture])]
     kept = best(joined[np.argsort(joined.picture, kind="stable")], OVERLAPPING)
     first = [np.arange(one.start, min(one.stop, one.start + MOST_PLACES)) for one in runs(kept.picture)]
     return kept[np.concatenate(first)] if first else kept
