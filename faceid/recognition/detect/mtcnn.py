@@ -16,7 +16,7 @@ from faceid.recognition.detect.cascade import Cascade, Picture
 from faceid.recognition.detect.looking import batching_for
 from faceid.recognition.detect.networks import SINGLE_PRECISION, open_networks
 from faceid.recognition.detect.pyramid import WINDOW, SummedImage, levels
-from faceid.recognition.detect.sizes import automatic_min_face, faces_of, grouped, shrinking, shrunken
+from faceid.recognition.detect.sizes import automatic_min_face, faces_of, grouped, shrinking, shrunken_image
 from faceid.runtime.devices import torch_threads
 from faceid.types import Face, Image
 
@@ -81,9 +81,7 @@ class MtcnnDetector:
             shrink = shrinking(image.width, image.height, min_face)
             pyramid = tuple(levels(image.height // shrink, image.width // shrink, min_face / shrink))
             if pyramid:
-                pictures.append(
-                    Picture(SummedImage.of(shrunken(image.pixels, shrink), self._device), pyramid)
-                )
+                pictures.append(Picture(SummedImage.of(shrunken_image(image, shrink), self._device), pyramid))
                 owners.append(owner)
                 shrinks.append(shrink)
         if not pictures:

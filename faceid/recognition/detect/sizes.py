@@ -51,6 +51,15 @@ def shrunken(pixels: Pixels, factor: int) -> Pixels:
     return np.asarray(cv2.resize(blocks, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
+def shrunken_image(image: Image, factor: int) -> Pixels:
+    """The same of a whole image. Where its file can be decoded at a reduced size, that does a part of it."""
+    # A power of two that divides the factor.
+    pixels, reduced = image.reduced(factor & -factor)
+    rest = factor // reduced
+    blocks = pixels[: image.height // factor * rest, : image.width // factor * rest]
+    return shrunken(blocks, rest)
+
+
 def grouped(images: Sequence[Image]) -> Iterator[list[Image]]:
     """The images in order, in runs of at most GROUP_PIXELS or of one image."""
     group: list[Image] = []
