@@ -6,8 +6,8 @@
    landmarks beside annotated ones (dlib's photos of Pascal VOC).
 2. Accuracy on LFW View 1 and CelebA in the wild, the same photos for each detector: TMR at equal FMR, FMR and TMR at
    the thresholds of the cards, which were measured with MTCNN. Pairs without a face on either side do not count; photos
-   without a face are counted. Differences to MTCNN are over the photos in which both find a face, paired: both
-   detectors in the same replicates, at the threshold that each has on all pairs.
+   without a face are counted. Differences to MTCNN are paired: over the photos in which both find a face, with the
+   same people in each replicate.
 
 Intervals are Wilson's for counts of faces, and over people (subset bootstrap) for rates. The constants of the detector
 were chosen on half of the people of both collections and on other pictures of groups than WIDER FACE's.
@@ -31,9 +31,15 @@ from numpy.typing import NDArray
 
 from faceid.config import Settings
 from faceid.decision.thresholds import threshold_at_fmr
-from faceid.evaluation.statistics.bootstrap import at_fmr, fmr_interval, fnmr_interval, resample
+from faceid.evaluation.statistics.bootstrap import (
+    at_fmr,
+    fmr_interval,
+    fnmr_interval,
+    places_of,
+    resample,
+)
 from faceid.evaluation.statistics.intervals import Interval, wilson
-from faceid.evaluation.statistics.scores import AllPairs, compare_all, distances
+from faceid.evaluation.statistics.scores import compare_all, distances
 from faceid.imaging import read
 from faceid.networks import registry
 from faceid.ports.networks import Detector
@@ -41,12 +47,9 @@ from faceid.recognition.detect.mtcnn import MtcnnDetector
 from faceid.recognition.detect.yunet import YunetDetector
 from faceid.types import Image
 from scripts import command
-from scripts.benchmarks.bench_detect import matched
+from scripts.benchmarks.bench_detect import YUNET_FILES, matched
 from scripts.datasets import lfw
 from scripts.datasets.lfw import Finder, Photos, Templates
-
-FILES = {"yunet": "face_detection_yunet_2023mar.onnx", "yunet-n": "yunet_n_dynamic.onnx"}
-"""The files of YuNet in the folder `models` of the data."""
 
 RATES = (1e-3, 1e-4, 1e-5)
 SIZES = (0, 10, 20, 30, 40, 60, 100, 10_000)
@@ -60,7 +63,7 @@ def open_detector(name: str, data: Path, min_face: float | None = None) -> Detec
     """The detector of that name as `auto` runs it here; YuNet's file is in the data."""
     if name == "mtcnn":
         return MtcnnDetector(min_face=min_face, runtime="auto")
-    return YunetDetector(data / "models" / FILES[name], min_face=min_face, runtime="auto")
+    return YunetDetector(data / "models" / YUNET_FILES[name], min_face=min_face, runtime="auto")
 
 
 @dataclass(frozen=True)
@@ -131,7 +134,7 @@ def faces(data: Path) -> Iterator[Found]:
     nothing = [read(str(path)) for path in sorted((folder / "noface").iterdir())]
     for min_face in (None, 20.0):
         least = "the default" if min_face is None else f"{min_face:g} px"
-        for name in ("mtcnn", *FILES):
+        for name in ("mtcnn", *YUNET_FILES):
             detector = open_detector(name, data, min_face)
             for pictures, annotated in groups.items():
                 yield from by_size(pictures, name, least, detector, annotated)
@@ -181,7 +184,7 @@ def landmarks(data: Path) -> dict[str, Any]:
     """The mean distance of the five landmarks from annotated ones, in distances of the eyes."""
     report: dict[str, Any] = {}
     annotated = list(_voc(data / "detection" / "dlib_voc"))
-    for name in ("mtcnn", *FILES):
+    for name in ("mtcnn", *YUNET_FILES):
         detector = open_detector(name, data)
         errors = []
         for image, _, points in annotated:
@@ -227,7 +230,7 @@ def accuracy(data: Path, cache: Path, networks: Sequence[str]) -> Iterator[Accur
     """All rows of both collections and of all networks."""
     finders = [
         lfw.MTCNN,
-        *(Finder(f"{name} {_version()}", partial(open_detector, name, data)) for name in FILES),
+        *(Finder(f"{name} {_version()}", partial(open_detector, name, data)) for name in YUNET_FILES),
     ]
     collections = {
         "LFW View 1": lambda finder: lfw.lfw_photos(data, cache, finder),
@@ -269,14 +272,12 @@ def compared(
     """The rows of one network on one collection."""
     settings = replace(Settings.load(), runtime="auto")
     card = registry.card(network, settings.models_dir)
-    measured: dict[str, tuple[Templates, AllPairs]] = {}
-    for name, photos in by_detector.items():
-        templates = lfw.labelled(lfw.templates(photos, network, cache, settings))
-        measured[name] = (
-            templates,
-            compare_all(templates.vectors, templates.identity, templates.model.metric, keep=KEEP),
-        )
-    for name, (templates, pairs) in measured.items():
+    measured = {
+        name: lfw.labelled(lfw.templates(photos, network, cache, settings))
+        for name, photos in by_detector.items()
+    }
+    for name, templates in measured.items():
+        pairs = compare_all(templates.vectors, templates.identity, templates.model.metric, keep=KEEP)
         people = resample(int(pairs.identity.max()) + 1, np.random.default_rng(2026))
         for rate in RATES:
             if rate * pairs.non_mated < 5:
@@ -299,31 +300,32 @@ def compared(
             yield row
 
 
-def difference(
-    reference: tuple[Templates, AllPairs], other: tuple[Templates, AllPairs], rate: float
-) -> Interval:
-    """TMR of `other` minus TMR of `reference`, each at its own threshold for `rate`, with its 95 % interval."""
-    both = sorted(set(reference[0].paths) & set(other[0].paths))
-    matches, first, second = [], None, None
-    for templates, pairs in (reference, other):
-        allowed = int(rate * pairs.non_mated * (1 + 1e-12))
-        threshold = np.nextafter(pairs.nearest.distance[allowed], -np.inf)
+def difference(reference: Templates, other: Templates, rate: float) -> Interval:
+    """TMR of `other` minus TMR of `reference` at `rate`, with its 95 % interval.
+
+    Over the photos that both have. Both see the same people in each replicate, and find their own thresholds there.
+    """
+    both = sorted(set(reference.paths) & set(other.paths))
+    plain, drawn = [], []
+    for templates in (reference, other):
         row = {path: number for number, path in enumerate(templates.paths)}
         chosen = np.array([row[path] for path in both])
-        _, identity = np.unique(templates.identity[chosen], return_inverse=True)
+        metric, vectors = templates.model.metric, templates.vectors[chosen]
+        pairs = compare_all(vectors, templates.identity[chosen], metric, keep=KEEP)
+        identity = pairs.identity
+        people = resample(int(identity.max()) + 1, np.random.default_rng(2026))
+        amounts = np.bincount(identity)
+        near = pairs.nearest
+        budget = rate * people.non_mated_total(amounts)
+        places = places_of(people, identity[near.first], identity[near.second], budget)
         first, second = np.nonzero(np.triu(identity[:, None] == identity[None, :], k=1))
-        vectors = templates.vectors[chosen]
-        similarity = np.einsum("nd,nd->n", vectors[first], vectors[second])
-        matches.append(distances(similarity, templates.model.metric) <= threshold)
-        owners = identity[first]
-    people = resample(int(identity.max()) + 1, np.random.default_rng(2026))
-    gain = matches[1].astype(np.float64) - matches[0]
-    sums, totals = np.bincount(owners, gain), np.bincount(owners)
-    padded = np.zeros((2, people.draws.shape[1]))
-    padded[0, : sums.size], padded[1, : totals.size] = sums, totals
-    drawn = people.draws @ padded.T
-    low, high = np.quantile(drawn[:, 0] / drawn[:, 1], [0.025, 0.975])
-    return Interval(float(gain.mean()), float(low), float(high))
+        distance = distances(np.einsum("nd,nd->n", vectors[first], vectors[second]), metric)
+        matched_pairs = distance < near.distance[places][:, None]
+        weights = people.draws[:, identity[first]]
+        drawn.append((weights * matched_pairs).sum(axis=1) / people.mated_total(amounts))
+        plain.append(float((distance < near.distance[int(rate * pairs.non_mated)]).mean()))
+    low, high = np.quantile(drawn[1] - drawn[0], [0.025, 0.975])
+    return Interval(plain[1] - plain[0], float(low), float(high))
 
 
 def _inverse(rate: Interval) -> Interval:

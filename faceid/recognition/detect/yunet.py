@@ -34,8 +34,8 @@ ONET_SCORE = 0.7
 """The O-Net's least score, as in MTCNN."""
 
 BOX_SHARE = 0.85
-"""How much of YuNet's boxes, squared, the O-Net sees. It then scores as in MTCNN, where 98 % of LFW's faces reach 0.995;
-of 0.95 of the boxes, 93 %. Landmarks and recall are equally good from 0.85 to 0.95."""
+"""How much of YuNet's boxes, squared, the O-Net sees. It then scores as in MTCNN: 98 % of LFW's faces reach 0.995; of
+0.95 of the boxes, 93 %. Landmarks and recall are equally good from 0.85 to 0.95."""
 
 CUT_SIDE = 192
 """Larger faces are shrunk by powers of two, as far as leaves this side, before the O-Net's 48 pixels are taken. So a
