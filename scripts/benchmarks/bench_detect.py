@@ -1,11 +1,12 @@
-"""Speed and recall of the detector beside facenet-pytorch's, on the same weights, in the same process.
+"""Speed and recall of the detectors beside facenet-pytorch's MTCNN, on the same weights, in the same process.
 
     python -m scripts.benchmarks.bench_detect [--data DIR] [--json FILE] [--images N] [--repeats N] [--threads N]
 
-`same` is this detector with the image pyramid of the published default (smallest face 20 pixels). `default` has the
-pyramid of this package. The detectors take turns: each one gets the images one by one, then in batches of 8. The
-fastest repeat counts, because other work on the machine disturbs it least. Recall is the share of annotated WIDER FACE
-boxes that are found at an intersection over union of 0.5: of all boxes, and of those of 40 pixels and more.
+`same` is MTCNN with the image pyramid of the published default (smallest face 20 pixels). `default` has the pyramid of
+this package. `yunet` and `yunet-n` are YuNet with MTCNN's O-Net, with the files in the folder `models` of the data. The
+detectors take turns: each one gets the images one by one, then in batches of 8. Times are CPU times; the fastest repeat
+counts, because other work on the machine disturbs it least. Recall is the share of annotated WIDER FACE boxes that are
+found at an intersection over union of 0.5: of all boxes, and of those of 40 pixels and more.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +29,15 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from faceid.config import Runtime
+from faceid.ports.networks import Detector
 from faceid.recognition.detect.mtcnn import MtcnnDetector
+from faceid.recognition.detect.yunet import YunetDetector
 from faceid.types import Image
 from scripts import command
+
+YUNET_FILES = {"yunet": "face_detection_yunet_2023mar.onnx", "yunet-n": "yunet_n_dynamic.onnx"}
+"""The files of YuNet in the folder `models` of the data."""
 
 MIN_FACE = 20
 BATCH = 8
@@ -39,7 +47,7 @@ Boxes = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Speed:
-    """Milliseconds an image, one by one and in batches, and the faces found in all images."""
+    """CPU milliseconds an image, one by one and in batches, and the faces found in all images."""
 
     images: str
     detector: str
@@ -64,7 +72,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--images", type=int, default=24, help="how many of LFW")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=1, help="for both detectors")
+    parser.add_argument("--threads", type=int, default=1, help="for all detectors")
+    parser.add_argument("--runtime", choices=("torch", "openvino"), default="torch", help="of ours")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
 
@@ -73,8 +82,9 @@ def main() -> None:
         "LFW, 250x250": photos,
         "720p, 1 face": [scene(photos[index : index + 1], 1) for index in range(4)],
         "720p, 32 faces": [scene(photos, 32), scene(photos[::-1], 32)],
+        "12 megapixels, 1 face": [cv2.resize(scene(photos[:1], 1), (4000, 3000))],
     }
-    detectors = Detectors(arguments.threads)
+    detectors = Detectors(arguments.data, arguments.threads, arguments.runtime)
     speeds = [
         speed for name, some in pictures.items() for speed in detectors.race(name, some, arguments.repeats)
     ]
@@ -85,6 +95,7 @@ def main() -> None:
             "machine": platform.processor() or platform.machine(),
             "torch": torch.__version__,
             "threads": arguments.threads,
+            "runtime": arguments.runtime,
             "load": os.getloadavg()[0],
             "speed": [asdict(speed) for speed in speeds],
             "recall": [asdict(recall) for recall in recalls],
@@ -93,19 +104,24 @@ def main() -> None:
 
 
 class Detectors:
-    """The published detector, ours with its pyramid, and ours as it comes: pictures of one size -> boxes."""
+    """The published detector and ours: pictures of one size -> boxes."""
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, data: Path, threads: int, runtime: Runtime) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             from facenet_pytorch import MTCNN
 
             published = MTCNN(min_face_size=MIN_FACE, keep_all=True)
-        same, default = MtcnnDetector(min_face=MIN_FACE, threads=threads), MtcnnDetector(threads=threads)
+        ours: dict[str, Detector] = {
+            "same": MtcnnDetector(min_face=MIN_FACE, threads=threads, runtime=runtime),
+            "default": MtcnnDetector(threads=threads, runtime=runtime),
+        }
+        for name, file in YUNET_FILES.items():
+            if (weights := data / "models" / file).exists():
+                ours[name] = YunetDetector(weights, threads=threads, runtime=runtime)
         self._entrants: dict[str, Callable[[Sequence[Pixels]], list[Boxes]]] = {
             "published": lambda pictures: published_boxes(published, pictures),
-            "same": lambda pictures: our_boxes(same, pictures),
-            "default": lambda pictures: our_boxes(default, pictures),
+            **{name: partial(our_boxes, detector) for name, detector in ours.items()},
         }
 
     def race(self, name: str, pictures: Sequence[Pixels], repeats: int) -> list[Speed]:
@@ -115,13 +131,13 @@ class Detectors:
         for _ in range(repeats):
             for entrant, find in self._entrants.items():
                 for size in (1, BATCH):
-                    started = time.perf_counter()
+                    started = time.process_time()
                     found = [
                         boxes
                         for start in range(0, len(pictures), size)
                         for boxes in find(pictures[start : start + size])
                     ]
-                    spent = (time.perf_counter() - started) / len(pictures) * 1000
+                    spent = (time.process_time() - started) / len(pictures) * 1000
                     best[entrant, size] = min(best[entrant, size], spent)
                     faces[entrant] = sum(map(len, found))
         return [
@@ -179,7 +195,7 @@ def published_boxes(detector: Any, pictures: Sequence[Pixels]) -> list[Boxes]:
     return [np.zeros((0, 4)) if boxes is None else np.asarray(boxes, dtype=np.float64) for boxes in found]
 
 
-def our_boxes(detector: MtcnnDetector, pictures: Sequence[Pixels]) -> list[Boxes]:
+def our_boxes(detector: Detector, pictures: Sequence[Pixels]) -> list[Boxes]:
     found = detector.detect([Image(pixels, "array", "") for pixels in pictures])
     return [np.array([face.box for face in faces], dtype=np.float64).reshape(-1, 4) for faces in found]
 
@@ -201,7 +217,7 @@ def matched(truth: Boxes, found: Boxes) -> list[bool]:
 
 def show(speeds: Sequence[Speed], recalls: Sequence[Recall]) -> None:
     console = Console()
-    table = Table("images", "detector", "one by one, ms", "", f"batches of {BATCH}, ms", "", "faces")
+    table = Table("images", "detector", "one by one, CPU ms", "", f"batches of {BATCH}, CPU ms", "", "faces")
     for speed in speeds:
         published = next(
             other for other in speeds if (other.images, other.detector) == (speed.images, "published")

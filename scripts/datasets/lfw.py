@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from faceid.app import factories
 from faceid.config import Settings
 from faceid.imaging import read
-from faceid.ports.networks import Embedder
+from faceid.ports.networks import Detector, Embedder
 from faceid.recognition.align import align
 from faceid.types import Face, Image, ModelKey
 from scripts import command
@@ -46,19 +46,32 @@ MISLABELLED = frozenset(
 BATCH = 16
 
 
+@dataclass(frozen=True)
+class Finder:
+    """A detector, opened where the cache lacks its faces, and the name that they have there."""
+
+    name: str
+    open: Callable[[], Detector]
+
+
+MTCNN = Finder("mtcnn", lambda: factories.make_detector("mtcnn", "cpu"))
+
+
 @dataclass(frozen=True, eq=False)
 class Photos:
-    """A collection of photos: paths, whose they are, and each one's face (None where none was found)."""
+    """A collection of photos: paths, whose they are, each one's face (None where none was found), and who found it."""
 
     paths: tuple[Path, ...]
     names: tuple[str, ...]
     faces: tuple[Face | None, ...]
+    finder: str = MTCNN.name
 
     def at(self, rows: Sequence[int]) -> Photos:
         """Only the photos of these rows."""
-        return Photos(
-            *(tuple(column[row] for row in rows) for column in (self.paths, self.names, self.faces))
+        paths, names, faces = (
+            tuple(column[row] for row in rows) for column in (self.paths, self.names, self.faces)
         )
+        return Photos(paths, names, faces, self.finder)
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,16 +93,15 @@ def data_directory(given: Path | None) -> Path:
     return directory
 
 
-def lfw_photos(data: Path, cache: Path) -> Photos:
+def lfw_photos(data: Path, cache: Path, finder: Finder = MTCNN) -> Photos:
     """All photos of View 1 with their faces: the one nearest to the middle, about which LFW is centred."""
-    return _photos(sorted((data / "lfw" / "images").glob("*/*.jpg")), cache)
+    return _photos(sorted((data / "lfw" / "images").glob("*/*.jpg")), cache, finder)
 
 
-def folder_photos(root: Path, cache: Path) -> Photos:
+def folder_photos(root: Path, cache: Path, finder: Finder = MTCNN) -> Photos:
     """All photos of a folder per identity."""
-    return _photos(
-        sorted(path for path in root.glob("*/*") if path.suffix.lower() in (".jpg", ".png", ".pgm")), cache
-    )
+    paths = sorted(path for path in root.glob("*/*") if path.suffix.lower() in (".jpg", ".png", ".pgm"))
+    return _photos(paths, cache, finder)
 
 
 def known_faces(photos: Photos) -> list[tuple[str, Path, Face]]:
@@ -123,7 +135,8 @@ def templates(photos: Photos, model: str, cache: Path, settings: Settings | None
 def templates_by(embedder: Embedder, photos: Photos, cache: Path) -> Templates:
     """`templates` by an embedder that is open already."""
     key = embedder.model
-    store = cache / f"templates-{_digest(photos.paths, str(key))}.npy"
+    what = str(key) if photos.finder == MTCNN.name else f"{key} {photos.finder}"
+    store = cache / f"templates-{_digest(photos.paths, what)}.npy"
     if store.exists():
         vectors = np.load(store)
     else:
@@ -168,12 +181,12 @@ def labelled(templates: Templates) -> Templates:
     )
 
 
-def _photos(paths: list[Path], cache: Path) -> Photos:
-    store = cache / f"faces-{_digest(tuple(paths), 'mtcnn')}.npy"
+def _photos(paths: list[Path], cache: Path, finder: Finder) -> Photos:
+    store = cache / f"faces-{_digest(tuple(paths), finder.name)}.npy"
     if store.exists():
         rows = np.load(store)
     else:
-        detector = factories.make_detector("mtcnn", "cpu")
+        detector = finder.open()
         blocks = []
         for start in range(0, len(paths), BATCH):
             images = [read(str(path)) for path in paths[start : start + BATCH]]
@@ -183,7 +196,8 @@ def _photos(paths: list[Path], cache: Path) -> Photos:
         print(file=sys.stderr)
         rows = np.array(blocks)
         _save(store, rows)
-    return Photos(tuple(paths), tuple(path.parent.name for path in paths), tuple(map(_face, rows)))
+    names = tuple(path.parent.name for path in paths)
+    return Photos(tuple(paths), names, tuple(map(_face, rows)), finder.name)
 
 
 def _middle_face(image: Image, faces: list[Face]) -> Face | None:

@@ -1,5 +1,7 @@
 """What every detector promises (faceid/ports/networks.py), asked of each."""
 
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +12,7 @@ from faceid.recognition.detect.mtcnn import MtcnnDetector
 from faceid.recognition.detect.yunet import YunetDetector
 from faceid.types import Image
 from places import SHARED_DATA
+from tiny_yunet import write_tiny_yunet
 
 if TYPE_CHECKING:
     from faceid.ports.networks import Detector
@@ -18,6 +21,11 @@ if TYPE_CHECKING:
 def of_protocol(detector: "Detector") -> "Detector":
     """For the type checker: the argument satisfies the Protocol."""
     return detector
+
+
+def tiny_yunet() -> "Detector":
+    with tempfile.TemporaryDirectory() as directory:
+        return YunetDetector(write_tiny_yunet(Path(directory) / "tiny.onnx"))
 
 
 def yunet(file: str, min_face: float | None = None) -> "Detector":
@@ -32,11 +40,12 @@ def yunet(file: str, min_face: float | None = None) -> "Detector":
     params=[
         MtcnnDetector,
         lambda: MtcnnDetector(min_face=12),
+        tiny_yunet,
         lambda: yunet("face_detection_yunet_2023mar.onnx"),
         lambda: yunet("yunet_n_dynamic.onnx", min_face=12),
         FakeDetector,
     ],
-    ids=["mtcnn", "mtcnn-12", "yunet", "yunet-n-12", "fake"],
+    ids=["mtcnn", "mtcnn-12", "tiny-yunet", "yunet", "yunet-n-12", "fake"],
 )
 def detector(request: pytest.FixtureRequest) -> "Detector":
     return of_protocol(request.param())

@@ -16,10 +16,10 @@ Floats = NDArray[np.float32]
 Indices = NDArray[np.int64]
 
 
-def squared(boxes: Floats) -> Floats:
-    """The boxes, extended about their centres to squares."""
+def squared(boxes: Floats, share: float = 1.0) -> Floats:
+    """Squares about the centres of the boxes, whose side is `share` of the box's longer one."""
     width, height = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
-    side = np.maximum(width, height)
+    side = np.maximum(width, height) * np.float32(share)
     half = np.float32(0.5)
     left = boxes[:, 0] + width * half - side * half
     top = boxes[:, 1] + height * half - side * half

@@ -28,9 +28,9 @@ class MtcnnDetector:
     (Measured over 128 LFW photographs and their mirror images: its landmarks lie 1.1 to 1.2 pixels to the right
     of symmetry about pixel centres, its boxes 0.6 to the left; so only the landmarks are moved.)
 
-    Memory is bounded: pictures of over 16 million pixels are first shrunk by a whole number, as far as leaves
-    `min_face` at 48 pixels or more, which without `min_face` is always far enough. Otherwise a table of 12
-    bytes a pixel is held. Instances may be shared between threads.
+    Pictures of over 4 million pixels are first shrunk by a whole number, as far as leaves `min_face` at 40 pixels or
+    more: without `min_face`, to 6 million pixels or fewer. A table of 12 bytes a pixel is then held. Instances may be
+    shared between threads.
     """
 
     def __init__(

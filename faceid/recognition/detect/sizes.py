@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 GROUP_PIXELS = 4_000_000
 """Pictures of one call are worked on together up to this many pixels; MTCNN's tables of sums take 12 bytes each."""
 
-SHRINK_ABOVE_PIXELS = 16_000_000
+SHRINK_ABOVE_PIXELS = 4_000_000
 """MTCNN shrinks larger pictures first, as far as the smallest face sought allows."""
 
-SHRUNKEN_FACE = 48
-"""No shrinking below this many pixels for the smallest face: the O-Net would see less than it could."""
+SHRUNKEN_FACE = 40
+"""No shrinking below this many pixels for the smallest face: so many it has in a small picture."""
 
 
 def automatic_min_face(width: int, height: int) -> float:

@@ -35,6 +35,9 @@ MULTIPLE = max(STRIDES)
 # OpenCV wants all outputs named; `kps`, YuNet's own landmarks, are not used.
 _OUTPUTS = tuple(f"{kind}_{stride}" for kind in ("cls", "obj", "bbox", "kps") for stride in STRIDES)
 
+_MOST_LOG = np.float32(np.log(1000.0))
+"""The logarithm of the most strides that a box is wide or high."""
+
 _LONG_RUN = 50
 """With the runtime `auto`, OpenVINO takes over after so many batches. By then it has cost about what it then saves."""
 
@@ -94,7 +97,9 @@ class YunetNetwork:
         owner, row, column = hits = np.nonzero(scores >= least_score)
         x, y, log_width, log_height = outputs[f"bbox_{stride}"].reshape(-1, rows, columns, 4)[hits].T
         centre = np.stack([column + x, row + y], axis=1) * np.float32(stride)
-        half = np.exp(np.stack([log_width, log_height], axis=1)) * np.float32(stride / 2)
+        # No picture has a larger face, and no pixels make the exponential overflow.
+        logs = np.minimum(np.stack([log_width, log_height], axis=1), _MOST_LOG)
+        half = np.exp(logs) * np.float32(stride / 2)
         boxes = np.concatenate([centre - half, centre + half], axis=1).astype(np.float32)
         return owner, boxes, scores[hits].astype(np.float32)
 

@@ -37,8 +37,11 @@ TILE, OVERLAP = 1024, 192
 BATCH_PIXELS = 1 << 18
 """The most pixels that YuNet is given at once, unless one tile has more."""
 
-LEAST_SCORE = 0.5
+LEAST_SCORE = 0.3
 """YuNet's least score. It may be low, because the O-Net decides."""
+
+LEAST_SIDE = 0.5
+"""The longer side of the smallest boxes, in smallest faces sought. MTCNN finds such faces too."""
 
 OVERLAPPING = 0.3
 """A box goes when its intersection with a better one is more than this share of their union; FaceDetectorYN's value."""
@@ -49,9 +52,10 @@ MOST_PLACES = 2000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
-    """(H, W, 3) pixels that YuNet looks at: the image at `owner`, smaller by `scale` (x, y), from `corner` (x, y) on.
+    """What YuNet looks at: (H, W, 3) pixels of the image at `owner`, from `corner` (x, y) on in their size.
 
-    `inner` tells at which of the left, upper, right and lower edge the image goes on.
+    `scale` is pixels of the image per pixel, across and down. `inner` tells at which of the left, upper, right and
+    lower edge the image goes on.
     """
 
     owner: int
@@ -93,6 +97,9 @@ def find(network: YunetNetwork, images: Sequence[Image], min_faces: Sequence[flo
         )
         found.extend(batch[owners[one.start]].candidates(boxes[one], scores[one]) for one in runs(owners))
     joined = Candidates.joined(found)
+    least = LEAST_SIDE * np.array(min_faces)
+    longer = (joined.boxes[:, 2:] - joined.boxes[:, :2] + 1).max(axis=1, initial=0)
+    joined = joined[np.flatnonzero(longer >= least[joined.picture])]
     kept = best(joined[np.argsort(joined.picture, kind="stable")], OVERLAPPING)
     first = [np.arange(one.start, min(one.stop, one.start + MOST_PLACES)) for one in runs(kept.picture)]
     return kept[np.concatenate(first)] if first else kept
@@ -100,38 +107,50 @@ def find(network: YunetNetwork, images: Sequence[Image], min_faces: Sequence[flo
 
 def _parts(owner: int, image: Image, min_face: float) -> Iterator[Part]:
     """The image in several sizes, and each in tiles if it is large."""
-    for pixels in _sizes(image, min_face):
+    for pixels, scale in _sizes(image, min_face):
         height, width = pixels.shape[:2]
-        scale = image.width / width, image.height / height
         for top, above, below in _tiles(height):
             for left, before, after in _tiles(width):
                 tile = pixels[top : top + TILE, left : left + TILE]
                 yield Part(owner, tile, scale, (left, top), (before, above, after, below))
 
 
-def _sizes(image: Image, min_face: float) -> Iterator[Pixels]:
-    """The image in falling sizes; in the first one, a face of `min_face` pixels has SOUGHT or a little more."""
+def _sizes(image: Image, min_face: float) -> Iterator[tuple[Pixels, tuple[float, float]]]:
+    """The image in falling sizes, and its pixels per pixel across and down.
+
+    In the first size, a face of `min_face` pixels has SOUGHT or a little more.
+    """
     longer = max(image.width, image.height)
     # Larger by up to 31 pixels than needed: YuNet would be given that much black otherwise.
     side = min(longer, max(SMALL, -(-longer * SOUGHT / min_face // MULTIPLE) * MULTIPLE))
-    pixels = image.pixels
+    pixels, factor = image.reduced(max(1, int(longer / side)))
+    scale = float(factor), float(factor)
     while True:
-        pixels = _resized(
-            pixels, max(1, round(image.width * side / longer)), max(1, round(image.height * side / longer))
-        )
-        yield pixels
+        width, height = (max(1, round(length * side / longer)) for length in (image.width, image.height))
+        pixels, scale = _resized(pixels, scale, width, height)
+        yield pixels, scale
         if side <= COARSEST:
             return
         side = -(-side // COARSER // MULTIPLE) * MULTIPLE
 
 
-def _resized(pixels: Pixels, width: int, height: int) -> Pixels:
-    """The pixels in that smaller size: by halves, which take a tenth of the time of other factors, then bilinear."""
+def _resized(
+    pixels: Pixels, scale: tuple[float, float], width: int, height: int
+) -> tuple[Pixels, tuple[float, float]]:
+    """The pixels in that smaller size, and `scale` after it.
+
+    By halves first, which take a tenth of the time of other factors, then by linear interpolation.
+    """
+    across, down = scale
     while pixels.shape[1] >= 2 * width and pixels.shape[0] >= 2 * height:
         pixels = shrunken(pixels, 2)
+        across, down = 2 * across, 2 * down
     if (height, width) == pixels.shape[:2]:
-        return pixels
-    return np.asarray(cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
+        return np.ascontiguousarray(pixels), (across, down)
+    scale = across * pixels.shape[1] / width, down * pixels.shape[0] / height
+    return np.asarray(
+        cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.uint8
+    ), scale
 
 
 def _padded(pixels: Pixels, width: int, height: int) -> Pixels:
