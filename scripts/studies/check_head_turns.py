@@ -305,16 +305,17 @@ def smaller(image: Image) -> Image:
 
 def live(root: Path, tools: Tools) -> dict[str, dict[str, int]]:
     found: dict[str, Counter[str]] = {}
-    for clip in SEEN:
+    for place, clip in enumerate(SEEN):
         film = tools.film(root / clip)
         begin, end = longest(clip)
         (enrolled,) = tools.looks([film[(begin + end) // 2]])
-        for door in doors(NETWORKS):
+        for turn, door in enumerate(doors(NETWORKS)):
             subject = enrolled.vectors[door.network]
             embedder = tools.embedders[door.network]
             for rate, fps in (("own rate", None), ("5 fps", 5.0)):
                 shown = film if fps is None else list(thinned(film, fps))
-                orders = [PERFORMED[clip], *ORDERS[:: len(ORDERS) // 6]]
+                # Each clip and network has other orders, so that all are played at each rate.
+                orders = [PERFORMED[clip], *ORDERS[2 * place + turn :: 2 * len(SEEN)]]
                 for order in dict.fromkeys(orders):
                     mine = order == PERFORMED[clip]
                     kind = f"{clip}, {door.network}: as performed" if mine else "another order"
