@@ -49,12 +49,11 @@ from scripts.studies.head_turns import (
     Tools,
     doors,
     longest,
-    nearer,
-    performance,
     sampled,
     thinned,
 )
 from scripts.studies.held_prints import held
+from scripts.studies.performances import nearer, performance
 
 NETWORKS = ("dlib-resnet", "mobilefacenet")
 PACES = ((0.1, 3), (0.2, 5))
@@ -84,7 +83,11 @@ def main() -> None:
     data = lfw.data_directory(arguments.data)
     settings = Settings.load()
     tools = Tools(
-        RememberedDetector(factories.make_detector(arguments.detector, "cpu")),
+        RememberedDetector(
+            factories.make_detector(
+                NETWORKS[0], "cpu", detector=arguments.detector, weights_dir=settings.weights_dir
+            )
+        ),
         {name: RememberedEmbedder(factories.make_embedder(name, "cpu", settings)) for name in NETWORKS},
         arguments.cache / f"head_turns_{arguments.detector}",
     )

@@ -13,12 +13,10 @@ from itertools import pairwise, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-import cv2
 import numpy as np
 
 from faceid.decision.decide import Target, policy_for
 from faceid.decision.scores import distance_from_similarity
-from faceid.imaging import from_array
 from faceid.live.decision.evidence import Evidence
 from faceid.live.events import LiveEvent
 from faceid.live.liveness.challenge import ChallengeCheck, least_similarities
@@ -155,8 +153,6 @@ PERFORMED: dict[str, tuple[Action, ...]] = {
 ORDERS = [
     order for order in product(ACTIONS, repeat=STEPS) if all(first != then for first, then in pairwise(order))
 ]
-
-NEARER = 1.45
 
 
 @dataclass(frozen=True, eq=False)
@@ -344,55 +340,11 @@ def doors(networks: Sequence[str], limits: Limits | None = None) -> list[Doors]:
     return [Doors(registry.card(name), limits) for name in networks]
 
 
-def performance(
-    clip: str, shown: Sequence[Frame], order: Sequence[Action], *, fps: float | None = None
-) -> list[Frame]:
-    """The person of a clip doing what `order` asks for: straight for 1.2 s, a movement, straight for 1 s, and so on.
-
-    The pictures are the clip's own, at its own pace or, thinned out, at `fps`; only coming nearer is made of enlarged
-    ones.
-    """
-    pace = (len(shown) - 1) / (shown[-1].time_s - shown[0].time_s)
-    rest = [shown[number].image for number in range(*longest(clip))]
-    there_and_back = [*rest, *rest[::-1]]
-
-    def resting(seconds: float, done: int) -> list[Image]:
-        return [
-            there_and_back[(done + number) % len(there_and_back)] for number in range(round(seconds * pace))
-        ]
-
-    pictures = resting(1.2, 0)
-    for action in order:
-        if action == "approach":
-            pictures += nearer(rest[0], round(3.0 * pace))
-        else:
-            pictures += [shown[number].image for number in MOVES[clip][action]]
-        pictures += resting(1.0, len(pictures))
-    every = 1 if fps is None else pace / fps
-    chosen = [pictures[round(place)] for place in np.arange(0, len(pictures) - 0.5, every)]
-    return [Frame(image, number, number * every / pace) for number, image in enumerate(chosen)]
-
-
 def longest(clip: str) -> tuple[int, int]:
     """The longest part in which the person looks straight, from the light that the rest of the clip has."""
     parts = [(last - first, first, last) for first, last, label in SEEN[clip] if label == "straight"]
     _, first, last = max(parts[1:])
     return first, last + 1
-
-
-def nearer(image: Image, count: int) -> list[Image]:
-    """A picture as if the person came nearer and went back, by up to NEARER times."""
-    return [
-        _enlarged(image, 1.0 + (NEARER - 1.0) * float(np.sin(np.pi * number / (count - 1))))
-        for number in range(count)
-    ]
-
-
-def _enlarged(image: Image, times: float) -> Image:
-    width, height = image.width / times, image.height / times
-    left, top = (image.width - width) / 2, (image.height - height) / 3
-    matrix = np.array([[times, 0, -times * left], [0, times, -times * top]])
-    return from_array(np.asarray(cv2.warpAffine(image.pixels, matrix, (image.width, image.height)), np.uint8))
 
 
 def thinned(shown: Sequence[Frame], fps: float) -> Iterator[Frame]:
