@@ -84,7 +84,8 @@ def _best_turns(doubtful: Sequence[Seen], trial: Detector) -> list[int]:
     reduced = [_reduced(one.image) for one in doubtful]
     tries = [turned_image(image, degrees) for image in reduced for degrees in _OTHERS]
     found = [
-        _evidence(faces, image, LEAST_SCORE) for image, faces in zip(tries, trial.detect(tries), strict=True)
+        _evidence(faces, image, LEAST_SCORE)
+        for image, faces in zip(tries, trial.detect(tries), strict=True)
     ]
     turns = []
     for number, one in enumerate(doubtful):
