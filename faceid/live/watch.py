@@ -85,7 +85,8 @@ class Watch:
         self.counts.frames += 1
         deciding = sum(person.is_deciding(time_s) for person in self._people.values())
         due = self._pace.due(gray, time_s, faces=len(self._people), undecided=deciding)
-        tracked = self._tracker.advance(gray, time_s, lambda: self._detect(frame), due=due)
+        awaited = {number for number, person in self._people.items() if person.challenged}
+        tracked = self._tracker.advance(gray, time_s, lambda: self._detect(frame), due=due, awaited=awaited)
         events = self._ended(tracked.ended, frame)
         for track in tracked.tracks:
             if track.number not in self._people:

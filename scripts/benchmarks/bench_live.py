@@ -1,11 +1,13 @@
 """`faceid live` over time: speed beside loops over frames, delay, memory, and cameras that fail.
 
-    python -m scripts.benchmarks.bench_live [--only speed,...] [--rivals] [--models NAME,...] [--json FILE]
+    python -m scripts.benchmarks.bench_live [--only speed,...] [--rivals] [--models NAME,...] [--detectors NAME,...]
+        [--json FILE]
 
 - `speed`: people of data/videos/asl_ccby (640x480, 30 frames a second) are enrolled from one clip each. Another clip is
   played forwards and backwards to `--frames` frames a person. Measured are frames a second, CPU time and names.
   `--rivals` adds simple loops over frames (live/contenders/), each in its own process; they take turns on the same
-  files, and a rival that is missing has a row that says so. All other clips then show after how many frames a face is
+  files, and a rival that is missing has a row that says so. Every detector of `--detectors` is measured with every
+  network. All other clips then show after how many frames a face is
   named, and accepted with `--claim`. A last recording plays at its own pace.
 - `delay`: for `--minutes`, a camera sends `--source-fps` pictures of 1280x720 a second, more than any system can
   process (live/delay.py). A loop that reads and identifies every frame gets one minute.
@@ -75,7 +77,8 @@ class Setting:
 
     def system(self, stack: ExitStack) -> System:
         """The first of the networks, in a process."""
-        return System.started(faceid(self.arguments.models[0]), self.arguments.cache, stack, WORKER)
+        spec = faceid(self.arguments.models[0], detector=self.arguments.detectors[0])
+        return System.started(spec, self.arguments.cache, stack, WORKER)
 
 
 def main() -> None:
@@ -104,8 +107,8 @@ def main() -> None:
 
 def speed_part(setting: Setting) -> dict[str, Any]:
     arguments = setting.arguments
-    ours = [faceid(model) for model in arguments.models]
-    drawn = faceid(arguments.models[0], drawn=True)
+    ours = [faceid(model, detector=name) for model in arguments.models for name in arguments.detectors]
+    drawn = faceid(arguments.models[0], detector=arguments.detectors[0], drawn=True)
     rivals = [spec for spec in RIVALS if spec.name in arguments.rivals]
     looped = [
         Recording(person.name, setting.video(person.name, there_and_back(longest(person), arguments.frames)))
@@ -201,6 +204,12 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--memory-frames", type=int, default=20_000)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--up", type=float, default=6.0, help="kills: seconds from a name to the next kill")
+    parser.add_argument(
+        "--detectors",
+        type=lambda text: text.split(","),
+        default=["auto"],
+        help="the first also for the other parts; default: auto",
+    )
     arguments = with_contenders(parser, [spec.name for spec in RIVALS])
     arguments.videos = arguments.videos or lfw.data_directory(None) / "videos"
     return arguments

@@ -1,6 +1,7 @@
 """People enrolled from one clip, watched in the others: are the names right, steady and early?
 
-    python -m scripts.studies.check_live [--model NAME] [--clips DIR] [--frames N] [--fpir 0.01] [--markdown]
+    python -m scripts.studies.check_live [--model NAME] [--detector NAME]... [--clips DIR] [--frames N] [--fpir 0.01]
+        [--markdown]
 
 DIR holds clips and `index.csv` with `file` and `persons` (labels joined by +). A person is enrolled if one of their
 clips shows nobody else and there are other clips; the photos come from the first such clip. Every other clip goes
@@ -10,6 +11,7 @@ A name is right if that person is visible at the time; wrong names are listed. A
 while the person stayed. `first` is the time from the first detection of a track to its first decision, for the first
 track. "Non-mated" are names that the same looks get from a gallery without the people of the stream: each is wrong.
 The labelled events (people who enter and leave, and the joints of two clips) are compared with the reported ones.
+With several detectors, each enrols and watches by itself, and streams that are not told alike are listed.
 """
 
 from __future__ import annotations
@@ -83,6 +85,7 @@ class WatchedClips:
     non_mated: list[str] = field(default_factory=list)
     expected: list[str] = field(default_factory=list)
     missed: list[str] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
     looks: int = 0
 
 
@@ -91,27 +94,39 @@ def main() -> None:
     clips = read_clips(arguments.clips)
     # One picture at a time: threads inside of OpenCV would only get in each other's way.
     cv2.setNumThreads(1)
-    with (
-        tempfile.TemporaryDirectory() as directory,
-        FaceID(db=Path(directory) / "gallery.db", model=arguments.model, device="cpu") as system,
-    ):
-        homes = enrol(system, clips, arguments.frames)
-        with system.services.request() as request:
-            policy = request.policies.for_search(Target(fpir=arguments.fpir))
-        watcher = Watcher(system, policy, set(homes), arguments.frames)
-        streams = [[clip] for clip in clips if clip.file not in homes.values()] + spliced(clips, homes)
-        rows = [watcher.watch(parts) for parts in progress(streams, description="watching")]
-    if arguments.markdown:
-        print(markdown(rows))
-    else:
-        show(rows)
-    tell(rows, homes, policy)
-    command.write_report(arguments.json, {"enrolled": homes, "rows": [asdict(row) for row in rows]})
+    found: dict[str, list[WatchedClips]] = {}
+    report: dict[str, object] = {}
+    for detector in arguments.detector or ["auto"]:
+        with (
+            tempfile.TemporaryDirectory() as directory,
+            FaceID(
+                db=Path(directory) / "gallery.db", model=arguments.model, device="cpu", detector=detector
+            ) as system,
+        ):
+            homes = enrol(system, clips, arguments.frames)
+            with system.services.request() as request:
+                policy = request.policies.for_search(Target(fpir=arguments.fpir))
+            watcher = Watcher(system, policy, set(homes), arguments.frames)
+            streams = [[clip] for clip in clips if clip.file not in homes.values()] + spliced(clips, homes)
+            rows = [
+                watcher.watch(parts) for parts in progress(streams, description=f"watching with {detector}")
+            ]
+        print(f"detector: {detector}")
+        if arguments.markdown:
+            print(markdown(rows))
+        else:
+            show(rows)
+        tell(rows, homes, policy)
+        found[detector] = rows
+        report[detector] = {"enrolled": homes, "rows": [asdict(row) for row in rows]}
+    compare(found)
+    command.write_report(arguments.json, report)
 
 
 def _arguments() -> argparse.Namespace:
     parser = command.parser(__doc__, report="bench/live.json")
     parser.add_argument("--model", default="dlib-resnet")
+    parser.add_argument("--detector", action="append", help="may be repeated; default: auto")
     parser.add_argument("--clips", type=Path, default=command.test_data() / "videos")
     parser.add_argument("--frames", type=int, default=100_000, help="of each clip at most")
     parser.add_argument("--fpir", type=float, default=0.01)
@@ -269,6 +284,7 @@ class Watcher:
                 # Events tell milliseconds.
                 there = parts[sum(event.time_s + 0.001 >= start for start in starts) - 1].persons
                 right = event.name in there
+                seen.names.append(event.name)
                 seen.right += right
                 if not right:
                     seen.wrong.append(f"{event.name} at {event.time_s:.1f} s")
@@ -347,6 +363,23 @@ def tell(rows: list[WatchedClips], homes: dict[str, str], policy: Policy) -> Non
             print(f"! {row.file}: {trouble}")
         if row.non_mated:
             print(f"  {row.file} non-mated: {', '.join(row.non_mated)}")
+
+
+def compare(found: dict[str, list[WatchedClips]]) -> None:
+    """Streams in which the detectors differ in the names, in their order, or in the labelled events."""
+    (first, reference), *others = found.items()
+    for detector, rows in others:
+        unlike = 0
+        for before, after in zip(reference, rows, strict=True):
+            if (before.names, before.missed, before.non_mated) != (
+                after.names,
+                after.missed,
+                after.non_mated,
+            ):
+                unlike += 1
+                print(f"! {before.file}: {first} {before.names} {before.missed} {before.non_mated},")
+                print(f"  {detector} {after.names} {after.missed} {after.non_mated}")
+        print(f"{detector} tells {len(rows) - unlike} of {len(rows)} streams as {first} does")
 
 
 if __name__ == "__main__":

@@ -89,5 +89,6 @@ def test_promises(actions: tuple[Action, ...], looks: list[tuple[float, str | No
                 assert len(progress.steps) == len(actions)
                 assert progress.steps[-1].done_s is not None
             if over is progress and progress.state == "passed":
-                assert (whose, shown) == ("self", "look_straight")
+                # Who has come nearer may stay there.
+                assert (whose, shown) in (("self", "look_straight"), ("self", "approach"))
                 assert time - 0.06 <= limits.total_s + 1e-9

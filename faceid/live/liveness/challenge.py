@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 TURNED_FMR = 10 * VERIFY_FMR
 """FMR of one comparison between a turned face and the frontal face at the start of the challenge.
 
-Profiles are less like their front. CCtwelve's six people, 304 pairs of one person's frontal and three-quarter photo: at
+Turned faces are less like their front. CCtwelve's six people, 304 pairs of one person's frontal and turned photo: at
 1e-3 0.3 % of them are lost with dlib-resnet and none with mobilefacenet, at VERIFY_FMR 6.3 % and 0.3 %, at 1e-2 none.
 Straight ones keep VERIFY_FMR: none of 168 pairs is lost with either, nor any of 863 straight looks of eight clips; in a
 ninth, where a hand covers the mouth, some are. The six were photographed alike in one studio, where non-mated pairs

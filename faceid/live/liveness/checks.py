@@ -23,7 +23,7 @@ STEPS = 3
 """Movements of a challenge: 36 orders. A fourth would make it 108, and a person some five seconds slower."""
 
 CHALLENGE_FPS = 5.0
-"""Frames a second below which movements are missed: a pose must last, and a face may not be missing for a second."""
+"""Frames a second below which movements are missed: a pose must last, and looks too far apart show nothing that did."""
 
 
 def check_maker(

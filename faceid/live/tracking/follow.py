@@ -29,6 +29,9 @@ _WINDOW, _LEVELS = (13, 13), 2
 # In faces: about a pixel at _SIDE. A point may miss its start by so much.
 _RETURNS = 0.03
 _LEAST_POINTS = 3
+# Between two detections the sizes of faces changed 1.22 times at most (`faceid.live.tracking.tracks`). Flow that went
+# astray, with few frames a second, says more.
+_MOST_GROWTH = 1.3
 # Corner points between the landmarks: the middle of the eyes, both cheeks, the middle of the mouth.
 _BETWEEN = ((0, 1), (0, 3), (1, 4), (3, 4), (0, 2), (1, 2))
 
@@ -67,6 +70,8 @@ def follow(before: Gray, after: Gray, box: Box, landmarks: Floats) -> tuple[Box,
         return None
     first, second = points[kept] / ratio, moved[kept] / ratio
     grown = _growth(first, second)
+    if not 1.0 / _MOST_GROWTH <= grown <= _MOST_GROWTH:
+        return None
     shift = np.median(second - first, axis=0)
     centre = np.median(first, axis=0)
     return _grown_box(box, centre, shift, grown), ((landmarks - centre) * grown + centre + shift).astype(

@@ -339,8 +339,8 @@ def test_a_challenge_that_was_walked_away_from_cannot_be_tried_again_at_once() -
     watching = watch(PEOPLE, check=lambda: Scripted([asked], every_detection=True))
     face: Placed = (ALICE, 40, 60, 40)
     challenges = []
-    for visit in range(30):
-        moments = film(watching, (15, (face,)), (30, ()), start=45 * visit)
+    for visit in range(15):
+        moments = film(watching, (15, (face,)), (75, ()), start=90 * visit)
         challenges += [e.time_s for moment in moments for e in moment.events if e.event == "challenge"]
     # 45 seconds: four lockout at the most, with pauses of 4, 8 and 16 seconds between them.
     assert len(challenges) in (3, 4)
@@ -352,8 +352,8 @@ def test_a_challenge_that_was_walked_away_from_cannot_be_tried_again_at_once() -
 def test_one_person_who_failed_is_nothing_to_another() -> None:
     asked = Liveness("checking", asked="nod")
     watching = watch(PEOPLE, check=lambda: Scripted([asked], every_detection=True))
-    film(watching, (15, ((ALICE, 40, 60, 40),)), (30, ()))
-    moments = film(watching, (15, ((BOB, 40, 60, 40),)), start=45)
+    film(watching, (15, ((ALICE, 40, 60, 40),)), (75, ()))
+    moments = film(watching, (15, ((BOB, 40, 60, 40),)), start=90)
     assert "challenge" in [event.event for moment in moments for event in moment.events]
 
 

@@ -26,13 +26,13 @@ class Watcher(Protocol):
         ...
 
 
-def faceid(model: str, *, drawn: bool = False) -> Spec:
-    """faceid with a network; `drawn`: with the annotated picture of every frame as well."""
+def faceid(model: str, *, detector: str = "auto", drawn: bool = False) -> Spec:
+    """faceid with a network and a detector; `drawn`: with the annotated picture of every frame as well."""
     return Spec(
-        f"faceid live, {model}" + (", drawn" if drawn else ""),
+        f"faceid live, {model}, {detector}" + (", drawn" if drawn else ""),
         "scripts.benchmarks.live.contenders.ours",
         "FaceID.watch over the file" + (", every frame annotated" if drawn else ""),
-        {"model": model, "drawn": drawn},
+        {"model": model, "detector": detector, "drawn": drawn},
         ours=True,
     )
 

@@ -22,17 +22,17 @@ if TYPE_CHECKING:
     from faceid.live.view import View
 
 
-def make(model: str, drawn: bool = False) -> Ours:
-    return Ours(model, drawn=drawn)
+def make(model: str, detector: str = "auto", drawn: bool = False) -> Ours:
+    return Ours(model, detector, drawn=drawn)
 
 
 class Ours:
-    def __init__(self, model: str, *, drawn: bool) -> None:
+    def __init__(self, model: str, detector: str, *, drawn: bool) -> None:
         # As the command line does.
         tune_process()
         self._directory = tempfile.TemporaryDirectory()
         db = Path(self._directory.name) / "gallery.db"
-        self.system = FaceID(db=db, model=model, device="cpu")
+        self.system = FaceID(db=db, model=model, device="cpu", detector=detector)
         self._draw: Callable[[View], object] | None = None
         if drawn:
             from faceid.live.screen.annotate import annotate

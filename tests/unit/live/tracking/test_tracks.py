@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING
@@ -40,12 +40,14 @@ class Camera:
     frames: int = 0
     detections: int = 0
 
-    def show(self, pixels: Pixels, faces: Sequence[Face] | None = None) -> Tracked:
+    def show(
+        self, pixels: Pixels, faces: Sequence[Face] | None = None, awaited: Collection[int] = ()
+    ) -> Tracked:
         def detect() -> Sequence[Face]:
             self.detections += 1
             return FakeDetector().detect([from_array(pixels)])[0] if faces is None else faces
 
-        tracked = self.tracker.advance(gray_of(pixels), self.frames / 30.0, detect)
+        tracked = self.tracker.advance(gray_of(pixels), self.frames / 30.0, detect, awaited=awaited)
         self.frames += 1
         return tracked
 
@@ -139,6 +141,33 @@ def test_a_face_that_left_is_dropped_after_the_patience() -> None:
     assert [track.number for track in ended] == [1]
     assert ended[0].seen_s == 0.0
     assert [bool(tracked.tracks) for tracked in gone] == [True] * 6 + [False] * 4
+
+
+def test_a_face_that_is_awaited_keeps_its_place_and_number_for_longer() -> None:
+    watching = camera(interval=1, patience_s=0.2, longest_s=1.0)
+    for step in range(5):
+        watching.show(picture((RED, 100 + 4 * step, 60, 60)), awaited={1})
+    seen = [watching.show(picture(), awaited={1}) for _ in range(25)]
+    assert numbers(seen[-1]) == [1]
+    # It went on for the usual patience only: 6 frames of 4 pixels.
+    assert left(seen[-1].tracks[0]) == pytest.approx(116 + 24, abs=8)
+    assert numbers(watching.show(picture((RED, 130, 60, 60)), awaited={1})) == [1]
+    gone = [watching.show(picture(), awaited={1}) for _ in range(35)]
+    assert numbers(gone[-1]) == []
+
+
+def test_a_face_that_is_awaited_outlives_a_change_of_light_and_no_other_cut() -> None:
+    shot = picture((RED, 100, 60, 60), grey=10)
+    (faces,) = FakeDetector().detect([from_array(shot)])
+    for awaited, kept in (((), [2]), ({1}, [1])):
+        watching = camera(interval=1)
+        watching.show(shot, faces, awaited)
+        tracked = watching.show(shot + np.uint8(40), faces, awaited)
+        assert tracked.cut
+        assert numbers(tracked) == kept
+    watching = camera(interval=1)
+    watching.show(shot, awaited={1})
+    assert numbers(watching.show(255 - shot, faces=(), awaited={1})) == []
 
 
 def test_a_face_missed_by_one_detection_keeps_its_number() -> None:
