@@ -60,7 +60,7 @@ def test_every_index_goes_on_where_another_stopped(store, monkeypatch, writing, 
     store.templates.remove("person 5")
     store.templates.add("Ann", [photo(100), photo(101)], MODEL)
     again, loaded = opened(store, monkeypatch, KINDS[reading]())
-    compressed = writing in ("rabitq", "ivf", "hnsw")
+    compressed = writing in ("pq4", "rabitq", "ivf", "hnsw")
     # The graph cannot be erased from, and was removed. An exact index does not take what was rounded.
     assert loaded == (writing == "hnsw" or (compressed and reading in EXACT))
     assert again.compare().equal
