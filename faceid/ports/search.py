@@ -51,6 +51,14 @@ class IndexMaintenance(Protocol):
         """The state of the index and of its snapshot on the disk. Reads headers and counters only."""
         ...
 
+    def leave(self, added: int) -> bool:
+        """Leave the index on the disk for the next process, after work that added so many templates.
+
+        Returns False and does nothing where they are too few to gain by it. If the index cannot be written, the next
+        process builds it: no error.
+        """
+        ...
+
     def rebuild(self) -> IndexResult:
         """Delete the snapshots on the disk, and rebuild the index from the database."""
         ...
