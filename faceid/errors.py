@@ -31,6 +31,7 @@ __all__ = [
     "Refused",
     "UnreadableImage",
     "UsageError",
+    "implausible_pose",
     "not_one_face",
 ]
 
@@ -57,7 +58,10 @@ class FaceCountError(InputError):
 
 
 class PhotoRefused(InputError):
-    """A face that must not be enrolled: `face_too_small`, `low_quality` or `identity_conflict`."""
+    """A face that must not be enrolled: `face_too_small`, `low_quality`, `implausible_pose` or another person's.
+
+    A face of an implausible pose cannot be compared either.
+    """
 
     default_code = "low_quality"
 
@@ -72,6 +76,13 @@ class DeviceError(ModelError):
     """The device that was asked for cannot be used."""
 
     default_code = "device"
+
+
+def implausible_pose(path: str) -> PhotoRefused:
+    """The error for a face that no aligner can bring upright."""
+    return PhotoRefused(
+        "the landmarks are not those of a face that can be brought upright", code="implausible_pose", path=path
+    )
 
 
 def not_one_face(count: int, path: str) -> FaceCountError:

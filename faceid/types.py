@@ -9,9 +9,10 @@ orientation applied), x to the right and y down, with the centre of the first pi
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, overload
 
 from enrollment_db.records import Metric as Metric
 from enrollment_db.records import ModelKey as ModelKey
@@ -40,27 +41,87 @@ class Encoded:
         return cls(data, hashlib.sha256(data).hexdigest())
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+class Undecoded(ABC):
+    """A picture file that is known to be whole, of which the pixels are decoded when they are asked for."""
+
+    @property
+    @abstractmethod
+    def width(self) -> int:
+        """Pixels across, upright."""
+
+    @property
+    @abstractmethod
+    def height(self) -> int:
+        """Pixels down, upright."""
+
+    @abstractmethod
+    def reduced(self, most: int) -> tuple[Pixels, int]:
+        """As `Image.reduced`; the factor depends on the file and on `most` alone. Safe from any thread.
+
+        Raises UnreadableImage where there is not enough memory.
+        """
+
+
+class _Pixels:
+    """The field `pixels` of an Image: given as an array, or as what decodes it when it is first read."""
+
+    @overload
+    def __get__(self, image: None, owner: type[Image]) -> _Pixels: ...
+    @overload
+    def __get__(self, image: Image, owner: type[Image]) -> Pixels: ...
+    def __get__(self, image: Image | None, owner: type[Image]) -> Pixels | _Pixels:
+        if image is None:
+            # Tells `dataclass` that the field has no default.
+            raise AttributeError("pixels")
+        return image.reduced(1)[0]
+
+    def __set__(self, image: Image, given: Pixels | Undecoded) -> None:
+        # A descriptor with `__set__` goes before the dictionary, so the name is free.
+        vars(image)["pixels"] = given
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Image:
-    """A decoded, upright picture: `pixels` is (H, W, 3) RGB uint8, C-contiguous.
+    """An upright picture: `pixels` is (H, W, 3) RGB uint8, C-contiguous.
 
     `source` is the path as the user gave it, `-` for standard input or `array`; `sha256` is the hex digest of the
     encoded bytes (of shape and pixels where there were none), by which a photo is recognised.
+
+    Of a large photo all pixels are decoded when `pixels` is first read, which takes long and much memory: what can do
+    with fewer asks `reduced` instead. Either raises UnreadableImage where there is not enough memory.
     """
 
-    pixels: Pixels
-    source: str
-    sha256: str
+    pixels: _Pixels = _Pixels()
+    # mypy takes a descriptor for a default.
+    source: str  # type: ignore[misc]
+    sha256: str  # type: ignore[misc]
 
     @property
     def width(self) -> int:
-        """Pixels across."""
-        return int(self.pixels.shape[1])
+        """Pixels across; known without decoding."""
+        given = _given(self)
+        return given.width if isinstance(given, Undecoded) else int(given.shape[1])
 
     @property
     def height(self) -> int:
-        """Pixels down."""
-        return int(self.pixels.shape[0])
+        """Pixels down; known without decoding."""
+        given = _given(self)
+        return given.height if isinstance(given, Undecoded) else int(given.shape[0])
+
+    def reduced(self, most: int) -> tuple[Pixels, int]:
+        """The picture reduced by a whole factor of at most `most` (1 or more), and that factor.
+
+        It is (ceil(H / factor), ceil(W / factor), 3) RGB uint8. A pixel stands for a block of factor x factor pixels
+        and its centre is that of the block: place x in it is place factor * x + (factor - 1) / 2 in the picture. The
+        factor is 1, and nothing is resampled, where reducing would cost more than it saves.
+        """
+        given = _given(self)
+        return given.reduced(most) if isinstance(given, Undecoded) else (given, 1)
+
+
+def _given(image: Image) -> Pixels | Undecoded:
+    given: Pixels | Undecoded = vars(image)["pixels"]
+    return given
 
 
 @dataclass(frozen=True, slots=True, eq=False)

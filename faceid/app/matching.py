@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, TypeAlias, Union
 from faceid.app.model_services import ModelServices
 from faceid.app.services import Request, Services
 from faceid.decision.decide import Policy, Target, decide_claim, decide_identity
-from faceid.errors import not_one_face
+from faceid.errors import implausible_pose, not_one_face
 from faceid.gallery.gallery import clean_name
 from faceid.imaging import fetch, from_array
 from faceid.policies.stored import state_of
 from faceid.recognition.pipeline import Analysis, Observation, Source
 from faceid.recognition.subject import ONE_PHOTO, SubjectRule, checked_rule, no_subject, subjects
 from faceid.results import CompareResult, FaceResult, IdentifyResult, Problem, VerifyResult
-from faceid.types import Box, Decision, Embedding
+from faceid.types import Decision
 
 if TYPE_CHECKING:
     from faceid.types import Pixels
@@ -63,12 +63,11 @@ def compare(
     model = services.current()
     with services.existing_gallery() as gallery:
         policy = model.policies(gallery).for_claim(target)
-    (path, probe, box), (other_path, other, other_box) = (
-        _subject_of(model, image, subject) for image in (first, second)
-    )
-    decision = decide_claim(float(probe.vector @ other.vector), probe.model.metric, policy)
+    one, other = (_subject_of(model, image, subject) for image in (first, second))
+    (probe,), (against,) = one.embeddings, other.embeddings
+    decision = decide_claim(float(probe.vector @ against.vector), probe.model.metric, policy)
     return CompareResult(
-        paths=(path, other_path),
+        paths=(one.source, other.source),
         decision=decision.verdict,
         verified=decision.verified,
         distance=decision.distance,
@@ -77,8 +76,9 @@ def compare(
         fmr=decision.fmr,
         fmr_alike=decision.fmr_alike,
         llr=decision.llr,
-        boxes=(box, other_box),
+        boxes=(one.observations[0].face.box, other.observations[0].face.box),
         policy=state_of(policy),
+        turned=(one.turned, other.turned),
     )
 
 
@@ -90,11 +90,12 @@ def _verify(
     request.gallery.require(name)
     policy = request.policies.for_claim(target)
     request.guard()
-    path, probe, box = _subject_of(request.model, image, subject)
+    analysis = _subject_of(request.model, image, subject)
+    (probe,) = analysis.embeddings
     similarity = request.gallery.similarity_to(name, probe)
     decision = decide_claim(similarity, probe.model.metric, policy)
     return VerifyResult(
-        path=path,
+        path=analysis.source,
         name=name,
         decision=decision.verdict,
         verified=decision.verified,
@@ -104,19 +105,22 @@ def _verify(
         fmr=decision.fmr,
         fmr_alike=decision.fmr_alike,
         llr=decision.llr,
-        box=box,
+        box=analysis.observations[0].face.box,
         policy=state_of(policy),
+        turned=analysis.turned,
     )
 
 
-def _subject_of(model: ModelServices, image: ImageLike, subject: SubjectRule) -> tuple[str, Embedding, Box]:
-    """The name of the image, and the template and the box of its subject. Raises InputError."""
+def _subject_of(model: ModelServices, image: ImageLike, subject: SubjectRule) -> Analysis[Source]:
+    """The image with one face, its subject, which can be compared. Raises InputError."""
     (analysis,) = model.pipeline.analyse([source_of(image)], pick=partial(subjects, rule=subject))
     if analysis.error is not None:
         raise analysis.error
     if len(analysis.observations) != 1:
         raise no_subject(analysis.found, analysis.source, subject)
-    return analysis.source, analysis.embeddings[0], analysis.observations[0].face.box
+    if not analysis.observations[0].comparable:
+        raise implausible_pose(analysis.source)
+    return analysis
 
 
 def _search(
@@ -143,10 +147,19 @@ def _searched(
     """The results of analyses that are searched in one call. They share its time evenly."""
     started = time.perf_counter()
     policy = request.policies.for_search(target)
-    probes = [embedding for analysis in analyses for embedding in analysis.embeddings]
+    probes = [
+        embedding
+        for analysis in analyses
+        for observation, embedding in zip(analysis.observations, analysis.embeddings, strict=True)
+        if observation.comparable
+    ]
     found = deque(request.gallery.search(probes, max(2, top)))
     decided = [
-        [decide_identity(found.popleft(), policy) for _ in analysis.embeddings] for analysis in analyses
+        [
+            decide_identity(found.popleft() if observation.comparable else [], policy)
+            for observation in analysis.observations
+        ]
+        for analysis in analyses
     ]
     search_ms = (time.perf_counter() - started) * 1e3 / len(analyses)
     return [
@@ -167,12 +180,12 @@ def _identified(
     if not analysis.observations:
         error = not_one_face(0, analysis.source)
         problem = Problem.of(error)
-        return IdentifyResult(analysis.source, "no_face", (), timing, problem, state)
+        return IdentifyResult(analysis.source, "no_face", (), timing, problem, state, analysis.turned)
     faces = tuple(
         _face_result(observation, decision, top)
         for observation, decision in zip(analysis.observations, decisions, strict=True)
     )
-    return IdentifyResult(analysis.source, "ok", faces, timing, policy=state)
+    return IdentifyResult(analysis.source, "ok", faces, timing, policy=state, turned=analysis.turned)
 
 
 def _face_result(observation: Observation, decision: Decision, top: int) -> FaceResult:
@@ -191,4 +204,5 @@ def _face_result(observation: Observation, decision: Decision, top: int) -> Face
         fmr_alike=decision.fmr_alike,
         llr=decision.llr,
         candidates=decision.candidates[:top],
+        reason=None if observation.comparable else "implausible_pose",
     )

@@ -81,6 +81,7 @@ class Transfer:
                 gallery,
                 coming.embedder,
                 detect=lambda image: coming.detector.detect([image])[0],
+                detector=coming.detector_name,
                 allow_missing=allow_missing,
                 drop_old=drop_old,
             ).run(report, progress)

@@ -48,6 +48,7 @@ COLUMNS = (
     "y1",
     "x2",
     "y2",
+    "turned",
 )
 
 
@@ -185,7 +186,7 @@ class Report:
         )
         quality = None if result.quality is None else f"{result.quality:.4f}"
         box = (None,) * 4 if result.box is None else tuple(f"{side:.1f}" for side in result.box)
-        self._rows.writerow([*told, quality, *box])
+        self._rows.writerow([*told, quality, *box, result.turned])
         self._file.flush()
 
 
@@ -202,6 +203,7 @@ def told(
         output.emit(as_object(result, named=named))
         if report is not None:
             report.add(result)
+        output.tell_turned(result.path, result.turned)
         if result.problem is not None and result.status == "rejected":
             output.count(3)
             output.problem(result.problem, result.path)

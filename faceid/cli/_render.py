@@ -120,6 +120,11 @@ class Output:
         advice = hint_for(problem)
         self.note(message_of(problem) + (f": {advice}" if advice else ""))
 
+    def tell_turned(self, path: str, degrees: int) -> None:
+        """Print a note about a picture that was turned by `degrees` clockwise; nothing for 0."""
+        if degrees:
+            self.note(f"{path}: turned by {degrees} degrees clockwise, because the faces lie that way")
+
     def error(self, error: FaceIDError) -> None:
         """Print an error on stderr in one line, and with --json on stdout as well."""
         self.count(exit_code_of(error))

@@ -34,6 +34,8 @@ def run(
     with session.open(min_face=min_face) as system:
         result = system.compare(first, second, target=target, subject=rule)
     session.output.emit(result)
+    for path, degrees in zip(result.paths, result.turned, strict=True):
+        session.output.tell_turned(path, degrees)
     session.output.table(
         ["first", "second", "decision", "distance", "threshold", "fmr"],
         [(*result.paths, result.decision, result.distance, result.threshold, result.fmr)],

@@ -37,6 +37,7 @@ HINTS: Final[Mapping[str, str]] = {
     "choose_one_face": "crop the photo to one person, or choose one with --subject",
     "face_too_small": "use a photo where the face is larger, or lower --min-face",
     "identity_conflict": "check whose face it is; use --on-conflict accept if you are sure",
+    "implausible_pose": "use a photo that shows the face upright and not from behind",
     "low_quality": "take a sharp, evenly lit photo from the front, or lower --quality",
     "morph_suspected": "take the photo again at the place of enrolment; --on-conflict accept stores this one",
     "multiple_faces": "crop the photo to one person",

@@ -77,7 +77,11 @@ def run(
 
 
 def weigh(output: Output, result: IdentifyResult) -> None:
-    """Count one picture's outcome for the exit code, and print its problem."""
+    """Count one picture's outcome for the exit code, and print its problem and what else there is to know."""
+    output.tell_turned(result.path, result.turned)
+    for number, face in enumerate(result.faces, start=1):
+        if face.reason is not None:
+            output.note(f"{result.path}: face {number} was not compared: {face.reason}")
     if result.problem is not None:
         output.problem(result.problem, result.path)
         output.count(3)

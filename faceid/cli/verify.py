@@ -36,6 +36,7 @@ def run(
     with session.open(min_face=min_face) as system:
         result = system.verify(name, image, target=target, subject=rule)
     session.output.emit(result)
+    session.output.tell_turned(result.path, result.turned)
     session.output.table(
         ["photo", "name", "decision", "distance", "threshold", "fmr"],
         [(result.path, result.name, result.decision, result.distance, result.threshold, result.fmr)],

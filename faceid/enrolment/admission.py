@@ -13,7 +13,15 @@ from faceid.enrolment.checks.confirmation import ConfirmationBounds, confirmed
 from faceid.enrolment.checks.group import Verdict, examine
 from faceid.enrolment.checks.rival_identities import RivalIdentities
 from faceid.enrolment.rules import EnrolmentRules
-from faceid.errors import FaceCountError, InputError, PhotoRefused, UnreadableImage, UsageError, not_one_face
+from faceid.errors import (
+    FaceCountError,
+    InputError,
+    PhotoRefused,
+    UnreadableImage,
+    UsageError,
+    implausible_pose,
+    not_one_face,
+)
 from faceid.gallery.gallery import Gallery
 from faceid.recognition.subject import no_subject
 from faceid.results import EnrollResult, Problem, Reason
@@ -171,9 +179,12 @@ class Admission:
             raise not_one_face(0, seen.source)
         if not seen.faces:
             raise no_subject(seen.found, seen.source, self.rules.subject)
-        case.candidates = [face for face in seen.faces if face.quality.score >= self.rules.min_quality]
+        comparable = [face for face in seen.faces if face.comparable]
+        if not comparable:
+            raise implausible_pose(seen.source)
+        case.candidates = [face for face in comparable if face.quality.score >= self.rules.min_quality]
         if not case.candidates:
-            quality = max((face.quality for face in seen.faces), key=lambda quality: quality.score)
+            quality = max((face.quality for face in comparable), key=lambda quality: quality.score)
             raise PhotoRefused(
                 f"quality {quality.score:.2f} is below {self.rules.min_quality:.2f}, mostly for {quality.worst}"
                 f" ({quality.factors[quality.worst]:.2f})",
@@ -376,4 +387,5 @@ def _reject(name: str, case: Case, error: InputError) -> None:
         faces=case.seen.found if case.seen.looked and case.seen.error is None else None,
         name=name or None,
         problem=Problem.of(error),
+        turned=case.seen.turned,
     )

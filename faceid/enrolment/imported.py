@@ -119,7 +119,7 @@ class ImportGuard:
                 self.refused.append(ImportRefusal(name, part.sources[place], result.problem))
 
     def _case(self, part: Part, place: int) -> Case:
-        face = SeenFace(_FACE, _QUALITY, Embedding(part.vectors[place], self.model), None)
+        face = SeenFace(_FACE, _FACE, _QUALITY, Embedding(part.vectors[place], self.model), None)
         source = part.sources[place] or part.digests[place]
         return Case(SeenPhoto(source, part.digests[place], None, 1, (face,), False, True))
 

@@ -21,11 +21,13 @@ from faceid.enrolment.checks.selection import select
 from faceid.enrolment.rules import EnrolmentRules
 from faceid.errors import InputError, UnreadableImage, UsageError
 from faceid.gallery.gallery import Gallery, clean_name
+from faceid.imaging.turned import turned_face
 from faceid.recognition.pipeline import Analysis, LookCloser, Pipeline
 from faceid.recognition.stored_crop import make_stored_crop
 from faceid.recognition.subject import subjects
 from faceid.results import AlreadyEnrolled, EnrollResult, Problem
 from faceid.sources import Photo
+from faceid.types import Face
 
 if TYPE_CHECKING:
     from faceid.enrolment.checks.conflict import DuplicateEnrolment
@@ -131,8 +133,9 @@ class Enrolment:
             self.gallery.forget_outcomes(run, ended)
 
     def _run_id(self) -> str:
-        """A hash of what influences a decision beside the photo and the gallery: rules, model and smallest face."""
-        what = [asdict(self.rules), asdict(self.pipeline.embedder.model), self.min_face]
+        """A hash of what influences a decision beside the photo and the gallery."""
+        pipeline = self.pipeline
+        what = [asdict(self.rules), asdict(pipeline.embedder.model), self.min_face, pipeline.detector_name]
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
     def _groups(self, analyses: Iterable[Analysis[Photo]]) -> Iterator[tuple[str, Sequence[SeenPhoto]]]:
@@ -152,18 +155,27 @@ class Enrolment:
         faces = tuple(
             SeenFace(
                 observation.face,
+                _in_file(observation.face, analysis),
                 observation.quality,
                 embedding,
                 make_stored_crop(analysis.image, observation.face)
                 if self.store_crops and analysis.image is not None
                 else None,
+                observation.comparable,
             )
             for observation, embedding in zip(analysis.observations, analysis.embeddings, strict=True)
         )
         error = analysis.error or _bad_name(analysis.origin)
         looked = analysis.image is not None or error is not None
         return SeenPhoto(
-            analysis.source, analysis.sha256, error, analysis.found, faces, analysis.too_small, looked
+            analysis.source,
+            analysis.sha256,
+            error,
+            analysis.found,
+            faces,
+            analysis.too_small,
+            looked,
+            analysis.turned,
         )
 
     def _keep_few(self, name: str, cases: Sequence[Case]) -> set[int]:
@@ -267,10 +279,11 @@ class Enrolment:
             chosen.embedding,
             sha256=seen.sha256,
             source=seen.source,
-            face=chosen.face,
+            face=chosen.in_file,
             quality=chosen.quality,
             crop=chosen.crop,
             state="confirmed" if case.doubt is None else "unconfirmed",
+            detector=self.pipeline.detector_name,
         )
         case.result = EnrollResult(
             seen.source,
@@ -282,7 +295,15 @@ class Enrolment:
             faces=seen.found,
             name=name,
             problem=case.doubt,
+            turned=seen.turned,
         )
+
+
+def _in_file(face: Face, analysis: Analysis[Photo]) -> Face:
+    """The place of `face` in the picture as its file gives it, where a re-embedding looks for it."""
+    image = analysis.image
+    assert image is not None
+    return turned_face(face, -analysis.turned, image.width, image.height)
 
 
 def _result(case: Case) -> EnrollResult:

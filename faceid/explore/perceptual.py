@@ -32,7 +32,8 @@ _FLIPPED = np.tile(np.arange(KEPT) % 2 == 1, KEPT)[1:]
 
 def perceptual_hash(image: Image) -> Bits:
     """(BITS,) bool of an upright picture of any size."""
-    gray = Pillow.fromarray(image.pixels).convert("L").resize((SIDE, SIDE), Pillow.Resampling.BOX)
+    pixels, _ = image.reduced(max(1, min(image.width, image.height) // (8 * SIDE)))
+    gray = Pillow.fromarray(pixels).convert("L").resize((SIDE, SIDE), Pillow.Resampling.BOX)
     frequencies = _COSINES @ np.asarray(gray, np.float64) @ _COSINES.T
     return np.asarray(frequencies.ravel()[1:] > 0)
 

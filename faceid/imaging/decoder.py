@@ -7,6 +7,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +19,12 @@ from faceid.errors import InputError
 from faceid.imaging.formats import SUPPORTED, Format, describe_foreign, sniff
 from faceid.imaging.heif import decode_heif, heif_size
 from faceid.imaging.jpeg import decode_without_end, has_more_scans
+from faceid.imaging.large_jpeg import MOST_REDUCED, LargeJpeg, reducing
 from faceid.imaging.limits import DEFAULT_LIMITS, Limits
 from faceid.imaging.quiet import quiet_pillow
 from faceid.imaging.refusal import detail, refuse
-from faceid.imaging.upright import deep_gray_strips, upright_pixels
-from faceid.types import Encoded, Image
+from faceid.imaging.upright import deep_gray_strips, lies_on_its_side, upright_pixels
+from faceid.types import Encoded, Image, Undecoded
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -64,6 +66,7 @@ def decode(encoded: Encoded, source: str, limits: Limits = DEFAULT_LIMITS) -> Im
     fmt = sniff(data)
     if fmt is None:
         raise refuse(source, describe_foreign(data), remedy="supported_formats", formats=SUPPORTED)
+    pixels: Pixels | Undecoded
     with _translated(fmt, source, limits), quiet_pillow():
         if fmt is Format.HEIF:
             pixels = decode_heif(data, source, limits)
@@ -72,7 +75,7 @@ def decode(encoded: Encoded, source: str, limits: Limits = DEFAULT_LIMITS) -> Im
         elif fmt is Format.AVIF:
             pixels = _decode_avif(data, source, limits)
         else:
-            pixels = _decode_pillow(data, fmt, source, limits)
+            pixels = _decode_pillow(data, fmt, source, limits).pixels
     return Image(pixels=pixels, source=source, sha256=encoded.sha256)
 
 
@@ -118,16 +121,33 @@ def _bad_array(source: str, found: str) -> InputError:
     )
 
 
-def _decode_jpeg(data: bytes, source: str, limits: Limits) -> Pixels:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Decoded:
+    """Upright pixels, by how much they are reduced, and the (width, height) of the whole upright picture."""
+
+    pixels: Pixels
+    factor: int
+    whole: tuple[int, int]
+
+
+def _decode_jpeg(data: bytes, source: str, limits: Limits) -> Pixels | Undecoded:
+    def later(factor: int) -> Pixels:
+        with _translated(Format.JPEG, source, limits), quiet_pillow():
+            return _decode_pillow(data, Format.JPEG, source, limits, factor).pixels
+
     try:
-        return _decode_pillow(data, Format.JPEG, source, limits)
+        first = _decode_pillow(data, Format.JPEG, source, limits, MOST_REDUCED)
     except OSError as error:
         if not _is_truncation(error):
             raise
-        pixels = decode_without_end(data, lambda ended: _decode_pillow(ended, Format.JPEG, source, limits))
+        # Whole, to see every bit that missing data would change.
+        pixels = decode_without_end(
+            data, lambda ended: _decode_pillow(ended, Format.JPEG, source, limits).pixels
+        )
         if pixels is None:
             raise
         return pixels
+    return first.pixels if first.factor == 1 else LargeJpeg(first.whole, first.pixels, first.factor, later)
 
 
 def _decode_avif(data: bytes, source: str, limits: Limits) -> Pixels:
@@ -136,15 +156,22 @@ def _decode_avif(data: bytes, source: str, limits: Limits) -> Pixels:
     except ImportError as error:
         need = "AVIF pictures need Pillow 11.3 or newer, built with AVIF"
         raise refuse(source, need, remedy="no_avif") from error
-    return _decode_pillow(data, Format.AVIF, source, limits)
+    return _decode_pillow(data, Format.AVIF, source, limits).pixels
 
 
-def _decode_pillow(data: bytes, fmt: Format, source: str, limits: Limits) -> Pixels:
+def _decode_pillow(data: bytes, fmt: Format, source: str, limits: Limits, most: int = 1) -> _Decoded:
+    """A JPEG reduced by up to `most`, as `reducing` says; other formats whole."""
     with Pillow.open(BytesIO(data), formats=(fmt.name,)) as picture:
         width, height = picture.size
         limits.check_pixels(width, height, source, fmt)
-        if fmt is Format.JPEG and has_more_scans(data, limits.max_scan_pixels / (width * height)):
-            raise refuse(source, "a JPEG of far too many scans", remedy="save_again")
+        factor, orientation = 1, None
+        if fmt is Format.JPEG:
+            if has_more_scans(data, limits.max_scan_pixels / (width * height)):
+                raise refuse(source, "a JPEG of far too many scans", remedy="save_again")
+            orientation = _orientation(picture)
+            factor = min(most, reducing(width, height, orientation))
+            if factor > 1:
+                picture.draft(None, (width // factor, height // factor))
         picture.load()
         if picture.mode in _DEEP_GRAY_MODES:
             strips = deep_gray_strips(picture)
@@ -153,8 +180,15 @@ def _decode_pillow(data: bytes, fmt: Format, source: str, limits: Limits) -> Pix
             def strips(top: int, bottom: int) -> Pillow.Image:
                 return picture.crop((0, top, picture.width, bottom))
 
-        # After load(): PNG may store its EXIF behind the pixels, and Pillow has already turned a TIFF.
-        return upright_pixels(picture.size, strips, _orientation(picture))
+        if orientation is None:
+            # After load(): PNG may store its EXIF behind the pixels, and Pillow has already turned a TIFF.
+            orientation = _orientation(picture)
+        pixels = upright_pixels(picture.size, strips, orientation)
+        if factor == 1:
+            height, width = pixels.shape[:2]
+        elif lies_on_its_side(orientation):
+            width, height = height, width
+        return _Decoded(pixels, factor, (width, height))
 
 
 def _orientation(picture: Pillow.Image) -> int:

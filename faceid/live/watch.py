@@ -139,7 +139,7 @@ class Watch:
         for track in tracks:
             if track.detected:
                 crop = align(image, track.face, model.aligner)
-                observed[track.number] = Observation(track.face, crop, assess(crop, track.face))
+                observed[track.number] = Observation(track.face, crop, assess(image, track.face, crop))
         challenged = self._challenged(tracks, time_s)
         candidates = [
             LookCandidate(number, one.quality.score)

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
 
-from faceid.errors import InputError
+from faceid.errors import InputError, UnreadableImage
 from faceid.imaging import decode, pixel_count
 from faceid.recognition.align import align
+from faceid.recognition.plausible import is_plausible
 from faceid.recognition.quality import assess
+from faceid.recognition.turning import detect_upright
 from faceid.runtime.ordered_map import Crew, Stages, in_groups, in_order
 from faceid.types import Crop, Embedding, Encoded, Face, Image, Quality
 
@@ -56,14 +58,20 @@ class Observation:
     crop: Crop
     quality: Quality
 
+    @property
+    def comparable(self) -> bool:
+        """Whether the crop can show the face: not so where the landmarks are implausible (`implausible_pose`)."""
+        return is_plausible(self.face)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Analysis(Generic[O]):
     """What one origin shows: an image with its faces from left to right, or the reason why there is none.
 
     Where `image` is None there is an `error`, or `wanted` declined the picture. `sha256` is None where the picture
-    could not be read. The detector found `found` faces; `observations` holds the chosen ones, `embeddings` their
-    vectors, one for one. `too_small` means that a second detection, where one was asked for, found a smaller face.
+    could not be read. The picture was turned by `turned` degrees clockwise to be upright, beyond what its file says: all
+    places are in pixels of the turned `image`. The detector found `found` faces; `observations` holds the chosen ones,
+    `embeddings` their vectors, one for one. `too_small` means that a second detection, where one was asked for, found a smaller face.
     `timing_ms` has `read`, `detect` and `embed`; the images of one batch share its time evenly.
     """
 
@@ -71,6 +79,7 @@ class Analysis(Generic[O]):
     sha256: str | None = None
     image: Image | None = None
     error: InputError | None = None
+    turned: int = 0
     found: int = 0
     observations: tuple[Observation, ...] = ()
     embeddings: tuple[Embedding, ...] = ()
@@ -91,11 +100,26 @@ class _Fetched:
 
 
 class Pipeline:
-    """Detector, aligner and network in a chain; `crew` are the threads that process many pictures."""
+    """Detector, aligner and network in a chain; `crew` are the threads that process many pictures.
 
-    def __init__(self, detector: Detector, embedder: Embedder, crew: Crew | None = None) -> None:
+
+    `detector_name` is the name of the detector in its registry, which templates record; None if it has none. `finder` is
+    as for `turning.detect_upright`.
+    """
+
+    def __init__(
+        self,
+        detector: Detector,
+        embedder: Embedder,
+        crew: Crew | None = None,
+        *,
+        finder: Callable[[], Detector] | None = None,
+        detector_name: str | None = None,
+    ) -> None:
         self.detector = detector
+        self._finder = finder
         self.embedder = embedder
+        self.detector_name = detector_name
         self._crew = Crew() if crew is None else crew
 
     def analyse(
@@ -141,13 +165,29 @@ class Pipeline:
     def _analysed(
         self, batch: Sequence[tuple[O, _Fetched]], closer: LookCloser | None, pick: ChooseFaces | None
     ) -> list[Analysis[O]]:
+        try:
+            return self._analysed_together(batch, closer, pick)
+        except UnreadableImage as problem:
+            # There was memory for a large photo at a reduced size, but not for the whole of it.
+            if len(batch) > 1:
+                return [analysis for one in batch for analysis in self._analysed([one], closer, pick)]
+            ((origin, fetched),) = batch
+            sha256 = None if fetched.picture is None else fetched.picture.sha256
+            return [Analysis(origin, sha256, error=problem, timing_ms=_timing(read=fetched.read_ms))]
+
+    def _analysed_together(
+        self, batch: Sequence[tuple[O, _Fetched]], closer: LookCloser | None, pick: ChooseFaces | None
+    ) -> list[Analysis[O]]:
         analyses = [_decoded(origin, fetched) for origin, fetched in batch]
         images = [analysis.image for analysis in analyses if analysis.image is not None]
         started = time.perf_counter()
-        detected = self.detector.detect(images) if images else []
+        detected = detect_upright(self.detector, images, self._finder) if images else []
         observed = [
-            tuple(self._observation(image, face) for face in (faces if pick is None else pick(faces, image)))
-            for image, faces in zip(images, detected, strict=True)
+            tuple(
+                self._observation(seen.image, face)
+                for face in (seen.faces if pick is None else pick(seen.faces, seen.image))
+            )
+            for seen in detected
         ]
         detect_ms = _share_ms(started, len(images))
 
@@ -157,24 +197,26 @@ class Pipeline:
         embed_ms = _share_ms(started, len(images))
 
         found = iter(zip(detected, observed, strict=True))
-        seen = []
+        finished = []
         for analysis in analyses:
             if analysis.image is not None:
-                faces, observations = next(found)
+                seen, observations = next(found)
                 analysis = replace(
                     analysis,
-                    found=len(faces),
+                    image=seen.image,
+                    turned=seen.turned,
+                    found=len(seen.faces),
                     observations=observations,
                     embeddings=tuple(Embedding(next(vectors), self.embedder.model) for _ in observations),
-                    too_small=not faces and closer is not None and closer(analysis.image),
+                    too_small=not seen.faces and closer is not None and closer(seen.image),
                     timing_ms=_timing(analysis.timing_ms["read"], detect_ms, embed_ms),
                 )
-            seen.append(analysis)
-        return seen
+            finished.append(analysis)
+        return finished
 
     def _observation(self, image: Image, face: Face) -> Observation:
         crop = align(image, face, self.embedder.model.aligner)
-        return Observation(face, crop, assess(crop, face))
+        return Observation(face, crop, assess(image, face, crop))
 
 
 def _fetch(origin: Origin) -> _Fetched:

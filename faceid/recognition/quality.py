@@ -1,6 +1,6 @@
-"""Crop + Face -> how well the face can be compared, 0..1, and why.
+"""Image + Face + Crop -> how well the face can be compared, 0..1, and why.
 
-Five factors that a person can act on, each from 0 (useless) to 1 (nothing to gain). The constants were read off
+Six factors that a person can act on, each from 0 (useless) to 1 (nothing to gain). The constants were read off
 the 1, 5 and 50 % quantiles over 311 photographs of LFW and 260 of CelebA in the wild, and over the same
 photographs of LFW blurred, reduced, darkened and overexposed, three-quarter views (CCtwelve) and profiles
 (UMIST). Nothing is learnt: a learnt quality would belong to one network, and this one serves all.
@@ -16,7 +16,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from faceid.types import Crop, Face, Quality
+from faceid.recognition.plausible import has_shape_of_face
+from faceid.recognition.resolution import resolution
+from faceid.types import Crop, Face, Image, Quality
 
 # Face sizes in pixels: at 20 the eyes are about 9 pixels apart; from 80 on, LFW's own size, more does not help.
 _SMALLEST, _AMPLE = 20.0, 80.0
@@ -47,11 +49,12 @@ _SIDE = 112
 """Sharpness is measured at this size, for it to mean the same with every aligner."""
 
 
-def assess(crop: Crop, face: Face) -> Quality:
-    """The quality of `face`, of which `crop` was taken, with the factors
+def assess(image: Image, face: Face, crop: Crop) -> Quality:
+    """The quality of `face` in `image`, of which `crop` was taken, with the factors
 
-    - `sharpness`: fine detail in the crop as the network sees it (blur, compression, enlargement);
+    - `sharpness`: fine detail in the crop as the network sees it (blur, compression);
     - `size`: the shorter side of the face in the image;
+    - `resolution`: the detail that a face of this size should have; an enlarged picture of a small face lacks it;
     - `detection`: the detector's own confidence;
     - `pose`: turned or tilted away; roll does no harm, because alignment removes it;
     - `exposure`: too dark, too flat or clipped.
@@ -60,6 +63,7 @@ def assess(crop: Crop, face: Face) -> Quality:
     factors = {
         "sharpness": _rise(_fine_detail(luminance), _BLURRED, _SHARP),
         "size": _rise(log(max(face.size, 1.0)), log(_SMALLEST), log(_AMPLE)) if isfinite(face.size) else 0.0,
+        "resolution": resolution(image, face, _SMALLEST, _AMPLE),
         "detection": _rise(face.score, _BARELY, _SURELY),
         "pose": _pose(face.landmarks.astype(np.float64)),
         "exposure": _exposure(_inner(luminance)),
@@ -71,10 +75,14 @@ def combine(factors: Mapping[str, float]) -> float:
     """One score from factors in 0..1: the geometric mean of the worst and of the geometric mean of all.
 
     It grows with every factor, is 0 where one is 0 and 1 where all are 1. A mean alone would hide one fatal flaw
-    behind four good factors; the minimum alone would not tell one flaw from five.
+    behind four good factors; the minimum alone would not tell one flaw from five. `size` and `resolution` are both about
+    how many pixels show the face: only the lower one counts, so that a photo which nobody enlarged has the score that
+    it had before `resolution` was measured.
     """
-    mean = prod(factors.values()) ** (1 / len(factors))
-    return sqrt(min(factors.values()) * mean)
+    counted = dict(factors)
+    counted["size"] = min(counted["size"], counted.pop("resolution"))
+    mean = prod(counted.values()) ** (1 / len(counted))
+    return sqrt(min(counted.values()) * mean)
 
 
 def _rise(value: float, nothing: float, full: float) -> float:
@@ -102,7 +110,7 @@ def _fine_detail(luminance: NDArray[np.float32]) -> float:
 
 def _pose(landmarks: NDArray[np.float64]) -> float:
     """From the nose's place between eyes and mouth, along and across the line of the eyes."""
-    if not np.isfinite(landmarks).all():
+    if not has_shape_of_face(landmarks):
         return 0.0
     left_eye, right_eye, nose, left_mouth, right_mouth = (complex(x, y) for x, y in landmarks)
     eyes = right_eye - left_eye

@@ -12,7 +12,7 @@ from PIL import Image as Pillow
 from enrollment_db.records import FaceCrop
 from faceid.errors import InputError
 from faceid.imaging import decode
-from faceid.recognition.align import ALIGNERS, extent
+from faceid.recognition.align import ALIGNERS, cut, extent
 from faceid.types import Encoded, Face, Image
 
 LONGEST_SIDE = 320
@@ -37,9 +37,9 @@ def make_stored_crop(image: Image, face: Face) -> FaceCrop:
     bottom = min(image.height, ceil(max(box[3] for box, _ in extents)) + margin)
     if left >= right or top >= bottom:
         raise InputError("the face is outside the image", code="no_face", remedy="another_photo")
-    pixels = image.pixels[top:bottom, left:right]
     width, height = right - left, bottom - top
     scale = min(1.0, LONGEST_SIDE / max(width, height))
+    pixels = cut(image, (left, top, right, bottom), 1 / scale)
     size = max(1, round(width * scale)), max(1, round(height * scale))
     if scale < 1.0:
         pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)

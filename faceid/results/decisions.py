@@ -19,6 +19,9 @@ class FaceResult:
     `fmr` is the probability that a non-mated comparison is as close, and `fmr_alike` that probability among people who
     are alike, of one sex and group; `llr` is the evidence, log10 of the likelihood ratio of one person against two. All
     are None where they were not measured.
+
+    `reason` says why a face was not compared, and is `unknown` without candidates: its landmarks are not those of a face
+    that can be brought upright (`implausible_pose`). It is None for a face that was compared.
     """
 
     box: Box
@@ -34,13 +37,16 @@ class FaceResult:
     fmr_alike: float | None
     llr: float | None
     candidates: tuple[Candidate, ...]
+    reason: Literal["implausible_pose"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class IdentifyResult:
     """One picture: its faces from left to right. `timing_ms` has `read`, `detect`, `embed`, `search`, `total`.
 
-    Pictures of one batch share its time evenly. `policy` is the policy of the decision.
+    Pictures of one batch share its time evenly. `policy` is the policy of the decision. The picture was turned by `turned`
+    degrees clockwise (0, 90, 180 or 270) to be upright, beyond what its file says; boxes and landmarks are in pixels of
+    the turned picture.
     """
 
     path: str
@@ -49,12 +55,13 @@ class IdentifyResult:
     timing_ms: dict[str, float]
     problem: Problem | None = None
     policy: PolicyState | None = None
+    turned: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class VerifyResult:
     """Whether one picture shows the claimed person. `fmr`, `fmr_alike` and `llr` as in FaceResult; `policy` is that
-    of the decision. `box` is the face that was taken as the person's.
+    of the decision. `box` is the face that was taken as the person's. `turned` is as in IdentifyResult.
     """
 
     path: str
@@ -69,12 +76,14 @@ class VerifyResult:
     llr: float | None
     box: Box
     policy: PolicyState
+    turned: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class CompareResult:
     """Whether two pictures show one person. `fmr`, `fmr_alike` and `llr` as in FaceResult; `policy` is that of the
-    decision. `boxes` are the faces that were compared, one of each picture.
+    decision. `boxes` are the faces that were compared, one of each picture. `turned` is as in IdentifyResult, for each
+    picture.
     """
 
     paths: tuple[str, str]
@@ -88,3 +97,4 @@ class CompareResult:
     llr: float | None
     boxes: tuple[Box, Box]
     policy: PolicyState
+    turned: tuple[int, int] = (0, 0)

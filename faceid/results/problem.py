@@ -14,6 +14,7 @@ Reason: TypeAlias = Literal[
     "multiple_faces",
     "face_too_small",
     "low_quality",
+    "implausible_pose",
     "identity_conflict",
     "morph_suspected",
     "atypical",

@@ -111,7 +111,7 @@ def _look(
             sizes.append((image.width, image.height))
             for face in found:
                 crop = align(image, face, embedder.model.aligner)
-                assessed = assess(crop, face)
+                assessed = assess(image, face, crop)
                 crops.append(crop)
                 photo.append(number)
                 boxes.append(face.box)

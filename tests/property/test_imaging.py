@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from functools import cache
+from unittest.mock import patch
 
 import numpy as np
 from hypothesis import given, settings
@@ -64,6 +65,20 @@ def specimens() -> list[bytes]:
     return files
 
 
+@cache
+def jpegs() -> list[bytes]:
+    """Small JPEG files of all kinds, large enough to be decoded at an eighth."""
+    x, y = np.meshgrid(np.arange(101), np.arange(83))
+    rgb = Pillow.fromarray(np.stack([x * 2, y * 3, x * y % 256], axis=-1).astype(np.uint8))
+    files = []
+    for options in ({}, {"progressive": True}, {"subsampling": 0, "restart_marker_blocks": 3}):
+        for mode in ("RGB", "L", "CMYK"):
+            buffer = io.BytesIO()
+            rgb.convert(mode).save(buffer, "JPEG", **options)
+            files.append(buffer.getvalue())
+    return files
+
+
 def check(data: bytes) -> None:
     try:
         image = decode(Encoded.of(data), "photo", LIMITS)
@@ -94,6 +109,31 @@ def test_damaged_files(data: st.DataObject) -> None:
     for at, value in data.draw(st.lists(st.tuples(position, st.integers(0, 255)), max_size=8)):
         file[at] = value
     check(bytes(file[: data.draw(st.just(len(file)) | st.integers(0, len(file)))]))
+
+
+@given(data=st.data(), factor=st.sampled_from([2, 4, 8]))
+@settings(max_examples=300)
+def test_a_damaged_jpeg_has_the_same_outcome_at_every_size(data: st.DataObject, factor: int) -> None:
+    """What is decoded reduced at first is refused where the whole would be, and the whole never fails later."""
+    file = bytearray(data.draw(st.sampled_from(jpegs())))
+    for at, value in data.draw(
+        st.lists(st.tuples(st.integers(2, len(file) - 1), st.integers(0, 255)), max_size=8)
+    ):
+        file[at] = value
+    damaged = bytes(file[: data.draw(st.just(len(file)) | st.integers(2, len(file)))])
+    outcomes = []
+    for reduced in (1, factor):
+        # A picture of fewer pixels cannot be reduced; a large one has never so few.
+        with patch(
+            "faceid.imaging.decoder.reducing",
+            lambda width, height, _, by=reduced: by if min(width, height) >= by**2 else 1,
+        ):
+            try:
+                image = decode(Encoded.of(damaged), "photo", LIMITS)
+                outcomes.append((image.width, image.height, image.pixels.tobytes()))
+            except UnreadableImage as error:
+                outcomes.append((str(error),))
+    assert outcomes[0] == outcomes[1]
 
 
 @given(data=st.binary(max_size=64))

@@ -128,7 +128,7 @@ class Looker:
             budget.forget(track.number for track in tracked.ended)
             faces = {track.number: track.face for track in tracked.tracks if track.detected}
             glances = [
-                LookCandidate(number, assess(align(image, face, self._aligner), face).score)
+                LookCandidate(number, assess(image, face, align(image, face, self._aligner)).score)
                 for number, face in faces.items()
             ]
             if chosen := budget.choose(glances, time_s):

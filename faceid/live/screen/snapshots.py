@@ -127,7 +127,7 @@ class Snapshots:
     def _better(self, best: _Best | None, view: View, shown: Shown) -> _Best | None:
         image = view.frame.image
         try:
-            quality = assess(align(image, shown.track.face, _ALIGNER), shown.track.face).score
+            quality = assess(image, shown.track.face, align(image, shown.track.face, _ALIGNER)).score
         except InputError:
             return best
         if best is not None and quality <= best.quality:

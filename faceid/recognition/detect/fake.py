@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 LEVELS = (80, 112, 144, 176, 208, 240)
 """What a channel of a base colour can be."""
 
-SCORE = 0.99
+SCORE = 0.999
 """The detection score of every fake face."""
 
 # Where the landmarks of a frontal face lie in an aligned crop, in sides: the crop is then the square itself.

@@ -3,7 +3,7 @@ import pytest
 
 from faceid.errors import InputError, ModelError
 from faceid.recognition.align import ALIGNERS, align, crop_size
-from faceid.types import Box, Face, Image
+from faceid.types import Box, Face, Image, Undecoded
 
 BY_LANDMARKS = sorted(name for name, spec in ALIGNERS.items() if spec.template is not None)
 
@@ -148,3 +148,57 @@ def test_facenet_crops_are_facenet_pytorchs(box: Box) -> None:
 def test_a_facenet_crop_of_nothing_is_no_input() -> None:
     with pytest.raises(InputError):
         align(image(ramp(50, 50, 1, 0)), face([(0, 0)] * 5, (100, 100, 150, 150)), "facenet-160-v1")
+
+
+class Large(Undecoded):
+    """A picture that reduces by at most 4, and tells by what it was reduced."""
+
+    def __init__(self, pixels: np.ndarray) -> None:
+        self.pixels = pixels
+        self.asked: list[int] = []
+
+    @property
+    def width(self) -> int:
+        return self.pixels.shape[1]
+
+    @property
+    def height(self) -> int:
+        return self.pixels.shape[0]
+
+    def reduced(self, most: int) -> tuple[np.ndarray, int]:
+        factor = next(factor for factor in (4, 2, 1) if factor <= most)
+        self.asked.append(factor)
+        height, width = self.height // factor, self.width // factor
+        blocks = self.pixels.reshape(height, factor, width, factor, 3)
+        return np.rint(blocks.mean(axis=(1, 3))).astype(np.uint8), factor
+
+
+def smooth(height: int, width: int) -> np.ndarray:
+    """Waves of 40 pixels and more."""
+    y, x = np.mgrid[:height, :width]
+    waves = [np.sin(x / 17), np.sin(y / 13), np.sin((x + y) / 23)]
+    return np.stack([127 + 120 * wave for wave in waves], axis=2).astype(np.uint8)
+
+
+@pytest.mark.parametrize("aligner", sorted(ALIGNERS))
+@pytest.mark.parametrize("enlarged", [1.6, 2.2, 2.7, 4.2, 5.4, 9.3])
+@pytest.mark.parametrize("corner", [(300, 211), (-31, -31)])
+def test_a_large_face_is_cut_from_the_reduced_picture_in_the_same_place(
+    aligner: str, enlarged: float, corner: tuple[int, int]
+) -> None:
+    size = crop_size(aligner)
+    pixels = smooth(1600, 2000)
+    landmarks = np.array(ALIGNERS["arcface-112-v1"].template) / 112 * size * enlarged + corner
+    left, top = corner
+    side = (size - ALIGNERS[aligner].margin) * enlarged
+    seen = face(landmarks, (left, top, left + side, top + side))
+    large = Large(pixels)
+    # The template of dlib is wider: its crops show less of the same face.
+    scale = align(image(pixels), seen, aligner).scale
+    expected = next((by for by in (4, 2) if 1 / scale >= 1.25 * by), 1)
+    crop = align(Image(large, "photo", ""), seen, aligner)
+    assert large.asked == [expected]
+    difference = crop.pixels.astype(int) - align(image(pixels), seen, aligner).pixels
+    # The waves lose up to 4 % of their height; a pixel of the reduced picture off would change 37 levels.
+    assert np.abs(difference).max() <= 10
+    assert np.abs(difference.mean(axis=(0, 1))).max() < 0.6

@@ -12,7 +12,8 @@ from faceid.imaging import from_array
 from faceid.recognition.detect.fake import FakeDetector, draw_face
 from faceid.recognition.embed.fake import FakeEmbedder
 from faceid.recognition.pipeline import Pipeline, Source
-from faceid.types import Encoded, Face, Image
+from faceid.runtime.ordered_map import Crew
+from faceid.types import Encoded, Face, Image, Undecoded
 
 RED, GREEN = (208, 80, 80), (80, 208, 80)
 
@@ -135,6 +136,25 @@ def test_files_are_decoded_on_the_way() -> None:
     assert len(looks[0].observations) == 1
     assert isinstance(looks[1].error, UnreadableImage)
     assert all(set(look.timing_ms) == {"read", "detect", "embed"} for look in looks)
+
+
+def test_a_photo_too_large_for_the_memory_spoils_only_its_own_result() -> None:
+    class Exhausting(Undecoded):
+        width, height = 360, 200
+
+        def reduced(self, most: int) -> tuple[np.ndarray, int]:
+            raise UnreadableImage("not enough memory to decode it", path="large")
+
+    large = Image(Exhausting(), "large", "0" * 64)
+    pipeline = Pipeline(CountingDetector(), FakeEmbedder(), Crew(readers=1, batch=3))
+    sources = [source("a", picture(RED)), source("large", large), source("b", picture(GREEN))]
+    looks = list(pipeline.analyse(sources))
+    assert [(look.source, len(look.embeddings), look.error is None) for look in looks] == [
+        ("a", 1, True),
+        ("large", 0, False),
+        ("b", 1, True),
+    ]
+    assert looks[1].sha256 == "0" * 64
 
 
 def test_nothing_in_nothing_out(pipeline: Pipeline) -> None:

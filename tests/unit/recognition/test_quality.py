@@ -13,10 +13,10 @@ from faceid.types import Crop, Face, Image, Quality
 from places import OWN_DATA
 
 PHOTO = OWN_DATA / "cc0_face.jpg"
-FACTORS = {"sharpness", "size", "detection", "pose", "exposure"}
+FACTORS = {"sharpness", "size", "resolution", "detection", "pose", "exposure"}
 
 share = st.floats(0, 1)
-five = st.tuples(*[share] * 5)
+six = st.tuples(*[share] * 6)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,8 @@ def face(photo: np.ndarray) -> Face:
 
 
 def quality(pixels: np.ndarray, face: Face, aligner: str = "dlib-150-v1") -> Quality:
-    return assess(align(Image(np.ascontiguousarray(pixels), "array", ""), face, aligner), face)
+    image = Image(np.ascontiguousarray(pixels), "array", "")
+    return assess(image, face, align(image, face, aligner))
 
 
 @pytest.mark.parametrize("aligner", sorted(ALIGNERS))
@@ -50,20 +51,20 @@ def test_each_flaw_shows_in_its_factor(photo: np.ndarray, face: Face, aligner: s
     assert quality(np.clip(photo * 3.0, 0, 255).astype(np.uint8), face, aligner).worst == "exposure"
     assert quality(photo, replace(face, score=0.75), aligner).worst == "detection"
     tiny = replace(face, box=(*face.box[:2], face.box[0] + 22, face.box[1] + 28))
-    assert assess(align(Image(photo, "array", ""), face, aligner), tiny).worst == "size"
+    image = Image(photo, "array", "")
+    crop = align(image, face, aligner)
+    assert assess(image, tiny, crop).worst == "size"
     turned = face.landmarks.copy()
     turned[2, 0] += 0.5 * (turned[1, 0] - turned[0, 0])
-    assert (
-        assess(align(Image(photo, "array", ""), face, aligner), replace(face, landmarks=turned)).worst
-        == "pose"
-    )
+    assert assess(image, replace(face, landmarks=turned), crop).worst == "pose"
 
 
 def test_leaning_to_a_side_does_no_harm(photo: np.ndarray, face: Face) -> None:
     turn = np.array([[0, -1], [1, 0]], dtype=np.float32)
-    crop = align(Image(photo, "array", ""), face, "dlib-150-v1")
-    leaning = assess(crop, replace(face, landmarks=face.landmarks @ turn))
-    assert leaning.factors["pose"] == pytest.approx(assess(crop, face).factors["pose"], abs=1e-5)
+    image = Image(photo, "array", "")
+    crop = align(image, face, "dlib-150-v1")
+    leaning = assess(image, replace(face, landmarks=face.landmarks @ turn), crop)
+    assert leaning.factors["pose"] == pytest.approx(assess(image, face, crop).factors["pose"], abs=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -78,12 +79,13 @@ def test_leaning_to_a_side_does_no_harm(photo: np.ndarray, face: Face) -> None:
 )
 def test_nonsense_is_worth_nothing(landmarks: np.ndarray, box: tuple[float, ...], score: float) -> None:
     crop = Crop(np.zeros((112, 112, 3), np.uint8), "arcface-112-v1", 1.0)
-    found = assess(crop, Face(box, landmarks.astype(np.float32), score))  # type: ignore[arg-type]
+    image = Image(np.zeros((60, 60, 3), np.uint8), "array", "")
+    found = assess(image, Face(box, landmarks.astype(np.float32), score), crop)  # type: ignore[arg-type]
     assert found.score == 0
     assert all(0 <= factor <= 1 for factor in found.factors.values())
 
 
-@given(five, five)
+@given(six, six)
 def test_the_score_grows_with_every_factor(one: tuple[float, ...], other: tuple[float, ...]) -> None:
     lower = dict(zip(sorted(FACTORS), map(min, one, other), strict=True))
     upper = dict(zip(sorted(FACTORS), map(max, one, other), strict=True))
@@ -92,7 +94,7 @@ def test_the_score_grows_with_every_factor(one: tuple[float, ...], other: tuple[
         assert combine(lower) <= combine({**lower, name: upper[name]}) + 1e-12
 
 
-@given(five)
+@given(six)
 def test_the_score_is_between_the_worst_and_the_best(factors: tuple[float, ...]) -> None:
     score = combine(dict(zip(sorted(FACTORS), factors, strict=True)))
     assert 0 <= score <= 1

@@ -52,7 +52,7 @@ def test_a_crop_shows_the_colour_and_passes_for_good(
     centre = crop.pixels[int(0.4 * size) : int(0.6 * size), int(0.4 * size) : int(0.6 * size)]
     median = np.median(centre.reshape(-1, 3), axis=0)
     assert tuple(min(LEVELS, key=lambda level: abs(level - value)) for value in median) == colour
-    assert assess(crop, face).score > 0.5
+    assert assess(image, face, crop).score > 0.5
 
 
 def test_only_the_levels_are_colours() -> None:
