@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from enrollment_db.records import ModelKey, Place
 from enrollment_db.search.index.kept import SIGNPOSTS, TABLES, CannotErase, Kept, find
 
-FORMAT = 2
+FORMAT = 3
 _MAGIC = b"FaIdSnap"
 _PREFIX = struct.Struct("<8sIII")
 _PAGE = 4096

@@ -39,11 +39,13 @@ class Transfer:
 
         with self._services.request(create=True) as request:
             gallery, model = request.gallery, request.model.embedder.model
-            if on_conflict == "accept":
-                return import_templates(gallery, model, Path(path), progress)
-            guard = ImportGuard(gallery, model, request.calibration)
+            guard = None
+            if on_conflict == "refuse":
+                guard = ImportGuard(gallery, model, request.calibration)
             result = import_templates(gallery, model, Path(path), progress, guard)
-            return replace(result, refused=tuple(guard.refused))
+            if gallery.maintenance is not None:
+                gallery.maintenance.leave(result.templates)
+            return result if guard is None else replace(result, refused=tuple(guard.refused))
 
     def export_templates(
         self, path: str | Path, progress: Callable[[int, int], None] | None = None
@@ -75,7 +77,7 @@ class Transfer:
         from faceid.app.reembedding import Reembedding
 
         with self._services.moving_to(to) as (gallery, coming):
-            return Reembedding(
+            result = Reembedding(
                 gallery,
                 coming.embedder,
                 detect=lambda image: coming.detector.detect([image])[0],
@@ -83,3 +85,6 @@ class Transfer:
                 allow_missing=allow_missing,
                 drop_old=drop_old,
             ).run(report, progress)
+            if result.status == "switched" and gallery.maintenance is not None:
+                gallery.maintenance.leave(result.re_embedded + result.already)
+            return result

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from faceid.types import Metric
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -36,6 +38,42 @@ def identity_similarity(probe: NDArray[np.float32], templates: NDArray[np.float3
     import numpy as np
 
     mean = templates.mean(axis=0, dtype=np.float64)
-    length = float(np.linalg.norm(mean))
+    # Summed and not multiplied as matrices, so that `IdentityScores` has the same result to the last bit.
+    length = math.sqrt(float((mean * mean).sum()))
     # |probe . m| <= |m|, so this tends to 0 where templates cancel out.
-    return float(mean @ probe.astype(np.float64)) / math.sqrt(length) if length > 0.0 else 0.0
+    product = float((mean * probe.astype(np.float64)).sum())
+    return product / math.sqrt(length) if length > 0.0 else 0.0
+
+
+class IdentityScores:
+    """`identity_similarity` of some identities, for many probes.
+
+    Each identity is averaged once, and a probe is compared with several of them at a time. Identities with equal
+    templates have equal scores, in any position.
+    """
+
+    def __init__(self, templates: Mapping[int, NDArray[np.float32]]) -> None:
+        """`templates` are (n, d) by identity, n >= 1, all of unit length."""
+        import numpy as np
+
+        self._rows = {identity: row for row, identity in enumerate(templates)}
+        if not templates:
+            return
+        counts = np.array([len(own) for own in templates.values()])
+        starts = np.cumsum(counts) - counts
+        sums = np.add.reduceat(np.concatenate(list(templates.values())), starts, axis=0, dtype=np.float64)
+        self._means = sums / counts[:, None]
+        roots = np.sqrt(np.sqrt((self._means * self._means).sum(axis=1)))
+        self._roots = np.where(roots > 0.0, roots, np.inf)
+
+    def similarities(self, probe: NDArray[np.float32], identities: Sequence[int]) -> list[float]:
+        """The similarities, -1..1, of a probe (d,) and each of the identities. Raises KeyError for an unknown one."""
+        import numpy as np
+
+        rows = [self._rows[identity] for identity in identities]
+        if not rows:
+            return []
+        # A sum and not a matrix product, which rounds by position.
+        products = (self._means[rows] * probe.astype(np.float64)).sum(axis=1)
+        found: list[float] = (products / self._roots[rows]).tolist()
+        return found

@@ -94,16 +94,18 @@ class Admission:
         lost = not earlier and self._has_lost_templates(name)
         if lost and self.hashed:
             self._vouch_for_confirmed_photos(name, in_question)
+        alone = [case.candidates[0].embedding for case in in_question if _single(case)]
         rivals = RivalIdentities.of(
             self.gallery,
             name,
             self.calibration,
             self.model,
             [face.embedding for case in in_question for face in case.candidates],
+            alone,
         )
         if earlier:
             rivals = replace(rivals, own=np.concatenate([rivals.own, np.stack(earlier)]))
-        duplicate = rivals.duplicate([case.candidates[0].embedding for case in in_question if _single(case)])
+        duplicate = rivals.duplicate(alone)
         bounds = self._bounds()
         self._refuse_morphs(name, in_question, rivals)
         self._refuse_conflicts(name, [case for case in in_question if case.is_open], rivals, bounds)

@@ -86,6 +86,7 @@ class Enrolment:
         kept = {name for name, _ in before}
         done: set[str] = set()
         noted = False
+        fresh = 0
 
         def is_new(photo: Photo, sha256: str) -> bool:
             name = _cleaned(photo.name)
@@ -124,6 +125,10 @@ class Enrolment:
                 noted = True
                 self.note(decided.limit)
             done.add(name)
+            fresh += sum(1 for result in results if result.status in STORED)
+            # Now and not only at the end: a long run may be interrupted.
+            if self.gallery.maintenance is not None and self.gallery.maintenance.leave(fresh):
+                fresh = 0
             yield from results
         if ended := kept & done:
             self.gallery.forget_outcomes(run, ended)

@@ -30,11 +30,14 @@ class ExactSearch:
         self._templates = templates
         self._changes = changes
 
-    def search(self, probes: NDArray[np.float32], model: ModelKey, top: int) -> list[tuple[Candidate, ...]]:
+    def search(
+        self, probes: NDArray[np.float32], model: ModelKey, top: int, *, within: float = -1.0
+    ) -> list[tuple[Candidate, ...]]:
         """See `IdentitySearch.search`."""
         ids, _ = self._stored(model)
         owners = self._templates.owners_of([ids.tolist()], model, len(ids)).owners.values()
-        return [_nearest(probe, owners, model, top) for probe in probes]
+        nearest = [_nearest(probe, owners, model, top) for probe in probes]
+        return [tuple(one for one in found if one.similarity >= within) for found in nearest]
 
     def neighbours(
         self, probes: NDArray[np.float32], model: ModelKey, k: int

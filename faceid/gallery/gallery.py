@@ -241,20 +241,20 @@ class Gallery:
         """The gallery's move to another model; its methods raise DatabaseErrors. Raises GalleryError."""
         return self._database.migration.changeover(model)
 
-    def search(self, probes: Sequence[Embedding], top: int) -> list[tuple[Candidate, ...]]:
-        """The `top` nearest identities of each probe, nearest first, each identity once.
+    def search(
+        self, probes: Sequence[Embedding], top: int, *, within: float = -1.0
+    ) -> list[tuple[Candidate, ...]]:
+        """The `top` nearest identities of each probe, nearest first; ones below the similarity `within` may be missing.
 
         Candidates come from the nearest templates; each identity's score is then that of `identity_similarity` over all
-        its templates. A search fails if the gallery's model changes meanwhile.
-
-        Raises GalleryError (`model_mismatch`) for probes of another model.
+        its templates. Raises GalleryError (`model_mismatch`) for probes of another model, and if it changes meanwhile.
         """
         if not probes:
             return []
         if self._admit(probes) is None:
             return [() for _ in probes]
         model = probes[0].model
-        found = self._search.search(np.stack([probe.vector for probe in probes]), model, top)
+        found = self._search.search(np.stack([probe.vector for probe in probes]), model, top, within=within)
         # If the gallery has moved to another model meanwhile, the search may have missed a part of it.
         self.guard(model)
         return found

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from typing import TYPE_CHECKING
 
 from enrollment_db.search.index import GPU_FROM, gpu_count, open_index, reason_for
-from faceid.decision.scores import distance_from_similarity, identity_similarity
+from faceid.decision.scores import IdentityScores, distance_from_similarity
 from faceid.errors import DeviceError
 from faceid.gallery.gallery import other_model
 from faceid.types import Candidate, ModelKey
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from enrollment_db.search.index import Kind
     from enrollment_db.search.mirror import Mirror
     from faceid.ports.storage import ChangeFeed, TemplateRepository
+
+
+_UNSURE = 1e-3
+"""More than the error of a cosine that an index returns."""
 
 
 class MirrorSearch:
@@ -47,24 +52,30 @@ class MirrorSearch:
         self._mirrored: ModelKey | None = None
         self._lock = threading.Lock()
 
-    def search(self, probes: NDArray[np.float32], model: ModelKey, top: int) -> list[tuple[Candidate, ...]]:
+    def search(
+        self, probes: NDArray[np.float32], model: ModelKey, top: int, *, within: float = -1.0
+    ) -> list[tuple[Candidate, ...]]:
         """See `IdentitySearch.search`."""
         mirror = self.mirror(model)
-        mirror.sync()
-        size = len(mirror)
         found: list[tuple[Candidate, ...]] = [() for _ in probes]
         # The score over all templates changes the order a little, so some more than `top` are scored.
         wanted = 2 * top + 8
         k = 4 * wanted
-        unfinished = list(range(len(probes))) if size else []
+        farthest = _least_cosine(within)
+        unfinished = list(range(len(probes)))
         while unfinished:
-            k = min(size, k)
-            _, ids = mirror.search(probes[unfinished], k)
+            cosines, ids = mirror.search(probes[unfinished], k)
+            ids[cosines < farthest] = -1
+            if (ids < 0).all():
+                break
+            # The list ends where the index does, or where no template is near enough.
+            ended = ids[:, -1] < 0
             owners = self.templates.owners_of(ids, model, wanted)
+            scores = IdentityScores({id_: owner.vectors for id_, owner in owners.owners.items()})
             crowded = []
-            for place, near in zip(unfinished, owners.of_probe, strict=True):
-                if len(near) >= wanted or k >= size:
-                    found[place] = _scored(probes[place], near, owners.owners, model, top)
+            for place, near, is_all in zip(unfinished, owners.of_probe, ended.tolist(), strict=True):
+                if len(near) >= wanted or is_all:
+                    found[place] = _scored(probes[place], near, owners.owners, scores, model, top)
                 else:
                     # A few identities with many templates fill the list: fetch more.
                     crowded.append(place)
@@ -124,20 +135,26 @@ class MirrorSearch:
         return device
 
 
+def _least_cosine(within: float) -> float:
+    """The least cosine of the nearest template of an identity whose similarity is `within` or more.
+
+    With a the mean cosine to the templates and m their mean, the similarity is a / sqrt(|m|). As |m| >= a, it is at
+    most sqrt(a), and a is at most the largest cosine.
+    """
+    return within * within - _UNSURE if within > 0.0 else -math.inf
+
+
 def _scored(
     probe: NDArray[np.float32],
     identities: Sequence[int],
     owners: Mapping[int, Owner],
+    scores: IdentityScores,
     model: ModelKey,
     top: int,
 ) -> tuple[Candidate, ...]:
+    held = [identity for identity in identities if identity in owners]
     scored = sorted(
-        (
-            (identity_similarity(probe, owners[identity].vectors), identity)
-            for identity in identities
-            if identity in owners
-        ),
-        key=lambda pair: (-pair[0], pair[1]),
+        zip(scores.similarities(probe, held), held, strict=True), key=lambda pair: (-pair[0], pair[1])
     )
     return tuple(
         Candidate(owners[identity].name, distance_from_similarity(similarity, model.metric), similarity)

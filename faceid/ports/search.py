@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 class IdentitySearch(Protocol):
     """Proposes identities by an index, and scores them by the vectors in the database."""
 
-    def search(self, probes: NDArray[np.float32], model: ModelKey, top: int) -> list[tuple[Candidate, ...]]:
+    def search(
+        self, probes: NDArray[np.float32], model: ModelKey, top: int, *, within: float = -1.0
+    ) -> list[tuple[Candidate, ...]]:
         """The `top` nearest identities of each of (m, d) unit probes of `model`, nearest first, each identity once.
+
+        An identity whose similarity (-1..1) is below `within` may be left out: so a search for few near ones is short.
 
         An index, or an external engine, only proposes. Owners and vectors come from the database, in one round trip for
         all probes, and each score is computed exactly from all templates of an identity. So an identity that was
@@ -49,6 +53,14 @@ class IndexMaintenance(Protocol):
 
     def status(self) -> IndexStatus:
         """The state of the index and of its snapshot on the disk. Reads headers and counters only."""
+        ...
+
+    def leave(self, added: int) -> bool:
+        """Leave the index on the disk for the next process, after work that added so many templates.
+
+        Returns False and does nothing where they are too few to gain by it. If the index cannot be written, the next
+        process builds it: no error.
+        """
         ...
 
     def rebuild(self) -> IndexResult:

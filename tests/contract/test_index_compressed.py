@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from enrollment_db.search.index import VectorIndex
-from enrollment_db.search.index.choice import gpu_ivfpq, hnsw, ivf, rabitq
+from enrollment_db.search.index.choice import gpu_ivfpq, hnsw, ivf, pq4, rabitq
 from enrollment_db.search.index.flat import FlatIndex
 from enrollment_db.search.index.growing import GrowingIndex
 from enrollment_db.search.index.kept import Kept
@@ -43,6 +43,10 @@ def one_bit(dim: int) -> VectorIndex:
     return RefinedIndex(dim, partial(rabitq, dim), expected=2000)
 
 
+def four_bits(dim: int) -> VectorIndex:
+    return RefinedIndex(dim, partial(pq4, dim), expected=2000)
+
+
 def eight_bits(dim: int) -> VectorIndex:
     return RefinedIndex(dim, partial(ivf, dim), expected=2000)
 
@@ -52,7 +56,7 @@ def graph(dim: int) -> VectorIndex:
 
 
 def growing(dim: int) -> VectorIndex:
-    return GrowingIndex(dim, partial(rabitq, dim), switch_at=500)
+    return GrowingIndex(dim, partial(pq4, dim), switch_at=500)
 
 
 def on_gpu(dim: int) -> VectorIndex:
@@ -62,6 +66,7 @@ def on_gpu(dim: int) -> VectorIndex:
 @pytest.fixture(
     params=[
         one_bit,
+        four_bits,
         eight_bits,
         graph,
         growing,
@@ -350,6 +355,7 @@ _STEPS = st.lists(
         lambda: RefinedIndex(6, partial(hnsw, 6)),
         lambda: GrowingIndex(6, few, switch_at=1),
         lambda: GrowingIndex(6, partial(rabitq, 6), switch_at=20),
+        lambda: GrowingIndex(6, partial(pq4, 6), switch_at=20),
     ],
 )
 @settings(max_examples=30)

@@ -294,6 +294,7 @@ def test_more_than_a_gpu_finds_at_once():
         ("auto", GrowingIndex),
         ("numpy", FlatIndex),
         ("faiss", FaissFlatIndex),
+        ("pq4", GrowingIndex),
         ("rabitq", GrowingIndex),
         ("ivf", GrowingIndex),
         ("hnsw", GrowingIndex),

@@ -14,7 +14,7 @@ import pytest
 from enrollment_db.records import ModelKey, NewTemplate
 from enrollment_db.search import snapshot
 from enrollment_db.search.index import VectorIndex
-from enrollment_db.search.index.choice import hnsw, ivf, rabitq
+from enrollment_db.search.index.choice import hnsw, ivf, pq4, rabitq
 from enrollment_db.search.index.faiss import FaissFlatIndex
 from enrollment_db.search.index.flat import FlatIndex
 from enrollment_db.search.index.growing import GrowingIndex
@@ -120,6 +120,7 @@ KINDS: dict[str, Callable[[], VectorIndex]] = {
     "numpy": partial(FlatIndex, DIM),
     "faiss": partial(FaissFlatIndex, DIM),
     "small": partial(growing, rabitq, 1000),
+    "pq4": partial(growing, pq4),
     "rabitq": partial(growing, rabitq),
     "ivf": partial(growing, ivf),
     "hnsw": partial(growing, hnsw),

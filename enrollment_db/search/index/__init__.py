@@ -20,11 +20,11 @@ def open_index(dim: int, kind: Kind = "auto", *, expected: int = 0, device: str 
     """An empty index for about `expected` vectors of length `dim`.
 
     - `numpy` and `faiss` are exact, and alike in speed on a CPU; importing faiss takes 0.3 s.
-    - `rabitq` compresses to 1 bit a value and compares the nearest again. `ivf` (8 bits a value, searches few lists)
-      and `hnsw` (a graph) are faster and miss more of the nearest.
+    - `pq4` compresses to 4 bits a value and compares the nearest again; `rabitq` to 1 bit, which is smaller and
+      slower. `ivf` (8 bits a value, searches few lists) and `hnsw` (a graph) miss more of the nearest.
     - `gpu` and `gpu-half` are exact, in float32 and float16, and `gpu-ivfpq` compressed, on the CUDA `device`.
     - `auto` is the most exact of these three that fits into the memory of a CUDA device. On a CPU it is `numpy` below
-      SWITCH_AT vectors, else `rabitq`.
+      SWITCH_AT vectors, else `pq4`; for vectors of more than 256 values `rabitq`.
 
     `device` is cpu, cuda or cuda:N. Raises ValueError for a dimension below 1, another kind, or a kind that the device
     cannot run.

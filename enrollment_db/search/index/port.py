@@ -10,7 +10,9 @@ if TYPE_CHECKING:
 
     from enrollment_db.search.index.kept import Kept
 
-Kind: TypeAlias = Literal["auto", "numpy", "faiss", "rabitq", "ivf", "hnsw", "gpu", "gpu-half", "gpu-ivfpq"]
+Kind: TypeAlias = Literal[
+    "auto", "numpy", "faiss", "pq4", "rabitq", "ivf", "hnsw", "gpu", "gpu-half", "gpu-ivfpq"
+]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 

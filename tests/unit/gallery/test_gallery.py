@@ -145,6 +145,7 @@ def test_a_switch_in_the_middle_of_a_search_gives_no_half_answer(
 ) -> None:
     add(gallery, "ann", vector(1), 1)
     reader = open_gallery(tmp_path / "gallery.db", read_only=True)
+    assert reader.indexed_count() == 1
     part, method = moment.split(".")
     asked_part = getattr(reader._database, part)
     ask = getattr(asked_part, method)

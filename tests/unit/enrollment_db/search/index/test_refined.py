@@ -330,7 +330,7 @@ def test_everything_removed_while_another_selector_is_made(monkeypatch):
     assert_holds(index, dict(enumerate(vectors[:3])))
 
 
-@pytest.mark.parametrize("code", ["RaBitQfs", "SQ8"])
+@pytest.mark.parametrize("code", ["RaBitQfs", "SQ8", "PQx4fsr"])
 def test_compaction_does_not_round_again(code):
     vectors = units(500, 16)
     index = RefinedIndex(16, lists_of(code))
@@ -380,6 +380,24 @@ def test_lists_are_loaded_with_the_rotation_that_they_were_trained_with(monkeypa
     other = lists_of("RaBitQfs")(500)
     assert other.load(lists.dump())
     np.testing.assert_array_equal(other.fetch(vectors[:20], 10), lists.fetch(vectors[:20], 10))
+
+
+@pytest.mark.parametrize(("count", "values"), [(600, 8), (200, 16)])
+def test_directions_in_which_nothing_differs_are_left_out_where_the_sample_can_tell(count, values):
+    rng = np.random.default_rng(3)
+    basis = np.linalg.qr(rng.standard_normal((16, 16)))[0]
+    flat = rng.standard_normal((count, 5)) @ basis[:5] + 2 * basis[7]
+    vectors = (flat / np.linalg.norm(flat, axis=1, keepdims=True)).astype(np.float32)
+    lists = lists_of("PQx4fsr")(count)
+    lists.train(vectors)
+    lists.add(np.arange(count), vectors)
+    assert f"codes of {values} values" in lists.name
+    found = lists.fetch(vectors[:100], 10)
+    assert np.mean([row in own for row, own in enumerate(found)]) > 0.98
+    other = lists_of("PQx4fsr")(count)
+    assert other.load(lists.dump())
+    np.testing.assert_array_equal(other.fetch(vectors[:20], 10), lists.fetch(vectors[:20], 10))
+    assert not Lists(24, "PQx4fsr", made_for=count, lists=16, share=1, candidates=9).load(lists.dump())
 
 
 @pytest.mark.parametrize(

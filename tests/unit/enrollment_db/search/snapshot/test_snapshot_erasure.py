@@ -41,7 +41,7 @@ def assert_erased(path: Path, *ids: int) -> None:
     assert find(kept, np.array(ids)).traces == []
 
 
-@pytest.mark.parametrize("kind", ["numpy", "rabitq", "ivf"])
+@pytest.mark.parametrize("kind", ["numpy", "pq4", "rabitq", "ivf"])
 def test_who_is_removed_is_gone_from_the_disk(store, monkeypatch, kind):
     reader = Mirror(store.changes, KINDS[kind]())
     good = reader.snapshot()

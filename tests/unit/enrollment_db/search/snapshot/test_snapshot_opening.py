@@ -60,7 +60,7 @@ def test_every_index_goes_on_where_another_stopped(store, monkeypatch, writing, 
     store.templates.remove("person 5")
     store.templates.add("Ann", [photo(100), photo(101)], MODEL)
     again, loaded = opened(store, monkeypatch, KINDS[reading]())
-    compressed = writing in ("rabitq", "ivf", "hnsw")
+    compressed = writing in ("pq4", "rabitq", "ivf", "hnsw")
     # The graph cannot be erased from, and was removed. An exact index does not take what was rounded.
     assert loaded == (writing == "hnsw" or (compressed and reading in EXACT))
     assert again.compare().equal
@@ -84,6 +84,30 @@ def test_opening_leaves_a_snapshot_where_it_had_to_read_much(store):
     store.templates.add("Ann", [photo(500 + number) for number in range(COUNT)], MODEL)
     Mirror(store.changes, FlatIndex(DIM), snapshot_from=COUNT).sync()
     assert files(store) == [f"{2 * COUNT:020d}.snapshot"]
+
+
+def test_a_snapshot_is_left_after_many_changes_and_not_after_few(store):
+    mirror = Mirror(store.changes, FlatIndex(DIM), snapshot_from=COUNT + 5, leave_snapshots=False)
+    mirror.leave_snapshot()
+    assert files(store) == []
+    store.templates.add("Ann", [photo(500 + number) for number in range(5)], MODEL)
+    mirror.leave_snapshot()
+    assert files(store) == [f"{COUNT + 5:020d}.snapshot"]
+    store.templates.add("Bob", [photo(600 + number) for number in range(COUNT + 4)], MODEL)
+    mirror.leave_snapshot()
+    assert files(store) == [f"{COUNT + 5:020d}.snapshot"]
+    store.templates.remove("person 7")
+    mirror.leave_snapshot()
+    (left,) = files(store)
+    assert left == f"{2 * COUNT + 10:020d}.snapshot"
+    assert photo(7).vector.tobytes() not in (SnapshotDirectory(store.location).path / left).read_bytes()
+
+
+def test_no_snapshot_can_be_left(store):
+    SnapshotDirectory(store.location).path.write_bytes(b"")
+    mirror = Mirror(store.changes, FlatIndex(DIM), snapshot_from=1)
+    mirror.leave_snapshot()
+    assert len(mirror) == COUNT
 
 
 def test_an_empty_gallery_has_none(path):

@@ -95,7 +95,7 @@ def test_a_newer_format_is_left_for_the_newer_version(store, good, caplog, monke
     content = bytearray(good.read_bytes())
     content[8] += 1
     good.write_bytes(content)
-    assert_refused(store, caplog, monkeypatch, "its format is 3", kept=True)
+    assert_refused(store, caplog, monkeypatch, "its format is 4", kept=True)
 
 
 def test_an_older_format_goes_quietly(store, good, caplog, monkeypatch):
