@@ -81,7 +81,9 @@ class DeviceError(ModelError):
 def implausible_pose(path: str) -> PhotoRefused:
     """The error for a face that no aligner can bring upright."""
     return PhotoRefused(
-        "the landmarks are not those of a face that can be brought upright", code="implausible_pose", path=path
+        "the landmarks are not those of a face that can be brought upright",
+        code="implausible_pose",
+        path=path,
     )
 
 

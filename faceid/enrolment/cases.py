@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class SeenFace:
     """A face of a photo, without the photo.
 
-    `in_file` is `face` in pixels of the picture as its file gives it, where `face` is in pixels of the turned one. A face
-    of an implausible pose is not `comparable`.
+    `in_file` is `face` in pixels of the picture as its file gives it, where `face` is in pixels of the turned one. A
+    face of an implausible pose is not `comparable`.
     """
 
     face: Face
@@ -34,8 +34,9 @@ class SeenPhoto:
     """What was found on a photo, without its pixels: memory holds a whole group of these.
 
     `found` counts the detected faces; `faces` are those that the rules do not exclude at once. `sha256` is None where
-    the photo could not be read. It was turned by `turned` degrees clockwise to be upright. `too_small` means that a face is there and is smaller than the rules allow. `looked` is
-    False for a photo that was not decoded because its bytes are known.
+    the photo could not be read. It was turned by `turned` degrees clockwise to be upright. `too_small` means that a
+    face is there and is smaller than the rules allow. `looked` is False for a photo that was not decoded because its
+    bytes are known.
     """
 
     source: str

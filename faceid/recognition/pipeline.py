@@ -69,10 +69,10 @@ class Analysis(Generic[O]):
     """What one origin shows: an image with its faces from left to right, or the reason why there is none.
 
     Where `image` is None there is an `error`, or `wanted` declined the picture. `sha256` is None where the picture
-    could not be read. The picture was turned by `turned` degrees clockwise to be upright, beyond what its file says: all
-    places are in pixels of the turned `image`. The detector found `found` faces; `observations` holds the chosen ones,
-    `embeddings` their vectors, one for one. `too_small` means that a second detection, where one was asked for, found a smaller face.
-    `timing_ms` has `read`, `detect` and `embed`; the images of one batch share its time evenly.
+    could not be read. The picture was turned by `turned` degrees clockwise to be upright, beyond what its file says:
+    all places are in pixels of the turned `image`. The detector found `found` faces; `observations` holds the chosen ones,
+    `embeddings` their vectors, one for one. `too_small` means that a second detection, where one was asked for, found a
+    smaller face. `timing_ms` has `read`, `detect` and `embed`; the images of one batch share its time evenly.
     """
 
     origin: O

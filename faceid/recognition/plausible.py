@@ -19,7 +19,7 @@ MOST_ROLL = 55.0
 """Degrees. Heads lean by 40 in photos; beyond 45 the photo is nearer to upright after a quarter turn."""
 
 MOST_MISFIT = 0.4
-"""The mean deviation of the landmarks from those of a frontal face, in eye distances of that face. Profiles reach 0.35."""
+"""The deviation of the landmarks from a frontal face, root mean square, in its eye distances. Profiles: 0.35."""
 
 MOST_SKEW = 40.0
 """Degrees between the eyes and the mouth, and between their line and the line across. Three-quarter views reach 23."""
