@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
 
 from faceid.errors import InputError, UnreadableImage
 from faceid.imaging import decode, pixel_count
+from faceid.imaging.turned import turned_face
 from faceid.recognition.align import align
 from faceid.recognition.plausible import is_plausible
 from faceid.recognition.quality import assess
@@ -70,9 +71,9 @@ class Analysis(Generic[O]):
 
     Where `image` is None there is an `error`, or `wanted` declined the picture. `sha256` is None where the picture
     could not be read. The picture was turned by `turned` degrees clockwise to be upright, beyond what its file says:
-    all places are in pixels of the turned `image`. The detector found `found` faces; `observations` holds the chosen ones,
-    `embeddings` their vectors, one for one. `too_small` means that a second detection, where one was asked for, found a
-    smaller face. `timing_ms` has `read`, `detect` and `embed`; the images of one batch share its time evenly.
+    all places are in pixels of the turned `image`. The detector found `found` faces; `observations` holds the chosen
+    ones, `embeddings` their vectors, one for one. `too_small` means that a second detection, where one was asked for,
+    found a smaller face. `timing_ms` has `read`, `detect` and `embed`; the images of one batch share its time evenly.
     """
 
     origin: O
@@ -90,6 +91,12 @@ class Analysis(Generic[O]):
     def source(self) -> str:
         """What the picture is called in results."""
         return self.origin.source
+
+    def in_file(self, face: Face) -> Face:
+        """`face`, which is in pixels of the turned image, in pixels of the picture that its file gives."""
+        if self.image is None or not self.turned:
+            return face
+        return turned_face(face, -self.turned, self.image.width, self.image.height)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -57,6 +57,12 @@ def roll(landmarks: ArrayLike) -> float | None:
     return None if fitted is None else degrees(atan2(fitted.factor.imag, fitted.factor.real))
 
 
+def turn_of(face: Face) -> int:
+    """By how many degrees clockwise, a multiple of 90, the picture is turned for the face to be nearest to upright."""
+    lean = roll(face.landmarks)
+    return 0 if lean is None else round(-lean / 90) % 4 * 90
+
+
 def has_shape_of_face(landmarks: ArrayLike) -> bool:
     """Whether (5, 2) landmarks can be those of a face in any pose, whatever its roll.
 
