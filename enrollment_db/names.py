@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from enrollment_db.errors import BadName
+from enrollment_db.errors import BadName, BadTemplate
 
 MAX_LENGTH = 200
 
@@ -38,3 +38,16 @@ def clean_name(name: str) -> str:
                 remedy="control_characters",
             )
     return cleaned
+
+
+def check_detector(name: str | None) -> str | None:
+    """The name of a detector, as it is stored: by the rules for names, as `clean_name` leaves them; None for none.
+
+    Raises BadTemplate.
+    """
+    try:
+        if name is None or clean_name(name) == name:
+            return name
+    except BadName as error:
+        raise BadTemplate(f"of a detector, {error}", remedy="name_of_detector") from error
+    raise BadTemplate(f"{name[:40]!a} is no name of a detector", remedy="name_of_detector")

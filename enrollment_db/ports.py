@@ -123,6 +123,10 @@ class TemplateRepository(Protocol):
         """
         ...
 
+    def detectors(self) -> dict[str | None, int]:
+        """The number of templates of each detector, as in NewTemplate. Counts all of them."""
+        ...
+
     def unconfirmed(self, identity_ids: Sequence[int], model: ModelKey) -> dict[int, Unconfirmed]:
         """The unconfirmed templates of some identities under `model`, for identities that have some."""
         ...

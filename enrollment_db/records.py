@@ -60,7 +60,7 @@ class NewTemplate:
 
     `sha256` is the photo's hash, 64 hex digits. `source` names the photo for people. `box`, `landmarks` ((5, 2)
     float32, pixels) and `quality` (0..1) are None if the template was computed elsewhere. `crop` is stored if it is
-    given.
+    given. `detector` is the name of what found the face, None if that is unknown.
     """
 
     vector: NDArray[np.float32]
@@ -70,13 +70,14 @@ class NewTemplate:
     landmarks: NDArray[np.float32] | None = None
     quality: float | None = None
     crop: FaceCrop | None = None
+    detector: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
     """Templates to be stored at once: their names, (n, d) unit vectors, photo hashes in hex, and sources.
 
-    `states` is None if all of them are confirmed.
+    `states` is None if all of them are confirmed. `detectors` are as in NewTemplate; None if all of them are unknown.
     """
 
     names: Sequence[str]
@@ -84,20 +85,22 @@ class Part:
     digests: Sequence[str]
     sources: Sequence[str | None]
     states: Sequence[TemplateState] | None = None
+    detectors: Sequence[str | None] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Twin:
     """The template of a photo under a new model: `vector` is (d,) float32 of unit length.
 
-    `template_id` is the template of the same photo from which all other columns are copied. `box` and `landmarks` are
-    given if that template has none.
+    `template_id` is the template of the same photo from which all other columns are copied. `box`, `landmarks` and
+    `detector` are given if that template has no landmarks.
     """
 
     template_id: int
     vector: NDArray[np.float32]
     box: Box | None = None
     landmarks: NDArray[np.float32] | None = None
+    detector: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -160,7 +163,7 @@ class GallerySize(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Template:
-    """A stored template without its vector; `name` is its identity's."""
+    """A stored template without its vector; `name` is its identity's, `detector` as in NewTemplate."""
 
     id: int
     name: str
@@ -172,6 +175,7 @@ class Template:
     landmarks: NDArray[np.float32] | None
     created_at: str
     state: TemplateState
+    detector: str | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -263,7 +267,7 @@ class Loaded:
 class Listed:
     """A part of all `total` templates of `model`, with their data.
 
-    The data are names, (n, d) vectors, sources and hashes in hex.
+    The data are names, (n, d) vectors, sources, hashes in hex, and detectors as in NewTemplate.
     """
 
     model: ModelKey
@@ -272,6 +276,7 @@ class Listed:
     vectors: NDArray[np.float32]
     sources: list[str | None]
     digests: list[str]
+    detectors: list[str | None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -22,6 +22,9 @@ RECOMMENDED_MODEL = "mobilefacenet"
 FALLBACK_MODEL = "dlib-resnet"
 """The network of a new gallery otherwise. Its weights are installed with faceid."""
 
+AUTO_DETECTOR = "auto"
+"""The choice of detector that is left to faceid: `faceid.app.detector_choice`."""
+
 Runtime: TypeAlias = Literal["auto", "torch", "openvino"]
 """The runtime of networks on a CPU. `auto` is torch, and openvino in long runs if it is installed. A GPU uses torch."""
 
@@ -31,7 +34,8 @@ class Settings:
     """The places of files and the choices of the user.
 
     `model` is None if the user named no model: then the gallery's model is used. An empty gallery uses
-    `default_model`, or `faceid.app.network_choice` chooses if the user has no default.
+    `default_model`, or `faceid.app.network_choice` chooses if the user has no default. `detector` is a name of the
+    registry of detectors (`faceid.recognition.detect.registry`), or `auto`.
     """
 
     data_dir: Path
@@ -39,6 +43,7 @@ class Settings:
     model: str | None = None
     default_model: str | None = None
     device: str = "auto"
+    detector: str = AUTO_DETECTOR
     index: Kind = "auto"
     runtime: Runtime = "auto"
 
@@ -64,14 +69,16 @@ class Settings:
         db: str | Path | None = None,
         model: str | None = None,
         device: str = "auto",
+        detector: str | None = None,
         runtime: str | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> Settings:
         """From arguments, then `$FACEID_DB` and `$FACEID_HOME`, then the platform's user data directory.
 
         `$FACEID_INDEX` is the kind of index (`enrollment_db.search.index.open_index`), `$FACEID_RUNTIME` the runtime if
-        `runtime` is None. A database is named by the path of a SQLite file or by a URL: `sqlite:///path`, or one of a
-        scheme that an installed package adds (`enrollment_db.registry`).
+        `runtime` is None, and `$FACEID_DETECTOR` the detector if `detector` is None. A database is named by the path of
+        a SQLite file or by a URL: `sqlite:///path`, or one of a scheme that an installed package adds
+        (`enrollment_db.registry`).
 
         Raises UsageError for a database URL of an unknown scheme (`unknown_database`), an unknown kind or runtime, or a
         config file that cannot be used.
@@ -84,6 +91,7 @@ class Settings:
             db=_address(location or data_dir / "gallery.db"),
             model=model,
             device=device,
+            detector=detector or env.get("FACEID_DETECTOR") or AUTO_DETECTOR,
             index=_index_kind(env.get("FACEID_INDEX") or "auto"),
             runtime=_runtime(runtime or env.get("FACEID_RUNTIME") or "auto"),
         )

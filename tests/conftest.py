@@ -23,4 +23,5 @@ def no_networks_of_the_developer(
     """What is pulled or configured in the user's folder decides no fast test."""
     if request.node.get_closest_marker("slow") is None:
         monkeypatch.setenv("FACEID_HOME", str(home_without_networks))
-        monkeypatch.delenv("FACEID_DB", raising=False)
+        for name in ("FACEID_DB", "FACEID_DETECTOR"):
+            monkeypatch.delenv(name, raising=False)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from enrollment_db.memory.state import Cell, Row, State
+from enrollment_db.names import check_detector
 from enrollment_db.records import ModelKey, Pending, Start, Twin, now
 from enrollment_db.vectors import check_vector
 
@@ -79,6 +80,7 @@ class MemoryChangeover:
                         vector=np.array(twin.vector, np.float32),
                         box=row.box if row.box is not None else twin.box,
                         landmarks=row.landmarks if row.landmarks is not None else twin.landmarks,
+                        detector=row.detector if row.landmarks is not None else check_detector(twin.detector),
                         created_at=now(),
                     )
                 )

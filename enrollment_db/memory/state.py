@@ -44,6 +44,7 @@ class Row:
     quality: float | None
     created_at: str
     state: TemplateState
+    detector: str | None
 
 
 @dataclass(frozen=True, slots=True)

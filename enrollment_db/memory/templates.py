@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from enrollment_db.errors import BadTemplate, NameTaken, UnknownIdentity, UnknownTemplate
 from enrollment_db.memory.state import Cell, Person, Row, State
-from enrollment_db.names import clean_name
+from enrollment_db.names import check_detector, clean_name
 from enrollment_db.ports import Ids
 from enrollment_db.records import (
     Added,
@@ -91,6 +92,7 @@ class Templates:
                 landmarks=row.landmarks,
                 created_at=row.created_at,
                 state=row.state,
+                detector=row.detector,
             )
             for row in state.shown()
             if row.person == person.id
@@ -165,7 +167,12 @@ class Templates:
                 _stacked(rows),
                 [row.source for row in rows],
                 [row.sha256 for row in rows],
+                [row.detector for row in rows],
             )
+
+    def detectors(self) -> dict[str | None, int]:
+        """The number of templates of each detector."""
+        return dict(Counter(row.detector for row in self._cell.read().active()))
 
     def unconfirmed(self, identity_ids: Sequence[int], model: ModelKey) -> dict[int, Unconfirmed]:
         """The unconfirmed templates of some identities under `model`."""
@@ -218,6 +225,7 @@ class Templates:
         for new in templates:
             check_vector(new.vector, model.dim, f"the template of {new.source or new.sha256[:12]}")
             to_digest(new.sha256)
+            check_detector(new.detector)
         if not templates:
             return []
         added = []
@@ -231,7 +239,7 @@ class Templates:
                     vector = np.array(new.vector, np.float32)
                     row = Row(
                         *(rows.last_template + 1, person, model, vector, digest, new.source, new.box),
-                        *(new.landmarks, new.quality, now(), state),
+                        *(new.landmarks, new.quality, now(), state, new.detector),
                     )
                     rows.insert(row)
                 if new.crop is not None:
@@ -254,18 +262,17 @@ class Templates:
                 states = part.states
                 if states is None:
                     states = ["confirmed"] * len(part.names)
-                lengths = {
-                    len(each) for each in (part.names, part.vectors, part.digests, part.sources, states)
-                }
-                if len(lengths) > 1:
+                detectors = [None] * len(part.names) if part.detectors is None else part.detectors
+                columns = (part.names, part.vectors, part.digests, part.sources, states, detectors)
+                if len({len(column) for column in columns}) > 1:
                     raise BadTemplate(
-                        "names, vectors, hashes, sources and states differ in number", remedy="one_of_each"
+                        "names, vectors, hashes, sources, states and detectors differ in number",
+                        remedy="one_of_each",
                     )
                 check_vectors(part.vectors)
-                for name, vector, digest, source, kind in zip(
-                    part.names, part.vectors, part.digests, part.sources, states, strict=True
-                ):
-                    self.add(name, [NewTemplate(vector, digest, source)], model, state=kind)
+                for name, vector, digest, source, kind, detector in zip(*columns, strict=True):
+                    new = NewTemplate(vector, digest, source, detector=detector)
+                    self.add(name, [new], model, state=kind)
             return len(self._cell.read().rows) - before
 
     def rename(self, old: str, new: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from enrollment_db.errors import BadTemplate
-from enrollment_db.names import clean_name
+from enrollment_db.names import check_detector, clean_name
 from enrollment_db.records import Part, now
 from enrollment_db.sqlite.rows import to_blobs
 from enrollment_db.vectors import to_digest
@@ -53,8 +53,14 @@ def insert_part(connection: sqlite3.Connection, model_id: int, dim: int, part: P
             f"the templates have shape {part.vectors.shape}, not (n, {dim})", remedy="one_model"
         )
     states = ["confirmed"] * len(part.names) if part.states is None else part.states
-    if not len(part.names) == len(part.vectors) == len(part.digests) == len(part.sources) == len(states):
-        raise BadTemplate("names, vectors, hashes, sources and states differ in number", remedy="one_of_each")
+    detectors = [None] * len(part.names) if part.detectors is None else part.detectors
+    columns = (part.names, part.vectors, part.digests, part.sources, states, detectors)
+    if len({len(column) for column in columns}) > 1:
+        raise BadTemplate(
+            "names, vectors, hashes, sources, states and detectors differ in number", remedy="one_of_each"
+        )
+    for detector in set(detectors):
+        check_detector(detector)
     time = now()
     cleaned = {name: clean_name(name) for name in dict.fromkeys(part.names)}
     connection.executemany(
@@ -64,14 +70,23 @@ def insert_part(connection: sqlite3.Connection, model_id: int, dim: int, part: P
     ids = _ids(connection, list(cleaned.values()))
     inserted = connection.executemany(
         """
-        INSERT INTO templates (identity_id, model_id, vector, source, sha256, created_at, confirmed)
-        VALUES (?, ?, ?, ?, ?, ?, ?)
+        INSERT INTO templates (identity_id, model_id, vector, source, sha256, created_at, confirmed, detector)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?)
         ON CONFLICT (sha256, identity_id, model_id) DO NOTHING
         """,
         (
-            (ids[cleaned[name]], model_id, blob, source, to_digest(digest), time, state == "confirmed")
-            for name, blob, source, digest, state in zip(
-                part.names, to_blobs(part.vectors), part.sources, part.digests, states, strict=True
+            (
+                ids[cleaned[name]],
+                model_id,
+                blob,
+                source,
+                to_digest(digest),
+                time,
+                state == "confirmed",
+                detector,
+            )
+            for name, blob, source, digest, state, detector in zip(
+                part.names, to_blobs(part.vectors), part.sources, part.digests, states, detectors, strict=True
             )
         ),
     )

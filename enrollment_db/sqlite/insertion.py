@@ -9,9 +9,9 @@ from enrollment_db.records import Added, FaceCrop
 from enrollment_db.sqlite.rows import to_json, to_state
 
 TemplateRow: TypeAlias = tuple[
-    int, int, bytes, str | None, bytes, str | None, str | None, float | None, str, bool
+    int, int, bytes, str | None, bytes, str | None, str | None, float | None, str | None, str, bool
 ]
-"""A row of templates without its id; `confirmed` is the last column."""
+"""A row of templates without its id; `confirmed` is the last column, `detector` follows `quality`."""
 
 
 def identity_id(connection: sqlite3.Connection, name: str, time: str) -> int:
@@ -36,8 +36,8 @@ def add_template(connection: sqlite3.Connection, row: TemplateRow) -> Added:
     cursor = connection.execute(
         """
         INSERT INTO templates
-            (identity_id, model_id, vector, source, sha256, box, landmarks, quality, created_at, confirmed)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            (identity_id, model_id, vector, source, sha256, box, landmarks, quality, detector, created_at, confirmed)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
         row,
     )

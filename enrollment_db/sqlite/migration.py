@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
+from enrollment_db.names import check_detector
 from enrollment_db.records import FaceCrop, ModelKey, Pending, Start, Twin, now
 from enrollment_db.sqlite.connections import Connections
 from enrollment_db.sqlite.models import ACTIVE, SHOWN, made_row_of
@@ -108,6 +109,7 @@ class Changeover:
                 to_blob(twin.vector, self._model.dim, f"the new template for {twin.template_id}"),
                 to_json(twin.box),
                 to_json(twin.landmarks),
+                check_detector(twin.detector),
                 twin.template_id,
             )
             for twin in twins
@@ -119,9 +121,10 @@ class Changeover:
             return connection.executemany(
                 f"""
                 INSERT INTO templates
-                    (identity_id, model_id, vector, source, sha256, box, landmarks, quality, created_at, confirmed)
+                    (identity_id, model_id, vector, source, sha256, box, landmarks, quality, created_at, confirmed,
+                     detector)
                 SELECT identity_id, ?, ?, source, sha256, coalesce(box, ?), coalesce(landmarks, ?), quality, '{time}',
-                       confirmed
+                       confirmed, CASE WHEN landmarks IS NULL THEN ? ELSE detector END
                 FROM templates WHERE id = ?
                 ON CONFLICT (sha256, identity_id, model_id) DO NOTHING
                 """,

@@ -133,8 +133,10 @@ def to_landmarks(text: str) -> NDArray[np.float32]:
 
 
 def to_template(row: Sequence[Any]) -> Template:
-    """A Template of: id, name, source, sha256, quality, box, landmarks, created_at, confirmed, MODEL_COLUMNS."""
-    id_, name, source, digest, quality, box, landmarks, created_at, confirmed, *model = row
+    """A Template of: id, name, source, sha256, quality, box, landmarks, created_at, confirmed, detector, then
+    MODEL_COLUMNS.
+    """
+    id_, name, source, digest, quality, box, landmarks, created_at, confirmed, detector, *model = row
     return Template(
         id=id_,
         name=name,
@@ -146,6 +148,7 @@ def to_template(row: Sequence[Any]) -> Template:
         landmarks=None if landmarks is None else to_landmarks(landmarks),
         created_at=created_at,
         state=to_state(confirmed),
+        detector=detector,
     )
 
 

@@ -252,6 +252,13 @@ def m009_policies_among_alike(db: Database) -> None:
     )
 
 
+def m010_detectors(db: Database) -> None:
+    """The name of the detector that found the face of a template; NULL where that is unknown."""
+    db.executescript(
+        "ALTER TABLE templates ADD COLUMN detector TEXT CHECK (length(detector) BETWEEN 1 AND 200);"
+    )
+
+
 MIGRATIONS: tuple[Callable[[Database], None], ...] = (
     m001_gallery,
     m002_policies,
@@ -262,6 +269,7 @@ MIGRATIONS: tuple[Callable[[Database], None], ...] = (
     m007_attributes,
     m008_states,
     m009_policies_among_alike,
+    m010_detectors,
 )
 
 SCHEMA_VERSION = len(MIGRATIONS)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from enrollment_db.errors import NameTaken, UnknownIdentity, UnknownTemplate
-from enrollment_db.names import clean_name
+from enrollment_db.names import check_detector, clean_name
 from enrollment_db.records import (
     Added,
     Enrolled,
@@ -119,7 +119,7 @@ class Templates:
         rows = self._connections.query(
             f"""
             SELECT t.id, i.name, t.source, t.sha256, t.quality, t.box, t.landmarks, t.created_at, t.confirmed,
-                   {MODEL_COLUMNS}
+                   t.detector, {MODEL_COLUMNS}
             FROM templates t JOIN identities i ON i.id = t.identity_id JOIN models m ON m.id = t.model_id
             WHERE i.id = ? AND {SHOWN} ORDER BY t.id
             """,
@@ -192,13 +192,15 @@ class Templates:
             # CROSS JOIN: reads in the order of the file, without sorting.
             cursor.execute(
                 f"""
-                SELECT t.id, i.name, t.vector, t.source, t.sha256
+                SELECT t.id, i.name, t.vector, t.source, t.sha256, t.detector
                 FROM templates t NOT INDEXED CROSS JOIN identities i ON i.id = t.identity_id
                 WHERE {SEARCHED} ORDER BY t.id
                 """
             )
             while rows := cursor.fetchmany(batch_size):
-                ids, names, blobs, sources, digests = (list(column) for column in zip(*rows, strict=True))
+                ids, names, blobs, sources, digests, detectors = (
+                    list(column) for column in zip(*rows, strict=True)
+                )
                 yield Listed(
                     model,
                     total,
@@ -206,7 +208,14 @@ class Templates:
                     to_vectors(blobs, ids, model.dim, self._connections.path),
                     sources,
                     [digest.hex() for digest in digests],
+                    detectors,
                 )
+
+    def detectors(self) -> dict[str | None, int]:
+        """The number of templates that a search can find, by the name of their detector. Counts all of them."""
+        return dict(
+            self._connections.query(f"SELECT detector, count(*) FROM templates t WHERE {SEARCHED} GROUP BY 1")
+        )
 
     def unconfirmed(self, identity_ids: Sequence[int], model: ModelKey) -> dict[int, Unconfirmed]:
         """The unconfirmed templates of some identities under `model`, for identities that have some."""
@@ -254,6 +263,7 @@ class Templates:
                 to_json(template.box),
                 to_json(template.landmarks),
                 template.quality,
+                check_detector(template.detector),
             )
             for template in templates
         ]

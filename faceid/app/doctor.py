@@ -11,17 +11,19 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from faceid.app import factories, network_choice
-from faceid.config import Settings
+from faceid.app.detector_choice import PREFERRED, chosen_detector
+from faceid.config import AUTO_DETECTOR, FALLBACK_MODEL, Settings
 from faceid.decision.population import LEAST_PEOPLE
 from faceid.distribution import VERSION
 from faceid.errors import FaceIDError, GalleryError, ModelError
 from faceid.gallery.gallery import Gallery
 from faceid.gallery.opening import is_absent, open_gallery
-from faceid.networks import registry
+from faceid.networks import registry, weights
 from faceid.networks.calibration import Calibration
-from faceid.networks.card import Card
+from faceid.networks.card import Card, DetectionCard
 from faceid.networks.own_calibrations import origin_of, read_own
 from faceid.policies.active import Policies
+from faceid.recognition.detect import registry as detectors
 from faceid.results import CheckResult, Problem
 from faceid.runtime import devices
 from faceid.types import ModelKey
@@ -58,7 +60,9 @@ def examine(settings: Settings) -> Iterator[tuple[Area, CheckResult]]:
             yield "model", _not_pulled(liveness.name)
         else:
             yield "model", _check(f"model {liveness.name}", partial(_liveness, liveness.name, settings))
-    yield "model", _check("detector", _detector)
+    for detection in registry.detection_cards():
+        yield "model", _pulled_detector(detection, settings)
+    yield "model", _detector(settings)
     yield "gallery", CheckResult("sqlite", *_sqlite())
     yield from _gallery(settings)
     yield "gallery", _check("disk", partial(_disk, settings.db.file or settings.config_file))
@@ -136,9 +140,36 @@ def _liveness(name: str, settings: Settings) -> str:
     return f"weights {card.weights.sha256[:12]}, for liveness"
 
 
-def _detector() -> str:
-    factories.make_detector("mtcnn", "cpu")
-    return "MTCNN weights of facenet-pytorch, hashes as expected"
+def _pulled_detector(card: DetectionCard, settings: Settings) -> CheckResult:
+    # Not by its status: a file of another size is damaged, not absent.
+    if weights.locate(card, settings.weights_dir) is None:
+        return _not_pulled(card.name)
+    return _check(f"model {card.name}", partial(_detection_weights, card, settings))
+
+
+def _detection_weights(card: DetectionCard, settings: Settings) -> str:
+    weights.verified(card, settings.weights_dir)
+    return f"weights {card.weights.sha256[:12]}, for detection"
+
+
+def _detector(settings: Settings) -> CheckResult:
+    """The detector in use, and why."""
+    name = chosen_detector(settings.model or FALLBACK_MODEL, settings)
+    check = _check("detector", partial(_opened_detector, name, settings))
+    if check.ok and settings.detector == AUTO_DETECTOR and name == detectors.MTCNN:
+        message = f"{check.detail}; {PREFERRED[0]} finds faces in less time"
+        return _to_do("detector", Problem("faster_detector", message, facts={"model": PREFERRED[0]}))
+    return check
+
+
+def _opened_detector(name: str, settings: Settings) -> str:
+    factories.make_detector(
+        settings.model or FALLBACK_MODEL, "cpu", detector=name, weights_dir=settings.weights_dir
+    )
+    why = "chosen automatically" if settings.detector == AUTO_DETECTOR else "as asked for"
+    if detectors.landmarks_of(name) != detectors.O_NET:
+        return f"{name}, {why}"
+    return f"{name}, {why}; landmarks by MTCNN's O-Net, weights of facenet-pytorch, hashes as expected"
 
 
 def _sqlite() -> tuple[bool, str]:
@@ -164,6 +195,7 @@ def _gallery(settings: Settings) -> Iterator[tuple[Area, CheckResult]]:
         if gallery.model is not None:
             yield "model", _check("gallery model", partial(_gallery_model, gallery, settings))
             yield "gallery", _rates(gallery, settings)
+            yield "gallery", _detectors_of_templates(gallery, settings)
         yield "model", _network_choice(gallery.model, gallery.identity_count(), settings)
     finally:
         gallery.close()
@@ -265,6 +297,42 @@ def _rates(gallery: Gallery, settings: Settings) -> CheckResult:
             "similar_people",
             f"of {compared} {100 * population.observed:.2g} % are as near as {100 * population.stated:g} % are by the"
             " card: searches use a stricter threshold",
+        ),
+    )
+
+
+def _detectors_of_templates(gallery: Gallery, settings: Settings) -> CheckResult:
+    """Whether all faces, of templates and of searches, have their landmarks from one network.
+
+    The rates of a threshold hold for landmarks of the network that it was measured with.
+    """
+    name = "detectors of templates"
+    pinned = gallery.model
+    assert pinned is not None
+    try:
+        counts = gallery.detectors()
+    except FaceIDError as error:
+        return CheckResult(name, False, str(error), Problem.of(error))
+    found = ", ".join(
+        f"{count:,} by {detector or 'an unknown one'}"
+        for detector, count in sorted(counts.items(), key=lambda item: (-item[1], item[0] or ""))
+    )
+    chosen = chosen_detector(pinned.name, settings)
+    # A name that no detector has is a failure of another check.
+    used = {*counts, *({chosen} & {*detectors.names()})}
+    # What faceid did not record is of MTCNN, unless a program or an archive brought it in.
+    sources = {
+        detectors.O_NET if detector is None else detectors.landmarks_of(detector) or detector
+        for detector in used
+    }
+    if len(sources) == 1:
+        return CheckResult(name, True, found)
+    return _to_do(
+        name,
+        Problem(
+            "mixed_landmarks",
+            f"{found}, and {chosen} for searches: they place landmarks by"
+            " different networks, and thresholds were measured with one of them",
         ),
     )
 

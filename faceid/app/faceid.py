@@ -71,15 +71,19 @@ class FaceID:
         """Open nothing yet. `Settings.load` describes `db`, `model` and `device` and their defaults.
 
         `min_face` is the smallest face to detect, pixels (None: by the size of the image). `detector` is a name of the
-        detector registry (None: the detector of the model). A calibration is valid for the detector that it was made
-        with. `notify` is called with one-line notes, such as the chosen device, from any thread. `advise` is called
-        when another network would miss clearly less (default: `notify` with the message). `settings` replace `db`,
-        `model` and `device`.
+        detector registry, or `auto`: a YuNet that is installed, else MTCNN (None: `$FACEID_DETECTOR`, else `auto`). A
+        calibration holds for detectors whose landmarks are those of its own: all built-in ones share them. `notify` is
+        called with one-line notes, such as the chosen device, from any thread. `advise` is called when another network
+        would miss clearly less (default: `notify` with the message). `settings` replace `db`, `model` and `device`, and
+        `detector` if that is None.
         """
+        if settings is None:
+            settings = Settings.load(db=db, model=model, device=device, detector=detector)
+        elif detector is not None:
+            settings = replace(settings, detector=detector)
         self.services = Services(
-            Settings.load(db=db, model=model, device=device) if settings is None else settings,
+            settings,
             min_face=min_face,
-            detector=detector,
             notify=notify,
             advise=advise,
         )

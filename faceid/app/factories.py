@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from faceid.config import Runtime, Settings
@@ -32,15 +33,19 @@ def make_detector(
     *,
     runtime: Runtime = "auto",
     detector: str | None = None,
+    weights_dir: Path | None = None,
 ) -> Detector:
-    """The detector called `detector`; without a name, the detector of `model`: MTCNN, or the fake for the fake.
+    """The detector called `detector`; without a name, MTCNN, or the fake for the fake network `model`.
 
-    `min_face` is the smallest face to detect, pixels. Raises ModelError, DeviceError.
+    `min_face` is the smallest face to detect, pixels. `weights_dir` is the directory of pulled weights, which only some
+    detectors need. Raises ModelError, DeviceError.
     """
     name = detector or (detectors.FAKE if model == FAKE else detectors.MTCNN)
     # The fake runs no network, so it accepts any device and runtime.
     chosen = runtime if name == detectors.FAKE else resolve_runtime(runtime, device)
-    return detectors.open_detector(name, device=device, min_face=min_face, runtime=chosen)
+    return detectors.open_detector(
+        name, device=device, min_face=min_face, runtime=chosen, weights_dir=weights_dir
+    )
 
 
 def make_embedder(model: str, device: str, settings: Settings) -> Embedder:

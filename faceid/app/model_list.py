@@ -48,3 +48,19 @@ def model_infos(settings: Settings) -> Iterator[ModelInfo]:
             terms=liveness.terms,
             calibration=None,
         )
+    for detection in registry.detection_cards():
+        yield ModelInfo(
+            name=detection.name,
+            dim=None,
+            metric=None,
+            input_size=None,
+            weights=registry.status(detection, settings.weights_dir),
+            licence=detection.licence,
+            source=detection.source_url,
+            sha256=detection.weights.sha256,
+            default=False,
+            kind="detection",
+            recommended=False,
+            terms=detection.terms,
+            calibration=None,
+        )

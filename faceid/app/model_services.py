@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from faceid.app import factories
+from faceid.app.detector_choice import chosen_detector
 from faceid.config import Settings
 from faceid.gallery.gallery import Gallery
 from faceid.networks import registry
@@ -59,17 +60,23 @@ class ModelServices:
         device: Callable[[], str],
         *,
         min_face: float | None = None,
-        detector: str | None = None,
+        detector: Callable[[str], str] | None = None,
         notify: Callable[[str], None] = lambda message: None,
     ) -> None:
-        """`device` resolves the device, `min_face` is in pixels, `detector` is a name of the detector registry."""
+        """`device` resolves the device, `min_face` is in pixels.
+
+        `detector` gives the name of the detector for the model (default: `detector_choice.chosen_detector`).
+        """
         self.name = name
         self._settings = settings
         self._device = device
         self.min_face = min_face
         self._notify = notify
-        self._make_detector = partial(_make_detector, name, settings, device, detector)
         self._lock = threading.RLock()
+        self._detector_name: Once[str] = Once(self._lock)
+        choose = detector or partial(chosen_detector, settings=settings)
+        self._choose_detector = partial(self._detector_name.get, partial(choose, name))
+        self._make_detector = partial(_make_detector, name, settings, device, self._choose_detector)
         self._embedder: Once[Embedder] = Once(self._lock)
         self._detector: Once[Detector] = Once(self._lock)
         self._pipeline: Once[Pipeline] = Once(self._lock)
@@ -86,6 +93,11 @@ class ModelServices:
     def embedder(self) -> Embedder:
         """The network. Raises ModelError, DeviceError."""
         return self._embedder.get(lambda: factories.make_embedder(self.name, self._device(), self._settings))
+
+    @property
+    def detector_name(self) -> str:
+        """The name of the detector, which templates record. It stays the same even if the user pulls another one."""
+        return self._choose_detector()
 
     @property
     def detector(self) -> Detector:
@@ -109,6 +121,7 @@ class ModelServices:
                 finder=None
                 if self.min_face is None
                 else partial(Once[Detector](self._lock).get, partial(self._make_detector, None)),
+                detector_name=self.detector_name,
             )
         )
 
@@ -156,6 +169,17 @@ class _SmallerFaces:
 
 
 def _make_detector(
-    model: str, settings: Settings, device: Callable[[], str], detector: str | None, min_face: float | None
+    model: str,
+    settings: Settings,
+    device: Callable[[], str],
+    detector: Callable[[], str],
+    min_face: float | None,
 ) -> Detector:
-    return factories.make_detector(model, device(), min_face, runtime=settings.runtime, detector=detector)
+    return factories.make_detector(
+        model,
+        device(),
+        min_face,
+        runtime=settings.runtime,
+        detector=detector(),
+        weights_dir=settings.weights_dir,
+    )

@@ -50,14 +50,16 @@ class _Tally:
 class Reembedding:
     """One move of a gallery to the model of `embedder`.
 
-    `detect` finds the faces of one picture, and turns it upright. With `allow_missing`, templates that cannot be
-    computed do not prevent the switch: they stay under the old model, and no search finds them. With `drop_old`,
-    templates of other models that have a counterpart under the new one are removed after the switch.
+    `detect` finds the faces of one picture and turns it upright; `detector` is its name. With `allow_missing`,
+    templates that cannot be computed do not prevent the switch: they stay under the old model, and no search finds
+    them. With `drop_old`, templates of other models that have a counterpart under the new one are removed after the
+    switch.
     """
 
     gallery: Gallery
     embedder: Embedder
     detect: Callable[[Image], Seen]
+    detector: str | None = None
     allow_missing: bool = False
     drop_old: bool = False
 
@@ -142,7 +144,7 @@ class Reembedding:
         if crops:
             tally.computed += changeover.stage(
                 [
-                    Twin(template_id, vector, face.box, face.landmarks)
+                    Twin(template_id, vector, face.box, face.landmarks, self.detector)
                     for (template_id, face), vector in zip(faces, self.embedder.embed(crops), strict=True)
                 ]
             )

@@ -11,6 +11,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
 
 from faceid.app import network_choice
+from faceid.app.detector_choice import chosen_detector, note_of_choice
 from faceid.app.model_services import ModelServices, Once
 from faceid.config import Settings
 from faceid.errors import GalleryError
@@ -76,16 +77,14 @@ class Services:
         settings: Settings,
         *,
         min_face: float | None = None,
-        detector: str | None = None,
         notify: Callable[[str], None] | None = None,
         advise: Callable[[Problem], None] | None = None,
     ) -> None:
-        """Open nothing yet. `min_face`, `detector`, `notify` and `advise` are as for `FaceID`."""
+        """Open nothing yet. `min_face`, `notify` and `advise` are as for `FaceID`."""
         self.settings = settings
         self.notify = notify or (lambda message: None)
         self._advise = advise or (lambda problem: self.notify(problem.message))
         self._min_face = min_face
-        self._detector = detector
         # Held for short steps only, and never while a network loads or a gallery is searched.
         self._lock = threading.RLock()
         self._open: _OpenGallery | None = None
@@ -96,6 +95,7 @@ class Services:
         self._device: Once[str] = Once(threading.RLock())
         self._edition = 0
         self._advised: set[str] = set()
+        self._noted: set[str] = set()
 
     # -- the gallery -------------------------------------------------------------------------------------------
 
@@ -202,7 +202,7 @@ class Services:
             self.settings,
             lambda: self.device,
             min_face=self._min_face,
-            detector=self._detector,
+            detector=self._chosen_detector,
             notify=self._note,
         )
 
@@ -211,6 +211,18 @@ class Services:
         if self.settings.device == "auto":
             self._note(f"device: {device} (chosen automatically)")
         return device
+
+    def _chosen_detector(self, model: str) -> str:
+        """The detector for `model`; says once what `auto` chose."""
+        detector = chosen_detector(model, self.settings)
+        note = note_of_choice(detector, self.settings)
+        if note is not None:
+            with self._lock:
+                is_new = note not in self._noted
+                self._noted.add(note)
+            if is_new:
+                self._note(note)
+        return detector
 
     def _note(self, message: str) -> None:
         self.notify(message)

@@ -80,6 +80,7 @@ class Transfer:
                 gallery,
                 coming.embedder,
                 detect=lambda image: detect_upright(coming.detector, [image])[0],
+                detector=coming.detector_name,
                 allow_missing=allow_missing,
                 drop_old=drop_old,
             ).run(report, progress)

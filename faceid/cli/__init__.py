@@ -123,6 +123,16 @@ def _globals(
     device: Annotated[
         str, typer.Option("--device", metavar="auto|cpu|cuda|cuda:N", help="Where networks run.")
     ] = "auto",
+    detector: Annotated[
+        str | None,
+        typer.Option(
+            "--detector",
+            metavar="auto|mtcnn|yunet",
+            help="What finds faces; yunet-n and the detectors of installed packages too. Default: $FACEID_DETECTOR,"
+            " else auto: a YuNet that is pulled, else mtcnn.",
+            show_default=False,
+        ),
+    ] = None,
     runtime: Annotated[
         str | None,
         typer.Option(
@@ -140,7 +150,9 @@ def _globals(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    context.obj = make_session(db=db, model=model, device=device, runtime=runtime, json=json, quiet=quiet)
+    context.obj = make_session(
+        db=db, model=model, device=device, detector=detector, runtime=runtime, json=json, quiet=quiet
+    )
 
 
 def main() -> None:

@@ -96,12 +96,19 @@ class Session:
 
 
 def make_session(
-    *, db: str | None, model: str | None, device: str, runtime: str | None, json: bool, quiet: bool
+    *,
+    db: str | None,
+    model: str | None,
+    device: str,
+    detector: str | None,
+    runtime: str | None,
+    json: bool,
+    quiet: bool,
 ) -> Session:
     """Read settings and environment, once. Raises UsageError."""
     from faceid.cli._render import Output
 
-    settings = Settings.load(db=db, model=model, device=device, runtime=runtime)
+    settings = Settings.load(db=db, model=model, device=device, detector=detector, runtime=runtime)
     return Session(settings, Output(json=json, quiet=quiet))
 
 

@@ -60,8 +60,9 @@ def run(
                 if len(listed) <= SHOWN:
                     listed.append(result)
             tally.require(" ".join(paths))
-            model = system.services.current().pipeline.embedder.model
-            archive.write(model)
+            pipeline = system.services.current().pipeline
+            model = pipeline.embedder.model
+            archive.write(model, pipeline.detector_name)
     if len(listed) <= SHOWN:
         out.table(
             ["photo", "status", "name", "faces"],

@@ -49,6 +49,7 @@ HINTS: Final[Mapping[str, str]] = {
     "normalise": "normalise it",
     "normalise_all": "normalise the templates",
     "one_model": "use one model throughout",
+    "name_of_detector": "give the name of a detector, as `faceid show` lists it, or an empty one",
     "one_of_each": "give one of each a template",
     "one_row_each": "give one row a template",
     "other_model": "use --model {model}, another gallery with --db, or `faceid re-embed --to {asked}`",
@@ -67,6 +68,10 @@ HINTS: Final[Mapping[str, str]] = {
     "source_changed": "put the photo back, or enrol the new one",
     "source_gone": "put the photo back, or run this where its path leads to it",
     # What `doctor` finds
+    "faster_detector": "`faceid models pull {model}`",
+    "mixed_landmarks": (
+        "use one detector for all, or measure a threshold on photos of your own people: `faceid calibrate`"
+    ),
     "little_space": "free some space, or move --db",
     "not_enrolled": "`faceid enroll` creates it",
     "not_pulled": "`faceid models pull {model}`",

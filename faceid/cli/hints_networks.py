@@ -40,6 +40,7 @@ HINTS: Final[Mapping[str, str]] = {
     "move_to_recommended": "faceid re-embed --to {recommended}",
     "pull_and_move": "faceid models pull, then faceid re-embed --to {recommended}",
     "pull_model": "faceid models pull {model}",
+    "pull_other_model": "faceid models pull {model} --from {path!q}",
     "pull_recommended": "faceid models pull",
     "put_file_back": "put the file back, or name another with onnx:FILE",
     "unknown_liveness_model": "choose one of {known}",

@@ -92,6 +92,7 @@ def pull(
             progress=advance,
             notify=output.note,
             accept_terms=accept_terms,
+            others=registry.any_cards,
         )
     if default:
         write_default_model(settings, name)

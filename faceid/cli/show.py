@@ -22,8 +22,8 @@ def run(
         templates = system.people.templates(name)
     for template in templates:
         session.output.emit(template)
-    models = {item.model for item in templates}
-    # Most galleries hold templates of one model: one line says it for all.
+    models, detectors = ({getattr(item, part) for item in templates} for part in ("model", "detector"))
+    # Most galleries hold templates of one model and one detector: one line says it for all.
     parts = [
         "id",
         "source",
@@ -32,12 +32,16 @@ def run(
         "state",
         "created at",
         *(["model"] if len(models) > 1 else []),
+        *(["detector"] if len(detectors) > 1 else []),
     ]
     if all(item.state == "confirmed" for item in templates):
         parts.remove("state")
     session.output.table(parts, ([_cell(item, part) for part in parts] for item in templates))
-    if len(models) == 1:
-        session.output.line(f"model {models.pop()}")
+    same = [f"model {models.pop()}"] if len(models) == 1 else []
+    if len(detectors) == 1 and None not in detectors:
+        same.append(f"detector {detectors.pop()}")
+    if same:
+        session.output.line(", ".join(same))
 
 
 def _cell(item: TemplateInfo, part: str) -> object:

@@ -172,6 +172,7 @@ def run(
     continues when the command is repeated. Needs `pip install "faceid-verify[train]"`.
     """
     from faceid.app import factories
+    from faceid.app.detector_choice import chosen_detector, note_of_choice
     from faceid.app.network_choice import network_of_new_gallery
     from faceid.cli._training_bar import TrainingBar
     from faceid.runtime import devices
@@ -192,6 +193,7 @@ def run(
     start, chosen = start_of(session, network, settings, asked, seed)
     device = devices.resolve_device(session.settings.device)
     devices.require_devices(device, processes)
+    model = network_of_new_gallery(session.settings)
     order = Order(
         root=folder,
         output=writable_directory(output),
@@ -202,11 +204,20 @@ def run(
         models_dir=session.settings.models_dir,
         subject=rule,
         min_face=min_face,
+        detector=chosen_detector(model, session.settings),
         device=device,
         processes=processes,
     )
-    model = network_of_new_gallery(session.settings)
-    detector = factories.make_detector(model, device, min_face, runtime=session.settings.runtime)
+    if note := note_of_choice(order.detector, session.settings):
+        told.note(note)
+    detector = factories.make_detector(
+        model,
+        device,
+        min_face,
+        runtime=session.settings.runtime,
+        detector=order.detector,
+        weights_dir=session.settings.weights_dir,
+    )
     with told.progress("looking") as advance:
         ready = prepare(order, detector, factories.make_crew(model, device), advance, told.note)
     result = train(ready, TrainingBar(json=told.json, quiet=told.quiet))

@@ -126,8 +126,9 @@ class Enrolment:
             self.gallery.forget_outcomes(run, ended)
 
     def _run_id(self) -> str:
-        """A hash of what influences a decision beside the photo and the gallery: rules, model and smallest face."""
-        what = [asdict(self.rules), asdict(self.pipeline.embedder.model), self.min_face]
+        """A hash of what influences a decision beside the photo and the gallery."""
+        pipeline = self.pipeline
+        what = [asdict(self.rules), asdict(pipeline.embedder.model), self.min_face, pipeline.detector_name]
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
     def _groups(self, analyses: Iterable[Analysis[Photo]]) -> Iterator[tuple[str, Sequence[SeenPhoto]]]:
@@ -275,6 +276,7 @@ class Enrolment:
             quality=chosen.quality,
             crop=chosen.crop,
             state="confirmed" if case.doubt is None else "unconfirmed",
+            detector=self.pipeline.detector_name,
         )
         case.result = EnrollResult(
             seen.source,

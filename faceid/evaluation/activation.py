@@ -97,7 +97,7 @@ def _calibration(
     return Calibration(
         data=f"{source}, {photos:,} photos of {people:,} identities" if photos else source,
         date=datetime.now(timezone.utc).date().isoformat(),
-        software=f"faceid {VERSION}",
+        software=material.data.measured_by(f"faceid {VERSION}"),
         mated=data.mated.total,
         non_mated=data.non_mated.total,
         points=tuple(points),

@@ -20,7 +20,8 @@ class Data:
     `lost` counts photos without a template (failures to acquire) by reason code (no_face, unreadable, ...), and `fta`
     is their share, 0..1; `mated_lost` and `non_mated_lost` count the comparisons that are missing with them.
     `duplicates` are pairs of identities that hold the same file. `sha256` is that of the list of files and names: equal
-    hashes mean the same data.
+    hashes mean the same data. `detector` is the name of what found the faces, several names for the templates of a
+    gallery; None if it is unknown, or the pictures were taken as crops.
     """
 
     source: str
@@ -36,6 +37,11 @@ class Data:
     fta: float = 0.0
     mated_lost: int = 0
     non_mated_lost: int = 0
+    detector: str | None = None
+
+    def measured_by(self, *programs: str) -> str:
+        """`programs` and the detector, as `software` of a calibration names them."""
+        return ", ".join([*programs, *([] if self.detector is None else [f"detector {self.detector}"])])
 
 
 @dataclass(frozen=True, slots=True)

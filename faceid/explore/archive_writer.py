@@ -64,14 +64,22 @@ class ArchiveWriter:
         if len(self._held) >= self._most:
             self._put_away()
 
-    def write(self, model: ModelKey) -> None:
-        """Write the archive, which appears when it is complete. Raises UsageError (`cannot_write`)."""
+    def write(self, model: ModelKey, detector: str | None = None) -> None:
+        """Write the archive, which appears when it is complete. Raises UsageError (`cannot_write`).
+
+        `detector` is the name of what found the faces.
+        """
         self._put_away()
         names = [name for name in self._waiting if name != "names" or self.named]
         with replacing(self._path) as file, writing(self._path), zipfile.ZipFile(file, "w") as archive:
             for name in names:
                 shape = (self.rows, *self._shapes[name])
                 write_rows(archive, name, shape, self._kinds[name], self._parts(name))
+            if detector is not None:
+                kind = np.array(detector).dtype
+                sizes = (min(ROWS, self.rows - start) for start in range(0, self.rows, ROWS))
+                finders = (np.full(size, detector, kind) for size in sizes)
+                write_rows(archive, "detectors", (self.rows,), kind, finders)
             for name, value in (
                 ("model", model.name),
                 ("metric", model.metric),

@@ -1,8 +1,8 @@
 """Import and export of templates as NumPy archives (.npz).
 
 Arrays: `embeddings` float32 (n, d), `names` str (n), optional `sources` str (n); scalar strings `model` and `metric`.
-Exports also carry `weights_sha256` and `aligner`, which an import compares if they are present, and `photo_sha256` (n),
-by which a photo is recognised after an import.
+Exports also carry `weights_sha256` and `aligner`, which an import compares if they are present, `photo_sha256` (n), by
+which a photo is recognised after an import, and, if one is known, `detectors` str (n), "" for an unknown one.
 """
 
 from __future__ import annotations
@@ -53,6 +53,9 @@ ROWS = 16_384
 
 _REMEDY = "form_of_archive"
 
+_OPTIONAL = ("sources", "photo_sha256", "detectors")
+"""Arrays of strings, one a template, that an archive may have."""
+
 
 def import_templates(
     gallery: Gallery,
@@ -70,7 +73,7 @@ def import_templates(
     for templates of another model.
     """
     with opened(path, _REMEDY) as archive:
-        total, has_sources, has_digests = _check_arrays(archive, path)
+        total, optional = _check_arrays(archive, path)
         _check_model(archive, gallery, model, path)
         people: set[str] = set()
         nameless = 0
@@ -78,20 +81,15 @@ def import_templates(
         def named_parts(progress: Progress | None) -> Iterator[Part]:
             nonlocal nameless
             nameless = done = 0
-            for vectors, names, sources, digests in zip(
+            for vectors, names, sources, digests, detectors in zip(
                 _rows(archive, "embeddings"),
                 _rows(archive, "names"),
-                _rows(archive, "sources") if has_sources else repeat(None),
-                _rows(archive, "photo_sha256") if has_digests else repeat(None),
+                *(_rows(archive, name) if name in optional else repeat(None) for name in _OPTIONAL),
                 strict=False,
             ):
                 units = unit_rows(vectors, path, _REMEDY)
                 hashes = _digests(units) if digests is None else _checked_digests(digests, path)
-                origins = (
-                    [None] * len(units)
-                    if sources is None
-                    else [source or None for source in sources.tolist()]
-                )
+                origins, finders = _known(sources, len(units)), _known(detectors, len(units))
                 # These templates have no name.
                 named = np.flatnonzero(names != "")
                 whose = names[named].tolist()
@@ -101,6 +99,7 @@ def import_templates(
                     units[named],
                     [hashes[place] for place in named],
                     [origins[place] for place in named],
+                    detectors=[finders[place] for place in named],
                 )
                 done += len(units)
                 if progress is not None:
@@ -145,6 +144,7 @@ def _accepted(part: Part, states: Sequence[TemplateState | None]) -> Part:
         [part.digests[place] for place in places],
         [part.sources[place] for place in places],
         [state for state in states if state is not None],
+        None if part.detectors is None else [part.detectors[place] for place in places],
     )
 
 
@@ -175,6 +175,7 @@ def _write(
     names: list[str] = []
     sources: list[str] = []
     digests: list[str] = []
+    detectors: list[str] = []
 
     with archive, closing(gallery.all_templates(ROWS)) as parts:
         first = next(parts, None)
@@ -190,6 +191,7 @@ def _write(
                 names.extend(part.names)
                 sources.extend(source or "" for source in part.sources)
                 digests.extend(part.digests)
+                detectors.extend(detector or "" for detector in part.detectors)
                 if progress is not None:
                     progress(len(names), first.total)
                 yield part.vectors
@@ -198,7 +200,10 @@ def _write(
                 part = next(parts)
 
         write_rows(archive, "embeddings", (first.total, model.dim), "<f4", vectors())
-        for name, column in (("names", names), ("sources", sources), ("photo_sha256", digests)):
+        columns = {"names": names, "sources": sources, "photo_sha256": digests}
+        if any(detectors):
+            columns["detectors"] = detectors
+        for name, column in columns.items():
             array = np.array(column, dtype=np.str_)
             write_rows(archive, name, array.shape, array.dtype, [array])
         for name, value in (
@@ -212,8 +217,8 @@ def _write(
     return model, len(set(names)), len(names)
 
 
-def _check_arrays(archive: zipfile.ZipFile, path: Path) -> tuple[int, bool, bool]:
-    """The number of templates, and whether the archive has sources and hashes."""
+def _check_arrays(archive: zipfile.ZipFile, path: Path) -> tuple[int, list[str]]:
+    """The number of templates, and which optional arrays the archive has."""
     there = {name.removesuffix(".npy") for name in archive.namelist()}
     if missing := [name for name in ("embeddings", "names", "model", "metric") if name not in there]:
         raise _bad(path, f"has no {' and no '.join(missing)}")
@@ -222,14 +227,14 @@ def _check_arrays(archive: zipfile.ZipFile, path: Path) -> tuple[int, bool, bool
         raise _bad(path, f"has embeddings of shape {shape}, where (n, d) is needed")
     if not np.issubdtype(dtype, np.floating):
         raise _bad(path, f"has embeddings of type {dtype}, where float32 is needed")
-    optional = [name for name in ("sources", "photo_sha256") if name in there]
+    optional = [name for name in _OPTIONAL if name in there]
     for name in ("names", *optional):
         length, kind = shape_and_type(archive, name)
         if length != shape[:1] or kind.kind != "U":
             raise _bad(
                 path, f"has {name} of shape {length} and type {kind}, where {shape[0]} strings are needed"
             )
-    return shape[0], "sources" in optional, "photo_sha256" in optional
+    return shape[0], optional
 
 
 def _check_model(archive: zipfile.ZipFile, gallery: Gallery, model: ModelKey, path: Path) -> None:
@@ -266,6 +271,11 @@ def _scalar(archive: zipfile.ZipFile, name: str) -> str:
 
 def _rows(archive: zipfile.ZipFile, name: str) -> Iterator[NDArray[Any]]:
     return read_rows(archive, name, ROWS)
+
+
+def _known(column: NDArray[np.str_] | None, count: int) -> list[str | None]:
+    """The strings of an optional array, None for an empty one; `count` times None without the array."""
+    return [None] * count if column is None else [text or None for text in column.tolist()]
 
 
 def _digests(vectors: NDArray[np.float32]) -> list[str]:

@@ -127,13 +127,8 @@ class Gallery:
         """
         return [
             TemplateInfo(
-                found.id,
-                found.source,
-                found.sha256,
-                found.quality,
-                str(found.model),
-                found.created_at,
-                found.state,
+                *(found.id, found.source, found.sha256, found.quality, str(found.model)),
+                *(found.created_at, found.state, found.detector),
             )
             for found in self._templates.of(name)
         ]
@@ -181,8 +176,9 @@ class Gallery:
         quality: Quality,
         crop: FaceCrop | None = None,
         state: TemplateState = "confirmed",
+        detector: str | None = None,
     ) -> int:
-        """Store the template of a photo, with the crop if there is one; returns its id.
+        """Store the template of a photo, with the crop if there is one; returns its id. `detector` found the face.
 
         No search finds an unconfirmed one until `confirm`. A photo that the person has already keeps its template and
         its state. It is on the disk when this returns, or when the enclosing transaction is committed.
@@ -191,13 +187,7 @@ class Gallery:
         """
         self._admit([embedding])
         template = NewTemplate(
-            vector=embedding.vector,
-            sha256=sha256,
-            source=source,
-            box=face.box,
-            landmarks=face.landmarks,
-            quality=quality.score,
-            crop=crop,
+            *(embedding.vector, sha256, source, face.box, face.landmarks, quality.score, crop, detector)
         )
         return self._templates.add(name, [template], embedding.model, state=state)[0].template_id
 
@@ -212,6 +202,10 @@ class Gallery:
     def unconfirmed_counts(self) -> dict[str, int]:
         """The number of unconfirmed templates of each identity that has some, by name."""
         return self._templates.unconfirmed_counts()
+
+    def detectors(self) -> dict[str | None, int]:
+        """The number of templates by the name of their detector; None if that is unknown. Counts all of them."""
+        return self._templates.detectors()
 
     def was_confirmed(self, name: str) -> bool:
         """Whether a template of this identity is or was confirmed, under any model; False for an unknown name."""

@@ -136,5 +136,23 @@ class LivenessCard:
     accuracy: tuple[Accuracy, ...] = ()
 
 
-AnyCard: TypeAlias = Card | LivenessCard
-"""The card of a network for templates or for liveness."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectionCard:
+    """A network that finds faces in pictures of any size. The detector of the same name runs it.
+
+    `terms` as of `Card`.
+    """
+
+    name: Text
+    backbone: Text
+    description: Text
+    licence: Text
+    licence_note: Text | None = None
+    terms: Terms | None = None
+    source_url: Text
+    weights: Weights
+    accuracy: tuple[Accuracy, ...] = ()
+
+
+AnyCard: TypeAlias = Card | LivenessCard | DetectionCard
+"""The card of a network for templates, for liveness or for detection."""

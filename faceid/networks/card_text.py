@@ -6,14 +6,25 @@ import json
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from faceid.documents import BadDocument, Positive, Sha256, Text, as_type, parse_toml
 from faceid.networks.calibration import check_calibration
-from faceid.networks.card import AnyCard, Card, FileName, LivenessCard, SourceKind, Weights, WeightsSource
+from faceid.networks.card import (
+    AnyCard,
+    Card,
+    DetectionCard,
+    FileName,
+    LivenessCard,
+    SourceKind,
+    Weights,
+    WeightsSource,
+)
 from faceid.networks.errors import BadCard, WeightsAltered
 from faceid.networks.files import sha256_of, write_whole
 from faceid.networks.kinds import Makes, NetworkKind, find_kind, known_kinds
+
+_OtherCard = TypeVar("_OtherCard", LivenessCard, DetectionCard)
 
 # npm takes other arguments too: options, folders, and Git repositories, whose scripts it may run.
 _NPM_PACKAGE = re.compile(r"(@[a-z0-9][\w.~-]*/)?[a-z0-9][\w.~-]*(@[0-9A-Za-z][\w.+-]*)?", re.ASCII)
@@ -94,15 +105,25 @@ def read_card(text: str, where: str, *, file: Path | None = None, folder: Path |
 
 def read_liveness_card(text: str, where: str) -> LivenessCard:
     """The card that `text` holds; `where` names it in messages. Raises BadCard, which names the key."""
+    return _read_other_card(text, where, LivenessCard, "liveness")
+
+
+def read_detection_card(text: str, where: str) -> DetectionCard:
+    """The card that `text` holds; `where` names it in messages. Raises BadCard, which names the key."""
+    return _read_other_card(text, where, DetectionCard, "detection")
+
+
+def _read_other_card(text: str, where: str, type_of_card: type[_OtherCard], makes: Makes) -> _OtherCard:
+    """A card that says its `kind`, since its network makes no templates."""
     try:
         values = parse_toml(text, where)
-        if values.pop("kind", None) != "liveness":
-            raise BadDocument(f"{where}: kind must be liveness")
+        if values.pop("kind", None) != makes:
+            raise BadDocument(f"{where}: kind must be {makes}")
         if isinstance(weights := values.get("weights"), dict):
             values["weights"] = _weights_of(weights, where, None)
-        card = as_type(values, LivenessCard, where)
+        card = as_type(values, type_of_card, where)
         _check_terms(card, where)
-        _kind(card.backbone, "liveness", where)
+        _kind(card.backbone, makes, where)
     except BadDocument as error:
         raise BadCard(str(error), remedy="correct_card") from error
     return card

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 GROUP = "faceid.networks"
 """The group of entry points by which packages add kinds."""
 
-Makes: TypeAlias = Literal["templates", "liveness"]
+Makes: TypeAlias = Literal["templates", "liveness", "detection"]
 
 Opener: TypeAlias = "Callable[[AnyCard, Path, Path], Callable[[Tensor], Tensor]]"
 """Called with the card, the file of its weights (size and SHA-256 are checked already) and a folder in which an opener
@@ -43,7 +43,7 @@ raw embeddings, or to (n, classes) logits for liveness. It raises WeightsFormat 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkKind:
-    """A kind of network. `open` is None if `runner` opens the file itself, without torch.
+    """A kind of network. `open` is None if `runner` or a detector opens the file itself, without torch.
 
     `makes` is the purpose of the network, and so the kind of its cards. With `needs_tensor`, a card of this kind must
     have a `[tensor]` table, else it must have none. `runner` names the module of `faceid.recognition.embed` that makes
@@ -141,4 +141,5 @@ _BUILT_IN: dict[str, NetworkKind] = {
     "onnx": NetworkKind(open=None, needs_tensor=True, runner="onnx"),
     "fake": NetworkKind(open=None, runner="fake"),
     "minifasnet": _torch("minifasnet", makes="liveness"),
+    "yunet": NetworkKind(open=None, makes="detection"),
 }

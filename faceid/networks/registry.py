@@ -1,11 +1,13 @@
 """Networks by name: the cards in models/cards, the cards in a folder of the user, and `onnx:FILE`.
 
-Networks for liveness, in models/cards/liveness, have separate functions, since they make no templates. The network for
-tests, `fake`, has a card and is in no list. Listing networks needs no tensor library.
+Networks for liveness, in models/cards/liveness, and for detection, in models/cards/detection, have separate functions,
+since they make no templates. The network for tests, `fake`, has a card and is in no list. Listing networks needs no
+tensor library.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -18,8 +20,17 @@ from faceid.networks.calibration import (
     EvidencePoint,
     write_calibration,
 )
-from faceid.networks.card import Accuracy, AnyCard, Card, LivenessCard, TensorFormat, Weights, WeightsSource
-from faceid.networks.card_text import read_card, read_liveness_card
+from faceid.networks.card import (
+    Accuracy,
+    AnyCard,
+    Card,
+    DetectionCard,
+    LivenessCard,
+    TensorFormat,
+    Weights,
+    WeightsSource,
+)
+from faceid.networks.card_text import read_card, read_detection_card, read_liveness_card
 from faceid.networks.errors import BadCard, UnknownModel, WeightsMissing
 from faceid.networks.fake_card import FAKE, fake_card
 from faceid.networks.own_calibrations import with_own, write_own
@@ -33,6 +44,7 @@ __all__ = [
     "Calibration",
     "CalibrationPoint",
     "Card",
+    "DetectionCard",
     "EvidencePoint",
     "LivenessCard",
     "Status",
@@ -40,9 +52,13 @@ __all__ = [
     "Weights",
     "WeightsSource",
     "any_card",
+    "any_cards",
     "card",
     "card_path",
     "cards",
+    "detection_card",
+    "detection_cards",
+    "detection_names",
     "liveness_card",
     "liveness_cards",
     "liveness_names",
@@ -69,7 +85,7 @@ def names(own: Path | None = None) -> tuple[str, ...]:
     if own is None or not own.is_dir():
         return shipped
     found = (path.stem for path in own.glob("*.toml") if not path.name.startswith("."))
-    return (*shipped, *sorted(set(found) - {*shipped, *liveness_names(), FAKE}))
+    return (*shipped, *sorted(set(found) - {*shipped, *liveness_names(), *detection_names(), FAKE}))
 
 
 @cache
@@ -81,6 +97,12 @@ def _shipped() -> tuple[str, ...]:
 def liveness_names() -> tuple[str, ...]:
     """The networks with a card in models/cards/liveness, in alphabetical order."""
     return _names_in("cards/liveness")
+
+
+@cache
+def detection_names() -> tuple[str, ...]:
+    """The networks with a card in models/cards/detection, in alphabetical order."""
+    return _names_in("cards/detection")
 
 
 @cache
@@ -158,16 +180,44 @@ def liveness_card(name: str) -> LivenessCard:
     return found
 
 
+def detection_cards() -> tuple[DetectionCard, ...]:
+    """The cards of `detection_names()`."""
+    return tuple(detection_card(name) for name in detection_names())
+
+
+def detection_card(name: str) -> DetectionCard:
+    """The card of a network for detection. Raises UnknownModel and BadCard."""
+    if name not in detection_names():
+        raise UnknownModel(
+            f"there is no network for detection called {name!r}",
+            remedy="one_of",
+            known=", ".join(detection_names()),
+        )
+    path = _data_dir() / "cards" / "detection" / f"{name}.toml"
+    found = read_detection_card(_text_of(path), path.name)
+    _expect_name(path, found.name)
+    return found
+
+
 def any_card(name: str, own: Path | None = None) -> AnyCard:
-    """The card of a network for templates or for liveness. Raises as `card` does."""
-    return liveness_card(name) if name in liveness_names() else weighted_card(name, own)
+    """The card of a network for templates, for liveness or for detection. Raises as `card` does."""
+    if name in liveness_names():
+        return liveness_card(name)
+    return detection_card(name) if name in detection_names() else weighted_card(name, own)
+
+
+def any_cards(own: Path | None = None) -> Iterator[AnyCard]:
+    """The cards of all networks that `any_card` knows by name, one after the other. Raises BadCard."""
+    for name in (*names(own), *liveness_names(), *detection_names()):
+        yield any_card(name, own)
 
 
 def card_path(name: str, own: Path | None = None) -> Path:
     """The TOML file of a network's card, for tools that write to it. Raises UnknownModel."""
-    if name in liveness_names():
+    if name in liveness_names() or name in detection_names():
+        purpose = "liveness" if name in liveness_names() else "detection"
         raise UnknownModel(
-            f"{name} is a network for liveness and makes no templates",
+            f"{name} is a network for {purpose} and makes no templates",
             remedy="choose_model",
             known=", ".join(names(own)),
         )

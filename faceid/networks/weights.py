@@ -6,7 +6,7 @@ A file is loaded only if its SHA-256 is that of the card, and downloaded only wh
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -89,6 +89,7 @@ def pull(
     progress: Progress = lambda done, total: None,
     notify: Callable[[str], None] = lambda message: None,
     accept_terms: bool = False,
+    others: Callable[[], Iterable[AnyCard]] = tuple,
 ) -> Path:
     """Fetch the weights of a network, or copy them from `from_file`, and store them in `weights_dir`.
 
@@ -96,7 +97,7 @@ def pull(
     disk ends the attempt. The file gets its name only when it is complete and has the SHA-256 of the card. An
     interrupted download continues where it stopped. Of two processes that pull at once, one waits for the other.
     Returns the path. `accept_terms` says that the caller accepts the card's `terms`, and counts only for a card that
-    has any.
+    has any. `others` gives the cards of other networks: if `from_file` is the file of one of them, the error names it.
 
     Raises TermsNotAccepted before anything is read, PullFailed, WeightsAltered (the received file is another one) and
     WeightsMissing (there is no source). If several sources failed, the error names each of them.
@@ -107,7 +108,7 @@ def pull(
             model=card.name,
         )
     if from_file is not None:
-        return _copied(card, weights_dir, from_file, progress)
+        return _copied(card, weights_dir, from_file, progress, others)
     target = weights_dir / card.weights.file
     if _is_pulled(card) and target.is_file() and _is_whole(card, target):
         progress(card.weights.size, card.weights.size)
@@ -149,19 +150,44 @@ def _fetched(card: AnyCard, source: WeightsSource, weights_dir: Path, progress: 
     return target
 
 
-def _copied(card: AnyCard, weights_dir: Path, given: Path, progress: Progress) -> Path:
+def _copied(
+    card: AnyCard,
+    weights_dir: Path,
+    given: Path,
+    progress: Progress,
+    others: Callable[[], Iterable[AnyCard]],
+) -> Path:
     """The weights from the file `given`, in `weights_dir`."""
     if not _is_pulled(card):
         raise PullFailed(f"the weights of {card.name} are not kept by faceid", **_way_to_get(card))
     target = weights_dir / card.weights.file
     try:
         weights_dir.mkdir(parents=True, exist_ok=True)
-        check(card, given, remedy="give_card_file")
+        _check_given(card, given, others)
         write_whole(target, read_blocks(given))
     except OSError as error:
         raise _disk_error(card, weights_dir, error) from error
     progress(card.weights.size, card.weights.size)
     return target
+
+
+def _check_given(card: AnyCard, given: Path, others: Callable[[], Iterable[AnyCard]]) -> None:
+    """Raise WeightsAltered unless `given` is the file of the card; the error names the one of `others` that it is."""
+    try:
+        check(card, given, remedy="give_card_file")
+    except WeightsAltered as error:
+        size = given.stat().st_size
+        candidates = [other for other in others() if other.weights.size == size]
+        found = sha256_of(given) if candidates else None
+        for other in candidates:
+            if other.weights.sha256 == found:
+                raise WeightsAltered(
+                    f"{given} is the file of {other.name}, not of {card.name}",
+                    remedy="pull_other_model",
+                    model=other.name,
+                    path=str(given),
+                ) from error
+        raise
 
 
 def _all_failed(card: AnyCard, failures: Sequence[ModelsError]) -> ModelsError:

@@ -107,19 +107,26 @@ class _Fetched:
 
 
 class Pipeline:
-    """Detector, aligner and network in a chain; `crew` are the threads that process many pictures."""
+    """Detector, aligner and network in a chain; `crew` are the threads that process many pictures.
+
+
+    `detector_name` is the name of the detector in its registry, which templates record; None if it has none. `finder`
+    is as for `turning.detect_upright`.
+    """
 
     def __init__(
         self,
         detector: Detector,
         embedder: Embedder,
         crew: Crew | None = None,
+        *,
         finder: Callable[[], Detector] | None = None,
+        detector_name: str | None = None,
     ) -> None:
-        """`finder` is as for `turning.detect_upright`."""
         self.detector = detector
         self._finder = finder
         self.embedder = embedder
+        self.detector_name = detector_name
         self._crew = Crew() if crew is None else crew
 
     def analyse(

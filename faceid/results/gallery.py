@@ -24,7 +24,11 @@ class IdentityInfo:
 
 @dataclass(frozen=True, slots=True)
 class TemplateInfo:
-    """A stored template, with its source, its model and its state: searches find confirmed ones only."""
+    """A stored template, with its source, its model and its state: searches find confirmed ones only.
+
+    `detector` is the name of the detector that found the face; None if it is unknown, as for templates of faceid 0.2.0
+    and older, and for imported ones of other programs.
+    """
 
     template_id: int
     source: str | None
@@ -33,6 +37,7 @@ class TemplateInfo:
     model: str
     created_at: str
     state: Literal["confirmed", "unconfirmed"] = "confirmed"
+    detector: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

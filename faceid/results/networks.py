@@ -85,7 +85,9 @@ class CalibrationResult:
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """A network that has a card. A liveness network makes no templates: its `dim` and `metric` are None.
+    """A network that has a card. Only a recognition network makes templates: `dim` and `metric` of others are None.
+
+    A detection network takes pictures of any size: its `input_size` is None.
 
     New galleries use the network with `default`. The one with `recommended` is the best that faceid may give to all
     users.
@@ -96,13 +98,13 @@ class ModelInfo:
     name: str
     dim: int | None
     metric: str | None
-    input_size: int
+    input_size: int | None
     weights: Literal["installed", "available", "missing"]
     licence: str
     source: str
     sha256: str | None
     default: bool
-    kind: Literal["recognition", "liveness"]
+    kind: Literal["recognition", "liveness", "detection"]
     recommended: bool
     terms: Literal["research"] | None
     calibration: Literal["card", "models calibrate"] | None

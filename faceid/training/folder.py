@@ -27,7 +27,7 @@ def check_name(name: str, output: Path, models_dir: Path) -> None:
             code="bad_name",
             remedy="name_of_network",
         )
-    taken = {*registry.names(models_dir), *registry.liveness_names(), "fake"}
+    taken = {*registry.names(models_dir), *registry.liveness_names(), *registry.detection_names(), "fake"}
     # A run that is repeated finds its own network there.
     if name in taken and _of_run(output).get("name") != name:
         raise taken_name(name)

@@ -63,8 +63,11 @@ def publish(
     models_dir: Path,
     people: People,
     device: str,
+    detector: str,
 ) -> Published:
     """Write the network `trained` from `start` to `weights` with a calibrated card, and both into `models_dir`.
+
+    The calibration names the `detector` that found the faces of `people`.
 
     The network is loaded and run as commands do it, which proves that it works. Raises InputError
     (`too_few`) where the calibration group has too few people, UsageError (`name_taken`) where another network has
@@ -86,7 +89,8 @@ def publish(
     figure = Accuracy(f"TMR at FMR {FMR:g}", round(tmr, 4), data, f"measured by {PROGRAM}")
     write_card(path, replace(card, accuracy=(figure,)))
     calibration = _calibration(vectors, samples, mated, non_mated, data)
-    write_calibration(path, replace(calibration, weights_sha256=card.weights.sha256))
+    measured_by = f"{calibration.software}, detector {detector}"
+    write_calibration(path, replace(calibration, weights_sha256=card.weights.sha256, software=measured_by))
     models_dir.mkdir(parents=True, exist_ok=True)
     # The card last: a network is among the user's own when it is whole.
     for file in (weights, path):

@@ -43,7 +43,8 @@ class Order:
     """A request: train the network `name`, from `start`, on the people of `root` (`faceid.sources.of_folders`).
 
     `output` is the folder of the run, `crops` that of the crops, which several runs may share, `models_dir` that of the
-    user's own networks. `device` is as torch names it, `processes` as in `faceid.networks.training.trainer.Job`.
+    user's own networks. `detector` is the name of the detector. `device` is as torch names it, `processes` as in
+    `faceid.networks.training.trainer.Job`.
     """
 
     root: str
@@ -55,6 +56,7 @@ class Order:
     models_dir: Path
     subject: SubjectRule = "largest"
     min_face: float | None = None
+    detector: str = "mtcnn"
     device: str = "cpu"
     processes: int = 1
 
@@ -176,8 +178,10 @@ def _look(
     progress: Callable[[int, int | None], None],
 ) -> Portraits:
     smallest = "" if order.min_face is None else f"-{order.min_face:g}px"
+    # Another detector misses other faces. Folders of MTCNN's crops are named as they were before there was a choice.
+    finder = "" if order.detector == "mtcnn" else f"-{order.detector}"
     try:
-        cache = CropCache(order.crops / f"{aligner}-subject-{order.subject}{smallest}")
+        cache = CropCache(order.crops / f"{aligner}-subject-{order.subject}{smallest}{finder}")
         pipeline = Pipeline(detector, NoNetwork(aligner, crop_size(aligner)), crew)
         found = portraits(of_folders(order.root), pipeline, cache, order.subject, progress)
     except OSError as error:
@@ -244,6 +248,7 @@ def _published(order: Order, people: People, outcome: Outcome, result: TrainResu
             order.models_dir,
             people,
             order.device,
+            order.detector,
         )
     except OSError as error:
         raise unwritable(order.models_dir, error) from error

@@ -15,7 +15,7 @@ from faceid.recognition.detect.fake import draw_face
 
 @pytest.fixture(autouse=True)
 def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("FACEID_DB", "FACEID_DEBUG", "FACEID_INDEX", "NO_COLOR"):
+    for name in ("FACEID_DB", "FACEID_DETECTOR", "FACEID_DEBUG", "FACEID_INDEX", "NO_COLOR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("FACEID_HOME", str(tmp_path / "home"))
 

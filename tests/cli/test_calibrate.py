@@ -46,7 +46,7 @@ def test_folders_are_calibrated_on(faceid: Faceid, people: Path, photo: Photo) -
     ran = faceid("--json", "calibrate", people, "--fmr", "0.05")
     assert ran.code == 0, ran.err
     found = ran.object
-    assert found["data"]["kind"] == "folders"
+    assert (found["data"]["kind"], found["data"]["detector"]) == ("folders", "fake")
     assert (found["data"]["identities"], found["data"]["photos"], found["data"]["templates"]) == (6, 20, 18)
     assert found["data"]["lost"] == {"no_face": 1, "multiple_faces": 1}
     assert (found["data"]["mated"], found["data"]["non_mated"]) == (18, 18 * 17 // 2 - 18)
@@ -133,7 +133,7 @@ def test_the_gallery_itself(faceid: Faceid, people: Path) -> None:
     of_folders = faceid("--json", "calibrate", people, "--fmr", "0.05").object
     for data in ((), ("gallery",)):
         found = faceid("--json", "calibrate", *data, "--fmr", "0.05", model=None).object
-        assert found["data"]["kind"] == "gallery"
+        assert (found["data"]["kind"], found["data"]["detector"]) == ("gallery", "fake")
         assert found["proposed"]["threshold"] == pytest.approx(of_folders["proposed"]["threshold"])
 
 
@@ -162,6 +162,11 @@ def test_a_policy_is_put_in_force(faceid: Faceid, people: Path, scores: Path, db
     assert fmr.low < 0.001 < fmr.high
     assert fpir is not None
     assert (fpir.target, fpir.non_mated) == (0.3, 135)
+    # Scores do not say what found the faces.
+    assert fmr.calibration is not None
+    assert fpir.calibration is not None
+    software = [json.loads(one.calibration)["software"] for one in (fmr, fpir)]
+    assert ["detector fake" in one for one in software] == [False, True]
     # What was measured decides from now on, not the card.
     assert all(row["own_calibration"] for row in faceid("--json", "policy", "history").objects)
     found = faceid("--json", "identify", next(people.rglob("*.png"))).object["policy"]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,8 +37,11 @@ def test_show(faceid: Faceid) -> None:
         "model",
         "created_at",
         "state",
+        "detector",
     ]
     assert [template["template_id"] for template in templates] == [2, 3]
+    assert {template["detector"] for template in templates} == {"fake"}
+    assert "detector fake" in faceid("show", "alice").out
     assert faceid("--json", "show", "nobody").code == 1
 
 
@@ -212,6 +216,48 @@ def test_a_gallery_that_is_no_database(faceid: Faceid, photo: Photo, db: Path) -
         assert len(ran.err.splitlines()) == 1
 
 
+def test_what_found_a_face_is_exported_and_imported(faceid: Faceid, tmp_path: Path) -> None:
+    whole = tmp_path / "whole.npz"
+    assert faceid("export", whole).code == 0
+    with np.load(whole, allow_pickle=False) as arrays:
+        taken = {name: arrays[name] for name in arrays.files}
+    assert taken["detectors"].tolist() == ["fake"] * 3
+
+    def imported(detectors: list[str] | None) -> list[str | None]:
+        db = tmp_path / f"{detectors}.db"
+        if detectors is None:
+            del taken["detectors"]
+        else:
+            taken["detectors"] = np.array(detectors)
+        assert faceid("--db", db, "import", write(tmp_path / "again.npz", **taken)).code == 0
+        shown = [template for name in ("bob", "alice") for template in people(db, name)]
+        return [template["detector"] for template in shown]
+
+    def people(db: Path, name: str) -> list[dict[str, Any]]:
+        return faceid("--db", db, "--json", "show", name).objects
+
+    assert imported(["mtcnn", "", "yunet-n"]) == ["mtcnn", None, "yunet-n"]
+    assert imported(None) == [None] * 3
+
+
+@pytest.mark.parametrize(
+    "detectors", [["mtcnn"], ["mtcnn", "a" * 201, ""], ["mtcnn", "\x1b[31m", ""], [1, 2, 3]]
+)
+def test_what_no_detector_is_called_is_not_imported(
+    faceid: Faceid, tmp_path: Path, detectors: list[object]
+) -> None:
+    whole = tmp_path / "whole.npz"
+    faceid("export", whole)
+    with np.load(whole, allow_pickle=False) as arrays:
+        taken = {name: arrays[name] for name in arrays.files}
+    taken["detectors"] = np.array(detectors)
+    db = tmp_path / "other.db"
+    ran = faceid("--db", db, "--json", "import", write(tmp_path / "other.npz", **taken))
+    assert ran.code in (3, 4)
+    assert ran.object["error"]["code"] in ("bad_archive", "bad_template")
+    assert faceid("--db", db, "--json", "list").objects == []
+
+
 def test_import_names_what_the_guards_refuse_and_stores_the_rest(faceid: Faceid, tmp_path: Path) -> None:
     whole = tmp_path / "whole.npz"
     faceid("export", whole)
@@ -222,6 +268,7 @@ def test_import_names_what_the_guards_refuse_and_stores_the_rest(faceid: Faceid,
     for name, values in (("names", ["eve", "dan"]), ("sources", ["bob.jpg", ""])):
         taken[name] = np.array(values)
     taken["photo_sha256"] = np.array(["0" * 64, "1" * 64])
+    taken["detectors"] = taken["detectors"][-2:]
     archive = write(tmp_path / "other.npz", **taken)
     ran = faceid("--json", "import", archive)
     assert (ran.code, ran.object["templates"], ran.object["unconfirmed"]) == (3, 1, 0)

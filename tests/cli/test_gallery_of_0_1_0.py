@@ -47,9 +47,11 @@ NOT_COMPARED = {"timing_ms", "software", "message", "hint"}
 
 ADDED_SINCE = {
     **{"state": "confirmed", "unconfirmed": 0},
+    "detector": None,
     **{"card_threshold": None, "raised_by": None, "gallery": None, "calibration": "card"},
 }
-"""Fields that 0.1.0 did not have: all its templates are confirmed, and nothing raises the rates of the card."""
+"""Fields that 0.1.0 did not have: all its templates are confirmed, it recorded no detector, and nothing raises the
+rates of the card."""
 
 
 UNKNOWN_THEN = {"fmr_alike", "alike", "population", "boxes"}

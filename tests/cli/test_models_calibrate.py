@@ -61,6 +61,7 @@ def test_a_network_without_thresholds_gets_them(
     assert (found["mated"], found["non_mated"]) == (12 * 3, 36 * 35 // 2 - 36)
     assert found["least_fmr"] == found["thresholds"][0]["fmr"] == 0.01
     assert found["path"] == str(place_of("fake", home))
+    assert "detector fake" in place_of("fake", home).read_text("utf-8")
     assert not db.exists()
 
     after = faceid("--json", "compare", first, second, "--fmr", "0.01").object
@@ -236,7 +237,9 @@ def test_an_onnx_file_is_measured_into_the_card_beside_it(
     )
     make = factories.make_detector
     monkeypatch.setattr(
-        factories, "make_detector", lambda model, *rest, **options: make("fake", *rest, **options)
+        factories,
+        "make_detector",
+        lambda model, *rest, **options: make("fake", *rest, **{**options, "detector": None}),
     )
     name = f"onnx:{path}"
     ran = faceid("--json", "models", "calibrate", name, people, model=None)

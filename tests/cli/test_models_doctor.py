@@ -1,28 +1,33 @@
 from __future__ import annotations
 
+import hashlib
 import re
 import socket
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cli_runs import ALICE, Faceid, Photo
 from faceid.config import Settings
 from faceid.networks import registry
-from faceid.networks.card import Weights, WeightsSource
+from faceid.networks.card import DetectionCard, Weights, WeightsSource
 from faceid.networks.files import sha256_of
+from weights_server import serving
 
 
 def test_models(faceid: Faceid) -> None:
     found = {item["name"]: item for item in faceid("--json", "models").objects}
     recognition = set(registry.names())
     liveness = {"minifasnet-v1se", "minifasnet-v2"}
+    detection = {"yunet", "yunet-n"}
     assert {name: item["kind"] for name, item in found.items()} == {
         **dict.fromkeys(recognition, "recognition"),
         **dict.fromkeys(liveness, "liveness"),
+        **dict.fromkeys(detection, "detection"),
     }
     default = found["dlib-resnet"]
     assert list(default)[:8] == [
@@ -63,6 +68,70 @@ def test_a_network_for_liveness_is_no_model_of_a_gallery(
     ran = faceid("--json", "compare", photo(ALICE), photo(ALICE), model="minifasnet-v2")
     assert (ran.code, ran.object["error"]["code"]) == (5, "unknown_model")
     ran = faceid("--json", "models", "pull", "minifasnet-v2", "--default")
+    assert (ran.code, ran.object["error"]["code"]) == (5, "unknown_model")
+    assert not (tmp_path / "home" / "config.toml").exists()
+
+
+@pytest.fixture
+def detection_cards(monkeypatch: pytest.MonkeyPatch) -> dict[str, DetectionCard]:
+    """The cards of detectors, as `faceid models` finds them, with files of a test."""
+    found: dict[str, DetectionCard] = {}
+    for name in registry.detection_names():
+        content = name.encode() * 1000
+        card = registry.detection_card(name)
+        pinned = replace(card.weights, sha256=hashlib.sha256(content).hexdigest(), size=len(content))
+        found[name] = replace(card, weights=pinned)
+    monkeypatch.setattr(registry, "detection_card", found.__getitem__)
+    return found
+
+
+def test_a_detector_is_pulled_from_the_source_that_has_it(
+    faceid: Faceid, tmp_path: Path, detection_cards: dict[str, DetectionCard]
+) -> None:
+    def listed() -> dict[str, Any]:
+        (item,) = (item for item in faceid("--json", "models").objects if item["name"] == "yunet")
+        return item
+
+    before = listed()
+    assert (before["kind"], before["weights"], before["dim"], before["metric"], before["input_size"]) == (
+        "detection",
+        "available",
+        None,
+        None,
+        None,
+    )
+    with serving() as broken, serving() as whole:
+        broken.status = 404
+        whole.content = b"yunet" * 1000
+        card = detection_cards["yunet"]
+        sources = (WeightsSource("url", broken.url), WeightsSource("url", whole.url))
+        detection_cards["yunet"] = replace(card, weights=replace(card.weights, sources=sources))
+        ran = faceid("--json", "models", "pull", "yunet")
+    assert (ran.code, ran.object["status"]) == (0, "installed"), ran.err
+    assert Path(ran.object["path"]).read_bytes() == whole.content
+    assert card.licence_note in ran.err
+    assert broken.url in ran.err
+    assert listed()["weights"] == "installed"
+    kept = {entry.name for entry in (tmp_path / "home" / "weights").iterdir()}
+    assert kept - {f"{card.weights.file}.lock"} == {card.weights.file}
+
+
+def test_a_file_of_another_network_is_refused_by_its_name(
+    faceid: Faceid, tmp_path: Path, detection_cards: dict[str, DetectionCard]
+) -> None:
+    given = tmp_path / "the file.onnx"
+    for content, said in ((b"yunet-n", True), (b"yuNet-n", False)):
+        given.write_bytes(content * 1000)
+        ran = faceid("--json", "models", "pull", "yunet", "--from", given)
+        assert (ran.code, ran.object["error"]["code"]) == (5, "weights_altered")
+        assert (f"faceid models pull yunet-n --from '{given}'" in ran.object["error"]["hint"]) == said
+    assert list((tmp_path / "home" / "weights").iterdir()) == []
+    given.write_bytes(b"yunet-n" * 1000)
+    assert faceid("models", "pull", "yunet-n", "--from", given).code == 0
+
+
+def test_a_detector_is_no_network_of_new_galleries(faceid: Faceid, tmp_path: Path) -> None:
+    ran = faceid("--json", "models", "pull", "yunet", "--default")
     assert (ran.code, ran.object["error"]["code"]) == (5, "unknown_model")
     assert not (tmp_path / "home" / "config.toml").exists()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -126,6 +127,35 @@ class TestTemplateRepository:
         with pytest.raises(BadTemplate):
             database.templates.add_many([Part(["Cid"], vectors[:1], [digest(8)], [None]), broken], MODEL)
         assert database.templates.counts() == (2, 3)
+
+    def test_what_found_a_face_is_kept(self, filled: Database) -> None:
+        templates = filled.templates
+        templates.add(
+            "Ann", [replace(photo(4), detector="mtcnn"), replace(photo(5), detector="yunet")], MODEL
+        )
+        templates.add("Ann", [replace(photo(6), detector="yunet")], MODEL, state="unconfirmed")
+        # The stored template stays, so what found it does.
+        templates.add("Ann", [replace(photo(1), detector="mtcnn")], MODEL)
+        part = Part(["Cid", "Dee"], np.stack([vector(7), vector(8)]), [digest(7), digest(8)], [None, None])
+        templates.add_many([replace(part, detectors=[None, "yunet"])], MODEL)
+        templates.rename("Ann", "Anna")
+        assert [one.detector for one in templates.of("Anna")] == [None, None, "mtcnn", "yunet", "yunet"]
+        listed = [detector for part in templates.list_all(2) for detector in part.detectors]
+        assert listed == [None, None, None, "mtcnn", "yunet", None, "yunet"]
+        assert templates.detectors() == {None: 4, "mtcnn": 1, "yunet": 2}
+        templates.remove("Anna")
+        assert templates.detectors() == {None: 2, "yunet": 1}
+
+    @pytest.mark.parametrize("name", ["", " mtcnn", "mt\x1b[31mcnn", "x" * 201])
+    def test_a_name_that_no_detector_has_is_refused(self, filled: Database, name: str) -> None:
+        part = Part(["Eve"], vector(9)[None], [digest(9)], [None], detectors=[name])
+        with pytest.raises(BadTemplate):
+            filled.templates.add("Eve", [replace(photo(9), detector=name)], MODEL)
+        with pytest.raises(BadTemplate):
+            filled.templates.add_many([part], MODEL)
+        with pytest.raises(BadTemplate):
+            filled.templates.add_many([replace(part, detectors=["mtcnn"] * 2)], MODEL)
+        assert filled.templates.counts() == (2, 3)
 
     def test_rename_and_attributes(self, filled: Database) -> None:
         filled.templates.rename("Ann", "Anna")
@@ -501,6 +531,20 @@ class TestModelMigration:
         assert [(one.id, one.model) for one in filled.templates.of("Ann")] == [(4, OTHER), (5, OTHER)]
         assert changeover.drop_others() == 3
         assert (filled.templates.stored(), changeover.unfindable()) == (3, [])
+
+    def test_what_found_a_face_moves_with_its_landmarks(self, database: Database) -> None:
+        placed = replace(photo(1), landmarks=CROP.landmarks, detector="mtcnn")
+        imported = replace(photo(2), detector="mtcnn")
+        database.templates.add("Ann", [placed, imported], MODEL)
+        changeover = database.migration.changeover(OTHER)
+        start = changeover.start()
+        twins = [Twin(id_, vector(50 + id_), (1, 2, 3, 4), CROP.landmarks, "yunet") for id_ in (1, 2)]
+        with pytest.raises(BadTemplate):
+            changeover.stage([replace(twins[1], detector="")])
+        assert changeover.stage(twins) == 2
+        assert changeover.switch(start, 2)
+        # Only the second face had to be found again.
+        assert [one.detector for one in database.templates.of("Ann")] == ["mtcnn", "yunet"]
 
     def test_a_pass_that_something_was_removed_under_does_not_hold(self, filled: Database) -> None:
         changeover = filled.migration.changeover(OTHER)

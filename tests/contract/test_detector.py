@@ -7,7 +7,9 @@ import pytest
 
 from faceid.recognition.detect.fake import FakeDetector, draw_face
 from faceid.recognition.detect.mtcnn import MtcnnDetector
+from faceid.recognition.detect.yunet import YunetDetector
 from faceid.types import Image
+from places import SHARED_DATA
 
 if TYPE_CHECKING:
     from faceid.ports.networks import Detector
@@ -18,10 +20,23 @@ def of_protocol(detector: "Detector") -> "Detector":
     return detector
 
 
+def yunet(file: str, min_face: float | None = None) -> "Detector":
+    weights = SHARED_DATA / "models" / file
+    if not weights.exists():
+        pytest.skip(f"no {file} in {SHARED_DATA / 'models'}; set FACEID_TEST_DATA")
+    return YunetDetector(weights, min_face=min_face)
+
+
 @pytest.fixture(
     scope="module",
-    params=[MtcnnDetector, lambda: MtcnnDetector(min_face=12), FakeDetector],
-    ids=["mtcnn", "mtcnn-12", "fake"],
+    params=[
+        MtcnnDetector,
+        lambda: MtcnnDetector(min_face=12),
+        lambda: yunet("face_detection_yunet_2023mar.onnx"),
+        lambda: yunet("yunet_n_dynamic.onnx", min_face=12),
+        FakeDetector,
+    ],
+    ids=["mtcnn", "mtcnn-12", "yunet", "yunet-n-12", "fake"],
 )
 def detector(request: pytest.FixtureRequest) -> "Detector":
     return of_protocol(request.param())

@@ -17,7 +17,7 @@ from faceid.errors import DeviceError, ModelError
 from faceid.imaging import read
 from faceid.networks import registry
 from faceid.recognition.align import align
-from faceid.recognition.detect.cascade import ON_CPU
+from faceid.recognition.detect.looking import ON_CPU
 from faceid.recognition.detect.networks import compiled_networks, load_networks
 from faceid.runtime import devices
 from places import OWN_DATA

@@ -75,6 +75,7 @@ SAMPLE = Findings(
         non_mated=12_424_404,
         duplicates=(("ann", "bea"),),
         sha256="9f3c" * 16,
+        detector="yunet-n",
     ),
     caveats=(Caveat("few_false_matches", "12 false matches at this threshold"),),
     proposed=PROPOSED,

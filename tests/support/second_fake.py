@@ -25,9 +25,13 @@ def install(set_attribute: Callable[[object, str, object], None]) -> None:
         *,
         runtime: Runtime = "auto",
         detector: str | None = None,
+        weights_dir: Path | None = None,
     ) -> Detector:
-        model = registry.FAKE if model == OTHER else model
-        return make_detector(model, device, min_face, runtime=runtime, detector=detector)
+        # `auto` takes MTCNN for a network that is not the fake.
+        model, detector = (registry.FAKE, None) if model == OTHER else (model, detector)
+        return make_detector(
+            model, device, min_face, runtime=runtime, detector=detector, weights_dir=weights_dir
+        )
 
     def card(name: str, own: Path | None = None) -> registry.Card:
         if name != OTHER:

@@ -41,6 +41,14 @@ def test_a_default_model_is_remembered(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["config.toml"]
 
 
+def test_the_detector_is_asked_for_or_in_the_environment() -> None:
+    environ = {"FACEID_HOME": "/nowhere", "FACEID_DETECTOR": "yunet"}
+    assert Settings.load(environ={"FACEID_HOME": "/nowhere"}).detector == "auto"
+    assert Settings.load(environ=environ).detector == "yunet"
+    assert Settings.load(environ=environ | {"FACEID_DETECTOR": ""}).detector == "auto"
+    assert Settings.load(detector="mtcnn", environ=environ).detector == "mtcnn"
+
+
 def test_the_runtime_is_asked_for_or_in_the_environment() -> None:
     environ = {"FACEID_HOME": "/nowhere", "FACEID_RUNTIME": "torch"}
     assert Settings.load(environ={"FACEID_HOME": "/nowhere"}).runtime == "auto"

@@ -107,7 +107,8 @@ def _load(
 ) -> Material:
     if what is None or what == GALLERY:
         gallery = tools.gallery()
-        return of_collection(from_gallery(gallery, gallery.location), rng)
+        detectors = ", ".join(sorted(filter(None, gallery.detectors()))) or None
+        return of_collection(from_gallery(gallery, gallery.location), rng, detectors)
     path = Path(what)
     if path.is_dir():
         pipeline = tools.pipeline()
@@ -116,7 +117,8 @@ def _load(
             if whole
             else partial(analyse_photos, pipeline, subject=tools.subject, progress=progress)
         )
-        return of_collection(from_folders(path, pipeline.embedder.model, look), rng)
+        detector = None if whole else pipeline.detector_name
+        return of_collection(from_folders(path, pipeline.embedder.model, look), rng, detector)
     if not path.exists():
         raise UsageError(
             f"{what}: no such file or folder",
@@ -129,9 +131,9 @@ def _load(
         metric = tools.metric()
         return of_scores(read_scores(path, metric), tools.model, metric, rng)
     if suffix in (".csv", ".txt", ""):
-        return of_listed(
-            from_pairs(path, images or path.parent, tools.pipeline(), tools.subject, progress), rng
-        )
+        pipeline = tools.pipeline()
+        listed = from_pairs(path, images or path.parent, pipeline, tools.subject, progress)
+        return of_listed(listed, rng, pipeline.detector_name)
     raise UsageError(
         f"{what} is no data to evaluate",
         remedy="not_evaluation_data",
@@ -139,8 +141,8 @@ def _load(
     )
 
 
-def of_collection(collection: Collection, rng: np.random.Generator) -> Material:
-    """All pairs of the templates. ValueError for one identity only, or one template each."""
+def of_collection(collection: Collection, rng: np.random.Generator, detector: str | None = None) -> Material:
+    """All pairs of the templates. ValueError for one identity only, or one template each. `detector` as of Data."""
     comparisons, pairs = of_templates(
         collection.vectors, collection.names, collection.model.metric, rng, lost=collection.lost_of
     )
@@ -171,6 +173,7 @@ def of_collection(collection: Collection, rng: np.random.Generator) -> Material:
         mated_lost=comparisons.mated_lost,
         non_mated_lost=comparisons.non_mated_lost,
         sha256=digest_of(zip(collection.digests, collection.names, strict=True)),
+        detector=detector,
     )
     return Material(
         data=data,
@@ -184,8 +187,8 @@ def of_collection(collection: Collection, rng: np.random.Generator) -> Material:
     )
 
 
-def of_listed(listed: PairSet, rng: np.random.Generator) -> Material:
-    """The pairs of a file. ValueError where one kind is missing."""
+def of_listed(listed: PairSet, rng: np.random.Generator, detector: str | None = None) -> Material:
+    """The pairs of a file. ValueError where one kind is missing. `detector` as of Data."""
     distance = distances(listed.similarity, listed.model.metric)
     comparisons = of_pairs(
         distance,
@@ -220,6 +223,7 @@ def of_listed(listed: PairSet, rng: np.random.Generator) -> Material:
             (f"{first}\t{second}", str(int(mated)))
             for (first, second), mated in zip(listed.paths, listed.mated, strict=True)
         ),
+        detector=detector,
     )
     return Material(
         data=data,

@@ -61,7 +61,7 @@ def calibrate_network(
         data=f"{about.source}, {about.templates:,} photos of {about.identities:,} people, {compared};"
         " intervals over people",
         date=datetime.now(timezone.utc).date().isoformat(),
-        software=f"faceid {VERSION}, {program}",
+        software=about.measured_by(f"faceid {VERSION}", program),
         mated=data.mated.total,
         non_mated=data.non_mated.total,
         points=points,

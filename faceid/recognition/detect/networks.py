@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from importlib import metadata
 from pathlib import Path
@@ -22,7 +24,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from faceid.errors import ModelError
+from faceid.config import Runtime
+from faceid.errors import DeviceError, ModelError
 
 PACKAGE = "facenet-pytorch"
 WEIGHTS_SHA256 = {
@@ -141,12 +144,7 @@ def load_networks(device: torch.device) -> Networks:
 
     Raises ModelError (`weights_missing`, `weights_altered`) unless the files are those published.
     """
-    networks = PNet(), RNet(), ONet()
-    for network, name in zip(networks, WEIGHTS_SHA256, strict=True):
-        state = torch.load(io.BytesIO(_read_weights(name)), map_location="cpu", weights_only=True)
-        network.load_state_dict(_fitted(state, network))
-        network.requires_grad_(False).eval().to(device).to(memory_format=torch.channels_last)
-    return Networks(*networks)
+    return Networks(*(_load(network, device) for network in (PNet, RNet, ONet)))
 
 
 def compiled_networks(networks: Networks, *, late: bool = False) -> Networks:
@@ -155,16 +153,83 @@ def compiled_networks(networks: Networks, *, late: bool = False) -> Networks:
     `late` leaves them to torch at first, so that a short run does not wait. Raises ModelError (`no_openvino`) where
     OpenVINO is not installed, if late then later.
     """
+    return Networks(*(_compiled(network, late=late) for network in networks))
+
+
+def open_networks(device: torch.device, runtime: Runtime) -> Networks:
+    """The trained networks on `device`, run by `runtime`: torch, openvino, or auto for torch first.
+
+    Raises DeviceError for a GPU that is not there, and what `load_networks` and `compiled_networks` raise.
+    """
+    _require(device)
+    networks = load_networks(device)
+    return networks if runtime == "torch" else compiled_networks(networks, late=runtime == "auto")
+
+
+def open_onet(device: torch.device, runtime: Runtime) -> Network:
+    """The O-Net alone, as `open_networks` opens it."""
+    _require(device)
+    network = _load(ONet, device)
+    return network if runtime == "torch" else _compiled(network, late=runtime == "auto")
+
+
+class _SinglePrecision:
+    """No TF32, which cuDNN takes by default: it would move landmarks by a tenth of a pixel.
+
+    The setting is the process's: the first thread to come makes it, and the last to go takes it back.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._within = 0
+        self._before = True
+
+    @contextmanager
+    def on(self, device: torch.device) -> Iterator[None]:
+        """While the context lasts, in any thread; a CPU has no need of it."""
+        if device.type == "cpu":
+            yield
+            return
+        cudnn = torch.backends.cudnn
+        with self._lock:
+            if not self._within:
+                self._before, cudnn.allow_tf32 = cudnn.allow_tf32, False
+            self._within += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._within -= 1
+                if not self._within:
+                    cudnn.allow_tf32 = self._before
+
+
+SINGLE_PRECISION = _SinglePrecision()
+
+
+def _require(device: torch.device) -> None:
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise DeviceError("there is no usable GPU for the detector", remedy="detector_without_gpu")
+
+
+def _load(kind: type[nn.Module], device: torch.device) -> nn.Module:
+    network = kind()
+    content = _read_weights(f"{kind.__name__.lower()}.pt")
+    state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    network.load_state_dict(_fitted(state, network))
+    return network.requires_grad_(False).eval().to(device).to(memory_format=torch.channels_last)
+
+
+def _compiled(network: Network, *, late: bool) -> Network:
     from faceid.runtime.openvino import CompiledNetwork, LateCompiledNetwork
 
-    # A picture, or some of one size, calls each about six times.
+    # A picture, or some of one size, calls each network of the cascade about six times.
     kind = partial(LateCompiledNetwork, calls=150) if late else CompiledNetwork
-    # Crops come in a few powers of two (see `cascade.Batching`), levels in any size.
-    return Networks(
-        kind(cast("nn.Module", networks.pnet), None),
-        kind(cast("nn.Module", networks.rnet), 24, few_batches=True),
-        kind(cast("nn.Module", networks.onet), 48, few_batches=True),
-    )
+    module = cast("nn.Module", network)
+    if isinstance(module, PNet):
+        return kind(module, None)
+    # Crops come in a few powers of two (see `looking.Batching`), levels in any size.
+    return kind(module, 24 if isinstance(module, RNet) else 48, few_batches=True)
 
 
 def _flat(x: Tensor) -> Tensor:

@@ -16,7 +16,15 @@ from faceid.cli.messages import hint_for
 from faceid.decision.thresholds import fmr_alike_at_distance, threshold_at_fmr
 from faceid.networks import registry
 from faceid.networks.calibration import HEADER, from_json, to_json
-from faceid.networks.card import Accuracy, Card, LivenessCard, TensorFormat, Weights, WeightsSource
+from faceid.networks.card import (
+    Accuracy,
+    Card,
+    DetectionCard,
+    LivenessCard,
+    TensorFormat,
+    Weights,
+    WeightsSource,
+)
 from faceid.networks.card_text import read_card
 from faceid.networks.errors import BadCard, UnknownModel, WeightsAltered, WeightsMissing
 from faceid.networks.files import sha256_of
@@ -507,11 +515,21 @@ def test_an_onnx_file_without_a_card_or_a_card_without_a_file(tmp_path: Path) ->
 
 def test_the_readme_describes_every_key_of_a_card() -> None:
     text = (registry.card_path("dlib-resnet").parents[1] / "README.md").read_text("utf-8")
-    kinds = (Card, LivenessCard, Weights, WeightsSource, TensorFormat, Accuracy, Calibration, AlikeCurve)
+    kinds = (
+        Card,
+        LivenessCard,
+        DetectionCard,
+        Weights,
+        WeightsSource,
+        TensorFormat,
+        Accuracy,
+        Calibration,
+        AlikeCurve,
+    )
     for kind in kinds:
         for field in fields(kind):
             assert f"`{field.name}`" in text or f"[{field.name}]" in text, field.name
     for name in CalibrationPoint.__slots__:
         assert f"`points[].{name}`" in text
-    for name in (*registry.names(), *registry.liveness_names()):
+    for name in (*registry.names(), *registry.liveness_names(), *registry.detection_names()):
         assert f"`{name}`" in text

@@ -82,7 +82,7 @@ def test_a_replaced_row_is_logged_as_removed_and_added(store, path):
         # Behind the store's back, as a person with the sqlite3 shell would.
         store._connections._writer.execute(
             "REPLACE INTO templates SELECT 5, identity_id, model_id, vector, source, sha256, box, landmarks,"
-            " quality, created_at, confirmed FROM templates WHERE id = 1"
+            " quality, created_at, confirmed, detector FROM templates WHERE id = 1"
         )
     (changes,) = store.changes.since(1)
     assert changes.removed.tolist() == [1]

@@ -52,6 +52,7 @@ def test_an_old_gallery_is_brought_up_to_date(old, options):
         assert (template.id, template.source, template.quality) == (2, "ann-2.jpg", 0.75)
         assert {one.state for who in ("Ann", "José") for one in store.templates.of(who)} == {"confirmed"}
         assert [one.unconfirmed for one in store.templates.identities()] == [0, 0]
+        assert store.templates.detectors() == {None: 2}
         np.testing.assert_array_equal(store.templates.vectors_of([2])[2], np.eye(4)[2:3])
         assert store.changes.place()[0].seq == 4
         assert store.policies.all() == []
@@ -60,8 +61,10 @@ def test_an_old_gallery_is_brought_up_to_date(old, options):
 
 def test_an_old_gallery_can_be_written_to(old):
     with open_sqlite(old) as store:
-        added = store.templates.add("Ann", [NewTemplate(np.eye(4, dtype=np.float32)[3], "0" * 64)], MODEL)
+        new = NewTemplate(np.eye(4, dtype=np.float32)[3], "0" * 64, detector="mtcnn")
+        added = store.templates.add("Ann", [new], MODEL)
         assert added[0].template_id == 4
+        assert [one.detector for one in store.templates.of("Ann")] == [None, "mtcnn"]
         store.policies.activate(NewPolicy(MODEL, "fmr", 1e-4, 0.5, "LFW", 1, 1, 0.0, 1.0))
         assert store.templates.remove("José") == 1
         assert store.check() == []

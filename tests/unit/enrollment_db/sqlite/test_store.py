@@ -346,7 +346,7 @@ def test_check_names_what_is_wrong(tmp_path):
     connection.execute("DELETE FROM templates WHERE id = 2")
     connection.execute("INSERT INTO models VALUES (7, 'x', 'x', 'x', 1, 'cosine')")
     connection.execute(
-        "INSERT INTO templates VALUES (9, 99, 7, x'0000803f', NULL, zeroblob(32), '', '', 0, '', 1)"
+        "INSERT INTO templates VALUES (9, 99, 7, x'0000803f', NULL, zeroblob(32), '', '', 0, '', 1, NULL)"
     )
     connection.execute("INSERT INTO crops VALUES (3, 1, zeroblob(32), x'00', '', '')")
     connection.execute("UPDATE settings SET pinned_model_id = NULL")

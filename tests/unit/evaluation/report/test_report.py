@@ -169,6 +169,7 @@ def test_the_page_for_an_auditor_says_what_was_measured_and_what_that_does_not_s
         "people of one sex, in a test: 300,211 comparisons of 690 people",
         "What it does not show",
         SAMPLE.data.sha256,
+        f"detector {SAMPLE.data.detector}",
         f"faceid {SAMPLE.versions['faceid']}",
         SAMPLE.created_at,
     ):

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from faceid.errors import DeviceError
-from faceid.recognition.detect.mtcnn import MtcnnDetector, automatic_min_face, shrinking
+from faceid.recognition.detect.mtcnn import MtcnnDetector
+from faceid.recognition.detect.sizes import automatic_min_face, shrinking
 from faceid.types import Face, Image
 from places import OWN_DATA
 
