@@ -14,11 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from enrollment_db.records import Pending, Twin
-from faceid.errors import GalleryError, InputError, UnreadableImage, not_one_face
+from faceid.errors import GalleryError, InputError, UnreadableImage, implausible_pose, not_one_face
 from faceid.gallery.gallery import Gallery
 from faceid.imaging import STDIN, read
+from faceid.imaging.turned import turned_face, turned_image
 from faceid.recognition.align import align
+from faceid.recognition.plausible import is_plausible, turn_of
 from faceid.recognition.stored_crop import open_stored_crop
+from faceid.recognition.turning import Seen
 from faceid.results import Problem, ReembedFailure, ReembedReason, ReembedResult
 from faceid.types import Crop, Face, Image
 
@@ -47,14 +50,15 @@ class _Tally:
 class Reembedding:
     """One move of a gallery to the model of `embedder`.
 
-    `detect` finds the faces of one picture, and `detector` gives its name. With `allow_missing`, templates that cannot
-    be computed do not prevent the switch: they stay under the old model, and no search finds them. With `drop_old`,
-    templates of other models that have a counterpart under the new one are removed after the switch.
+    `detect` finds the faces of one picture and turns it upright; `detector` gives its name. With `allow_missing`,
+    templates that cannot be computed do not prevent the switch: they stay under the old model, and no search finds
+    them. With `drop_old`, templates of other models that have a counterpart under the new one are removed after the
+    switch.
     """
 
     gallery: Gallery
     embedder: Embedder
-    detect: Callable[[Image], list[Face]]
+    detect: Callable[[Image], Seen]
     detector: Callable[[], str | None] = lambda: None
     allow_missing: bool = False
     drop_old: bool = False
@@ -131,9 +135,9 @@ class Reembedding:
         failures: list[ReembedFailure] = []
         for pending in group:
             try:
-                image, face = self._face(pending)
+                image, face, in_file = self._face(pending)
                 crops.append(align(image, face, self.embedder.model.aligner))
-                faces.append((pending, face))
+                faces.append((pending, in_file))
             except InputError as error:
                 failures.append(_failure(pending, error))
                 tally.blocking += pending.active
@@ -150,19 +154,32 @@ class Reembedding:
         tally.failures.update((failure.template_id, failure) for failure in failures)
         return failures
 
-    def _face(self, pending: Pending) -> tuple[Image, Face]:
-        """The picture to compute the template from, and the face in it. Raises InputError."""
+    def _face(self, pending: Pending) -> tuple[Image, Face, Face]:
+        """The picture to compute the template from, the face in it, and in the picture that the file gives.
+
+        Raises InputError.
+        """
         if pending.crop is not None:
-            return open_stored_crop(pending.crop)
+            image, face = open_stored_crop(pending.crop)
+            return image, face, face
         image = _photo(pending)
         if not _is_detected(pending):
             assert pending.box is not None
             assert pending.landmarks is not None
-            return image, Face(pending.box, pending.landmarks, 1.0)
-        found = self.detect(image)
-        if len(found) != 1:
-            raise not_one_face(len(found), image.source)
-        return image, found[0]
+            in_file = Face(pending.box, pending.landmarks, 1.0)
+            degrees = turn_of(in_file)
+            return (
+                turned_image(image, degrees),
+                turned_face(in_file, degrees, image.width, image.height),
+                in_file,
+            )
+        seen = self.detect(image)
+        if len(seen.faces) != 1:
+            raise not_one_face(len(seen.faces), image.source)
+        (face,) = seen.faces
+        if not is_plausible(face):
+            raise implausible_pose(image.source)
+        return seen.image, face, turned_face(face, -seen.turned, seen.image.width, seen.image.height)
 
 
 def _is_detected(pending: Pending) -> bool:

@@ -75,12 +75,13 @@ class Transfer:
         prevent the change. `drop_old` removes the templates that the new ones replace. Raises GalleryError, ModelError.
         """
         from faceid.app.reembedding import Reembedding
+        from faceid.recognition.turning import detect_upright
 
         with self._services.moving_to(to) as (gallery, coming):
             result = Reembedding(
                 gallery,
                 coming.embedder,
-                detect=lambda image: coming.detector.detect([image])[0],
+                detect=lambda image: detect_upright(coming.detector, [image])[0],
                 detector=lambda: coming.detector_name,
                 allow_missing=allow_missing,
                 drop_old=drop_old,

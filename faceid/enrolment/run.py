@@ -21,14 +21,12 @@ from faceid.enrolment.checks.selection import select
 from faceid.enrolment.rules import EnrolmentRules
 from faceid.errors import InputError, UnreadableImage, UsageError
 from faceid.gallery.gallery import Gallery, clean_name
-from faceid.imaging.turned import turned_face
 from faceid.recognition.pipeline import Analysis, LookCloser, Pipeline
 from faceid.recognition.quality import is_dark
 from faceid.recognition.stored_crop import make_stored_crop
 from faceid.recognition.subject import subjects
 from faceid.results import AlreadyEnrolled, EnrollResult, Problem
 from faceid.sources import Photo
-from faceid.types import Face
 
 if TYPE_CHECKING:
     from faceid.enrolment.checks.conflict import DuplicateEnrolment
@@ -156,7 +154,7 @@ class Enrolment:
         faces = tuple(
             SeenFace(
                 observation.face,
-                _in_file(observation.face, analysis),
+                analysis.in_file(observation.face),
                 observation.quality,
                 embedding,
                 make_stored_crop(analysis.image, observation.face)
@@ -300,13 +298,6 @@ class Enrolment:
             problem=case.doubt,
             turned=seen.turned,
         )
-
-
-def _in_file(face: Face, analysis: Analysis[Photo]) -> Face:
-    """The place of `face` in the picture as its file gives it, where a re-embedding looks for it."""
-    image = analysis.image
-    assert image is not None
-    return turned_face(face, -analysis.turned, image.width, image.height)
 
 
 def _result(case: Case) -> EnrollResult:

@@ -138,13 +138,15 @@ def _taken_up(
     found = []
     for observation, embedding in zip(analysis.observations, analysis.embeddings, strict=True):
         face, quality = observation.face, observation.quality.score
-        found.append(EmbeddedFace(tally.faces, face.box, face.score, quality))
+        # Readers of an archive open the file: it tells nothing of a turn.
+        box = analysis.in_file(face).box
+        found.append(EmbeddedFace(tally.faces, box, face.score, quality))
         picture = (
             face_thumbnail(analysis.image, face.box) if pictured and analysis.image is not None else None
         )
         outside = nan if analysis.image is None else share_outside(face.box, analysis.image)
         sha256 = analysis.sha256 or ""
-        keep(FaceRow(embedding.vector, name, analysis.source, sha256, face.box, quality, outside, picture))
+        keep(FaceRow(embedding.vector, name, analysis.source, sha256, box, quality, outside, picture))
         tally.faces += 1
         tally.named += name != NOBODY
     return EmbedResult(analysis.source, "ok", name or None, tuple(found))

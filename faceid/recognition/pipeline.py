@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
 
 from faceid.errors import InputError, UnreadableImage
 from faceid.imaging import decode, pixel_count
+from faceid.imaging.turned import turned_face
 from faceid.recognition.align import align
 from faceid.recognition.plausible import is_plausible
 from faceid.recognition.quality import assess, nearly_black
@@ -92,6 +93,12 @@ class Analysis(Generic[O]):
     def source(self) -> str:
         """What the picture is called in results."""
         return self.origin.source
+
+    def in_file(self, face: Face) -> Face:
+        """`face`, which is in pixels of the turned image, in pixels of the picture that its file gives."""
+        if self.image is None or not self.turned:
+            return face
+        return turned_face(face, -self.turned, self.image.width, self.image.height)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

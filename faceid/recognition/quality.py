@@ -99,9 +99,9 @@ def combine(factors: Mapping[str, float]) -> float:
     """One score from factors in 0..1: the geometric mean of the worst and of the geometric mean of all.
 
     It grows with every factor, is 0 where one is 0 and 1 where all are 1. A mean alone would hide one fatal flaw
-    behind four good factors; the minimum alone would not tell one flaw from five. `size` and `resolution` are both about
-    how many pixels show the face: only the lower one counts, so that a photo which nobody enlarged has the score that
-    it had before `resolution` was measured.
+    behind four good factors; the minimum alone would not tell one flaw from five. `size` and `resolution` are both
+    about how many pixels show the face: only the lower one counts. So the score of a photo that nobody enlarged is
+    that of versions which did not measure `resolution`, and stored scores stay comparable.
     """
     counted = dict(factors)
     counted["size"] = min(counted["size"], counted.pop("resolution"))

@@ -7,8 +7,8 @@ saved as JPEG:
   gray values has as few independent components as the small picture has columns; the others hold noise.
 - Methods that repeat pixels leave blocks: the gray values change at regular places only.
 
-The first finds every method that treats rows and columns alike (nearest, linear, cubic, Lanczos), the second those whose
-blocks JPEG has blurred. `scripts/studies/check_resolution.py` chose the constants and measures both.
+The first finds every method that treats rows and columns apart (nearest, linear, cubic, Lanczos), the second those
+whose blocks JPEG has blurred. `scripts/studies/check_resolution.py` measures both.
 """
 
 from __future__ import annotations
@@ -36,11 +36,14 @@ _COARSE, _FINE, _BEYOND, _LAST = (4, 16), (18, 24), (27, 33), (44, 56)
 _TO_FINE, _TO_LAST = 1.2, 0.5
 """The weights of two drops of the level, beside that from coarse detail to what is beyond."""
 
-_EMPTY, _RICH = 38.3, 32.5
+_EMPTY, _RICH = 39.0, 33.0
 """The weighted drops, dB, where a face has no detail beyond 24 pixels, and where it has all that one can expect."""
 
 _BLOCKY = 0.3
-"""From this depth on, the changes of gray values are regular: photos reach 0.2, enlarged by repeated pixels 0.3 to 2."""
+"""From this depth on, gray values change regularly: photos reach 0.2, and 0.3 to 2 where pixels were repeated."""
+
+_FREQUENCIES = 512
+"""Frequencies a pixel."""
 
 _FEWEST, _MOST = 12, 34
 """Blocks across a face that are looked for."""
@@ -73,7 +76,7 @@ def resolution(image: Image, face: Face, smallest: float, ample: float) -> float
 
 def _thinned(image: Image, face: Face) -> tuple[NDArray[np.uint8], float]:
     """The gray values of what the box shows of the image, thinned, and the box's shorter side in their pixels."""
-    pixels, factor = image.pixels, 1
+    pixels, factor = image.reduced(max(1, floor(face.size / _ACROSS)))
     across = face.size / factor
     step = max(1, floor(across / _ACROSS))
     x1, y1, x2, y2 = (edge / factor for edge in face.box)
@@ -92,37 +95,35 @@ def _blocks(gray: NDArray[np.uint8], across: float) -> float | None:
     At the edges of blocks the gray values change, and not between. So the mean change from column to column, over that
     of the neighbourhood, swings regularly: the depth is how far, as a share of its mean. Rows must swing alike.
     """
-    changes = [cv2.absdiff(plane[:, 1:], plane[:, :-1]) for plane in (gray, gray.T)]
-
-    def depth(blocks: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.sqrt(np.prod([_depths(some, blocks / across, across) for some in changes], axis=0))
-
-    looked_for = np.arange(_FEWEST, min(_MOST, across / 2) + 0.5, 0.5)
-    found = depth(looked_for)
-    deepest = int(found.argmax())
-    if found[deepest] < _BLOCKY:
+    depths = np.sqrt(_depths(gray, across) * _depths(gray.T, across))
+    first, last = (round(blocks / across * _FREQUENCIES) for blocks in (_FEWEST, _MOST))
+    looked_for = depths[first : last + 1]
+    if not looked_for.size:
         return None
+    deepest = first + int(looked_for.argmax())
     # Broader stripes, which are a pattern and no pixels, swing at multiples of their number.
-    fewer = depth(looked_for[deepest] / np.array([2.0, 3.0]))
-    return None if fewer.max() > _OVERTONE * found[deepest] else float(looked_for[deepest])
+    fewer = max(depths[round(deepest / overtone)] for overtone in (2, 3))
+    if depths[deepest] < _BLOCKY or fewer > _OVERTONE * depths[deepest]:
+        return None
+    return deepest / _FREQUENCIES * across
 
 
-def _depths(changes: NDArray[np.uint8], each: NDArray[np.float64], across: float) -> NDArray[np.float64]:
-    """How deep the mean of (h, w) changes swings at `each` frequency, in cycles a pixel."""
-    mean = cv2.reduce(changes, 0, cv2.REDUCE_AVG, dtype=cv2.CV_32F)
+def _depths(gray: NDArray[np.uint8], across: float) -> NDArray[np.float64]:
+    """How deep the mean change from column to column swings, by frequency: 0, 1, ... of _FREQUENCIES cycles a pixel."""
+    mean = cv2.reduce(cv2.absdiff(gray[:, 1:], gray[:, :-1]), 0, cv2.REDUCE_AVG, dtype=cv2.CV_32F)
     around = cv2.blur(mean, (max(9, floor(across / 6) | 1), 1), borderType=cv2.BORDER_REFLECT)
-    swing = (mean / (around + 0.1) - 1.0)[0]
+    swing = np.asarray(mean / (around + 0.1) - 1.0)[0, : 2 * _FREQUENCIES]
     window = np.hanning(swing.size + 2)[1:-1]
-    waves = np.exp(-2j * np.pi * each[:, None] * np.arange(swing.size))
-    return np.abs(waves @ (window * swing)) * 2.0 / window.sum()
+    waves = np.abs(np.fft.rfft(window * swing, 2 * _FREQUENCIES))[::2]
+    return np.asarray(waves * (2.0 / window.sum()), dtype=np.float64)
 
 
 def _drop(gray: NDArray[np.uint8], across: float) -> float:
     """How far the level of the principal components of the columns falls at 24 pixels across the face, dB.
 
-    The drop from coarse detail to what is beyond 24 pixels, and to the finest up to there, less the drop from beyond to
-    the last. Where a photo is soft, detail fades out evenly; where it was enlarged, the level falls to that of noise and
-    stays there.
+    The drop from coarse detail to what is beyond 24 pixels, and to the finest up to there, less the drop from beyond
+    to the last. Where a photo is soft, detail fades out evenly; where it was enlarged, the level falls to that of noise
+    and stays there.
     """
     if gray.shape[1] > gray.shape[0]:
         gray = gray.T

@@ -20,8 +20,8 @@ class FaceResult:
     are alike, of one sex and group; `llr` is the evidence, log10 of the likelihood ratio of one person against two. All
     are None where they were not measured.
 
-    `reason` says why a face was not compared, and is `unknown` without candidates: its landmarks are not those of a face
-    that can be brought upright (`implausible_pose`). It is None for a face that was compared.
+    `reason` says why a face was not compared, which is then `unknown` without candidates: its landmarks are not those
+    of a face that can be brought upright (`implausible_pose`). It is None for a face that was compared.
     """
 
     box: Box
@@ -44,9 +44,9 @@ class FaceResult:
 class IdentifyResult:
     """One picture: its faces from left to right. `timing_ms` has `read`, `detect`, `embed`, `search`, `total`.
 
-    Pictures of one batch share its time evenly. `policy` is the policy of the decision. The picture was turned by `turned`
-    degrees clockwise (0, 90, 180 or 270) to be upright, beyond what its file says; boxes and landmarks are in pixels of
-    the turned picture.
+    Pictures of one batch share its time evenly. `policy` is the policy of the decision. The picture was turned by
+    `turned` degrees clockwise (0, 90, 180 or 270) to be upright, beyond what its file says; boxes and landmarks are in
+    pixels of the turned picture.
     """
 
     path: str

@@ -15,8 +15,8 @@ class EnrollResult:
 
     An `unconfirmed` photo has a template that no search finds; its `problem` says why. `quality` is 0..1 and
     `quality_factors` are its parts; both are None if no face was assessed. `faces` counts the detected faces, None if
-    no detector ran. The photo was turned by `turned` degrees clockwise (0, 90, 180 or 270) to be upright, beyond what its
-    file says; `box` is in pixels of the turned photo.
+    no detector ran. The photo was turned by `turned` degrees clockwise (0, 90, 180 or 270) to be upright, beyond what
+    its file says; `box` is in pixels of the turned photo.
     """
 
     path: str

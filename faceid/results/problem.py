@@ -20,7 +20,9 @@ Reason: TypeAlias = Literal[
     "morph_suspected",
     "atypical",
 ]
-ReembedReason: TypeAlias = Literal["source_gone", "source_changed", "unreadable", "no_face", "multiple_faces"]
+ReembedReason: TypeAlias = Literal[
+    "source_gone", "source_changed", "unreadable", "no_face", "multiple_faces", "implausible_pose"
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,7 +153,8 @@ def portraits(
 
 def _crop_of(analysis: Analysis[Photo]) -> Pixels | str:
     if len(analysis.observations) == 1:
-        return analysis.observations[0].crop.pixels
+        (one,) = analysis.observations
+        return one.crop.pixels if one.comparable else "implausible_pose"
     return "multiple_faces" if analysis.found else "no_face"
 
 

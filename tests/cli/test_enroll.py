@@ -20,7 +20,7 @@ def test_enrolled_photos_and_a_summary(faceid: Faceid, photo: Photo) -> None:
     assert (one["path"], one["reason"], one["template_id"]) == (first, None, 1)
     assert len(one["box"]) == 4
     assert 0.0 < one["quality"] <= 1.0
-    assert set(one["quality_factors"]) == {"sharpness", "size", "detection", "pose", "exposure"}
+    assert set(one["quality_factors"]) == {"sharpness", "size", "resolution", "detection", "pose", "exposure"}
     assert summary == {
         "summary": {
             "name": "alice",

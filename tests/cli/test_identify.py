@@ -14,7 +14,7 @@ from faceid.app import network_choice
 
 FACE_FIELDS = [
     *("box", "landmarks", "detection_score", "quality", "decision", "name", "distance", "similarity"),
-    *("threshold", "fmr", "fmr_alike", "llr", "candidates"),
+    *("threshold", "fmr", "fmr_alike", "llr", "candidates", "reason"),
 ]
 
 

@@ -24,6 +24,7 @@ VERIFY_FIELDS = [
     ),
     "box",
     "policy",
+    "turned",
 ]
 
 
@@ -100,7 +101,7 @@ def test_compare_needs_no_gallery(faceid: Faceid, photo: Photo, db) -> None:
     paths = [photo(ALICE), photo(ALICE)]
     ran = faceid("--json", "compare", *paths)
     assert ran.code == 0, ran.err
-    assert list(ran.object) == ["paths", *VERIFY_FIELDS[2:-2], "boxes", "policy"]
+    assert list(ran.object) == ["paths", *VERIFY_FIELDS[2:-3], "boxes", "policy", "turned"]
     assert ran.object["paths"] == paths
     assert faceid("--json", "compare", photo(ALICE), photo(BOB)).code == 1
     assert not db.exists()

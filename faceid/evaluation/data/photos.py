@@ -74,6 +74,8 @@ def analyse_photos(
             found[analysis.source] = EvaluatedPhoto(
                 None, "multiple_faces" if analysis.found else "no_face", digest
             )
+        elif not analysis.observations[0].comparable:
+            found[analysis.source] = EvaluatedPhoto(None, "implausible_pose", digest)
         else:
             found[analysis.source] = EvaluatedPhoto(analysis.embeddings[0].vector, None, digest)
         if progress is not None:

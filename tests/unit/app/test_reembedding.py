@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +19,12 @@ from faceid import FaceID
 from faceid.app import reembedding
 from faceid.cli.messages import exit_code_of, hint_for
 from faceid.errors import GalleryError, Refused
-from faceid.recognition.detect.fake import draw_face
+from faceid.imaging import from_array
+from faceid.recognition.align import align
+from faceid.recognition.detect.fake import FakeDetector, draw_face
 from faceid.recognition.embed.fake import FakeEmbedder
 from faceid.results import ReembedFailure
+from faceid.types import Crop, Face
 from places import SUPPORT
 from second_fake import OTHER, install
 
@@ -360,3 +363,36 @@ def test_a_killed_run_goes_on_where_it_stopped(
     result = system.transfer.reembed(OTHER)
     assert (result.status, result.already, result.re_embedded) == ("switched", 4, 3)
     assert sum(embedded) == 3
+
+
+def test_a_photo_that_lay_on_a_side_is_found_where_it_lies(
+    system: FaceID, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = FakeDetector._detect_one
+
+    def upright_only(detector: FakeDetector, pixels: np.ndarray) -> list[Face]:
+        return find(detector, pixels) if (pixels[0, 0] == 20).all() else []
+
+    crops: list[np.ndarray] = []
+    embed = FakeEmbedder.embed
+
+    def recorded(embedder: FakeEmbedder, given: Sequence[Crop]) -> np.ndarray:
+        crops.extend(crop.pixels for crop in given)
+        return embed(embedder, given)
+
+    monkeypatch.setattr(FakeDetector, "_detect_one", upright_only)
+    monkeypatch.setattr(FakeEmbedder, "embed", recorded)
+    canvas = np.zeros((180, 240, 3), np.uint8)
+    draw_face(canvas, RED, 30, 20, 120)
+    canvas[0, 0] = 20
+    # Something that the crop shows on one side only.
+    canvas[40:80, 60:70] = 90
+    path = tmp_path / "lying.png"
+    Pillow.fromarray(np.ascontiguousarray(np.rot90(canvas))).save(path)
+    (result,) = system.enroll("ann", str(path))
+    assert (result.status, result.turned, result.box) == ("enrolled", 90, (30.0, 20.0, 150.0, 140.0))
+    assert system.transfer.reembed(OTHER).status == "switched"
+    upright = from_array(canvas)
+    (face,) = FakeDetector().detect([upright])[0]
+    expected = align(upright, face, "arcface-112-v1").pixels.astype(int)
+    np.testing.assert_allclose(crops[-1].astype(int), expected, atol=1)

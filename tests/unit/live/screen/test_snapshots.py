@@ -37,7 +37,7 @@ def quality(monkeypatch: pytest.MonkeyPatch) -> dict[int, float]:
     """What faces are worth by the gray of their picture; 0.5 unless said otherwise."""
     worth: dict[int, float] = {}
 
-    def assess(crop: Crop, face: Face) -> Quality:
+    def assess(image: Image, face: Face, crop: Crop) -> Quality:
         return Quality(worth.get(int(crop.pixels[0, 0, 0]), 0.5), {})
 
     def align(image: Image, face: Face, aligner: str) -> Crop:
