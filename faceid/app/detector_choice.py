@@ -10,7 +10,7 @@ from faceid.networks.registry import FAKE as FAKE_MODEL
 from faceid.recognition.detect import registry as detectors
 from faceid.results import Problem
 
-PREFERRED = (detectors.YUNET_N, detectors.YUNET)
+PREFERRED = (detectors.YUNET, detectors.YUNET_N)
 """What `auto` takes: the first of these whose file is installed, else MTCNN. They are faster than MTCNN and have their
 landmarks from the same network."""
 

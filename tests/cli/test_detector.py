@@ -104,20 +104,20 @@ def test_auto_takes_one_that_was_pulled_says_so_once_and_templates_record_it(
     second_fake.install(monkeypatch.setattr)
     ran = faceid("enroll", "--name", "alice", photo(ALICE), photo(ALICE), model=second_fake.OTHER)
     assert ran.code == 0, ran.err
-    assert ran.err.count("detector: yunet-n (chosen automatically)") == 1
+    assert ran.err.count("detector: yunet (chosen automatically)") == 1
     ran = faceid("--detector", "mtcnn", "enroll", "--name", "bob", photo(BOB), model=second_fake.OTHER)
     assert "chosen automatically" not in ran.err
     found = {name: faceid("--json", "show", name).objects for name in ("alice", "bob")}
-    assert [one["detector"] for one in found["alice"]] == ["yunet-n"] * 2
+    assert [one["detector"] for one in found["alice"]] == ["yunet"] * 2
     assert [one["detector"] for one in found["bob"]] == ["mtcnn"]
 
 
 def test_an_altered_file_is_never_replaced_by_another_detector(
     faceid: Faceid, photo: Photo, pulled: list[Path]
 ) -> None:
-    file = Settings.load().weights_dir / registry.detection_card("yunet-n").weights.file
-    file.write_bytes(b"yunet-N")
-    for detector in ("auto", "yunet-n"):
+    file = Settings.load().weights_dir / registry.detection_card("yunet").weights.file
+    file.write_bytes(b"Yunet")
+    for detector in ("auto", "yunet"):
         ran = faceid(
             "--json", "--detector", detector, "compare", photo(ALICE), photo(ALICE), model="dlib-resnet"
         )
@@ -133,7 +133,7 @@ def test_doctor_says_which_is_in_use_and_recommends_a_faster_one(faceid: Faceid)
     found = checks(faceid)
     assert found["detector"]["ok"]
     assert "mtcnn, chosen automatically" in found["detector"]["detail"]
-    assert "faceid models pull yunet-n" in found["detector"]["detail"]
+    assert "faceid models pull yunet`" in found["detector"]["detail"]
     assert all(found[f"model {name}"]["detail"].startswith("not pulled") for name in ("yunet", "yunet-n"))
     # Who asked for it needs no advice.
     assert "faceid models pull" not in checks(faceid, "--detector", "mtcnn")["detector"]["detail"]
@@ -141,7 +141,7 @@ def test_doctor_says_which_is_in_use_and_recommends_a_faster_one(faceid: Faceid)
 
 def test_doctor_says_that_one_was_pulled(faceid: Faceid, pulled: list[Path]) -> None:
     found = checks(faceid)
-    assert "yunet-n, chosen automatically" in found["detector"]["detail"]
+    assert "yunet, chosen automatically" in found["detector"]["detail"]
     assert "faceid models pull" not in found["detector"]["detail"]
     assert "for detection" in found["model yunet"]["detail"]
     assert "yunet, as asked for" in checks(faceid, "--detector", "yunet")["detector"]["detail"]

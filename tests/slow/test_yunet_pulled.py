@@ -42,7 +42,7 @@ def test_a_pulled_yunet_is_used_and_recorded_and_agrees_with_mtcnn(
     code, told, _ = run("models", "pull", "yunet", "--from", FILES["yunet-n"])
     assert code == 5
     assert f"faceid models pull yunet-n --from {FILES['yunet-n']}" in str(told)
-    for name in ("yunet", "yunet-n"):
+    for name in ("yunet-n", "yunet"):
         code, (pulled,), note = run("models", "pull", name, "--from", FILES[name])
         assert (code, pulled["status"]) == (0, "installed")
         assert "WIDER FACE" in note
@@ -55,4 +55,4 @@ def test_a_pulled_yunet_is_used_and_recorded_and_agrees_with_mtcnn(
     assert run("verify", "before", first)[1][0]["verified"]
     assert run("remove", "before", "--yes")[0] == 0
     assert run("enroll", "--name", "after", first, second)[0] == 0
-    assert [one["detector"] for one in run("show", "after")[1]] == ["yunet-n"] * 2
+    assert [one["detector"] for one in run("show", "after")[1]] == ["yunet"] * 2
