@@ -23,6 +23,7 @@ SHORT = {
     "faceid.cli.list_": "one file a command",
     "faceid.cli.rename": "one file a command",
     "faceid.cli.show": "one file a command",
+    "faceid.cli._liveness": "words that several commands share",
     "faceid.cli.messages": "the one table of messages; it grows with the commands",
     "faceid.distribution": "the build reads the version from it, so it holds nothing else",
     "enrollment_db.names": "the one rule for names, used by every database",

@@ -94,7 +94,10 @@ def test_nobody_in_time_is_a_timeout_of_media_time_for_a_film() -> None:
     with live(FILE, lambda address: played((300, ())), Until(timeout_s=2.0)) as running:
         moments = list(running)
     (event,) = moments[-1].events
-    assert (event.event, event.time_s) == ("timeout", pytest.approx(2.0, abs=0.05))
+    assert event.event == "timeout"
+    # On a busy machine the frames that are due meanwhile are passed over.
+    assert event.time_s is not None
+    assert 2.0 <= event.time_s < 3.0
 
 
 def test_a_decision_in_time_stops_the_timeout() -> None:
@@ -144,7 +147,10 @@ def test_one_about_whom_nothing_gets_known_does_not_hold_up_the_timeout() -> Non
         moments = list(running)
     assert "rejected" in [event for event, _, _ in told(moments)]
     (event,) = moments[-1].events
-    assert (event.event, event.time_s) == ("timeout", pytest.approx(2.0, abs=0.05))
+    assert event.event == "timeout"
+    # On a busy machine the frames that are due meanwhile are passed over.
+    assert event.time_s is not None
+    assert 2.0 <= event.time_s < 3.0
 
 
 def test_a_live_source_that_gives_nothing_times_out_by_the_clock() -> None:
