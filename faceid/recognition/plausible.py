@@ -58,9 +58,12 @@ def roll(landmarks: ArrayLike) -> float | None:
 
 
 def turn_of(face: Face) -> int:
-    """By how many degrees clockwise, a multiple of 90, the picture is turned for the face to be nearest to upright."""
+    """By how many degrees clockwise, a multiple of 90, the picture is turned for the face to be upright.
+
+    As a detector finds them, faces that lean by up to MOST_ROLL are upright.
+    """
     lean = roll(face.landmarks)
-    return 0 if lean is None else round(-lean / 90) % 4 * 90
+    return 0 if lean is None or abs(lean) <= MOST_ROLL else round(-lean / 90) % 4 * 90
 
 
 def has_shape_of_face(landmarks: ArrayLike) -> bool:
