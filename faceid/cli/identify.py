@@ -12,6 +12,7 @@ from faceid.cli._options import Fmr, FmrAlike, Fpir, MinFace, Paths, Threshold, 
 from faceid.cli._render import Output
 from faceid.cli._thresholds import tell_threshold
 from faceid.decision.decide import Target
+from faceid.errors import UnreadableImage, implausible_pose
 from faceid.results import IdentifyResult
 
 NAME = "identify"
@@ -65,7 +66,11 @@ def run(
             if directory is not None and look.image is not None:
                 from faceid.imaging.annotate import write_annotated
 
-                output.note(f"wrote {write_annotated(look.image, result, directory)}")
+                try:
+                    output.note(f"wrote {write_annotated(look.image, result, directory)}")
+                except UnreadableImage as error:
+                    # There was memory to find the faces, but not for all pixels of a large photo.
+                    output.error(error)
         system.services.advise_on_size()
     output.table(
         ["photo", "face", "decision", "name", "distance", "threshold", "fmr", "quality"],
@@ -81,7 +86,7 @@ def weigh(output: Output, result: IdentifyResult) -> None:
     output.tell_turned(result.path, result.turned)
     for number, face in enumerate(result.faces, start=1):
         if face.reason is not None:
-            output.note(f"{result.path}: face {number} was not compared: {face.reason}")
+            output.note(f"{result.path}: face {number} was not compared: {implausible_pose(result.path)}")
     if result.problem is not None:
         output.problem(result.problem, result.path)
         output.count(3)

@@ -93,10 +93,11 @@ def hash_photos(photos: Iterable[Photo], pipeline: Pipeline | None) -> Iterator[
             try:
                 picture = photo.load()
                 image = picture if isinstance(picture, Image) else decode(picture, photo.source)
+                seen = _seen(image, photo.source, picture.sha256, None)
             except InputError as error:
                 yield error
             else:
-                yield _seen(image, photo.source, picture.sha256, None)
+                yield seen
         return
     for analysis in pipeline.analyse(photos):
         if analysis.error is not None:

@@ -11,6 +11,10 @@ from PIL import Image as PilImage
 
 from cli_runs import ALICE, BOB, CAROL, Faceid, Photo
 from faceid.app import network_choice
+from faceid.errors import UnreadableImage
+from faceid.imaging import annotate
+from faceid.results import IdentifyResult
+from faceid.types import Image
 
 FACE_FIELDS = [
     *("box", "landmarks", "detection_score", "quality", "decision", "name", "distance", "similarity"),
@@ -138,6 +142,24 @@ class TestIdentify:
         with PilImage.open(written[0]) as drawn, PilImage.open(original) as plain:
             assert drawn.size == plain.size
             assert (np.asarray(drawn) != np.asarray(plain)).any()
+
+    def test_a_photo_too_large_to_draw_into_ends_nothing(
+        self, faceid: Faceid, photo: Photo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Of a large photo all pixels are decoded when they are drawn into, and there may be no memory for them."""
+        write, large = annotate.write_annotated, photo(ALICE)
+
+        def refuse(image: Image, result: IdentifyResult, directory: Path) -> Path:
+            if image.source == large:
+                raise UnreadableImage(f"{large}: not enough memory to decode it", path=large)
+            return write(image, result, directory)
+
+        monkeypatch.setattr(annotate, "write_annotated", refuse)
+        other = photo(ALICE)
+        ran = faceid("identify", "--annotate", tmp_path / "out", large, other)
+        assert ran.code == 3
+        assert f"{large}: not enough memory" in ran.err
+        assert [path.stem for path in (tmp_path / "out").iterdir()] == [Path(other).stem]
 
     @pytest.mark.parametrize(
         "options",

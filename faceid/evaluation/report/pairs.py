@@ -48,12 +48,15 @@ def common_root(findings: Findings) -> str:
 
 def _thumbnail(path: str, detector: Callable[[], Detector]) -> bytes | None:
     from faceid.imaging.thumbnails import thumbnail
+    from faceid.recognition.turning import detect_upright
 
     if not Path(path).is_file():
         return None
     try:
-        image = read(path)
+        # Turned as the photo was when it was evaluated.
+        (seen,) = detect_upright(detector(), [read(path)])
+        if len(seen.faces) != 1:
+            return None
+        return thumbnail(seen.image, seen.faces[0].box, side=SIDE, framed=False)
     except InputError:
         return None
-    (faces,) = detector().detect([image])
-    return thumbnail(image, faces[0].box, side=SIDE, framed=False) if len(faces) == 1 else None
