@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from math import nan
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 
-from faceid.errors import InputError, not_one_face
+from faceid.errors import InputError, UnreadableImage, implausible_pose, not_one_face
 from faceid.explore.faces import FaceRow, Faces, face_thumbnail
 from faceid.explore.photos import NOBODY
 from faceid.recognition.pipeline import Analysis, Pipeline
@@ -18,10 +18,15 @@ from faceid.results import Problem
 from faceid.sources import Photo
 from faceid.types import Box, Image
 
+Status: TypeAlias = Literal["ok", "no_face", "implausible_pose", "unreadable"]
+
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedFace:
-    """One face of a photo: `row` is its row in the archive. Coordinates are pixels of the upright image."""
+    """One face of a photo: `row` is its row in the archive.
+
+    `box` is in pixels of the picture as its file gives it, also where it was turned to find the face.
+    """
 
     row: int
     box: Box
@@ -31,10 +36,13 @@ class EmbeddedFace:
 
 @dataclass(frozen=True, slots=True)
 class EmbedResult:
-    """The result of one photo. `name` is None if the identity is unknown, or the photo shows several faces."""
+    """The result of one photo. `name` is None if the identity is unknown, or the photo shows several faces.
+
+    `faces` are those that can be compared; without any the status is `implausible_pose`.
+    """
 
     path: str
-    status: Literal["ok", "no_face", "unreadable"]
+    status: Status
     name: str | None
     faces: tuple[EmbeddedFace, ...]
     problem: Problem | None = None
@@ -81,8 +89,16 @@ def embedded(
         elif not analysis.observations:
             error = not_one_face(0, analysis.source, dark=analysis.too_dark)
             yield _lost(analysis, "no_face", error, tally)
+        elif not any(observation.comparable for observation in analysis.observations):
+            yield _lost(analysis, "implausible_pose", implausible_pose(analysis.source), tally)
         else:
-            yield _taken_up(analysis, keep, tally, pictured)
+            try:
+                pictures = _pictures(analysis) if pictured else {}
+            except UnreadableImage as error:
+                # There was memory to find the faces, but not for more pixels of a large photo.
+                yield _lost(analysis, "unreadable", error, tally)
+            else:
+                yield _taken_up(analysis, keep, tally, pictures)
 
 
 def embed_photos(
@@ -128,33 +144,44 @@ def share_outside(box: Box, image: Image) -> float:
     return 1.0 - inside / area
 
 
+def _pictures(analysis: Analysis[Photo]) -> dict[int, bytes]:
+    """Thumbnails of the faces that can be compared, by place among the observations. Raises UnreadableImage."""
+    image = analysis.image
+    if image is None:
+        return {}
+    return {
+        place: face_thumbnail(image, observation.face.box)
+        for place, observation in enumerate(analysis.observations)
+        if observation.comparable
+    }
+
+
 def _taken_up(
-    analysis: Analysis[Photo], keep: Callable[[FaceRow], None], tally: Tally, pictured: bool
+    analysis: Analysis[Photo], keep: Callable[[FaceRow], None], tally: Tally, pictures: Mapping[int, bytes]
 ) -> EmbedResult:
     name = analysis.origin.name or NOBODY
-    if name and len(analysis.observations) > 1:
+    if name and sum(observation.comparable for observation in analysis.observations) > 1:
         tally.crowds += 1
         name = NOBODY
     found = []
-    for observation, embedding in zip(analysis.observations, analysis.embeddings, strict=True):
+    seen = zip(analysis.observations, analysis.embeddings, strict=True)
+    for place, (observation, embedding) in enumerate(seen):
+        if not observation.comparable:
+            continue
         face, quality = observation.face, observation.quality.score
         # Readers of an archive open the file: it tells nothing of a turn.
         box = analysis.in_file(face).box
         found.append(EmbeddedFace(tally.faces, box, face.score, quality))
-        picture = (
-            face_thumbnail(analysis.image, face.box) if pictured and analysis.image is not None else None
-        )
         outside = nan if analysis.image is None else share_outside(face.box, analysis.image)
         sha256 = analysis.sha256 or ""
+        picture = pictures.get(place)
         keep(FaceRow(embedding.vector, name, analysis.source, sha256, box, quality, outside, picture))
         tally.faces += 1
         tally.named += name != NOBODY
     return EmbedResult(analysis.source, "ok", name or None, tuple(found))
 
 
-def _lost(
-    analysis: Analysis[Photo], status: Literal["no_face", "unreadable"], error: InputError, tally: Tally
-) -> EmbedResult:
+def _lost(analysis: Analysis[Photo], status: Status, error: InputError, tally: Tally) -> EmbedResult:
     tally.lost[error.code] += 1
     problem = Problem.of(error)
     return EmbedResult(analysis.source, status, analysis.origin.name or None, (), problem)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image as PilImage
 
-from cli_runs import ALICE, Faceid, Photo
+from cli_runs import ALICE, BOB, Faceid, Photo
 from faceid.imaging import read
 from faceid.imaging.turned import turned_image
 from faceid.recognition.detect.fake import FakeDetector
@@ -118,7 +118,36 @@ class TestImplausiblePose:
         (face,) = ran.object["faces"]
         assert (face["decision"], face["reason"]) == ("unknown", "implausible_pose")
         assert (face["distance"], face["candidates"]) == (None, [])
-        assert f"{path}: face 1 was not compared: implausible_pose" in ran.err
+        assert f"{path}: face 1 was not compared: the landmarks are not those" in ran.err
+        quiet = faceid("--quiet", "identify", path)
+        assert "not compared" not in quiet.err
         for command in (("verify", "alice", path), ("compare", path, path)):
             ran = faceid("--json", *command)
             assert (ran.code, ran.object["error"]["code"]) == (3, "implausible_pose")
+
+    def test_not_embedded(self, faceid: Faceid, photo: Photo, tmp_path: Path) -> None:
+        marked(photo(ALICE, name="people/alice/good.png"))
+        photo(ALICE, name="people/alice/wrong.png")
+        archive = tmp_path / "faces.npz"
+        ran = faceid("--json", "embed", tmp_path / "people", "--output", archive)
+        assert ran.code == 3
+        good, wrong, last = ran.objects
+        assert (good["status"], len(good["faces"])) == ("ok", 1)
+        assert (wrong["status"], wrong["faces"]) == ("implausible_pose", [])
+        assert wrong["problem"]["code"] == "implausible_pose"
+        assert last["summary"]["lost"] == {"implausible_pose": 1}
+        with np.load(archive) as rows:
+            assert [Path(source).name for source in rows["sources"]] == ["good.png"]
+
+    def test_a_false_face_beside_the_person_takes_no_name(
+        self, faceid: Faceid, photo: Photo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def detect(self: FakeDetector, pixels: np.ndarray) -> list[Face]:
+            first, second = _find(self, pixels)
+            return [first, Face(second.box, second.landmarks[[3, 4, 2, 0, 1]], second.score)]
+
+        monkeypatch.setattr(FakeDetector, "_detect_one", detect)
+        photo(ALICE, BOB, name="people/alice/both.png")
+        ran = faceid("--json", "embed", tmp_path / "people", "--output", tmp_path / "faces.npz")
+        assert ran.code == 0, ran.err
+        assert (ran.objects[0]["name"], len(ran.objects[0]["faces"])) == ("alice", 1)
