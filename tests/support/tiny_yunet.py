@@ -28,8 +28,8 @@ def with_dot(pixels: np.ndarray, x: float, y: float, side: int) -> np.ndarray:
     return dotted
 
 
-def write_tiny_yunet(path: Path) -> Path:
-    """Write the file, and return its path."""
+def write_tiny_yunet(path: Path, sides: int = 4) -> Path:
+    """Write the file, and return its path. YuNet's boxes have 4 `sides`."""
     nodes, outputs, values = [], [], {}
 
     def constant(name: str, value: np.ndarray) -> str:
@@ -39,7 +39,7 @@ def write_tiny_yunet(path: Path) -> Path:
     green = constant("green", np.array([-0.5, 1.0, -0.5], np.float32).reshape(1, 3, 1, 1))
     offset = constant("offset", np.array(-GREEN, np.float32))
     # Half a place, and for the width and height of a box the logarithm of SIDE: centres are those of the places.
-    box = constant("box", np.array([0.5, 0.5, math.log(SIDE), math.log(SIDE)], np.float32))
+    box = constant("box", np.array([0.5, 0.5, math.log(SIDE), math.log(SIDE)][:sides], np.float32))
     nothing = constant("nothing", np.zeros((1, 1, 1), np.float32))
     column = constant("column", np.array([0, -1, 1], np.int64))
     marks = constant("marks", np.zeros(10, np.float32))
@@ -60,7 +60,7 @@ def write_tiny_yunet(path: Path) -> Path:
         ]
         outputs += [
             helper.make_tensor_value_info(f"{kind}_{stride}", onnx.TensorProto.FLOAT, ["n", "places", width])
-            for kind, width in (("cls", 1), ("obj", 1), ("bbox", 4), ("kps", 10))
+            for kind, width in (("cls", 1), ("obj", 1), ("bbox", sides), ("kps", 10))
         ]
     pixels = helper.make_tensor_value_info("input", onnx.TensorProto.FLOAT, ["n", 3, "height", "width"])
     graph = helper.make_graph(nodes, "tiny", [pixels], outputs, [*values.values()])

@@ -60,7 +60,15 @@ class YunetNetwork:
 
             compiled = partial(CompiledGraph, content, _OUTPUTS)
             self._run = compiled() if runtime == "openvino" else Late(_ByOpenCv(content), compiled, _LONG_RUN)
-        self.find([np.zeros((MULTIPLE, MULTIPLE, 3), np.uint8)], 1.0)
+        try:
+            # A score of 0, so that boxes of all places are read.
+            self.find([np.zeros((MULTIPLE, MULTIPLE, 3), np.uint8)], 0.0)
+        except (ValueError, IndexError) as error:
+            raise ModelError(
+                f"the outputs of {weights.name} are not those of YuNet: {error}",
+                code="onnx",
+                path=str(weights),
+            ) from error
 
     def find(self, pictures: Sequence[Pixels], least_score: float) -> tuple[Indices, Floats, Floats]:
         """The places that score `least_score` or more, before overlapping ones are dropped.

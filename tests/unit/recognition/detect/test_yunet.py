@@ -145,6 +145,16 @@ def test_a_file_that_is_no_network_is_refused(tmp_path: Path, runtime: Runtime) 
     assert refused.value.code == "onnx"
 
 
+@pytest.mark.parametrize("runtime", ["torch", "openvino"])
+def test_a_network_of_other_outputs_is_refused(tmp_path: Path, runtime: Runtime) -> None:
+    if runtime == "openvino":
+        pytest.importorskip("openvino", reason="openvino is not installed")
+    with pytest.raises(ModelError) as refused:
+        YunetNetwork(write_tiny_yunet(tmp_path / "other.onnx", sides=3), runtime)
+    assert refused.value.code == "onnx"
+    assert "other.onnx" in str(refused.value)
+
+
 def test_a_large_picture_is_seen_in_tiles_and_each_face_once() -> None:
     pixels = np.zeros((1000, 2600, 3), np.uint8)
     corners = [(40, 30), (TILE - 30, 300), (TILE - OVERLAP + 10, 600), (2500, 900)]
