@@ -58,9 +58,9 @@ class FaceCountError(InputError):
 
 
 class PhotoRefused(InputError):
-    """A face that must not be enrolled: `face_too_small`, `low_quality`, `too_dark`, `implausible_pose` or another's.
+    """A face that must not be enrolled; one of an implausible pose cannot be compared either.
 
-    A face of an implausible pose cannot be compared either.
+    The codes are `face_too_small`, `low_quality`, `too_dark`, `implausible_pose` and `identity_conflict`.
     """
 
     default_code = "low_quality"

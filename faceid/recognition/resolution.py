@@ -1,4 +1,4 @@
-"""Image + Face -> how much detail the face has for its size: a small face that somebody enlarged has little.
+"""Image + Face -> how much detail the face has for its size: an enlarged small face has little.
 
 Enlarging a picture adds pixels and no detail. Two traces are left, whatever the method, and also where the result was
 saved as JPEG:

@@ -41,7 +41,7 @@ def main() -> None:
         photos = {"LFW, 250 px": lfw_pictures(data, 2).paths[0], **large}
         gallery = str(Path(directory) / "gallery.db")
         faceid = [*machine.FACEID, "--quiet", "--device", "cpu", "--model", arguments.model, "--db", gallery]
-        peak_mb([*faceid, "enroll", "--name", "somebody", photos["LFW, 250 px"]])
+        peak_mb([*faceid, "enroll", "--name", "Ada", photos["LFW, 250 px"]])
         peaks: dict[str, list[float]] = {name: [] for name in photos}
         seconds: dict[str, list[float]] = {name: [] for name in photos}
         for _ in range(arguments.runs):

@@ -1,7 +1,7 @@
 """Crops of several pictures through a network in common batches, and the O-Net's decision about them.
 
 What a detector proposes are Candidates: places in the published coordinates of MTCNN (see `boxes`). The O-Net decides
-which of them are faces and places their landmarks, whoever proposed them.
+which of them are faces and places their landmarks, in the same way for every detector.
 """
 
 from __future__ import annotations
