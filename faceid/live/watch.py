@@ -143,7 +143,7 @@ class Watch:
                 observed[track.number] = Observation(track.face, crop, assess(image, track.face, crop))
         challenged = self._challenged(tracks, time_s)
         candidates = [
-            LookCandidate(number, one.quality.score)
+            LookCandidate(number, one.quality.score if one.comparable else 0.0)
             for number, one in observed.items()
             if number != challenged
         ]

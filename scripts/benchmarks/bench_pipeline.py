@@ -1,6 +1,7 @@
 """The whole pipeline, from photo file to the templates of all faces, beside other systems in the same run.
 
     python -m scripts.benchmarks.bench_pipeline [--rivals] [--photos N] [--sets NAME,...] [--models NAME,...]
+        [--detectors NAME,...]
 
 The sets are photos of LFW View 1 (`lfw`, 250 pixels), 720p pictures with one face and with many (`one`, `many`), and
 12-megapixel photos of a phone with one large face and with several small ones (`phone-large`, `phone-small`). All but
@@ -47,7 +48,10 @@ PHOTOS = {"lfw": 1000, "one": 96, "many": 96, "phone-large": 24, "phone-small": 
 def main() -> None:
     arguments = parsed()
     data = lfw.data_directory(arguments.data)
-    specs = [*map(faceid, arguments.models), *(spec for spec in RIVALS if spec.name in arguments.rivals)]
+    specs = [
+        *(faceid(model, name) for model in arguments.models for name in arguments.detectors),
+        *(spec for spec in RIVALS if spec.name in arguments.rivals),
+    ]
     report: dict[str, Any] = {
         "machine": {
             "cpu": machine.processor(),
@@ -100,6 +104,12 @@ def parsed() -> argparse.Namespace:
     )
     parser.add_argument("--sets", type=listed(tuple(PHOTOS)), default=list(PHOTOS))
     parser.add_argument("--rounds", type=int, default=3, help="the systems take turns on so many parts")
+    parser.add_argument(
+        "--detectors",
+        type=lambda text: text.split(","),
+        default=["auto"],
+        help="of faceid, each with every network; default: auto",
+    )
     return with_contenders(parser, [spec.name for spec in RIVALS])
 
 

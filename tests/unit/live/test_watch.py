@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import cv2
@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from faceid.imaging.turned import turned_face
 from faceid.live.decision.evidence import Evidence
 from faceid.live.decision.person import Person
 from faceid.live.liveness.challenge import ChallengeCheck
@@ -15,7 +16,9 @@ from faceid.live.liveness.challenge_lockout import FIRST_PAUSE_S, LONGEST_PAUSE_
 from faceid.live.liveness.state import Liveness
 from faceid.live.view import Moment
 from faceid.live.watch import Watch
+from faceid.recognition.detect.fake import FakeDetector
 from faceid.recognition.liveness.challenge import Challenge
+from faceid.types import Face
 from filmed import ALICE, BOB, CAROL, CLAIM, Colour, Placed, frame, gallery, told, vector_of, watch
 from performers import posed
 
@@ -126,6 +129,23 @@ def test_faces_are_looked_at_less_once_they_are_named() -> None:
     # Ten seconds: one look a second, five detections.
     assert watching.counts.looks - once_named <= 12
     assert watching.counts.detections - detections <= 60
+
+
+def test_a_face_that_lies_on_its_side_is_followed_and_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    find = FakeDetector._detect_one
+
+    def lying(detector: FakeDetector, pixels: NDArray[np.uint8]) -> list[Face]:
+        height, width = pixels.shape[:2]
+        return [
+            replace(face, landmarks=turned_face(face, 90, width, height).landmarks)
+            for face in find(detector, pixels)
+        ]
+
+    monkeypatch.setattr(FakeDetector, "_detect_one", lying)
+    watching = watch(PEOPLE)
+    moments = film(watching, (30, (at(ALICE),)))
+    assert told(moments) == [("appeared", 1, None)]
+    assert watching.counts.looks == 0
 
 
 def test_an_empty_still_scene_costs_one_detection_a_second() -> None:

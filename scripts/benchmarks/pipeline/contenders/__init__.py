@@ -44,11 +44,15 @@ class Spec:
     ours: bool = False
 
 
-def faceid(model: str) -> Spec:
-    """faceid with a network."""
+def faceid(model: str, detector: str = "auto") -> Spec:
+    """faceid with a network and a detector."""
     means = "Pipeline.look over the files: a thread a core, single-threaded networks"
     return Spec(
-        f"faceid, {model}", "scripts.benchmarks.pipeline.contenders.ours", means, {"model": model}, ours=True
+        f"faceid, {model}, {detector}",
+        "scripts.benchmarks.pipeline.contenders.ours",
+        means,
+        {"model": model, "detector": detector},
+        ours=True,
     )
 
 

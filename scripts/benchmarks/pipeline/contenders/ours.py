@@ -15,15 +15,15 @@ from faceid.runtime.process import tune_process
 from scripts.benchmarks.pipeline.contenders import Contender, Found
 
 
-def make(model: str) -> Contender:
-    return Ours(model)
+def make(model: str, detector: str = "auto") -> Contender:
+    return Ours(model, detector)
 
 
 class Ours:
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, detector: str) -> None:
         # As the command line does.
         tune_process()
-        settings = Settings.load(db="unused.db", model=model, device="cpu")
+        settings = Settings.load(db="unused.db", model=model, device="cpu", detector=detector)
         # Not `auto`, which compiles after some two hundred photos: like imports and the loading of weights, that is
         # no part of what is measured.
         runtime: Runtime = "openvino" if find_spec("openvino") else "torch"
