@@ -46,16 +46,19 @@ class CompiledNetwork:
 
     `side` is the H and W that the network takes, None if it takes any. With `few_batches` it is compiled for each n
     that occurs: small networks are a tenth faster, but each n costs memory and a tenth of a second. It is for callers
-    with few different n. Without it, one compiled form takes every n.
+    with few different n. Without it, one compiled form takes every n. Larger n are computed `at_once` pictures at a time.
 
     May be called from several threads at once; each call is computed in its caller's thread, by one thread. Concurrent
     calls use separate compiled forms, because calls of one form wait for each other.
     """
 
-    def __init__(self, network: nn.Module, side: int | None, *, few_batches: bool = False) -> None:
+    def __init__(
+        self, network: nn.Module, side: int | None, *, few_batches: bool = False, at_once: int | None = None
+    ) -> None:
         """Convert `network`, which is not changed. Raises ModelError (`no_openvino`) without OpenVINO."""
         self._side = side
         self._few_batches = few_batches
+        self._at_once = at_once
         self._forms = _Forms(_converted(network, side or _TRACED_SIDE))
 
     def tensor(self, x: Tensor) -> Tensor:
@@ -66,9 +69,16 @@ class CompiledNetwork:
     def __call__(self, x: Tensor) -> tuple[Tensor, ...]:
         """The tensors that the network returns for `x`, which is not changed."""
         pixels = x.permute(0, 2, 3, 1).contiguous().numpy()
+        step = self._at_once or max(1, len(pixels))
+        answers = [self._answers(pixels[start : start + step]) for start in range(0, max(1, len(pixels)), step)]
+        if len(answers) == 1:
+            return tuple(map(torch.from_numpy, answers[0]))
+        return tuple(torch.from_numpy(np.concatenate(parts)) for parts in zip(*answers, strict=True))
+
+    def _answers(self, pixels: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
         batch = len(pixels) if self._few_batches else -1
         side = self._side or -1
-        return tuple(map(torch.from_numpy, self._forms.infer((batch, side, side, 3), pixels)))
+        return self._forms.infer((batch, side, side, 3), pixels)
 
 
 class CompiledGraph:
@@ -129,11 +139,17 @@ class LateCompiledNetwork(Late[Tensor, tuple[Tensor, ...]]):
     """
 
     def __init__(
-        self, network: nn.Module, side: int | None, *, few_batches: bool = False, calls: int = 25
+        self,
+        network: nn.Module,
+        side: int | None,
+        *,
+        few_batches: bool = False,
+        at_once: int | None = None,
+        calls: int = 25,
     ) -> None:
         super().__init__(
             partial(_by_torch, network),
-            partial(CompiledNetwork, network, side, few_batches=few_batches),
+            partial(CompiledNetwork, network, side, few_batches=few_batches, at_once=at_once),
             calls,
         )
 

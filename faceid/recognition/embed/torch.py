@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 CPU_BATCH, GPU_BATCH = 8, 128
 """Crops a forward pass, without their mirror images: a CPU gains nothing from more."""
 
+COMPILED_BATCH = 4
+"""Pictures that OpenVINO computes at once, mirror images included. What the layers of so few pass on stays in the caches
+of a core: 16 at once take mobilefacenet a fifth longer for each, dlib-resnet as long."""
+
 
 class TorchEmbedder:
     """Crops -> unit vectors by `network`, which takes (n, 3, S, S) float32 RGB 0..255, channels last.
@@ -107,6 +111,6 @@ def open_embedder(
         from faceid.runtime.openvino import CompiledNetwork, LateCompiledNetwork
 
         kind = CompiledNetwork if runtime == "openvino" else LateCompiledNetwork
-        compiled = kind(network, card.input_size)
+        compiled = kind(network, card.input_size, few_batches=True, at_once=COMPILED_BATCH)
         return TorchEmbedder(compiled.tensor, card, device=device, mirror=mirror)
     return TorchEmbedder(network, card, device=device, mirror=mirror)
