@@ -46,7 +46,8 @@ class CompiledNetwork:
 
     `side` is the H and W that the network takes, None if it takes any. With `few_batches` it is compiled for each n
     that occurs: small networks are a tenth faster, but each n costs memory and a tenth of a second. It is for callers
-    with few different n. Without it, one compiled form takes every n. Larger n are computed `at_once` pictures at a time.
+    with few different n. Without it, one compiled form takes every n. `at_once` is the most pictures that are computed
+    together; a larger n takes several turns.
 
     May be called from several threads at once; each call is computed in its caller's thread, by one thread. Concurrent
     calls use separate compiled forms, because calls of one form wait for each other.
@@ -70,7 +71,9 @@ class CompiledNetwork:
         """The tensors that the network returns for `x`, which is not changed."""
         pixels = x.permute(0, 2, 3, 1).contiguous().numpy()
         step = self._at_once or max(1, len(pixels))
-        answers = [self._answers(pixels[start : start + step]) for start in range(0, max(1, len(pixels)), step)]
+        answers = [
+            self._answers(pixels[start : start + step]) for start in range(0, max(1, len(pixels)), step)
+        ]
         if len(answers) == 1:
             return tuple(map(torch.from_numpy, answers[0]))
         return tuple(torch.from_numpy(np.concatenate(parts)) for parts in zip(*answers, strict=True))

@@ -15,6 +15,7 @@ from faceid.errors import DeviceError
 from faceid.networks import loading
 from faceid.networks.card import Card
 from faceid.recognition.embed.crops import batches, check_crops, key_of, unit
+from faceid.runtime.devices import moved
 from faceid.types import Crop, ModelKey
 
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ CPU_BATCH, GPU_BATCH = 8, 128
 """Crops a forward pass, without their mirror images: a CPU gains nothing from more."""
 
 COMPILED_BATCH = 4
-"""Pictures that OpenVINO computes at once, mirror images included. What the layers of so few pass on stays in the caches
-of a core: 16 at once take mobilefacenet a fifth longer for each, dlib-resnet as long."""
+"""Pictures that OpenVINO computes at once, mirror images included. What the layers of so few pass on stays in the
+caches of a core: of 16 at once, each takes mobilefacenet a fifth longer, and dlib-resnet as long."""
 
 
 class TorchEmbedder:
@@ -75,7 +76,7 @@ class TorchEmbedder:
                 torch.autocast(self._device.type, torch.float16, enabled=self._device.type == "cuda"),
             ):
                 # Height-width-channels in memory, seen as channels first, is what channels_last means.
-                batch = self._moved(torch.from_numpy(pixels)).permute(0, 3, 1, 2).float()
+                batch = moved(torch.from_numpy(pixels), self._device).permute(0, 3, 1, 2).float()
                 if self._mirror:
                     both = self._network(torch.cat([batch, batch.flip(3)]))
                     raw = both.unflatten(0, (2, len(pixels))).sum(0)
@@ -88,12 +89,6 @@ class TorchEmbedder:
                 remedy="gpu_memory",
             ) from error
         return vectors
-
-    def _moved(self, pixels: Tensor) -> Tensor:
-        """On the device, in the stream of the calling thread, which need not wait for the copy."""
-        if self._device.type == "cpu":
-            return pixels
-        return pixels.pin_memory().to(self._device, non_blocking=True)
 
 
 def open_embedder(
