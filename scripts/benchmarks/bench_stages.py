@@ -23,6 +23,10 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+# Before NumPy and torch are imported: what a worker of the pipeline has.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 from rich.console import Console
 from rich.table import Table
 

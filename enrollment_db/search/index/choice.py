@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
     from enrollment_db.search.index.selector import Selector
 
-# Of 2,328 real probes among a million embeddings, a share of .5 / .6 / .7 of 256 lists held the exact nearest of .9991 /
-# 1.000 / 1.000 or more (dlib-resnet) and of .9979 / .9996 / 1.000 (mobilefacenet), in lists from two samples. Smaller
-# galleries can afford all lists. Of the candidates by 4 bits a value, the first 128 / 256 / 384 held the nearest of
-# .9987 / .9991 / 1.000 (dlib-resnet) and all (mobilefacenet); of those by 1 bit, the first 1,200 of .9996.
+# Of 2,328 real probes among a million embeddings, a share of .5 / .6 / .7 of 256 lists held the exact nearest of .9991
+# / 1.000 / 1.000 or more (dlib-resnet) and of .9979 / .9996 / 1.000 (mobilefacenet), in lists from two samples.
+# Smaller galleries can afford all lists. Of the candidates by 4 bits a value, the first 128 / 256 / 384 held the
+# nearest of .9987 / .9991 / 1.000 (dlib-resnet) and all (mobilefacenet); of those by 1 bit, the first 1,200 of .9996.
 _SHARE = 0.6
 _ALWAYS_LOOKED_THROUGH = 200_000
 _PQ4_CANDIDATES, _PQ4_PER_NEIGHBOUR = 384, 3
