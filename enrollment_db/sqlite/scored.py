@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -35,10 +35,12 @@ def owners_of(
     """The first `most` identities of each row of (m, k) template ids, with their vectors. Raises Corrupt."""
     rows = np.asarray(template_ids, np.int64)
     with connections.reading() as connection:
-        whose = dict(connection.execute(_WHOSE, (json.dumps(np.unique(rows).tolist()),)))
-        of_probe = [
-            list(dict.fromkeys(whose[id_] for id_ in row if id_ in whose))[:most] for row in rows.tolist()
-        ]
+        # As many ids are enough where each identity has one template.
+        whose = dict(connection.execute(_WHOSE, (json.dumps(np.unique(rows[:, :most]).tolist()),)))
+        of_probe = _first_identities(rows[:, :most], whose, most)
+        if any(len(identities) < most for identities in of_probe) and rows.shape[1] > most:
+            whose.update(connection.execute(_WHOSE, (json.dumps(np.unique(rows[:, most:]).tolist()),)))
+            of_probe = _first_identities(rows, whose, most)
         wanted = sorted({identity for row in of_probe for identity in row})
         found = connection.execute(
             f"""
@@ -51,6 +53,11 @@ def owners_of(
     names = {row[0]: row[3] for row in found}
     vectors = by_identity(found, model.dim, connections.path)
     return Owners(of_probe, {identity: Owner(names[identity], own) for identity, own in vectors.items()})
+
+
+def _first_identities(rows: NDArray[np.int64], whose: Mapping[int, int], most: int) -> list[list[int]]:
+    """The first `most` identities of each row of template ids, by the identities of those that are known."""
+    return [list(dict.fromkeys(whose[id_] for id_ in row if id_ in whose))[:most] for row in rows.tolist()]
 
 
 def vectors_of(

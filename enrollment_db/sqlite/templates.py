@@ -154,8 +154,8 @@ class Templates:
         """The identities of these templates, and their templates of `model`, as of one moment.
 
         `template_ids` (m, k) are the nearest of m probes, nearest first. Ids that are not stored or not confirmed, and
-        -1, are ignored. For each probe, returns the first `most` identities. Takes two queries for any number of
-        probes.
+        -1, are ignored. For each probe, returns the first `most` identities. Takes three queries at most,
+        for any number of probes.
         """
         return scored.owners_of(self._connections, template_ids, model, most)
 

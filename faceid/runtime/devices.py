@@ -15,6 +15,8 @@ from faceid.errors import DeviceError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import torch
+
 
 def resolve_device(asked: str) -> str:
     """A torch device string for `auto` (a GPU if there is one), `cpu`, `cuda` or `cuda:N`.
@@ -86,6 +88,12 @@ def torch_threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def moved(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """A tensor of the CPU on `device`, in the stream of the calling thread, which need not wait for the copy."""
+    # From memory that is not pinned, a copy waits until all of it has been read.
+    return tensor if device.type == "cpu" else tensor.pin_memory().to(device, non_blocking=True)
 
 
 @contextmanager

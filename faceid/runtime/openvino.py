@@ -12,6 +12,7 @@ from __future__ import annotations
 import itertools
 import threading
 import warnings
+from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -37,6 +38,10 @@ _PROPERTIES = {
     "INFERENCE_PRECISION_HINT": "f32",
 }
 
+_OFTEN, _OWN_FORMS = 150, 6
+"""A shape of a graph is compiled for itself from this occurrence on: YuNet then takes a seventh less time. Compiling
+takes as much as that saves on two hundred 720p pictures. At most so many shapes, because each takes memory."""
+
 _TRACED_SIDE = 24
 """The side of the picture that traces a network for any size, pixels."""
 
@@ -46,16 +51,20 @@ class CompiledNetwork:
 
     `side` is the H and W that the network takes, None if it takes any. With `few_batches` it is compiled for each n
     that occurs: small networks are a tenth faster, but each n costs memory and a tenth of a second. It is for callers
-    with few different n. Without it, one compiled form takes every n.
+    with few different n. Without it, one compiled form takes every n. `at_once` is the most pictures that are computed
+    together; a larger n takes several turns.
 
     May be called from several threads at once; each call is computed in its caller's thread, by one thread. Concurrent
     calls use separate compiled forms, because calls of one form wait for each other.
     """
 
-    def __init__(self, network: nn.Module, side: int | None, *, few_batches: bool = False) -> None:
+    def __init__(
+        self, network: nn.Module, side: int | None, *, few_batches: bool = False, at_once: int | None = None
+    ) -> None:
         """Convert `network`, which is not changed. Raises ModelError (`no_openvino`) without OpenVINO."""
         self._side = side
         self._few_batches = few_batches
+        self._at_once = at_once
         self._forms = _Forms(_converted(network, side or _TRACED_SIDE))
 
     def tensor(self, x: Tensor) -> Tensor:
@@ -66,15 +75,25 @@ class CompiledNetwork:
     def __call__(self, x: Tensor) -> tuple[Tensor, ...]:
         """The tensors that the network returns for `x`, which is not changed."""
         pixels = x.permute(0, 2, 3, 1).contiguous().numpy()
+        step = self._at_once or max(1, len(pixels))
+        answers = [
+            self._answers(pixels[start : start + step]) for start in range(0, max(1, len(pixels)), step)
+        ]
+        if len(answers) == 1:
+            return tuple(map(torch.from_numpy, answers[0]))
+        return tuple(torch.from_numpy(np.concatenate(parts)) for parts in zip(*answers, strict=True))
+
+    def _answers(self, pixels: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
         batch = len(pixels) if self._few_batches else -1
         side = self._side or -1
-        return tuple(map(torch.from_numpy, self._forms.infer((batch, side, side, 3), pixels)))
+        return self._forms.infer((batch, side, side, 3), pixels)
 
 
 class CompiledGraph:
     """The graph of an ONNX file as a function of pictures of any size, with which threads deal as with CompiledNetwork.
 
     (n, 3, H, W) float32 to the outputs of the names `outputs`, in that order. A new shape takes some 15 ms more, once.
+    A shape that occurs often is compiled for itself.
     """
 
     def __init__(self, content: bytes, outputs: Sequence[str]) -> None:
@@ -92,10 +111,12 @@ class CompiledGraph:
             raise ModelError(f"OpenVINO cannot read the ONNX file: {error}", code="onnx") from error
         self._places = places
         self._forms = _Forms(graph)
+        self._frequent = _Frequent(_OFTEN, _OWN_FORMS)
 
     def __call__(self, x: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """The outputs for `x`, which is not changed."""
-        answers = self._forms.infer((-1, 3, -1, -1), x)
+        shape = x.shape if self._frequent(x.shape) else (-1, 3, -1, -1)
+        answers = self._forms.infer(shape, x)
         return [answers[place] for place in self._places]
 
 
@@ -129,11 +150,17 @@ class LateCompiledNetwork(Late[Tensor, tuple[Tensor, ...]]):
     """
 
     def __init__(
-        self, network: nn.Module, side: int | None, *, few_batches: bool = False, calls: int = 25
+        self,
+        network: nn.Module,
+        side: int | None,
+        *,
+        few_batches: bool = False,
+        at_once: int | None = None,
+        calls: int = 25,
     ) -> None:
         super().__init__(
             partial(_by_torch, network),
-            partial(CompiledNetwork, network, side, few_batches=few_batches),
+            partial(CompiledNetwork, network, side, few_batches=few_batches, at_once=at_once),
             calls,
         )
 
@@ -146,6 +173,26 @@ class LateCompiledNetwork(Late[Tensor, tuple[Tensor, ...]]):
 def _by_torch(network: nn.Module, x: Tensor) -> tuple[Tensor, ...]:
     answer: Tensor | tuple[Tensor, ...] = network(x)
     return (answer,) if isinstance(answer, Tensor) else answer
+
+
+class _Frequent:
+    """Tells which shapes occurred `often` or more; at most `most` of them, for the rest of its life."""
+
+    def __init__(self, often: int, most: int) -> None:
+        self._often = often
+        self._most = most
+        self._lock = threading.Lock()
+        self._seen: Counter[tuple[int, ...]] = Counter()
+        self._chosen: set[tuple[int, ...]] = set()
+
+    def __call__(self, shape: tuple[int, ...]) -> bool:
+        """Count one more of this shape."""
+        with self._lock:
+            if shape not in self._chosen and len(self._chosen) < self._most:
+                self._seen[shape] += 1
+                if self._seen[shape] >= self._often:
+                    self._chosen.add(shape)
+            return shape in self._chosen
 
 
 class _Forms:

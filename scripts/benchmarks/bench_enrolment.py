@@ -7,7 +7,8 @@ few bytes after the end of each JPEG give every copy a hash of its own. `--on-co
 all of them. With `--model fake`, the photos are drawn squares; use it to try the script.
 
 Memory is the resident set of the process, read each second, and the peak that the kernel reports. "Running" is the time
-from the first result to the last, without the start of the process. The last line is the growth of the peak from the
+from the first result to the last, without the start of the process. Before each run, the pipeline alone makes the
+templates of up to 2,000 of the photos, as in bench_pipeline. The last line is the growth of the peak from the
 smallest run to the largest: memory that grows with the number of photos.
 """
 
@@ -24,6 +25,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -36,11 +38,14 @@ from rich.table import Table
 
 from faceid.recognition.detect.fake import LEVELS, draw_face
 from scripts import command, machine
+from scripts.benchmarks.pipeline.contenders import faceid
+from scripts.benchmarks.pipeline.runs import WARM_UP, System
 from scripts.datasets import lfw
 
 TICKS = os.sysconf("SC_CLK_TCK")
 EACH_S = 1.0
 DRAWN_A_PERSON = 4
+MOST_ALONE = 2000
 
 
 @dataclass
@@ -100,7 +105,9 @@ def main(arguments: list[str] | None = None) -> None:
             else:
                 copy_people(data, root, count)
             print(f"enrolling {count:,} photos", file=sys.stderr)
-            report["runs"].append(enrol(root, Path(directory) / "gallery.db", options.model, count))
+            alone = None if data is None else pipeline_alone(root, options.model, options.cache)
+            run = enrol(root, Path(directory) / "gallery.db", options.model, count)
+            report["runs"].append({**run, "pipeline_photos_per_s": alone})
         report["peak_grows_by"] = report["runs"][-1]["peak_bytes"] - report["runs"][0]["peak_bytes"]
         options.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     show(report)
@@ -169,6 +176,15 @@ def enrol(root: Path, db: Path, model: str, count: int) -> dict[str, Any]:
     }
 
 
+def pipeline_alone(root: Path, model: str, environments: Path) -> float:
+    """Photos a second of the pipeline without a gallery."""
+    paths = sorted(map(str, root.glob("*/*")))[:MOST_ALONE]
+    with ExitStack() as stack:
+        system = System.started(faceid(model), environments, stack)
+        system.look(paths[:WARM_UP])
+        return len(paths) / float(system.look(paths)["seconds"])
+
+
 def copy_people(data: Path, root: Path, count: int) -> None:
     """`count` photos of LFW View 1 in folders by person, as often under other names as that takes."""
     photos = sorted((data / "lfw" / "images").glob("*/*.jpg"))
@@ -223,6 +239,7 @@ def show(report: dict[str, Any]) -> None:
         "people",
         "photos/s",
         "running",
+        "pipeline alone",
         "cores busy",
         "running",
         "peak MB",
@@ -236,6 +253,7 @@ def show(report: dict[str, Any]) -> None:
             f"{run['people']:,}",
             f"{run['photos_per_s']:.1f}",
             f"{run['running_photos_per_s']:.1f}",
+            "-" if run["pipeline_photos_per_s"] is None else f"{run['pipeline_photos_per_s']:.1f}",
             f"{run['cores_busy']:.0%}",
             f"{run['running_cores_busy']:.0%}",
             f"{run['peak_bytes'] / 1e6:,.0f}",

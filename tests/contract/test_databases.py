@@ -77,6 +77,8 @@ class TestTemplateRepository:
         assert {id_: owner.name for id_, owner in found.owners.items()} == {1: "Ann", 2: "Bob"}
         np.testing.assert_array_equal(found.owners[1].vectors, [vector(1), vector(2)])
         assert filled.templates.owners_of([[3, 1]], MODEL, 1).of_probe == [[2]]
+        # An identity with many templates stands before another.
+        assert filled.templates.owners_of([[1, 2, 3], [99, 98, 1]], MODEL, 2).of_probe == [[1, 2], [1]]
         other = filled.templates.owners_of([[3, 1]], OTHER, 5)
         assert (other.of_probe, other.owners) == ([[2, 1]], {})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pytest
@@ -58,6 +59,26 @@ def test_a_compiled_network_is_the_network(tiny: nn.Module, few_batches: bool) -
     for count in (1, 5, 2, 5):
         x = faces(count, 16) * 255
         torch.testing.assert_close(compiled(x), tiny(x), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("few_batches", [True, False])
+def test_large_batches_are_computed_in_parts(tiny: nn.Module, few_batches: bool) -> None:
+    pytest.importorskip("openvino", reason="openvino is not installed")
+    from faceid.runtime.openvino import CompiledNetwork
+
+    compiled = CompiledNetwork(tiny, 16, few_batches=few_batches, at_once=4)
+    seen: list[int] = []
+    infer = compiled._forms.infer
+
+    def watched(shape: Any, pixels: Any) -> Any:
+        seen.append(len(pixels))
+        return infer(shape, pixels)
+
+    compiled._forms.infer = watched  # type: ignore[method-assign]
+    for count in (10, 4, 1):
+        x = faces(count, 16) * 255
+        torch.testing.assert_close(compiled(x), tiny(x), atol=1e-5, rtol=1e-5)
+    assert seen == [4, 4, 2, 4, 1]
 
 
 def test_pictures_of_any_size_go_through_one_form(tiny: nn.Module) -> None:

@@ -28,8 +28,8 @@ CONFLICT_FPIR, CONFLICT_FMR = 1e-3, 1e-4
 TOP = 10
 """Candidates a photo: the identity that a whole group matches need not be the nearest one of every photo."""
 
-
 _ROUNDING = 1e-6
+"""More than the rounding of a similarity, and of a distance that is turned back into one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from faceid.runtime.devices import moved
+
 if TYPE_CHECKING:
     from faceid.types import Pixels
 
@@ -62,9 +64,7 @@ class SummedImage:
     @classmethod
     def of(cls, pixels: Pixels, device: torch.device) -> SummedImage:
         """Sum up (H, W, 3) uint8, on the CPU; the table is kept on `device`: 12 bytes a pixel."""
-        sums = torch.from_numpy(cv2.integral(pixels))
-        # From pinned memory the copy waits for nobody: the next picture is summed meanwhile.
-        return cls(sums if device.type == "cpu" else sums.pin_memory().to(device, non_blocking=True))
+        return cls(moved(torch.from_numpy(cv2.integral(pixels)), device))
 
     @property
     def height(self) -> int:

@@ -24,7 +24,7 @@ from faceid.recognition.detect.pyramid import WINDOW, Level, SummedImage
 from faceid.recognition.detect.sizes import automatic_min_face, faces_of, grouped, shrunken
 from faceid.recognition.detect.yunet_network import YunetNetwork
 from faceid.recognition.detect.yunet_search import find
-from faceid.runtime.devices import torch_threads
+from faceid.runtime.devices import moved, torch_threads
 from faceid.types import Face, Image
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def _crops(
         SummedImage.of(_cut(images[owner], factors[owner], span), torch.device("cpu")).rows_of(whole, 0, size)
         for owner, span in zip(owners.tolist(), spans.tolist(), strict=True)
     ]
-    return torch.stack(crops).to(device) if crops else torch.empty(0, size, size, 3, device=device)
+    return moved(torch.stack(crops), device) if crops else torch.empty(0, size, size, 3, device=device)
 
 
 def _cut(image: Image, factor: int, span: Sequence[int]) -> Pixels:

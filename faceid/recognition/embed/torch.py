@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from faceid.errors import DeviceError
 from faceid.networks import loading
 from faceid.networks.card import Card
 from faceid.recognition.embed.crops import batches, check_crops, key_of, unit
+from faceid.runtime.devices import moved
 from faceid.types import Crop, ModelKey
 
 if TYPE_CHECKING:
@@ -24,6 +26,16 @@ if TYPE_CHECKING:
 
 CPU_BATCH, GPU_BATCH = 8, 128
 """Crops a forward pass, without their mirror images: a CPU gains nothing from more."""
+
+SMALL_BATCHES = {"mobilefacenet": 2}
+"""Fewer crops a forward pass on a CPU, by kind of network: what its layers pass on stays in the caches of a core."""
+
+COMPILED_BATCH = 4
+"""Pictures that OpenVINO computes at once, mirror images included: of 16, each takes mobilefacenet a fifth longer, and
+dlib-resnet as long."""
+
+_LONG_RUN = 200
+"""With the runtime `auto`, OpenVINO takes over after about so many crops. By then it has cost what it then saves."""
 
 
 class TorchEmbedder:
@@ -59,7 +71,7 @@ class TorchEmbedder:
         where the GPU's memory does not suffice.
         """
         check_crops(crops, self._model, self.input_size)
-        size = CPU_BATCH if self._device.type == "cpu" else GPU_BATCH
+        size = _cpu_batch(self._card) if self._device.type == "cpu" else GPU_BATCH
         rows = [self._raw(pixels) for pixels in batches(crops, size)]
         raw = np.concatenate(rows) if rows else np.empty((0, self._model.dim), np.float32)
         return unit(raw, self._model)
@@ -71,7 +83,7 @@ class TorchEmbedder:
                 torch.autocast(self._device.type, torch.float16, enabled=self._device.type == "cuda"),
             ):
                 # Height-width-channels in memory, seen as channels first, is what channels_last means.
-                batch = self._moved(torch.from_numpy(pixels)).permute(0, 3, 1, 2).float()
+                batch = moved(torch.from_numpy(pixels), self._device).permute(0, 3, 1, 2).float()
                 if self._mirror:
                     both = self._network(torch.cat([batch, batch.flip(3)]))
                     raw = both.unflatten(0, (2, len(pixels))).sum(0)
@@ -84,12 +96,6 @@ class TorchEmbedder:
                 remedy="gpu_memory",
             ) from error
         return vectors
-
-    def _moved(self, pixels: Tensor) -> Tensor:
-        """On the device, in the stream of the calling thread, which need not wait for the copy."""
-        if self._device.type == "cpu":
-            return pixels
-        return pixels.pin_memory().to(self._device, non_blocking=True)
 
 
 def open_embedder(
@@ -106,7 +112,12 @@ def open_embedder(
     if isinstance(network, nn.Module) and runtime != "torch":
         from faceid.runtime.openvino import CompiledNetwork, LateCompiledNetwork
 
-        kind = CompiledNetwork if runtime == "openvino" else LateCompiledNetwork
-        compiled = kind(network, card.input_size)
+        late = partial(LateCompiledNetwork, calls=_LONG_RUN // _cpu_batch(card))
+        kind = CompiledNetwork if runtime == "openvino" else late
+        compiled = kind(network, card.input_size, few_batches=True, at_once=COMPILED_BATCH)
         return TorchEmbedder(compiled.tensor, card, device=device, mirror=mirror)
     return TorchEmbedder(network, card, device=device, mirror=mirror)
+
+
+def _cpu_batch(card: Card) -> int:
+    return SMALL_BATCHES.get(card.backbone, CPU_BATCH)

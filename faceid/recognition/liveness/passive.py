@@ -15,6 +15,7 @@ from faceid.networks import loading, registry
 from faceid.networks.backbones.minifasnet import LIVE
 from faceid.networks.registry import LivenessCard, LivenessRule
 from faceid.recognition.liveness.regions import region_of
+from faceid.runtime.devices import moved
 from faceid.types import Face, Image
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def log_odds_of(
 ) -> NDArray[np.float32]:
     """(n,) float32: the log-odds of a live face by one network on `device`, for (n, S, S, 3) uint8 RGB crops."""
     with torch.inference_mode():
-        logits = network(torch.from_numpy(crops).to(device).permute(0, 3, 1, 2).float())
+        logits = network(moved(torch.from_numpy(crops), device).permute(0, 3, 1, 2).float())
         others = torch.cat([logits[:, :LIVE], logits[:, LIVE + 1 :]], 1)
         odds: NDArray[np.float32] = (logits[:, LIVE] - others.logsumexp(1)).cpu().numpy()
     return odds

@@ -18,8 +18,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 
 def main() -> None:
     serve("photos", lambda contender, paths: contender.look(paths), faces)
@@ -53,6 +51,9 @@ def serve(
 
 def faces(looks: Any) -> list[Any]:
     """Boxes and templates as JSON knows them, a list for each picture."""
+    # A contender may set up its process first.
+    import numpy as np
+
     return [
         [
             {"box": np.asarray(box).tolist(), "template": np.asarray(template).tolist()}

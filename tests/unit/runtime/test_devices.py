@@ -1,4 +1,4 @@
-"""How many threads work on pictures."""
+"""How many threads work on pictures, and how pictures come to a GPU."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from faceid.app.factories import CPU_WORKERS, make_crew
-from faceid.runtime.devices import usable_cores
+from faceid.runtime.devices import moved, usable_cores
 
 
 @pytest.mark.parametrize(
@@ -55,3 +55,29 @@ def test_workers_beside_a_gpu_have_streams_of_their_own() -> None:
             streams.append(torch.cuda.current_stream().cuda_stream)
     assert torch.cuda.default_stream().cuda_stream not in streams
     assert len(set(streams)) == 2
+
+
+class CpuTensor:
+    """Records how it was copied."""
+
+    def __init__(self, pinned: bool = False) -> None:
+        self.pinned = pinned
+
+    def pin_memory(self) -> CpuTensor:
+        return CpuTensor(pinned=True)
+
+    def to(self, device: torch.device, *, non_blocking: bool) -> tuple[torch.device, bool, bool]:
+        return device, self.pinned, non_blocking
+
+
+def test_pixels_go_to_a_gpu_from_pinned_memory_without_waiting() -> None:
+    device = torch.device("cuda:1")
+    assert moved(CpuTensor(), device) == (device, True, True)  # type: ignore[arg-type, comparison-overlap]
+    pixels = torch.arange(12)
+    assert moved(pixels, torch.device("cpu")) is pixels
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device is here")
+def test_a_gpu_gets_the_same_pixels() -> None:
+    copies = [moved(torch.full((64, 112, 112, 3), value), torch.device("cuda:0")) for value in range(8)]
+    assert [int(copy.min()) for copy in copies] == [int(copy.max()) for copy in copies] == list(range(8))

@@ -11,7 +11,7 @@ import pytest
 
 def told(code: str, **environment: str) -> str:
     """What a new Python prints, in which neither threads nor memory are set up by the environment."""
-    ours = {"OMP_WAIT_POLICY", "MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES"}
+    ours = {"OMP_WAIT_POLICY", "OPENBLAS_THREAD_TIMEOUT", "MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES"}
     inherited = {name: value for name, value in os.environ.items() if name not in ours}
     path = os.pathsep.join(sys.path)
     done = subprocess.run(
@@ -29,16 +29,18 @@ import os, sys
 from faceid.runtime.process import tune_process
 tune_process()
 tune_process()
-print(os.environ.get("OMP_WAIT_POLICY"), [name for name in ("numpy", "torch", "cv2", "faiss") if name in sys.modules])
+waits = [os.environ.get(name) for name in ("OMP_WAIT_POLICY", "OPENBLAS_THREAD_TIMEOUT")]
+print(waits, [name for name in ("numpy", "torch", "cv2", "faiss") if name in sys.modules])
 """
 
 
 def test_threads_sleep_and_nothing_heavy_is_imported() -> None:
-    assert told(TUNE) == "PASSIVE []"
+    assert told(TUNE) == "['PASSIVE', '4'] []"
 
 
 def test_what_the_user_chose_stands() -> None:
-    assert told(TUNE, OMP_WAIT_POLICY="ACTIVE") == "ACTIVE []"
+    chosen = told(TUNE, OMP_WAIT_POLICY="ACTIVE", OPENBLAS_THREAD_TIMEOUT="20")
+    assert chosen == "['ACTIVE', '20'] []"
 
 
 MALLOC = """
@@ -76,7 +78,8 @@ picture = np.zeros((160, 160, 3), np.uint8)
 draw_face(picture, (208, 80, 80), 20, 20, 120)
 with FaceID(db="unused.db", model="fake") as system:
     assert system.compare(picture, picture).verified
-print({name for name in os.environ if before.get(name) != os.environ[name]} & {"OMP_WAIT_POLICY"})
+changed = {name for name in os.environ if before.get(name) != os.environ[name]}
+print(changed & {"OMP_WAIT_POLICY", "OPENBLAS_THREAD_TIMEOUT"})
 """
     assert told(used) == "set()"
 

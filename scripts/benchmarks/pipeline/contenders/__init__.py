@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Box: TypeAlias = tuple[float, float, float, float]
 """x1, y1, x2, y2 in pixels of the picture."""
 
-Found: TypeAlias = tuple[Box, NDArray[np.floating[Any]]]
+Found: TypeAlias = "tuple[Box, NDArray[np.floating[Any]]]"
 """A face: where it is, and its template (d,)."""
 
 

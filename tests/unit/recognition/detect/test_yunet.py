@@ -135,6 +135,28 @@ def test_nothing_is_printed(weights: Path, photo: np.ndarray, capfd: pytest.Capt
     assert capfd.readouterr() == ("", "")
 
 
+def test_shapes_that_occur_often_are_compiled_for_themselves(
+    weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("openvino", reason="openvino is not installed")
+    from faceid.runtime import openvino
+
+    monkeypatch.setattr(openvino, "_OFTEN", 3)
+    monkeypatch.setattr(openvino, "_OWN_FORMS", 1)
+    network = YunetNetwork(weights, "openvino")
+    random = np.random.default_rng(0)
+    sizes = ((64, 96), (64, 96), (32, 64))
+    pictures = [random.integers(0, 256, (*size, 3)).astype(np.uint8) for size in sizes]
+    expected = [YunetNetwork(weights).find([picture], 0.3) for picture in pictures]
+    for _ in range(4):
+        for picture, found in zip(pictures, expected, strict=True):
+            for mine, theirs in zip(network.find([picture], 0.3), found, strict=True):
+                np.testing.assert_allclose(mine, theirs, atol=1e-3)
+    graph = network._run
+    assert isinstance(graph, openvino.CompiledGraph)
+    assert set(graph._forms._idle) == {(-1, 3, -1, -1), (1, 3, 64, 96)}
+
+
 @pytest.mark.parametrize("runtime", ["torch", "openvino"])
 def test_a_file_that_is_no_network_is_refused(tmp_path: Path, runtime: Runtime) -> None:
     if runtime == "openvino":

@@ -60,11 +60,14 @@ def test_the_mirrored_crop_is_added_before_normalising() -> None:
     )
 
 
-def test_batches_fit_the_cpu() -> None:
-    network = Halves()
-    vectors = TorchEmbedder(network, CARD, device="cpu", mirror=False).embed(crops(19))
+@pytest.mark.parametrize(
+    ("backbone", "batches"), [("dlib-resnet", [8, 8, 3]), ("mobilefacenet", [*[2] * 9, 1])], ids=str
+)
+def test_batches_fit_the_cpu(backbone: str, batches: list[int]) -> None:
+    network, card = Halves(), replace(CARD, backbone=backbone)
+    vectors = TorchEmbedder(network, card, device="cpu", mirror=False).embed(crops(19))
     assert vectors.shape == (19, 6)
-    assert network.batches == [(8, 3, 4, 4), (8, 3, 4, 4), (3, 3, 4, 4)]
+    assert network.batches == [(count, 3, 4, 4) for count in batches]
 
 
 class Constant(nn.Module):

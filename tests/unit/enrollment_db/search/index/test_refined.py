@@ -382,7 +382,7 @@ def test_lists_are_loaded_with_the_rotation_that_they_were_trained_with(monkeypa
     np.testing.assert_array_equal(other.fetch(vectors[:20], 10), lists.fetch(vectors[:20], 10))
 
 
-@pytest.mark.parametrize(("count", "values"), [(600, 8), (200, 16)])
+@pytest.mark.parametrize(("count", "values"), [(600, 6), (200, 16)])
 def test_directions_in_which_nothing_differs_are_left_out_where_the_sample_can_tell(count, values):
     rng = np.random.default_rng(3)
     basis = np.linalg.qr(rng.standard_normal((16, 16)))[0]
