@@ -9,8 +9,9 @@ alignment, networks and the check are those of the live loop, with 3 movements, 
 before each movement.
 
     in the asked order   all orders that the person has the pictures for
-    one wrong movement   at a random step another movement than the one asked for
-    another's turn       another person who has the pictures does the first movement, the person does the rest
+    one wrong movement   at a random step another movement than the one asked for and the one before: people nod twice
+    another's turn       another person who has the pictures does the first movement whenever it is asked for, the
+                         person does the rest
     another from then on another person does everything from the first movement on
     a still picture      one frontal look for 60 seconds
     a recording          of one good performance, played to random challenges
@@ -79,7 +80,7 @@ class Person:
 
 
 Mind = Callable[[int, Action], tuple["Person", Action]]
-"""Who does which movement when one is asked for, with the number of those asked before."""
+"""Who does which movement when one is asked for, with the number of those that were done before."""
 
 
 class Scores:
@@ -225,7 +226,7 @@ class Checks:
         """A person before the check, with a mind of how to follow it; also the looks, as a recording."""
         check = self.check(actions)
         recorded: list[Look] = []
-        done = 0
+        steps: list[Action] = []
         now = person
         while True:
             straight = [
@@ -236,11 +237,12 @@ class Checks:
             if found.state != "checking" or len(recorded) * EVERY_S > 60:
                 return found, recorded
             if found.asked in ACTIONS:
-                now, action = mind(done, found.asked)
+                if found.asked not in steps[-1:]:
+                    steps.append(found.asked)
+                now, action = mind(len(steps) - 1, found.asked)
                 shown = now.movements[action]
                 found = self.play(check, shown, len(recorded))
                 recorded += shown
-                done += 1
                 if found.state != "checking":
                     return found, recorded
 
@@ -263,7 +265,7 @@ def run(people: list[Person], checks: Checks, rng: random.Random, draws: int) ->
     for person in people:
         for order in orders(person):
             note("in the asked order", checks.perform(order, person, obedient(person))[0])
-            note("one wrong movement", checks.perform(order, person, wrong(person, rng))[0])
+            note("one wrong movement", checks.perform(order, person, wrong(person, order, rng))[0])
             movement = "turn" if order[0].startswith("turn") else order[0]
             for other in people:
                 if other is not person and order[0] in other.movements:
@@ -288,12 +290,17 @@ def put_in(person: Person, other: Person) -> Mind:
     return lambda done, asked: (person if done else other, asked)
 
 
-def wrong(person: Person, rng: random.Random) -> Mind:
-    step = rng.randrange(STEPS)
+def wrong(person: Person, order: Sequence[Action], rng: random.Random) -> Mind:
+    choices = [
+        (step, action)
+        for step in range(len(order))
+        for action in person.movements
+        if action not in order[max(0, step - 1) : step + 1]
+    ]
+    step, instead = rng.choice(choices)
 
     def mind(done: int, asked: Action) -> tuple[Person, Action]:
-        others = [action for action in person.movements if action != asked]
-        return person, rng.choice(others) if done == step else asked
+        return person, instead if done == step else asked
 
     return mind
 

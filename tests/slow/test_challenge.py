@@ -36,8 +36,9 @@ def played() -> dict[str, dict[str, int]]:
     [
         ("in the asked order", "live", 1.0),
         ("one wrong movement", "wrong_action", 1.0),
-        ("another's turn", "identity_changed", 1.0),
-        ("another from then on", "identity_changed", 1.0),
+        # Where the other person's looks are too far from the front to tell, nothing counts until the time is up.
+        ("another's turn", "identity_changed", 0.8),
+        ("another from then on", "identity_changed", 0.95),
         ("a still picture", "timeout", 1.0),
         # By chance 1 of 36 fits.
         ("a recording", "wrong_action", 0.93),
@@ -48,3 +49,6 @@ def test_challenges_of_photos(
 ) -> None:
     counts = played[what]
     assert counts[outcome] >= share * sum(counts.values()) > 0, counts
+    if what not in ("in the asked order", "a recording"):
+        # Two of the six pass for each other at the FMR of verification, with this network.
+        assert counts.get("live", 0) <= (0.05 * sum(counts.values()) if what == "another's turn" else 0)

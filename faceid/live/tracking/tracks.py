@@ -128,7 +128,7 @@ class Tracker:
         """The tracks in the next frame, (H, W) uint8, at `time_s`, which must not go back (ValueError).
 
         The tracks with numbers in `awaited` end later than others if they are not detected, and at a cut only if the
-        scene is another one: whoever awaits them compares every look.
+        scene is another one: the caller compares every look of theirs.
 
         `detect` is called at most once: for the first frame, at a cut, where a face was lost, and every `interval`-th
         frame or, if the caller controls the pace, when a detection is `due`.

@@ -56,8 +56,8 @@ class Limits:
 
     Seconds: `hold_s` a movement and the first straight look must last, with looks at most `pause_s` apart; `settle_s`
     in which the pose of rest follows a posture that changes; `step_s` for each step, `total_s` for all; `gap_s` without
-    a face. `strangers` consecutive looks unlike the first one are another person; a single one may be a blurred
-    picture.
+    a face. `strangers` looks in a row that are unlike the first one are another person, straight and turned ones
+    counted apart; a single one may be a blurred picture.
 
     The angles were measured (scripts/studies/check_head_turns.py): in clips of six people a straight head has up to 13
     degrees of yaw and a turned one 46 and more at its peak; postures differ by up to 12 within one clip, and nods are
@@ -147,7 +147,7 @@ class Challenge:
         self._first: tuple[HeadPose, Vector] | None = None
         self._rest: HeadPose | None = None
         self._excursion = 0.0
-        self._strangers = 0
+        self._straight_strangers = self._turned_strangers = 0
         self._right = False
 
     @property
@@ -204,7 +204,7 @@ class Challenge:
         if not self._is_clear(pose):
             return
         alike = vector is not None and self._is_alike(pose, vector)
-        if self._strangers:
+        if self._turned_strangers if self._is_turned(pose) else self._straight_strangers:
             self._holding_s = None
         elif self._acting:
             self._follow_movement(time_s, passed_s, pose, alike=alike)
@@ -275,7 +275,10 @@ class Challenge:
         return lowered <= min(max(self._excursion / 2, limits.least_back), limits.straight_pitch)
 
     def _settle(self, pose: HeadPose, share: float) -> None:
-        """Move the pose of rest by a `share`, 0..1, of the way to the pose of a head that does nothing."""
+        """Move the pose of rest by a `share`, 0..1, of the way to the pose of a head that does nothing.
+
+        It follows a head that moves back, not one that comes nearer: that is a movement, be it a slow one.
+        """
         limits, rest = self._limits, self._rest
         assert rest is not None
         lowered = pose.pitch - rest.pitch
@@ -283,8 +286,8 @@ class Challenge:
             self._rest = replace(
                 rest,
                 pitch=rest.pitch + share * lowered,
-                eyes=rest.eyes + share * (pose.eyes - rest.eyes),
-                height=rest.height + share * (pose.height - rest.height),
+                eyes=rest.eyes + share * min(0.0, pose.eyes - rest.eyes),
+                height=rest.height + share * min(0.0, pose.height - rest.height),
             )
 
     def _is_clear(self, pose: HeadPose) -> bool:
@@ -303,21 +306,31 @@ class Challenge:
     def _is_alike(self, pose: HeadPose, vector: Vector) -> bool:
         """Whether the look is like the first, if there was one; fails where it has not been too often in a row.
 
-        Looks so far from the front that one person's are unlike do not count.
+        Looks so far from the front that one person's are unlike do not count. A turned look, which is compared by a
+        laxer bound, does not outweigh a straight one.
         """
         if self._first is None:
             return True
-        limits = self._limits
-        lowered = abs(pose.pitch - self._first[0].pitch)
-        turned = abs(pose.yaw) > limits.straight_yaw or lowered > limits.least_back
+        limits, turned = self._limits, self._is_turned(pose)
         if self._similarity(vector) >= self._least[turned]:
-            self._strangers = 0
+            self._turned_strangers = 0
+            if not turned:
+                self._straight_strangers = 0
             return True
-        if abs(pose.yaw) <= limits.alike_yaw and lowered <= limits.alike_pitch:
-            self._strangers += 1
-            if self._strangers >= limits.strangers:
+        if abs(pose.yaw) <= limits.alike_yaw and self._lowered(pose) <= limits.alike_pitch:
+            self._straight_strangers += not turned
+            self._turned_strangers += turned
+            if limits.strangers in (self._straight_strangers, self._turned_strangers):
                 self._fail("identity_changed")
         return False
+
+    def _is_turned(self, pose: HeadPose) -> bool:
+        """Whether a look counts as one that is not straight, when it is compared with the first."""
+        return abs(pose.yaw) > self._limits.straight_yaw or self._lowered(pose) > self._limits.alike_pitch
+
+    def _lowered(self, pose: HeadPose) -> float:
+        """How far the head is raised or lowered since the first look, degrees."""
+        return 0.0 if self._first is None else abs(pose.pitch - self._first[0].pitch)
 
     def _fail(self, reason: Reason) -> None:
         self._state, self._reason = "failed", reason

@@ -108,6 +108,19 @@ def test_a_posture_that_changes_slowly_is_no_nod() -> None:
 PROFILE = posed(yaw=75.0, nose=0.0)
 
 
+@pytest.mark.parametrize("seconds", [0.5, 2.0, 5.0])
+def test_who_comes_nearer_slowly_has_come_nearer(seconds: float) -> None:
+    run = challenge("approach")
+    looks = round(seconds * 20)
+    nearer = [(0.05, posed(scale=1.0 + 0.4 * number / looks)) for number in range(looks)]
+    assert play(run, (0.3, STRAIGHT), *nearer, (0.3, posed(scale=1.4))).state == "passed"
+
+
+def test_who_leans_back_and_comes_forward_again_has_not_come_nearer() -> None:
+    run = challenge("approach")
+    assert play(run, (0.3, STRAIGHT), (3.0, posed(scale=0.9)), (0.5, posed(scale=1.1))).state == "running"
+
+
 def test_landmarks_of_no_head_tell_nothing() -> None:
     run = challenge("turn_left")
     play(run, (0.3, STRAIGHT), (0.05, LEFT))
@@ -171,6 +184,18 @@ def test_another_person_fails_after_some_looks() -> None:
         progress = run.update(0.4 + number / 20, STRAIGHT, OTHER)
         assert progress.state == state
     assert progress.reason == "identity_changed"
+
+
+def test_turned_looks_do_not_outweigh_straight_ones_of_another_person() -> None:
+    run = challenge("turn_left", "turn_right")
+    play(run, (0.3, STRAIGHT))
+    time = 0.3
+    for _ in range(3):
+        # Alike by the bound of turned looks; straight ones are compared by the stricter one.
+        run.update(time, posed("turn_left"), turned(0.85))
+        run.update(time + 0.05, STRAIGHT, turned(0.85))
+        time += 0.1
+    assert (run.progress.state, run.progress.reason) == ("failed", "identity_changed")
 
 
 def test_one_blurred_look_is_not_another_person() -> None:
