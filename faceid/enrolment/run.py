@@ -151,7 +151,28 @@ class Enrolment:
                 group = []
 
     def _without_pixels(self, analysis: Analysis[Photo]) -> SeenPhoto:
-        faces = tuple(
+        error = analysis.error or _bad_name(analysis.origin)
+        found = analysis.found
+        try:
+            faces = self._faces(analysis)
+        except UnreadableImage as problem:
+            # A crop to store is cut from the whole photo, for which there may be no memory.
+            found, faces, error = 0, (), error or problem
+        looked = analysis.image is not None or error is not None
+        return SeenPhoto(
+            analysis.source,
+            analysis.sha256,
+            error,
+            found,
+            faces,
+            analysis.too_small,
+            looked,
+            analysis.turned,
+            analysis.too_dark,
+        )
+
+    def _faces(self, analysis: Analysis[Photo]) -> tuple[SeenFace, ...]:
+        return tuple(
             SeenFace(
                 observation.face,
                 analysis.in_file(observation.face),
@@ -164,19 +185,6 @@ class Enrolment:
                 is_dark(observation.crop),
             )
             for observation, embedding in zip(analysis.observations, analysis.embeddings, strict=True)
-        )
-        error = analysis.error or _bad_name(analysis.origin)
-        looked = analysis.image is not None or error is not None
-        return SeenPhoto(
-            analysis.source,
-            analysis.sha256,
-            error,
-            analysis.found,
-            faces,
-            analysis.too_small,
-            looked,
-            analysis.turned,
-            analysis.too_dark,
         )
 
     def _keep_few(self, name: str, cases: Sequence[Case]) -> set[int]:

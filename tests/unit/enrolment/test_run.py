@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from enrollment_db.records import FaceCrop
 from faceid import EnrolmentRules, FaceID
 from faceid.app.model_services import ModelServices
+from faceid.enrolment import run
 from faceid.enrolment.admission import Admission
 from faceid.enrolment.cases import Case
 from faceid.enrolment.run import GROUP
-from faceid.errors import UsageError
+from faceid.errors import UnreadableImage, UsageError
 from faceid.imaging import from_array
 from faceid.recognition.detect.fake import FakeDetector, draw_face
 from faceid.results import AlreadyEnrolled, Problem
@@ -200,6 +202,23 @@ def test_a_face_that_lacks_light_is_too_dark(
     assert (result.status, result.reason) == ("rejected", reason)
     assert result.quality is not None
     assert result.box is not None
+
+
+def test_a_photo_too_large_to_store_a_crop_of_is_refused_and_the_run_goes_on(
+    opened: Callable[[str], FaceID], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = run.make_stored_crop
+
+    def fails_once(image: Image, face: Face) -> FaceCrop:
+        if image.source == "ann/0.png":
+            raise UnreadableImage("no memory for the whole photo", path=image.source)
+        return make(image, face)
+
+    monkeypatch.setattr(run, "make_stored_crop", fails_once)
+    system = opened("large")
+    taken = [photo("ann", "ann", number=number) for number in range(2)]
+    results = list(system.enroll_each(taken, store_crops=True))
+    assert [(one.status, one.reason) for one in results] == [("rejected", "unreadable"), ("enrolled", None)]
 
 
 def test_a_name_that_cannot_be_refuses_its_photos_only(opened: Callable[[str], FaceID]) -> None:
