@@ -25,7 +25,7 @@ SURE = 0.995
 ENOUGH = 0.5
 """No other turn is tried where sure and plausible faces have this share of the prominence of all."""
 
-LEAST_SCORE = 0.99
+LEAST_SCORE = 0.98
 """Faces with a lower score are no evidence for another turn."""
 
 LEAST_EVIDENCE = 1 / 8

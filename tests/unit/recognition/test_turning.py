@@ -89,7 +89,7 @@ def test_the_turn_with_the_most_evidence_is_taken() -> None:
 
 @pytest.mark.parametrize(
     "other",
-    [[face(0.98)], [face(0.9995, lean=90)], [face(0.995, 10)], []],
+    [[face(0.97)], [face(0.9995, lean=90)], [face(0.995, 10)], []],
     ids=["not certain enough", "implausible", "small", "none"],
 )
 def test_little_evidence_turns_nothing(other: list[Face]) -> None:

@@ -12,8 +12,8 @@ from scripts.benchmarks.live.data import Counting
 from scripts.benchmarks.live.delay import Understood, by_minute
 
 
-def make(model: str) -> Naive:
-    return Naive(model, drawn=False)
+def make(model: str, detector: str = "auto") -> Naive:
+    return Naive(model, detector, drawn=False)
 
 
 class Naive(Ours):
