@@ -51,8 +51,9 @@ class Limits:
     head is turned from `turned_yaw` on. It nods where it is lowered by `nodded_down` from where it rested, or raised by
     `nodded_up`: people raise the chin a little when they turn. Half way back from a nod it is straight again, within
     `least_back` at least and `straight_pitch` at most, which also holds after other movements: people do not come back
-    to the same posture. `approached`: times nearer than at rest. `misfit`: as in `HeadPose`. Beyond `alike_yaw` and
-    `alike_pitch` from the front, looks of one person may be as unlike as those of two.
+    to the same posture. `approached`: times nearer than at rest. `misfit`: as in `HeadPose`. Beyond `alike_yaw`, and
+    `alike_pitch` from both the first look and where the head rests, looks of one person may be as unlike as those of
+    two.
 
     Seconds: `hold_s` a movement and the first straight look must last, with looks at most `pause_s` apart; `settle_s`
     in which the pose of rest follows a posture that changes; `step_s` for each step, `total_s` for all; `gap_s` without
@@ -148,6 +149,7 @@ class Challenge:
         self._rest: HeadPose | None = None
         self._excursion = 0.0
         self._straight_strangers = self._turned_strangers = 0
+        self._unlike_s: float | None = None
         self._right = False
 
     @property
@@ -306,20 +308,27 @@ class Challenge:
     def _is_alike(self, pose: HeadPose, vector: Vector) -> bool:
         """Whether the look is like the first, if there was one; fails where it has not been too often in a row.
 
-        Looks so far from the front that one person's are unlike do not count. A turned look, which is compared by a
+        Looks so far from the front that one person's are unlike do not count, unless there are no others for as long as
+        a step may take: after a pass nothing else ends that. A turned look, which is compared by a
         laxer bound, does not outweigh a straight one.
         """
         if self._first is None:
             return True
-        limits, turned = self._limits, self._is_turned(pose)
+        limits, rest, turned = self._limits, self._rest, self._is_turned(pose)
+        assert rest is not None
         if self._similarity(vector) >= self._least[turned]:
-            self._turned_strangers = 0
+            self._turned_strangers, self._unlike_s = 0, None
             if not turned:
                 self._straight_strangers = 0
             return True
-        if abs(pose.yaw) <= limits.alike_yaw and self._lowered(pose) <= limits.alike_pitch:
-            self._straight_strangers += not turned
-            self._turned_strangers += turned
+        self._unlike_s = self._last_s if self._unlike_s is None else self._unlike_s
+        if self._last_s - self._unlike_s > limits.step_s:
+            self._fail("identity_changed")
+        lowered = min(self._lowered(pose), abs(pose.pitch - rest.pitch))
+        if abs(pose.yaw) <= limits.alike_yaw and lowered <= limits.alike_pitch:
+            aside = abs(pose.yaw) > limits.straight_yaw
+            self._straight_strangers += not aside
+            self._turned_strangers += aside
             if limits.strangers in (self._straight_strangers, self._turned_strangers):
                 self._fail("identity_changed")
         return False

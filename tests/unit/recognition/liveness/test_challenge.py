@@ -198,6 +198,27 @@ def test_turned_looks_do_not_outweigh_straight_ones_of_another_person() -> None:
     assert (run.progress.state, run.progress.reason) == ("failed", "identity_changed")
 
 
+def test_a_head_that_rests_lowered_is_compared_too() -> None:
+    run = challenge("turn_left", "turn_right")
+    play(run, (0.3, STRAIGHT), (0.3, LEFT), (0.1, posed(pitch=15.0)))
+    assert run.progress.asked == "turn_right"
+    for number in range(3):
+        run.update(0.8 + number / 20, posed(pitch=16.0), OTHER)
+    assert run.progress.reason == "identity_changed"
+
+
+def test_nobody_takes_over_a_pass_with_the_head_lowered() -> None:
+    run = challenge("turn_left")
+    assert play(run, (0.3, STRAIGHT), (0.3, LEFT), (0.3, STRAIGHT)).state == "passed"
+    for number in range(200):
+        run.update(1.0 + number / 20, posed(pitch=20.0), SELF if number == 150 else OTHER)
+        assert run.progress.state == "passed"
+    play(run, (0.1, STRAIGHT), start=11.0)
+    for number in range(170):
+        run.update(12.0 + number / 20, posed(pitch=20.0), OTHER)
+    assert (run.progress.state, run.progress.reason) == ("failed", "identity_changed")
+
+
 def test_one_blurred_look_is_not_another_person() -> None:
     run = challenge("nod")
     play(run, (0.3, STRAIGHT))
