@@ -44,6 +44,16 @@ def test_data() -> Path:
     return Path(os.environ.get("FACEID_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
 
 
+def share(count: int, among: int) -> str:
+    """`count` of `among` with their share and its interval of 95 % (Clopper and Pearson), for tables."""
+    from faceid.evaluation.statistics.intervals import clopper_pearson
+
+    if not among:
+        return "-"
+    found = clopper_pearson(count, among)
+    return f"{count} ({found.rate:.2%}; {found.low:.2%} to {found.high:.2%})"
+
+
 def write_report(path: Path, report: Any) -> None:
     """Write `report` as JSON, in a folder that is made if it is missing."""
     path.parent.mkdir(parents=True, exist_ok=True)

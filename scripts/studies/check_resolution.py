@@ -15,7 +15,6 @@ Newly refused are those of enough quality before and not after. The time is that
 
 from __future__ import annotations
 
-import hashlib
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -33,7 +32,6 @@ from rich.table import Table
 
 from faceid.enrolment.rules import quality_from
 from faceid.errors import InputError
-from faceid.evaluation.statistics.intervals import clopper_pearson
 from faceid.imaging import read
 from faceid.recognition.align import align
 from faceid.recognition.detect.mtcnn import MtcnnDetector
@@ -108,7 +106,7 @@ def main() -> None:
 
 
 def some(paths: Sequence[Path], *, held: bool, most: int) -> list[Path]:
-    half = [path for path in paths if hashlib.sha256(path.parent.name.encode()).digest()[0] % 2 == held]
+    half = [path for path in paths if photo_faces.is_held(path.parent.name) == held]
     return half[:: max(1, len(half) // most)][:most]
 
 
@@ -145,7 +143,7 @@ def enlarged(faces: Sequence[tuple[Image, Face]], half: str) -> dict[str, list[A
                 row[0] += 1
                 row[1] += before >= LEVEL
                 row[2] += after >= LEVEL
-    return {key: [row[0], row[1], share(row[2], row[0])] for key, row in counts.items()}
+    return {key: [row[0], row[1], command.share(row[2], row[0])] for key, row in counts.items()}
 
 
 def enlarged_face(
@@ -205,7 +203,7 @@ def photos(
         enough = both[:, 0] >= LEVEL
         lost = int((enough & (both[:, 1] < LEVEL)).sum())
         change = float((both[enough, 0] - both[enough, 1]).mean()) if enough.any() else 0.0
-        table[kind] = [len(known), int(enough.sum()), share(lost, int(enough.sum())), f"{change:.4f}"]
+        table[kind] = [len(known), int(enough.sum()), command.share(lost, int(enough.sum())), f"{change:.4f}"]
     return table
 
 
@@ -260,13 +258,6 @@ def timed(faces: Sequence[tuple[Image, Face]]) -> dict[str, float]:
                 run()
                 times[what].append((time.process_time() - started) * 1e3)
     return {what: round(statistics.median(some_times), 3) for what, some_times in times.items()}
-
-
-def share(count: int, among: int) -> str:
-    if not among:
-        return "-"
-    found = clopper_pearson(count, among)
-    return f"{count} ({found.rate:.2%}; {found.low:.2%} to {found.high:.2%})"
 
 
 def show(report: dict[str, Any]) -> None:

@@ -30,7 +30,6 @@ from rich.table import Table
 from faceid import FaceID
 from faceid.decision.decide import decide_identity
 from faceid.errors import InputError
-from faceid.evaluation.statistics.intervals import clopper_pearson
 from faceid.imaging import read
 from faceid.imaging.turned import turned_image
 from faceid.ports.networks import Detector
@@ -83,7 +82,12 @@ class Counts:
     misturned: int = 0
 
     def shown(self) -> list[str]:
-        return [str(self.photos), share(self.right, self.photos), str(self.wrong), str(self.misturned)]
+        return [
+            str(self.photos),
+            command.share(self.right, self.photos),
+            str(self.wrong),
+            str(self.misturned),
+        ]
 
 
 def main() -> None:
@@ -120,10 +124,6 @@ def people(paths: Sequence[Path]) -> list[Person]:
     return [Person(name, photos[0], photos[1]) for name, photos in sorted(of.items()) if len(photos) > 1]
 
 
-def is_held(name: str) -> bool:
-    return hashlib.sha256(name.encode()).digest()[0] % 2 == 1
-
-
 def recognised(system: FaceID, chosen: Sequence[Person]) -> dict[str, dict[str, list[Any]]]:
     """Half -> what -> counts of photos."""
     services = system.services.current()
@@ -138,7 +138,7 @@ def recognised(system: FaceID, chosen: Sequence[Person]) -> dict[str, dict[str, 
             picture = turned_image(image, degrees)
             result = system.identify(picture.pixels)
             names = [face.name for face in result.faces if face.name is not None]
-            half = "held" if is_held(person.name) else "chosen on"
+            half = "held" if photo_faces.is_held(person.name) else "chosen on"
             for what, found, turned in (
                 ("after", names, result.turned),
                 ("before", names_as_it_is(system, detector, picture), 0),
@@ -250,23 +250,16 @@ def refused(detector: Detector, data: Path, photos: int) -> dict[str, list[Any]]
                 found += 1
                 implausible += not is_plausible(face)
                 turned += seen.turned != 0
-        table[kind] = [len(paths), found, share(implausible, found), turned]
+        table[kind] = [len(paths), found, command.share(implausible, found), turned]
     return table
 
 
 def halves(paths: Sequence[Path], *, held: bool) -> list[Path]:
-    return [path for path in paths if is_held(path.parent.name) == held]
+    return [path for path in paths if photo_faces.is_held(path.parent.name) == held]
 
 
 def files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
-
-
-def share(count: int, among: int) -> str:
-    if not among:
-        return "-"
-    found = clopper_pearson(count, among)
-    return f"{count} ({count / among:.2%}; {found.low:.2%} to {found.high:.2%})"
 
 
 def show(report: dict[str, Any]) -> None:

@@ -70,7 +70,7 @@ def test_the_decisions_are_those_of_a_full_search(
         for i, own in enumerate(people)
     }
     name = data.draw(st.sampled_from(["person 0", "newcomer"]))
-    # From a stranger, over look-alikes and morphs of two enrolled people, to somebody who is enrolled.
+    # From a stranger, over look-alikes and morphs of two enrolled people, to a person who is enrolled.
     subject = mix * people[1] + (1.0 - mix) * data.draw(
         st.sampled_from([people[2], people[0], unit(rng.standard_normal((1, DIM)))[0]])
     )
@@ -87,7 +87,7 @@ def test_the_decisions_are_those_of_a_full_search(
 
 
 @pytest.mark.parametrize(("subject", "searches"), [("stranger", 1), ("own", 1), ("look-alike", 2)], ids=str)
-def test_a_second_search_only_where_somebody_else_is_near(subject: str, searches: int) -> None:
+def test_a_second_search_only_where_another_person_is_near(subject: str, searches: int) -> None:
     people = unit(np.random.default_rng(5).standard_normal((4, DIM)))
     shown = {"own": people[0], "stranger": people[3], "look-alike": people[1]}[subject]
     faces = [Embedding(photo, MODEL) for photo in again(1, shown[None])]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from faceid.recognition.detect.mtcnn import MtcnnDetector
 from faceid.recognition.quality import assess
 from faceid.recognition.turning import detect_upright
 from places import SHARED_DATA
+from scripts.datasets.photo_faces import is_held
 
 pytestmark = pytest.mark.slow
 
@@ -33,7 +33,7 @@ def photos(number: int) -> list[Path]:
     everybody = sorted((SHARED_DATA / "lfw" / "images").glob("*/*.jpg"))
     if not everybody:
         pytest.skip(f"no LFW in {SHARED_DATA}; set FACEID_TEST_DATA")
-    held = [path for path in everybody if hashlib.sha256(path.parent.name.encode()).digest()[0] % 2]
+    held = [path for path in everybody if is_held(path.parent.name)]
     return held[:: len(held) // number][:number]
 
 
