@@ -309,8 +309,8 @@ class Challenge:
         """Whether the look is like the first, if there was one; fails where it has not been too often in a row.
 
         Looks so far from the front that one person's are unlike do not count, unless there are no others for as long as
-        a step may take: after a pass nothing else ends that. A turned look, which is compared by a
-        laxer bound, does not outweigh a straight one.
+        a step may take: after a pass nothing else ends that. A turned look, which is compared by a laxer bound, does
+        not outweigh a straight one.
         """
         if self._first is None:
             return True
