@@ -87,6 +87,9 @@ def implausible_pose(path: str) -> PhotoRefused:
     )
 
 
+NEARLY_BLACK = "no face found, and the picture is nearly black"
+
+
 def not_one_face(count: int, path: str, *, dark: bool = False) -> FaceCountError:
     """The error for `count` faces where one is needed; `dark` tells why there may be none."""
     if count:
@@ -96,7 +99,5 @@ def not_one_face(count: int, path: str, *, dark: bool = False) -> FaceCountError
             path=path,
         )
     if dark:
-        return FaceCountError(
-            "no face found, and the picture is nearly black", code="no_face", remedy="too_dark", path=path
-        )
+        return FaceCountError(NEARLY_BLACK, code="no_face", remedy="too_dark", path=path)
     return FaceCountError("no face found", code="no_face", path=path)

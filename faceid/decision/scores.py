@@ -35,14 +35,8 @@ def identity_similarity(probe: NDArray[np.float32], templates: NDArray[np.float3
     scripts/studies/compare_identity_scores.py compares, this one keeps the FMR of a threshold that was calibrated on
     single templates, whatever their number, and it has a lower FNMR than the nearest template.
     """
-    import numpy as np
-
-    mean = templates.mean(axis=0, dtype=np.float64)
-    # Summed and not multiplied as matrices, so that `IdentityScores` has the same result to the last bit.
-    length = math.sqrt(float((mean * mean).sum()))
-    # |probe . m| <= |m|, so this tends to 0 where templates cancel out.
-    product = float((mean * probe.astype(np.float64)).sum())
-    return product / math.sqrt(length) if length > 0.0 else 0.0
+    (similarity,) = IdentityScores({0: templates}).similarities(probe, [0])
+    return similarity
 
 
 class IdentityScores:
@@ -64,6 +58,7 @@ class IdentityScores:
         sums = np.add.reduceat(np.concatenate(list(templates.values())), starts, axis=0, dtype=np.float64)
         self._means = sums / counts[:, None]
         roots = np.sqrt(np.sqrt((self._means * self._means).sum(axis=1)))
+        # |probe . m| <= |m|, so the similarity tends to 0 where templates cancel out.
         self._roots = np.where(roots > 0.0, roots, np.inf)
 
     def similarities(self, probe: NDArray[np.float32], identities: Sequence[int]) -> list[float]:

@@ -14,6 +14,7 @@ from faceid.enrolment.checks.group import Verdict, examine
 from faceid.enrolment.checks.rival_identities import RivalIdentities
 from faceid.enrolment.rules import EnrolmentRules
 from faceid.errors import (
+    NEARLY_BLACK,
     FaceCountError,
     InputError,
     PhotoRefused,
@@ -176,9 +177,7 @@ class Admission:
                 path=seen.source,
             )
         if seen.too_dark:
-            raise PhotoRefused(
-                "no face found, and the picture is nearly black", code="too_dark", path=seen.source
-            )
+            raise PhotoRefused(NEARLY_BLACK, code="too_dark", path=seen.source)
         if not seen.found:
             raise not_one_face(0, seen.source)
         if not seen.faces:
@@ -193,7 +192,7 @@ class Admission:
             raise PhotoRefused(
                 f"quality {quality.score:.2f} is below {self.rules.min_quality:.2f}, mostly for {quality.worst}"
                 f" ({quality.factors[quality.worst]:.2f})",
-                code="too_dark" if best.dark and quality.worst == "exposure" else "low_quality",
+                code="too_dark" if best.dark else "low_quality",
                 path=seen.source,
             )
 

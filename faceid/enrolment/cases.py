@@ -18,7 +18,7 @@ class SeenFace:
     """A face of a photo, without the photo.
 
     `in_file` is `face` in pixels of the picture as its file gives it, where `face` is in pixels of the turned one. A
-    face of an implausible pose is not `comparable`. `dark` is as `recognition.quality.is_dark` says.
+    face of an implausible pose is not `comparable`. `dark` tells that light is what it lacks most.
     """
 
     face: Face

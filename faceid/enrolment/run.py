@@ -182,7 +182,7 @@ class Enrolment:
                 if self.store_crops and analysis.image is not None
                 else None,
                 observation.comparable,
-                is_dark(observation.crop),
+                observation.quality.worst == "exposure" and is_dark(observation.crop),
             )
             for observation, embedding in zip(analysis.observations, analysis.embeddings, strict=True)
         )

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from faceid.decision.scores import distance_from_similarity, identity_similarity
+from faceid.decision.scores import IdentityScores, distance_from_similarity
 from faceid.gallery.gallery import other_model
 from faceid.types import Candidate, ModelKey
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
@@ -35,8 +35,9 @@ class ExactSearch:
     ) -> list[tuple[Candidate, ...]]:
         """See `IdentitySearch.search`."""
         ids, _ = self._stored(model)
-        owners = self._templates.owners_of([ids.tolist()], model, len(ids)).owners.values()
-        nearest = [_nearest(probe, owners, model, top) for probe in probes]
+        owners = self._templates.owners_of([ids.tolist()], model, len(ids)).owners
+        scores = IdentityScores({id_: owner.vectors for id_, owner in owners.items()})
+        nearest = [_nearest(probe, owners, scores, model, top) for probe in probes]
         return [tuple(one for one in found if one.similarity >= within) for found in nearest]
 
     def neighbours(
@@ -72,10 +73,10 @@ class ExactSearch:
 
 
 def _nearest(
-    probe: NDArray[np.float32], owners: Iterable[Owner], model: ModelKey, top: int
+    probe: NDArray[np.float32], owners: Mapping[int, Owner], scores: IdentityScores, model: ModelKey, top: int
 ) -> tuple[Candidate, ...]:
-    similarities = [(identity_similarity(probe, owner.vectors), owner.name) for owner in owners]
+    similarities = zip(scores.similarities(probe, [*owners]), owners.values(), strict=True)
     return tuple(
-        Candidate(name, distance_from_similarity(similarity, model.metric), similarity)
-        for similarity, name in sorted(similarities, key=lambda pair: -pair[0])[:top]
+        Candidate(owner.name, distance_from_similarity(similarity, model.metric), similarity)
+        for similarity, owner in sorted(similarities, key=lambda pair: -pair[0])[:top]
     )

@@ -17,11 +17,6 @@ if TYPE_CHECKING:
     from enrollment_db.search.mirror import Mirror
     from faceid.ports.search import IndexMaintenance
 
-LEFT_FROM = 20_000
-"""The number of new templates after which work leaves the index on the disk: with fewer, the next process reads them in
-0.1 s.
-"""
-
 
 def index_status(gallery: Gallery) -> IndexStatus:
     """The state of the index and of its snapshot on the disk. Reads headers and counters only."""
@@ -64,7 +59,10 @@ class MirrorMaintenance:
 
     def leave(self, added: int) -> bool:
         """See `IndexMaintenance.leave`."""
-        mirror = self._mirror() if added >= LEFT_FROM else None
+        # Not at the top: what asks for no index needs none of its modules.
+        from enrollment_db.search.mirror import SNAPSHOT_FROM
+
+        mirror = self._mirror() if added >= SNAPSHOT_FROM else None
         if mirror is None:
             return False
         mirror.leave_snapshot()

@@ -45,7 +45,7 @@ class CutDetector:
 
     @property
     def is_same_scene(self) -> bool:
-        """Whether the last two pictures may show one scene, be it in another light."""
+        """Whether the pictures before and after the last cut may show one scene, in another light."""
         return self._likeness >= ALIKE
 
     def is_cut(self, gray: Gray) -> bool:
@@ -55,8 +55,10 @@ class CutDetector:
         if before is None:
             return False
         pixels, levels = difference(before, small)
-        self._likeness = likeness(before, small)
-        return pixels > CHANGED and levels > SHIFTED
+        cut = pixels > CHANGED and levels > SHIFTED
+        if cut:
+            self._likeness = likeness(before, small)
+        return cut
 
 
 def difference(before: Gray, after: Gray) -> tuple[float, float]:

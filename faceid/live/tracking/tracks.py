@@ -136,8 +136,10 @@ class Tracker:
         if self._before is not None and time_s < self._time_s:
             raise ValueError(f"time went back from {self._time_s:g} s to {time_s:g} s")
         cut = self._cuts.is_cut(gray)
-        kept = awaited if self._cuts.is_same_scene else ()
-        known = tuple(track for track in self._tracks if track.number in kept) if cut else self._tracks
+        known = self._tracks
+        if cut:
+            kept = awaited if self._cuts.is_same_scene else ()
+            known = tuple(track for track in known if track.number in kept)
         expected, lost = self._expected(known, gray, time_s)
         self._since_detection += 1
         due = self._since_detection >= self._tracking.interval if due is None else due

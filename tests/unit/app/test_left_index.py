@@ -10,9 +10,10 @@ import pytest
 from numpy.typing import NDArray
 
 from crowds import unit
+from enrollment_db.search.mirror import SNAPSHOT_FROM
 from enrollment_db.sqlite.changes import ChangeLog
 from faceid import FaceID
-from faceid.gallery.maintenance import LEFT_FROM, MirrorMaintenance
+from faceid.gallery.maintenance import MirrorMaintenance
 from faceid.imaging import from_array
 from faceid.networks.fake_card import DIM
 from faceid.recognition.detect.fake import draw_face
@@ -40,7 +41,7 @@ def test_an_import_leaves_the_index_and_a_small_one_does_not(
 ) -> None:
     db = tmp_path / "gallery.db"
     few, _ = archive(tmp_path / "few.npz", 0, 50)
-    many, vectors = archive(tmp_path / "many.npz", 1_000, LEFT_FROM)
+    many, vectors = archive(tmp_path / "many.npz", 1_000, SNAPSHOT_FROM)
     later, last = archive(tmp_path / "later.npz", 90_000, 3)
     with opened(db) as system:
         system.transfer.import_templates(few)
